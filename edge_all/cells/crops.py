@@ -1,0 +1,90 @@
+"""Cuts a cell out of its field at a fixed scale: the one place where a classifier's pixels are made."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.engines.contract import Contract
+from edge_all.field.illumination import BACKGROUND_LEVEL
+from edge_all.vocabulary import Detection, Field, Image
+
+_DISC_MARGIN = 1.2
+"""Radius of the disc in radii of the cell; the cell's own outline and a rim of what lies around."""
+_DISC_FADE = 0.15
+"""Width of the fade at the disc's edge, in radii of the cell."""
+
+
+def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int, out_um_per_px: float) -> Image:
+    """Square of side x side pixels around a place of an RGB uint8 image, at out_um_per_px; uint8.
+
+    Shrinks with an anti-aliasing blur where the image is finer than the crop; beyond the image's edge
+    lies white.
+    """
+    factor = um_per_px / out_um_per_px
+    half = side / 2 / factor
+    # Work on a window: a blur of the whole frame would cost more than the rest of the way.
+    margin = 3 + int(2 / factor)
+    left, top = int(np.floor(x_px - half)) - margin, int(np.floor(y_px - half)) - margin
+    right, bottom = int(np.ceil(x_px + half)) + margin, int(np.ceil(y_px + half)) + margin
+    window = image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if window.size == 0:
+        return np.full((side, side, 3), 255, np.uint8)
+    ox, oy = max(0, left), max(0, top)
+    if factor < 0.75:
+        sigma = 0.45 * np.sqrt(1 / factor**2 - 1)
+        window = cv2.GaussianBlur(window, (0, 0), float(sigma), borderType=cv2.BORDER_REPLICATE)
+    matrix = np.array(
+        [
+            [factor, 0, (side - 1) / 2 - factor * (x_px - ox)],
+            [0, factor, (side - 1) / 2 - factor * (y_px - oy)],
+        ],
+        np.float64,
+    )
+    return np.asarray(
+        cv2.warpAffine(
+            window,
+            matrix,
+            (side, side),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(255, 255, 255),
+        )
+    )
+
+
+def disc_weight(side: int, radius: float) -> npt.NDArray[np.float32]:
+    """Weight of each pixel, 1 within the cell's disc to 0 outside; float32 side x side. radius in pixels."""
+    centre = (side - 1) / 2
+    axis = np.arange(side, dtype=np.float32) - centre
+    distance = np.hypot(axis[:, None], axis[None, :])
+    edge = _DISC_MARGIN * radius
+    return np.clip((edge - distance) / (_DISC_FADE * radius) + 0.5, 0, 1).astype(np.float32)
+
+
+def fade_to_background(crop: Image, radius: float) -> Image:
+    """The crop with all that is outside the cell's disc faded to background; RGB uint8, same size."""
+    weight = disc_weight(crop.shape[0], radius)[..., None]
+    return (crop * weight + BACKGROUND_LEVEL * (1 - weight) + 0.5).astype(np.uint8)
+
+
+class Cropper:
+    """Field and detection -> the classifier's input, RGB uint8 side x side."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._side = contract.input_px
+        self._um_per_px = contract.um_per_px
+        self._disc = contract.window == "disc"
+
+    def crop(self, field: Field, detection: Detection) -> Image:
+        """The cell in even white light at the contract's scale."""
+        frame = field.frame
+        crop = cut_cell(
+            frame.image, detection.x_px, detection.y_px, field.um_per_px, self._side, self._um_per_px
+        )
+        gain = field.illumination.gain_at(detection.x_px / frame.width_px, detection.y_px / frame.height_px)
+        crop = np.asarray(cv2.multiply(crop, (*(float(g) for g in gain), 1.0), dtype=cv2.CV_8U))
+        if self._disc:
+            crop = fade_to_background(crop, detection.radius_px * field.um_per_px / self._um_per_px)
+        return crop

@@ -1,0 +1,23 @@
+"""What a model file made ready to run is to the rest."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from edge_all.engines.contract import Contract
+from edge_all.vocabulary import Image, ModelIdentity
+
+
+class Engine(Protocol):
+    """A loaded model. ``name``: what runs it, for example "onnxruntime-cpu float"."""
+
+    name: str
+    contract: Contract
+    identity: ModelIdentity
+
+    def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
+        """Outputs in the contract's order for a batch of images, uint8 N x H x W x 3."""
+
+

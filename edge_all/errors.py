@@ -1,0 +1,39 @@
+"""Errors a user can mend. The command line prints them as one line and shows no traceback."""
+
+from __future__ import annotations
+
+
+class EdgeAllError(Exception):
+    """Something failed; the message says what and where, ``remedy`` what to do. Exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.remedy}" if self.remedy else self.message
+
+
+class UsageError(EdgeAllError):
+    """The call itself is wrong (an unknown camera kind, a threshold out of range). Exit code 2."""
+
+    exit_code = 2
+
+
+class CameraError(EdgeAllError):
+    """A camera cannot be opened or read."""
+
+
+class ModelError(EdgeAllError):
+    """A model file is none, damaged or of another contract."""
+
+
+class RecordError(EdgeAllError):
+    """The record folder cannot be opened, read or written."""
+
+
+class ProfileError(EdgeAllError):
+    """A profile cannot be read or holds an impossible value."""

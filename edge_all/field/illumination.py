@@ -1,0 +1,82 @@
+"""The light's own colour and unevenness, taken out of a field.
+
+A bright-field image is the light that reaches the camera times what the stain lets through. The empty
+background shows the light alone, so dividing by a smooth estimate of it leaves the stain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.vocabulary import Image
+
+BACKGROUND_LEVEL = 235.0
+"""Level (0 to 255) that the empty background has after correction, in each channel."""
+
+_GRID = 16
+_BRIGHT_QUANTILE = 0.9
+_LIMIT = 6.0
+"""Largest gain; a darker place is no lit background (black surround, burnt-in text)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Illumination:
+    """The background of one image: float32, grid x grid x 3, levels 0 to 255, to be stretched over it."""
+
+    background: npt.NDArray[np.float32]
+
+    def gain(self, width_px: int, height_px: int) -> npt.NDArray[np.float32]:
+        """Gain that levels the background, float32 height x width x 3."""
+        gain = BACKGROUND_LEVEL / np.maximum(self.background, BACKGROUND_LEVEL / _LIMIT)
+        return np.asarray(cv2.resize(gain, (width_px, height_px), interpolation=cv2.INTER_LINEAR))
+
+    def correct(self, image: Image) -> Image:
+        """The whole image with even, white light; RGB uint8, same size. For small images (it is a full pass)."""
+        gain = self.gain(image.shape[1], image.shape[0])
+        return np.asarray(cv2.multiply(image, gain, dtype=cv2.CV_8U))
+
+    def gain_at(self, x: float, y: float) -> npt.NDArray[np.float32]:
+        """Gain of the three channels at a place given as fractions of width and height, 0 to 1."""
+        rows, columns = self.background.shape[:2]
+        r = min(max(round(y * (rows - 1)), 0), rows - 1)
+        c = min(max(round(x * (columns - 1)), 0), columns - 1)
+        level = np.maximum(self.background[r, c], BACKGROUND_LEVEL / _LIMIT)
+        return np.asarray(BACKGROUND_LEVEL / level, dtype=np.float32)
+
+
+def estimate_illumination(image: Image) -> Illumination:
+    """The light of an RGB uint8 image from its brightest places, as a quadratic surface per channel.
+
+    Per cell of a coarse grid a high quantile of each channel is taken; a quadratic surface in x and y is
+    fitted to it by least squares, reweighted so that cells without background (thick clumps) lose their say
+    (an asymmetric fit, as in asymmetric least squares baselines: Eilers and Boelens 2005).
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, 256.0 / max(height, width))
+    rows, columns = (max(1, round(n * scale / _GRID)) for n in (height, width))
+    # INTER_AREA averages: noise and single bright pixels are no background.
+    small = cv2.resize(image, (columns * _GRID, rows * _GRID), interpolation=cv2.INTER_AREA)
+    tiles = cv2.blur(small, (3, 3)).reshape(_GRID, rows, _GRID, columns, 3).transpose(0, 2, 1, 3, 4)
+    tiles = tiles.reshape(_GRID, _GRID, rows * columns, 3)
+    k = int(_BRIGHT_QUANTILE * (rows * columns - 1))
+    levels = np.partition(tiles, k, axis=2)[:, :, k].astype(np.float64)
+    y, x = np.mgrid[-1 : 1 : _GRID * 1j, -1 : 1 : _GRID * 1j]
+    basis = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1).reshape(-1, 6)
+    values = levels.reshape(-1, 3)
+    brightness = values.sum(1)
+    weight = np.where(brightness >= np.quantile(brightness, 0.3), 1.0, 0.05)
+    surface = values
+    for _ in range(4):
+        w = weight[:, None]
+        coefficients = np.linalg.lstsq(basis * w, values * w, rcond=None)[0]
+        surface = basis @ coefficients
+        residual = (values - surface).sum(1)
+        weight = np.where(residual > -6.0, 1.0, 0.05)
+    # A fitted surface may swing out where nothing held it: stay within what was seen.
+    low, high = np.quantile(values, 0.2, axis=0) * 0.6, values.max(0) * 1.1 + 1.0
+    surface = np.clip(surface, low, high)
+    return Illumination(surface.reshape(_GRID, _GRID, 3).astype(np.float32))

@@ -1,0 +1,139 @@
+"""Finds every leukocyte and smudge of a field with a fully convolutional network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.engines.engine import Engine
+from edge_all.field.illumination import BACKGROUND_LEVEL, Illumination
+from edge_all.vocabulary import Detection, Field, Image
+
+STRIDE = 4
+"""Pixels of the network's input per pixel of its maps."""
+
+_MULTIPLE = 16
+"""The network halves its input four times: sides are padded to a multiple."""
+_REFERENCE_RADIUS_UM = 6.0
+"""The radius map holds the natural logarithm of radius / this."""
+_SAME_CELL = 0.75
+"""Two peaks nearer than this share of the larger radius are one cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetectorInput:
+    """A field as the network sees it: RGB uint8, light taken out, at the network's um per pixel."""
+
+    image: Image
+    """Sides are multiples of 16; what is beyond the field is background."""
+    scale_x: float
+    """Pixels of the network's input per pixel of the frame."""
+    scale_y: float
+
+
+def prepare_detector_input(
+    image: Image, um_per_px: float, illumination: Illumination, network_um_per_px: float
+) -> DetectorInput:
+    """Resize an RGB uint8 frame to the network's scale and take its light out. The one place that does it."""
+    height, width = image.shape[:2]
+    new_width = max(1, round(width * um_per_px / network_um_per_px))
+    new_height = max(1, round(height * um_per_px / network_um_per_px))
+    shrinks = new_width < width
+    small = cv2.resize(
+        image, (new_width, new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    small = illumination.correct(np.asarray(small))
+    level = int(BACKGROUND_LEVEL)
+    padded = cv2.copyMakeBorder(
+        small,
+        0,
+        -new_height % _MULTIPLE,
+        0,
+        -new_width % _MULTIPLE,
+        cv2.BORDER_CONSTANT,
+        value=(level, level, level),
+    )
+    return DetectorInput(np.asarray(padded), new_width / width, new_height / height)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A local maximum of the network's maps, in pixels of its input."""
+
+    x: float
+    y: float
+    radius: float
+    score: float
+    smudge: bool
+
+
+def decode_peaks(
+    heat: npt.NDArray[np.float32], log_radius: npt.NDArray[np.float32], threshold: float, um_per_px: float
+) -> list[Peak]:
+    """Peaks of the maps, best first, each cell once.
+
+    heat: float32 2 x h x w, 0 to 1, centres of leukocytes and of smudges. log_radius: float32 h x w.
+    Centres as points, after CenterNet (Zhou et al. 2019); the place within a map pixel is that of
+    the parabola through its neighbours; overlapping peaks are thinned by distance, not by box.
+    """
+    peaks: list[Peak] = []
+    for kind in range(2):
+        plane = np.ascontiguousarray(heat[kind])
+        top = (plane >= threshold) & (plane == cv2.dilate(plane, np.ones((3, 3), np.uint8)))
+        for row, column in zip(*np.nonzero(top), strict=True):
+            x = column + _vertex(plane, row, column, 0, 1)
+            y = row + _vertex(plane, row, column, 1, 0)
+            radius = float(np.exp(log_radius[row, column])) * _REFERENCE_RADIUS_UM / um_per_px
+            peaks.append(
+                Peak(
+                    (x + 0.5) * STRIDE - 0.5,
+                    (y + 0.5) * STRIDE - 0.5,
+                    radius,
+                    float(plane[row, column]),
+                    kind == 1,
+                )
+            )
+    peaks.sort(key=lambda p: (-p.score, p.y, p.x))
+    kept: list[Peak] = []
+    for peak in peaks:
+        if all(
+            np.hypot(peak.x - other.x, peak.y - other.y) > _SAME_CELL * max(peak.radius, other.radius)
+            for other in kept
+        ):
+            kept.append(peak)
+    return kept
+
+
+def _vertex(plane: npt.NDArray[np.float32], row: int, column: int, dy: int, dx: int) -> float:
+    """Offset of the parabola's top along one axis, -0.5 to 0.5."""
+    if not (dy <= row < plane.shape[0] - dy and dx <= column < plane.shape[1] - dx):
+        return 0.0
+    before, top, after = (float(plane[row + k * dy, column + k * dx]) for k in (-1, 0, 1))
+    bend = before - 2 * top + after
+    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+
+
+class LeukocyteFinder:
+    """Field -> detections, left to right within rows from the top; in pixels of the frame."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._um_per_px = engine.contract.um_per_px
+        self._threshold = engine.contract.thresholds["found"]
+
+    def find(self, field: Field) -> list[Detection]:
+        """Every leukocyte and smudge whose centre lies in the field."""
+        frame = field.frame
+        prepared = prepare_detector_input(frame.image, field.um_per_px, field.illumination, self._um_per_px)
+        heat, log_radius = self._engine.run(prepared.image[None])
+        found = []
+        for peak in decode_peaks(heat[0], log_radius[0, 0], self._threshold, self._um_per_px):
+            x = (peak.x + 0.5) / prepared.scale_x - 0.5
+            y = (peak.y + 0.5) / prepared.scale_y - 0.5
+            if not (-0.5 <= x < frame.width_px - 0.5 and -0.5 <= y < frame.height_px - 0.5):
+                continue
+            found.append(Detection(x, y, peak.radius / prepared.scale_x, peak.score, peak.smudge))
+        return sorted(found, key=lambda d: (d.y_px, d.x_px))

@@ -1,0 +1,137 @@
+"""Micrometres per pixel, measured from the erythrocytes of a field: the ruler that every smear brings along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
+from edge_all.vocabulary import Image
+
+ERYTHROCYTE_UM = 7.2
+"""Mean diameter of a normal erythrocyte (6.2 to 8.2 um)."""
+
+_COARSE_SIDE_PX = 512
+_FINE_DIAMETER_PX = 40.0
+_FINE_SIDE_PX = 900
+_RADIUS_STEP = 0.06
+"""Ratio between neighbouring radii that are tried (natural logarithm)."""
+_CHANCE = 0.2
+"""Share of a circle's rim that random edges reach; only what is more counts."""
+_CLEAR_CIRCLE = 0.4
+_CONFIDENT_CIRCLES = 5
+
+
+@dataclass(frozen=True)
+class ScaleMeasurement:
+    """Result of measure_um_per_px."""
+
+    um_per_px: float
+    erythrocyte_px: float
+    """Diameter of the typical erythrocyte in pixels of the image that was measured."""
+    circles: int
+    """Clearly round cells of that size."""
+
+    @property
+    def confident(self) -> bool:
+        """Enough clear circles to believe it without other evidence."""
+        return self.circles >= _CONFIDENT_CIRCLES
+
+
+def measure_um_per_px(image: Image) -> ScaleMeasurement | None:
+    """Micrometres per pixel of an RGB uint8 field from the size of its erythrocytes; None when there are none.
+
+    Every edge between background and cell votes, along its gradient, for a centre at each of a range of
+    radii (fast radial symmetry: Loy and Zelinsky 2003). The radius whose centres gather most of their rims, summed
+    over the covered area, is the erythrocyte's; overlapping cells keep enough of their rim. First on a small copy
+    over all radii, then around the winner on a copy in which an erythrocyte is 40 px wide.
+    """
+    longest = max(image.shape[:2])
+    if min(image.shape[:2]) < 32:
+        return None
+    shrink = min(1.0, _COARSE_SIDE_PX / longest)
+    rim = _Rims.of(_resized(image, shrink))
+    coarse = rim.best_radius(5.0, min(90.0, max(image.shape[:2]) * shrink / 3.0))
+    if coarse is None:
+        return None
+    radius, circles = coarse[0] / shrink, coarse[1]
+    fine_shrink = min(1.0, _FINE_DIAMETER_PX / (2 * radius))
+    if fine_shrink > 1.15 * shrink or fine_shrink < 0.85 * shrink:
+        half = round(_FINE_SIDE_PX / fine_shrink / 2)
+        cy, cx = image.shape[0] // 2, image.shape[1] // 2
+        window = image[max(0, cy - half) : cy + half, max(0, cx - half) : cx + half]
+        r = radius * fine_shrink
+        fine = _Rims.of(_resized(window, fine_shrink)).best_radius(r * 0.75, r * 1.35)
+        if fine is not None:
+            radius, circles = fine[0] / fine_shrink, fine[1]
+    return ScaleMeasurement(ERYTHROCYTE_UM / (2 * radius), 2 * radius, circles)
+
+
+def _resized(image: Image, factor: float) -> Image:
+    if factor >= 1.0:
+        return image
+    return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rims:
+    """Edge points of cells against the background, with the unit vector towards the background."""
+
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.float32]
+    out_x: npt.NDArray[np.float32]
+    out_y: npt.NDArray[np.float32]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, image: Image) -> _Rims:
+        corrected = estimate_illumination(image).correct(image)
+        # Green: haemoglobin absorbs it most. Nuclei absorb red too; erythrocytes hardly do.
+        green = cv2.GaussianBlur(corrected[..., 1].astype(np.float32), (0, 0), 1.2)
+        grad_x = cv2.Sobel(green, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
+        grad_y = cv2.Sobel(green, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
+        strength = np.hypot(grad_x, grad_y)
+        nuclei = cv2.dilate((corrected[..., 0] < 0.58 * BACKGROUND_LEVEL).astype(np.uint8), np.ones((9, 9), np.uint8))
+        limit = max(float(np.quantile(strength, 0.8)) * 0.6, 1.5)
+        y, x = np.nonzero((strength > limit) & (nuclei == 0))
+        out_x, out_y = grad_x[y, x] / strength[y, x], grad_y[y, x] / strength[y, x]
+        height, width = green.shape
+        beyond_x = np.clip(np.round(x + out_x * 4).astype(int), 0, width - 1)
+        beyond_y = np.clip(np.round(y + out_y * 4).astype(int), 0, height - 1)
+        # The pale centre has edges too; only a rim has the bright background outside.
+        rim = green[beyond_y, beyond_x] > 0.88 * BACKGROUND_LEVEL
+        return cls(
+            x[rim].astype(np.float32), y[rim].astype(np.float32), out_x[rim], out_y[rim], (height, width)
+        )
+
+    def best_radius(self, low: float, high: float) -> tuple[float, int] | None:
+        """The most voted radius between low and high, px, and its number of clear circles."""
+        if len(self.x) < 50 or high <= low:
+            return None
+        radii = np.exp(np.arange(np.log(low), np.log(high), _RADIUS_STEP))
+        votes = [self._votes(float(r)) for r in radii]
+        score = np.array([v[0] for v in votes])
+        i = int(score.argmax())
+        if score[i] <= 0:
+            return None
+        shift = 0.0
+        if 0 < i < len(score) - 1:
+            left, top, right = score[i - 1 : i + 2]
+            shift = float(0.5 * (left - right) / (left - 2 * top + right)) if left + right < 2 * top else 0.0
+        return float(np.exp(np.log(radii[i]) + shift * _RADIUS_STEP)), votes[i][1]
+
+    def _votes(self, radius: float) -> tuple[float, int]:
+        height, width = self.shape
+        bin_px = max(1.0, radius / 8)
+        column = np.round((self.x - self.out_x * radius) / bin_px).astype(int)
+        row = np.round((self.y - self.out_y * radius) / bin_px).astype(int)
+        columns, rows = int(width / bin_px) + 2, int(height / bin_px) + 2
+        inside = (column >= 0) & (row >= 0) & (column < columns) & (row < rows)
+        counts = np.bincount(row[inside] * columns + column[inside], minlength=rows * columns)
+        share = cv2.GaussianBlur(counts.reshape(rows, columns).astype(np.float32), (0, 0), 1.0)
+        share = share / (2 * np.pi * radius)
+        peaks = share[(share == cv2.dilate(share, np.ones((5, 5), np.uint8))) & (share > _CHANCE)]
+        return float(((peaks - _CHANCE) ** 2).sum() * radius**2), int((peaks > _CLEAR_CIRCLE).sum())

@@ -1,0 +1,1 @@
+"""A blood smear drawn by code, and the optics that look at it."""

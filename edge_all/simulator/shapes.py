@@ -1,0 +1,85 @@
+"""Outlines and textures on a patch of pixels: the strokes that cells are drawn with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A square of pixels around a cell's centre; coordinates in um."""
+
+    x: FloatArray
+    y: FloatArray
+    um_per_px: float
+    rng: np.random.Generator
+
+    @classmethod
+    def around(cls, radius_um: float, um_per_px: float, rng: np.random.Generator) -> Patch:
+        """Holds a disc of the radius; the side is odd, so that the centre is a pixel."""
+        half = int(np.ceil(radius_um / um_per_px)) + 2
+        axis = np.arange(-half, half + 1, dtype=np.float32) * np.float32(um_per_px)
+        side = (len(axis), len(axis))
+        return cls(
+            np.broadcast_to(axis[None, :], side), np.broadcast_to(axis[:, None], side), um_per_px, rng
+        )
+
+    @property
+    def side(self) -> int:
+        return int(self.x.shape[0])
+
+    def blob(
+        self,
+        radius: float,
+        *,
+        at: tuple[float, float] = (0.0, 0.0),
+        irregular: float = 0.03,
+        oval: float = 0.08,
+        soft: float = 0.15,
+    ) -> FloatArray:
+        """1 inside to 0 outside of a round outline with low-order Fourier waves, 0..1. Lengths in um."""
+        rng = self.rng
+        # Only the window that the outline can reach: a nucleus has many small lobes.
+        reach, half = radius * (1.15 + oval + 2 * irregular) + soft, self.side // 2
+        rows = self._span(at[1], reach, half)
+        columns = self._span(at[0], reach, half)
+        dx = self.x[rows, columns] - np.float32(at[0])
+        dy = self.y[rows, columns] - np.float32(at[1])
+        edge = np.float32(radius)
+        if irregular or oval:
+            angle = np.arctan2(dy, dx)
+            for order in range(2, 6):
+                size = (oval if order == 2 else irregular * 3 / order) * rng.normal(0, 0.6)
+                wave = np.cos(order * angle + np.float32(rng.uniform(0, 6.3)))
+                edge = edge + np.float32(radius * size) * wave
+        mask = np.zeros_like(self.x)
+        mask[rows, columns] = np.clip((edge - np.hypot(dx, dy)) / np.float32(soft) + 0.5, 0, 1)
+        return mask
+
+    def _span(self, centre_um: float, reach_um: float, half: int) -> slice:
+        low = int((centre_um - reach_um) / self.um_per_px) + half
+        high = int((centre_um + reach_um) / self.um_per_px) + half + 2
+        return slice(max(0, low), max(0, min(self.side, high)))
+
+    def noise(self, grain_um: float) -> FloatArray:
+        """Smooth noise with grains of about the given size; mean 0, deviation 1."""
+        cells = max(3, round(self.side * self.um_per_px / max(grain_um, self.um_per_px)))
+        coarse = self.rng.standard_normal((cells, cells), dtype=np.float32)
+        fine = np.asarray(cv2.resize(coarse, (self.side, self.side), interpolation=cv2.INTER_CUBIC))
+        return fine / np.float32(max(float(fine.std()), 1e-6))
+
+    def specks(self, count: int, radius_um: float, within: FloatArray) -> FloatArray:
+        """Small discs at random places where ``within`` is over a half; 0..1."""
+        canvas = np.zeros((self.side, self.side), np.float32)
+        rows, columns = np.nonzero(within > 0.5)
+        if len(rows):
+            for i in self.rng.integers(len(rows), size=count):
+                size = max(1, round(radius_um * self.rng.uniform(0.7, 1.3) / self.um_per_px))
+                cv2.circle(canvas, (int(columns[i]), int(rows[i])), size, 1.0, -1, cv2.LINE_AA)
+        return np.asarray(cv2.blur(canvas, (3, 3)))

@@ -1,0 +1,1 @@
+"""The workstation half of edge-all: data, training, evaluation, export."""

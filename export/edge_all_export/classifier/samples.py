@@ -1,0 +1,100 @@
+"""Random training views of single cells, with the bench's variations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.cells.crops import fade_to_background
+from edge_all.field.illumination import BACKGROUND_LEVEL
+from edge_all_export.classifier.cells import OUTLIERS, SIDE, STORED_SIDE, TrainingCell
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def plain_view(cell: TrainingCell) -> npt.NDArray[np.uint8]:
+    """The crop as the device would make it; SIDE square."""
+    margin = (STORED_SIDE - SIDE) // 2
+    crop = cell.crop[margin : margin + SIDE, margin : margin + SIDE]
+    return fade_to_background(crop, max(cell.radius, MINIMAL_RADIUS))
+
+
+MINIMAL_RADIUS = 14.0
+"""Pixels; what the detector takes for a cell is hardly smaller."""
+
+
+class CellSampler:
+    """Batches with a chosen share of each (source, kind), and within it of each group."""
+
+    def __init__(self, cells: Sequence[TrainingCell], shares: dict[tuple[str, str], float], seed: int) -> None:
+        self._rng = np.random.Generator(np.random.PCG64(seed))
+        self._pools: list[dict[str, list[TrainingCell]]] = []
+        weights = []
+        for (source, kind), share in shares.items():
+            groups: dict[str, list[TrainingCell]] = {}
+            for cell in cells:
+                is_kind = cell.kind in OUTLIERS if kind == "outlier" else cell.kind == kind
+                if cell.source == source and is_kind:
+                    key = cell.detail if source == "pbc" else f"{cell.group}/{cell.kind}"
+                    groups.setdefault(key, []).append(cell)
+            if groups:
+                self._pools.append(groups)
+                weights.append(share)
+        self._weights = np.array(weights) / sum(weights)
+
+    def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]:
+        """Images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0)."""
+        rng = self._rng
+        images, blast, outlier = [], [], []
+        for pool in rng.choice(len(self._pools), size, p=self._weights):
+            groups = self._pools[int(pool)]
+            # Square root of the count: small subjects are heard, large ones not thrown away.
+            share = np.sqrt([len(g) for g in groups.values()])
+            group = list(groups.values())[int(rng.choice(len(groups), p=share / share.sum()))]
+            cell = group[int(rng.integers(len(group)))]
+            images.append(self._view(cell))
+            blast.append(1.0 if cell.kind == "blast" else 0.0 if cell.kind == "normal" else -1.0)
+            outlier.append(1.0 if cell.kind in OUTLIERS else 0.0)
+        return np.stack(images), np.array(blast, np.float32), np.array(outlier, np.float32)
+
+    def _view(self, cell: TrainingCell) -> npt.NDArray[np.uint8]:
+        rng = self._rng
+        zoom = float(np.exp(rng.normal(0, 0.08)))
+        radian = rng.uniform(0, 2 * np.pi)
+        mirror = -1.0 if rng.random() < 0.5 else 1.0
+        turn = np.array([[np.cos(radian), -np.sin(radian)], [np.sin(radian), np.cos(radian)]])
+        matrix = zoom * turn @ np.diag([mirror, 1.0])
+        centre = np.full(2, (STORED_SIDE - 1) / 2) + rng.normal(0, 1.5, 2)
+        shift = np.full(2, (SIDE - 1) / 2) - matrix @ centre
+        level = float(BACKGROUND_LEVEL)
+        image = np.asarray(
+            cv2.warpAffine(
+                cell.crop,
+                np.hstack([matrix, shift[:, None]]),
+                (SIDE, SIDE),
+                flags=cv2.INTER_LINEAR,
+                borderValue=(level, level, level),
+            )
+        )
+        image = self._stain(image)
+        radius = max(cell.radius * zoom, MINIMAL_RADIUS) * float(np.exp(rng.normal(0, 0.07)))
+        return fade_to_background(image, radius)
+
+    def _stain(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Stain strength and hue, camera colours, residual light, focus, noise."""
+        rng = self._rng
+        density = -np.log(np.maximum(image.astype(np.float32), 1.0) / BACKGROUND_LEVEL)
+        density *= np.float32(np.exp(rng.normal(0, 0.25)))
+        density *= np.exp(rng.normal(0, 0.15, 3)).astype(np.float32)
+        if rng.random() < 0.7:
+            mix = np.eye(3) + rng.normal(0, 0.08, (3, 3))
+            density = density @ mix.astype(np.float32)
+        out = np.exp(-density) * np.float32(BACKGROUND_LEVEL * np.exp(rng.normal(0, 0.05)))
+        if rng.random() < 0.5:
+            out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 1.8)))
+        if rng.random() < 0.5:
+            out = out + rng.normal(0, rng.uniform(0, 7), out.shape).astype(np.float32)
+        return np.clip(out + 0.5, 0, 255).astype(np.uint8)

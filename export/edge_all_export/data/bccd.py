@@ -1,0 +1,23 @@
+"""BCCD fields with boxes of leukocytes: healthy blood, 640x480. One source, no ids: never split within."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from edge_all_export.data.labelled_field import LabelledField, LabelledObject, rows, typical_um_per_px
+
+
+def load(root: Path) -> list[LabelledField]:
+    """All 364 fields; group "bccd"."""
+    folder = root / "bccd"
+    boxes = defaultdict(list)
+    for r in rows(folder / "boxes.csv"):
+        if r["label"] == "WBC":
+            x0, y0, x1, y1 = (float(r[k]) for k in ("xmin", "ymin", "xmax", "ymax"))
+            boxes[r["file"]].append(
+                LabelledObject((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2, "normal", "box")
+            )
+    paths = sorted((folder / "images").iterdir())
+    scale = typical_um_per_px(paths)
+    return [LabelledField("bccd", "bccd", p, scale, tuple(boxes[p.name])) for p in paths]

@@ -1,0 +1,38 @@
+"""C-NMC 2019: single cells segmented on black, by subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_all_export.data.labelled_field import rows
+
+LINKED = (("20", "21"), ("51", "75", "78"), ("H2", "H4", "H5", "H6"), ("H10", "H3"))
+"""Subjects that share byte-identical cells in the published set: one group each."""
+
+
+@dataclass(frozen=True)
+class SegmentedCell:
+    """One cell on black. group: the subject, or all subjects linked with it."""
+
+    path: Path
+    is_blast: bool
+    subject: str
+    group: str
+
+
+def group_of(subject: str) -> str:
+    """The linked subjects' common name, or the subject's own."""
+    for linked in LINKED:
+        if subject in linked:
+            return "+".join(linked)
+    return subject
+
+
+def load(root: Path) -> list[SegmentedCell]:
+    """All 6,603 cells."""
+    folder = root / "cnmc"
+    return [
+        SegmentedCell(folder / "images" / r["file"], r["label"] == "all", r["subject"], group_of(r["subject"]))
+        for r in rows(folder / "cells.csv")
+    ]

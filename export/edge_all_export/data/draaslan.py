@@ -1,0 +1,40 @@
+"""Small fields with boxes of leukocytes, of one source without ids: never split within."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from edge_all_export.data.labelled_field import (
+    LabelledField,
+    LabelledObject,
+    read_rgb,
+    rows,
+    typical_um_per_px,
+)
+
+
+def load(root: Path) -> list[LabelledField]:
+    """All 100 fields; group "draaslan"."""
+    folder = root / "draaslan"
+    boxes = defaultdict(list)
+    for r in rows(folder / "boxes.csv"):
+        if r["label"] == "WBC":
+            boxes[r["file"]].append([float(r[k]) for k in ("xmin", "ymin", "xmax", "ymax")])
+    paths = sorted((folder / "images").iterdir())
+    scale = typical_um_per_px(paths)
+    fields = []
+    for path in paths:
+        height, width = read_rgb(path).shape[:2]
+        objects = tuple(
+            LabelledObject(
+                (x0 + x1) / 2 * width,
+                (y0 + y1) / 2 * height,
+                max((x1 - x0) * width, (y1 - y0) * height) / 2,
+                "normal",
+                "box",
+            )
+            for x0, y0, x1, y1 in boxes[path.name]
+        )
+        fields.append(LabelledField("draaslan", "draaslan", path, scale, objects))
+    return fields

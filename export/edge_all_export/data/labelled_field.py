@@ -1,0 +1,66 @@
+"""A field with its labelled objects, whatever set it comes from."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.field.scale import measure_um_per_px
+
+
+@dataclass(frozen=True)
+class LabelledObject:
+    """kind: blast, normal, leukocyte (a label that does not say which), smudge, erythroblast,
+    immature_granulocyte, platelet, ignore. Centre and radius in pixels of the field's file."""
+
+    x_px: float
+    y_px: float
+    radius_px: float
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class LabelledField:
+    """source: the set's folder name. group: what a split keeps together (series, or the whole source)."""
+
+    source: str
+    group: str
+    path: Path
+    um_per_px: float
+    objects: tuple[LabelledObject, ...]
+
+    @property
+    def file(self) -> str:
+        return self.path.name
+
+    def read(self) -> npt.NDArray[np.uint8]:
+        """RGB uint8."""
+        return read_rgb(self.path)
+
+
+def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
+    """An image file as RGB uint8, stored orientation."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise OSError(f"cannot read the image {path}")
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a csv file."""
+    with path.open(newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def typical_um_per_px(paths: list[Path], most: int = 60) -> float:
+    """Median of the scales measured in up to ``most`` of the images: for sets taken through one optic."""
+    chosen = paths[:: max(1, len(paths) // most)][:most]
+    measured = [measure_um_per_px(read_rgb(p)) for p in chosen]
+    return float(np.median([m.um_per_px for m in measured if m is not None]))

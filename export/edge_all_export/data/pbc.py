@@ -1,0 +1,31 @@
+"""PBC single cells (Acevedo et al.) with the field around them: seven kinds, one source without ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_all_export.data.labelled_field import (
+    LabelledField,
+    LabelledObject,
+    read_rgb,
+    rows,
+    typical_um_per_px,
+)
+
+MATURE = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
+
+
+def load(root: Path) -> list[LabelledField]:
+    """All 700 images; group "pbc"; detail = the kind."""
+    folder = root / "pbc"
+    listed = list(rows(folder / "cells.csv"))
+    scale = typical_um_per_px([folder / "images" / r["file"] for r in listed])
+    fields = []
+    for r in listed:
+        path = folder / "images" / r["file"]
+        height, width = read_rgb(path).shape[:2]
+        x, y, w, h = (float(r[k]) for k in ("cx", "cy", "w", "h"))
+        kind = "normal" if r["class"] in MATURE else r["class"]
+        cell = LabelledObject(x * width, y * height, max(w * width, h * height) / 2, kind, r["class"])
+        fields.append(LabelledField("pbc", "pbc", path, scale, (cell,)))
+    return fields

@@ -1,0 +1,58 @@
+"""Fields of the simulated microscope with their truth, as a set like the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all_export.data.labelled_field import LabelledField, LabelledObject
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedField(LabelledField):
+    """A labelled field whose picture is drawn, not read."""
+
+    image: npt.NDArray[np.uint8] | None = None
+
+    def read(self) -> npt.NDArray[np.uint8]:
+        assert self.image is not None
+        return self.image
+
+
+_KINDS = {"lymphoblast_l1": "blast", "lymphoblast_l2": "blast", "lymphoblast_l3": "blast"}
+_MATURE = {"neutrophil", "eosinophil", "basophil", "lymphocyte", "monocyte"}
+
+
+def kind_of(simulated: str) -> str:
+    """The data sets' word for a kind of the simulator."""
+    if simulated in _KINDS:
+        return _KINDS[simulated]
+    return "normal" if simulated in _MATURE else simulated
+
+
+def load(seeds: range, fields: int, query: str = "") -> Iterator[LabelledField]:
+    """The sharpest still frame of each stop; group "simulator-SEED"."""
+    for seed in seeds:
+        camera = SimulatedMicroscope(f"sim:?seed={seed}&fields={fields}&frames_per_field=1{query}")
+        with camera:
+            while (frame := camera.read()) is not None:
+                truth = camera.truth(frame.index)
+                if truth.moving:
+                    continue
+                objects = tuple(
+                    LabelledObject(c.x_px, c.y_px, c.radius_px, kind_of(str(c.kind)), str(c.kind))
+                    for c in truth.cells
+                )
+                yield SimulatedField(
+                    "simulator",
+                    f"simulator-{seed}",
+                    Path(f"{seed}-{frame.index}"),
+                    camera.um_per_px,
+                    objects,
+                    frame.image,
+                )
