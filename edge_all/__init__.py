@@ -1,0 +1,41 @@
+"""Finds leukocytes in blood-smear fields and flags suspected lymphoblasts. Research use only, not a diagnosis.
+
+For programs that embed it::
+
+    from pathlib import Path
+    import edge_all
+
+    with edge_all.open_camera("sim:?fields=4") as camera:
+        with edge_all.Session(camera, Path("record")) as session:
+            summary = session.run()
+    print(summary.result)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Profile", "Session", "Summary", "__version__", "load_profile", "open_camera"]
+
+if TYPE_CHECKING:
+    from edge_all.cameras.opening import open_camera
+    from edge_all.profile import Profile, load_profile
+    from edge_all.session.session import Session, Summary
+
+_WHERE = {
+    "open_camera": "edge_all.cameras.opening",
+    "Profile": "edge_all.profile",
+    "load_profile": "edge_all.profile",
+    "Session": "edge_all.session.session",
+    "Summary": "edge_all.session.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: 'edge-all sessions' needs no camera and no network.
+    if name not in _WHERE:
+        raise AttributeError(f"module 'edge_all' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_WHERE[name]), name)

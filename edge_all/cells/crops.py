@@ -88,3 +88,14 @@ class Cropper:
         if self._disc:
             crop = fade_to_background(crop, detection.radius_px * field.um_per_px / self._um_per_px)
         return crop
+
+
+PORTRAIT_SIDE = 256
+PORTRAIT_UM_PER_PX = 0.1
+
+
+def portrait(field: Field, detection: Detection) -> Image:
+    """The cell as the camera saw it, for people: RGB uint8 256 x 256, 25.6 um wide, nothing corrected."""
+    return cut_cell(
+        field.frame.image, detection.x_px, detection.y_px, field.um_per_px, PORTRAIT_SIDE, PORTRAIT_UM_PER_PX
+    )

@@ -1,0 +1,5 @@
+"""python -m edge_all."""
+
+from edge_all.cli.main import main
+
+main()

@@ -1,0 +1,80 @@
+"""An image file or a folder of images as a camera: each image an independent field, none dropped."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from edge_all.cameras.opening import IMAGE_SUFFIXES
+from edge_all.errors import CameraError
+from edge_all.vocabulary import Frame, Unreadable
+
+
+def _natural(path: Path) -> tuple[list[object], str]:
+    """field2 before field10."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [int(p) if i % 2 else p for i, p in enumerate(parts)], path.name
+
+
+class ImageFiles:
+    """Images in natural order of their names."""
+
+    live = False
+    independent_fields = True
+
+    def __init__(self, paths: Sequence[Path], uri: str) -> None:
+        self.uri = uri
+        self._paths = list(paths)
+        self.frame_count: int | None = len(self._paths)
+        self._next = 0
+
+    @classmethod
+    def of_folder(cls, folder: Path, uri: str) -> ImageFiles:
+        """The images directly in a folder; hidden files and other kinds of file are passed over."""
+        try:
+            paths = [
+                p
+                for p in folder.iterdir()
+                if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and not p.is_dir()
+            ]
+        except OSError as error:
+            raise CameraError(
+                f"the folder {folder} cannot be read ({error.strerror})", "check the path and its rights"
+            ) from error
+        if not paths:
+            endings = " ".join(s[1:] for s in IMAGE_SUFFIXES)
+            raise CameraError(f"the folder {folder} holds no image", f"images end in {endings}; subfolders are not searched")
+        return cls(sorted(paths, key=_natural), uri)
+
+    def start(self) -> None:
+        """Begin with the first file."""
+        self._next = 0
+
+    def read(self) -> Frame | Unreadable | None:
+        """The next image; Unreadable, with the reason, for a file that is none."""
+        from edge_all.cameras.image_decoding import UndecodableError, decode_image_file
+
+        if self._next >= len(self._paths):
+            return None
+        index, path = self._next, self._paths[self._next]
+        self._next += 1
+        try:
+            image = decode_image_file(path)
+        except UndecodableError as error:
+            return Unreadable(index, time.time(), path.name, str(error))
+        return Frame(image, index, time.time(), path.name)
+
+    def stop(self) -> None:
+        """Nothing to release."""
+
+    def __enter__(self) -> ImageFiles:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,150 @@
+"""An image file as RGB uint8, or one line that says why not."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge_all.vocabulary import Image
+
+LARGEST_PIXELS = 100_000_000
+SMALLEST_SIDE = 16
+
+
+class UndecodableError(Exception):
+    """The message is one line: what is wrong and the remedy."""
+
+
+def decode_image_file(path: Path) -> Image:
+    """RGB uint8 H x W x 3 of the pixels as stored: places in it are places in the file, so an EXIF orientation is
+    not applied. 16 bit becomes 8, grey becomes RGB, transparent becomes white, the first page of several is taken.
+
+    Raises UndecodableError.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UndecodableError(f"cannot be read ({error.strerror or error}); check the file and its rights") from error
+    if not data:
+        raise UndecodableError("is empty; copy it again")
+    kind = _kind(data)
+    if kind is None:
+        raise UndecodableError("is no image that can be read (JPEG, PNG, TIFF, BMP or WebP); save it as one of these")
+    size = _size(data, kind)
+    if size is not None and size[0] * size[1] > LARGEST_PIXELS:
+        raise UndecodableError(
+            f"is {size[0]}x{size[1]} pixels, over the limit of {LARGEST_PIXELS // 1_000_000} megapixels; cut it into fields"
+        )
+    if kind == "jpeg" and not _jpeg_is_whole(data):
+        raise UndecodableError("is cut short; copy it again")
+    image = _decoded(data, kind)
+    if min(image.shape[:2]) < SMALLEST_SIDE:
+        raise UndecodableError(
+            f"is {image.shape[1]}x{image.shape[0]} pixels, under {SMALLEST_SIDE} on a side; it cannot hold a cell"
+        )
+    return image
+
+
+def _decoded(data: bytes, kind: str) -> Image:
+    buffer = np.frombuffer(data, np.uint8)
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    if kind in ("png", "tiff", "webp"):
+        flags = cv2.IMREAD_UNCHANGED
+    try:
+        raw = cv2.imdecode(buffer, flags)
+    except (cv2.error, MemoryError) as error:
+        raise UndecodableError("cannot be decoded; save it again as PNG or JPEG") from error
+    if raw is None or raw.size == 0:
+        raise UndecodableError("is damaged or cut short; copy it again")
+    pixels = np.asarray(raw)
+    if pixels.dtype == np.uint16:
+        # A 12 bit camera fills the low part of 16 bits only; scale by what is used, in whole bits.
+        bits = max(8, int(pixels.max()).bit_length())
+        pixels = (pixels >> (bits - 8)).astype(np.uint8)
+    elif pixels.dtype != np.uint8:
+        raise UndecodableError(f"holds {pixels.dtype} pixels; save it with 8 or 16 bits")
+    if pixels.ndim == 2:
+        return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2))
+    if kind == "jpeg" or kind == "bmp":
+        return np.ascontiguousarray(pixels)
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3:].astype(np.uint16)
+        mixed = (pixels[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
+        return np.ascontiguousarray(mixed.astype(np.uint8))
+    if pixels.shape[2] == 3:
+        return np.ascontiguousarray(pixels[..., ::-1])
+    raise UndecodableError(f"has {pixels.shape[2]} channels; save it as RGB")
+
+
+def _kind(data: bytes) -> str | None:
+    if data[:3] == b"\xff\xd8\xff":
+        return "jpeg"
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return "png"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "tiff"
+    if data[:2] == b"BM":
+        return "bmp"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return None
+
+
+def _size(data: bytes, kind: str) -> tuple[int, int] | None:
+    """Width and height from the header alone, None where it does not say plainly."""
+    try:
+        if kind == "png":
+            return struct.unpack(">II", data[16:24])
+        if kind == "bmp":
+            width, height = struct.unpack("<ii", data[18:26])
+            return abs(width), abs(height)
+        if kind == "jpeg":
+            return _jpeg_size(data)
+        if kind == "tiff":
+            return _tiff_size(data)
+    except (struct.error, IndexError):
+        raise UndecodableError("is damaged or cut short; copy it again") from None
+    return None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    at = 2
+    while at + 9 < len(data):
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF or 0xD0 <= marker <= 0xD8:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return width, height
+        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
+    return None
+
+
+def _tiff_size(data: bytes) -> tuple[int, int] | None:
+    order = "<" if data[:2] == b"II" else ">"
+    if data[2:4] in (b"+\0", b"\0+"):
+        return None
+    (at,) = struct.unpack(order + "I", data[4:8])
+    (count,) = struct.unpack(order + "H", data[at : at + 2])
+    found: dict[int, int] = {}
+    for i in range(min(count, 200)):
+        entry = data[at + 2 + 12 * i : at + 14 + 12 * i]
+        tag, kind = struct.unpack(order + "HH", entry[:4])
+        if tag in (256, 257):
+            found[tag] = struct.unpack(order + ("H" if kind == 3 else "I"), entry[8 : 10 if kind == 3 else 12])[0]
+    return (found[256], found[257]) if len(found) == 2 else None
+
+
+def _jpeg_is_whole(data: bytes) -> bool:
+    """A JPEG ends with its end marker; libjpeg would fill the rest with grey and say nothing.
+
+    Some cameras add bytes after it, so the marker is looked for in what follows the last scan's start.
+    """
+    scan = data.rfind(b"\xff\xda")
+    return scan >= 0 and data.rfind(b"\xff\xd9") > scan

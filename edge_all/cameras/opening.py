@@ -1,0 +1,75 @@
+"""From what the user wrote after --camera to a camera."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from edge_all.cameras.camera import Camera
+from edge_all.errors import CameraError, UsageError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".mjpeg")
+
+CAMERA_KINDS = {
+    "sim:": "the simulated microscope, sim:?seed=1&fields=40&blast_fraction=0.2&defocus=0",
+    "FILE": f"an image ({' '.join(s[1:] for s in IMAGE_SUFFIXES)})",
+    "FOLDER": "a folder of images, each a field of its own",
+    "VIDEO": f"a video ({' '.join(s[1:] for s in VIDEO_SUFFIXES)})",
+}
+"""What can be named, and how."""
+
+
+def kinds_line() -> str:
+    """All kinds in one line, for messages."""
+    return "; ".join(f"{name} {meaning}" for name, meaning in CAMERA_KINDS.items())
+
+
+def open_camera(uri: str) -> Camera:
+    """The camera that a URI names; not started yet.
+
+    Raises UsageError for a kind there is not, CameraError for a path that is not there or not readable.
+    """
+    scheme, colon, rest = uri.partition(":")
+    if colon and len(scheme) > 1 and "/" not in scheme and not Path(uri).exists():
+        if scheme == "sim":
+            from edge_all.cameras.simulator import SimulatedMicroscope
+
+            return SimulatedMicroscope(uri)
+        if scheme == "file":
+            return _from_path(Path(rest.removeprefix("//")), uri)
+        near = difflib.get_close_matches(scheme, ["sim", "file"], 1, 0.5)
+        hint = f"did you mean {near[0]}:? " if near else ""
+        raise UsageError(f"there is no camera kind '{scheme}:'", f"{hint}there are: {kinds_line()}")
+    if not uri:
+        raise UsageError("no camera is named", f"there are: {kinds_line()}")
+    return _from_path(Path(uri).expanduser(), uri)
+
+
+def _from_path(path: Path, uri: str) -> Camera:
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:
+        raise CameraError(f"cannot look at {uri!r} ({error.strerror})", "check the path and its rights") from error
+    if is_folder:
+        from edge_all.cameras.files import ImageFiles
+
+        return ImageFiles.of_folder(path, uri)
+    if not is_file:
+        near: list[str] = []
+        if path.parent.is_dir():
+            try:
+                near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], 1, 0.7)
+            except OSError:
+                near = []
+        if uri in ("sim", "simulator"):
+            near = ["sim:"]
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"{uri!r} is no file, no folder and no camera", f"{hint}there are: {kinds_line()}")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        from edge_all.cameras.video import VideoFile
+
+        return VideoFile(path, uri)
+    from edge_all.cameras.files import ImageFiles
+
+    return ImageFiles([path], uri)

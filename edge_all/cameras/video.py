@@ -1,0 +1,85 @@
+"""A video file as a camera: frames of a moved stage, none dropped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from edge_all.errors import CameraError
+from edge_all.vocabulary import Frame, Unreadable
+
+_MISSING_TOLERATED = 2
+"""Containers round their frame count; fewer missing than this is no damage."""
+
+
+class VideoFile:
+    """Reads a video through OpenCV."""
+
+    live = False
+    independent_fields = False
+
+    def __init__(self, path: Path, uri: str) -> None:
+        self.uri = uri
+        self._path = path
+        self._capture: cv2.VideoCapture | None = None
+        self.frame_count: int | None = None
+        self._next = 0
+        self._ended = False
+
+    def start(self) -> None:
+        """Open the file. Raises CameraError when it holds no video."""
+        # OpenCV's FFmpeg would print its own lines for a damaged file.
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_ANY, [cv2.CAP_PROP_ORIENTATION_AUTO, 0])
+        if not capture.isOpened():
+            capture.release()
+            raise CameraError(
+                f"{self._path} holds no video that can be read", "copy it again, or convert it to MP4 (H.264) or AVI (MJPEG)"
+            )
+        self._capture = capture
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.frame_count = count if count > 0 else None
+        self._next, self._ended = 0, False
+
+    def read(self) -> Frame | Unreadable | None:
+        """The next frame; one Unreadable at the end of a video that is cut short."""
+        if self._capture is None:
+            self.start()
+        assert self._capture is not None
+        if self._ended:
+            return None
+        ok, image = self._capture.read()
+        if not ok or image is None:
+            self._ended = True
+            missing = 0 if self.frame_count is None else self.frame_count - self._next
+            if self._next == 0 or missing > _MISSING_TOLERATED:
+                told = f"of {self.frame_count} " if self.frame_count else ""
+                return Unreadable(
+                    self._next,
+                    time.time(),
+                    self._path.name,
+                    f"the video is cut short after {self._next} {told}frames; copy it again",
+                )
+            return None
+        index = self._next
+        self._next += 1
+        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        return Frame(rgb, index, time.time(), f"{self._path.name}#{index}")
+
+    def stop(self) -> None:
+        """Close the file."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def __enter__(self) -> VideoFile:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

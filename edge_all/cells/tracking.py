@@ -1,0 +1,143 @@
+"""Tells a cell that is known from a new one, by its place on the smear: count once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_all.vocabulary import Detection, Field
+
+_SAME_CELL = 0.6
+"""Two places nearer than this share of the radius are one cell."""
+_SHARPER = 1.1
+_REMEMBERED_FIELDS = 400
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A detection and the cell it shows."""
+
+    number: int
+    """Of the cell, counted from 1 in order of discovery."""
+    detection: Detection
+    new: bool
+    sharper: bool
+    """A better view than the one the cell was judged by (always True for a new cell)."""
+    views: int
+
+
+@dataclass(frozen=True)
+class _Known:
+    number: int
+    x_um: float
+    y_um: float
+    radius_um: float
+    region: int
+    sharpness: float
+    whole: bool
+    views: int
+    last_field: int
+
+
+class Tracker:
+    """Field and detections -> sightings."""
+
+    def __init__(self, independent_fields: bool) -> None:
+        """independent_fields: every detection is a cell of its own."""
+        self._independent = independent_fields
+        self._known: dict[int, _Known] = {}
+        self._count = 0
+        self._fields = 0
+
+    def track(self, field: Field, detections: Sequence[Detection]) -> list[Sighting]:
+        """One sighting for each detection, in their order (numbers go by row, then column)."""
+        self._fields += 1
+        sightings = []
+        taken: set[int] = set()
+        for detection in detections:
+            known = None if self._independent else self._match(field, detection, taken)
+            if known is None:
+                self._count += 1
+                number, views, sharper = self._count, 1, True
+            else:
+                number, views = known.number, known.views + 1
+                sharper = _is_better(field, detection, known)
+            taken.add(number)
+            sightings.append(Sighting(number, detection, known is None, sharper, views))
+            if not self._independent:
+                self._remember(field, detection, number, views, known, sharper)
+        self._forget()
+        return sightings
+
+    def left(self, field: Field) -> list[int]:
+        """Numbers of cells seen before whose place is not in this field: their count is final for now."""
+        width, height = (n * field.um_per_px for n in (field.frame.width_px, field.frame.height_px))
+        return [
+            k.number
+            for k in self._known.values()
+            if k.last_field == self._fields - 1
+            and not (
+                k.region == field.region
+                and 0 <= k.x_um - field.place_um[0] <= width
+                and 0 <= k.y_um - field.place_um[1] <= height
+            )
+        ]
+
+    def _match(self, field: Field, detection: Detection, taken: set[int]) -> _Known | None:
+        x, y, radius = _on_smear(field, detection)
+        best: tuple[float, _Known] | None = None
+        for known in self._known.values():
+            if known.region != field.region or known.number in taken:
+                continue
+            distance = float(np.hypot(known.x_um - x, known.y_um - y))
+            if distance < _SAME_CELL * max(radius, known.radius_um) and (best is None or distance < best[0]):
+                best = (distance, known)
+        return None if best is None else best[1]
+
+    def _remember(
+        self, field: Field, detection: Detection, number: int, views: int, known: _Known | None, sharper: bool
+    ) -> None:
+        if known is not None and not sharper:
+            kept = (known.x_um, known.y_um, known.radius_um, known.region, known.sharpness, known.whole)
+        else:
+            kept = (
+                *_on_smear(field, detection),
+                field.region,
+                field.quality.sharpness,
+                _is_whole(field, detection),
+            )
+        self._known[number] = _Known(number, *kept, views=views, last_field=self._fields)
+
+    def _forget(self) -> None:
+        """Cells of long ago make room, so that memory stays flat over a day."""
+        if self._fields % 50 == 0:
+            oldest = self._fields - _REMEMBERED_FIELDS
+            self._known = {n: k for n, k in self._known.items() if k.last_field >= oldest}
+
+
+def _on_smear(field: Field, detection: Detection) -> tuple[float, float, float]:
+    scale = field.um_per_px
+    return (
+        field.place_um[0] + detection.x_px * scale,
+        field.place_um[1] + detection.y_px * scale,
+        detection.radius_px * scale,
+    )
+
+
+def _is_whole(field: Field, detection: Detection) -> bool:
+    left, top, width, height = detection.box_px
+    return (
+        left >= 0
+        and top >= 0
+        and left + width <= field.frame.width_px
+        and top + height <= field.frame.height_px
+    )
+
+
+def _is_better(field: Field, detection: Detection, known: _Known) -> bool:
+    whole = _is_whole(field, detection)
+    if whole != known.whole:
+        return whole
+    return field.quality.sharpness > _SHARPER * known.sharpness

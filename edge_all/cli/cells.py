@@ -1,0 +1,78 @@
+"""edge-all cells."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+
+import click
+
+from edge_all.cli.options import RESEARCH_USE, plain, record_option
+
+_TABLE_COLUMNS = ("cell", "frame", "x_px", "y_px", "width_px", "height_px", "size_um", "label", "blast_probability", "unfamiliarity", "views")
+
+
+@click.command("cells")
+@click.option("--session", "session_id", default="last", show_default=True, metavar="ID|last", help="Which session.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="csv and json hold every column.",
+)
+@record_option
+def command(session_id: str, form: str, record: str | None) -> int:
+    """Print one row for each counted cell, placed in its sharpest view.
+
+    x_px and y_px are the centre, in pixels of the frame as stored. Smudges are rows with the label smudge and no
+    probability.
+
+    \b
+    Example:
+      edge-all cells --session last --format csv > cells.csv
+    """
+    from edge_all.record.folder import record_folder
+    from edge_all.record.record import Record
+    from edge_all.record.rows import CELL_COLUMNS
+
+    with Record.open(record_folder(record), create=False) as opened:
+        rows = opened.cells(opened.session(session_id).id)
+    if form == "json":
+        click.echo(json.dumps([{**r, "final": bool(r["final"])} for r in rows], indent=1, ensure_ascii=False))
+    elif form == "csv":
+        writer = csv.DictWriter(sys.stdout, CELL_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _print_table(rows)
+    return 0
+
+
+def _print_table(rows: list[object] | object) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in _TABLE_COLUMNS:
+        is_text = name in ("frame", "label")
+        table.add_column(name, overflow="fold", justify="left" if is_text else "right")
+    count = 0
+    for row in rows:  # type: ignore[attr-defined]
+        count += 1
+        shown = []
+        for name in _TABLE_COLUMNS:
+            value = row[name]
+            if isinstance(value, float):
+                shown.append(f"{value:.3f}" if name in ("blast_probability", "unfamiliarity") else f"{value:.1f}")
+            else:
+                shown.append(plain(str(value)) if value is not None else "-")
+        table.add_row(*(Text(s) for s in shown))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    click.echo(f"{count} cells. {RESEARCH_USE}")

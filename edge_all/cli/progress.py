@@ -1,0 +1,94 @@
+"""Shows a session while it runs: one live line on a terminal, plain lines elsewhere, findings as JSON on request."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_all.cli.options import plain
+from edge_all.session.session import Progress
+from edge_all.vocabulary import Cell
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_PLAIN_EVERY_S = 5.0
+
+
+class ProgressPrinter:
+    """Called with each Progress from the record's thread."""
+
+    def __init__(self, frame_count: int | None, log_json: bool) -> None:
+        self._of = f"/{frame_count}" if frame_count else ""
+        self._json = log_json
+        self._terminal = sys.stderr.isatty()
+        self._begun = self._last = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> ProgressPrinter:
+        if self._terminal:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """One frame is in the record."""
+        if progress.unreadable is not None:
+            self._say(f"skipped {plain(progress.source)}: {plain(progress.unreadable)}")
+        if self._json:
+            for cell in progress.findings:
+                click.echo(json.dumps(finding_json(progress.session_id, cell), ensure_ascii=False))
+        c, now = progress.counts, time.monotonic()
+        rate = c.fields / max(now - self._begun, 1e-6)
+        line = (
+            f"frames {c.frames}{self._of}  fields {c.fields}  cells {c.leukocytes}  blasts {c.blasts}  "
+            f"unidentified {c.unidentified}  {rate:.1f} fields/s"
+        )
+        if self._live is not None:
+            self._live.update(line)
+        elif now - self._last >= _PLAIN_EVERY_S:
+            self._last = now
+            click.echo(line, err=True)
+
+    def _say(self, line: str) -> None:
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(line, err=True)
+
+
+def finding_json(session_id: str, cell: Cell) -> dict[str, object]:
+    """A finding as one flat object."""
+    d, j = cell.detection, cell.judgement
+    left, top, width, height = d.box_px
+    return {
+        "session": session_id,
+        "cell": cell.number,
+        "frame": cell.frame_source,
+        "frame_index": cell.frame_index,
+        "x_px": round(d.x_px, 2),
+        "y_px": round(d.y_px, 2),
+        "width_px": round(width, 2),
+        "height_px": round(height, 2),
+        "size_um": round(cell.diameter_um, 2),
+        "label": str(cell.label),
+        "blast_probability": None if j is None else j.blast_probability,
+        "unfamiliarity": None if j is None else j.unfamiliarity,
+        "model": None if j is None else j.model.name,
+        "model_sha256": None if j is None else j.model.sha256,
+        "research_use_only": True,
+    }

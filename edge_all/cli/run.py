@@ -1,0 +1,129 @@
+"""edge-all run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from edge_all.cli.options import record_option
+
+
+@click.command("run")
+@click.option(
+    "--camera",
+    "camera_uri",
+    metavar="[URI]",
+    is_flag=False,
+    flag_value="",
+    default="",
+    help="sim:, an image, a folder of images or a video. Without a value: the profile's camera.",
+)
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="Blast threshold in place of the model's; the lower one stays.",
+)
+@click.option(
+    "--um-per-px",
+    type=click.FloatRange(0.01, 2.0),
+    metavar="UM",
+    help="Scale, in place of the profile's or of measuring erythrocytes.",
+)
+@click.option("--max-frames", type=click.IntRange(1), metavar="N", help="End after so many frames.")
+@click.option("--stop-at", type=click.IntRange(1), metavar="N", help="End when so many leukocytes are counted.")
+@click.option("--sample", metavar="ID", help="The smear's id, kept in the record.")
+@click.option("--log-json", is_flag=True, help="Each finding as one JSON line on standard output.")
+@record_option
+def command(
+    camera_uri: str,
+    profile_name: str | None,
+    models: str | None,
+    threshold: float | None,
+    um_per_px: float | None,
+    max_frames: int | None,
+    stop_at: int | None,
+    sample: str | None,
+    log_json: bool,
+    record: str | None,
+) -> int:
+    """Look at a smear: find every leukocyte, judge it, count it once, flag and record the findings.
+
+    Research use only, not a diagnosis. Ctrl-C ends the session with its summary.
+
+    \b
+    Example:
+      edge-all run --camera sim:?seed=3&blast_fraction=0.1
+      edge-all run --camera smears/patient7 --sample S7 --record /data/record
+    """
+    from edge_all.cameras.opening import open_camera
+    from edge_all.cli.progress import ProgressPrinter
+    from edge_all.cli.summary import summary_lines
+    from edge_all.errors import UsageError
+    from edge_all.profile import load_profile
+    from edge_all.record.folder import record_folder
+    from edge_all.session.session import Session
+
+    # Lines of OpenCV and FFmpeg about damaged files would stand beside ours.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    profile = load_profile(profile_name)
+    if models is not None and not Path(models).is_dir():
+        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+    camera = open_camera(camera_uri or profile.camera)
+    session = Session(
+        camera,
+        record_folder(record),
+        profile,
+        models=Path(models) if models else None,
+        sample=sample,
+        blast_threshold=threshold,
+        um_per_px=um_per_px,
+        max_frames=max_frames,
+        stop_at=stop_at,
+    )
+    with session, _Interrupts(session):
+        click.echo(f"Camera {camera.uri}, profile {profile.name}", err=True)
+        with ProgressPrinter(camera.frame_count, log_json) as progress:
+            summary = session.run(progress)
+    for line in summary_lines(summary):
+        click.echo(line, err=log_json)
+    if summary.error is not None:
+        raise summary.error
+    unreadable = summary.counts.skipped.get("unreadable", 0)
+    if unreadable and unreadable == summary.counts.frames:
+        click.echo("edge-all: not one frame could be read: see the reasons above", err=True)
+        return 1
+    return 0
+
+
+class _Interrupts(AbstractContextManager["_Interrupts"]):
+    """The first Ctrl-C (or SIGTERM) ends the session cleanly, a second one at once."""
+
+    def __init__(self, session: object) -> None:
+        self._session = session
+        self._asked = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> _Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._asked:
+            os._exit(130)
+        self._asked = True
+        click.echo("stopping; once more ends at once", err=True)
+        self._session.stop()  # type: ignore[attr-defined]

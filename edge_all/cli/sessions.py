@@ -1,0 +1,49 @@
+"""edge-all sessions."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from edge_all.cli.options import RESEARCH_USE, plain, record_option
+
+
+@click.command("sessions")
+@record_option
+def command(record: str | None) -> int:
+    """List the sessions of a record, the oldest first.
+
+    \b
+    Example:
+      edge-all sessions --record /data/record
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from edge_all.record.folder import record_folder
+    from edge_all.record.record import Record
+    from edge_all.session.differential import blast_percent
+
+    with Record.open(record_folder(record), create=False) as opened:
+        rows = opened.sessions()
+    table = Table(box=None, pad_edge=False)
+    for name in ("session", "begun", "sample", "camera"):
+        table.add_column(name, overflow="fold")
+    for name in ("fields", "cells", "blasts", "%"):
+        table.add_column(name, justify="right")
+    table.add_column("result", overflow="fold")
+    for row in rows:
+        c = row.counts
+        begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.begun))
+        percent = f"{blast_percent(c)[0]:.1f}" if c.leukocytes else "-"
+        result = row.result or "not ended: still running, or cut off"
+        values = [row.id, begun, plain(row.sample), plain(row.camera), c.fields, c.leukocytes, c.blasts, percent]
+        table.add_row(*(Text(str(v)) for v in [*values, result]))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+    click.echo(f"{len(rows)} sessions. {RESEARCH_USE}")
+    return 0

@@ -1,0 +1,76 @@
+"""edge-all show."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from edge_all.cli.options import RESEARCH_USE, plain, record_option
+
+
+@click.command("show")
+@click.argument("session_id", metavar="ID|last", default="last")
+@click.option("--png", metavar="FILE", help="Write a contact sheet of the findings, or the field of --field, here.")
+@click.option("--field", "frame_index", type=click.IntRange(0), metavar="INDEX", help="This frame, with boxes drawn.")
+@record_option
+def command(session_id: str, png: str | None, frame_index: int | None, record: str | None) -> int:
+    """Show one session: counts, result, models, findings.
+
+    \b
+    Example:
+      edge-all show last --png findings.png
+      edge-all show last --field 3 --png field.png
+    """
+    from edge_all.cli.summary import count_lines
+    from edge_all.errors import UsageError
+    from edge_all.record.folder import record_folder
+    from edge_all.record.pictures import write_file
+    from edge_all.record.record import Record
+    from edge_all.session.differential import result_words
+
+    if frame_index is not None and png is None:
+        raise UsageError("--field needs a file to draw into", "add --png FILE")
+    with Record.open(record_folder(record), create=False) as opened:
+        session = opened.session(session_id)
+        cells = opened.cells(session.id)
+        begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.begun))
+        ended = "not ended: still running, or cut off" if session.ended is None else f"{session.ended - session.begun:.1f} s"
+        click.echo(f"Session       {session.id}, begun {begun}, {ended}{', stopped early' if session.interrupted else ''}")
+        click.echo(f"Sample        {plain(session.sample) or '-'}")
+        click.echo(f"Camera        {plain(session.camera)}, profile {plain(session.profile)}")
+        scale = "measured from erythrocytes" if session.um_per_px is None else f"{session.um_per_px:g} um per px"
+        click.echo(f"Scale         {scale}")
+        for line in count_lines(session.counts):
+            click.echo(line)
+        click.echo(f"Result        {session.result or result_words(session.counts)}")
+        for model in session.models:
+            click.echo(f"Model         {model.name} {model.version} sha256 {model.sha256}")
+        t = session.thresholds
+        click.echo(f"Engine        {session.engine}, edge-all {session.version}")
+        click.echo(f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}")
+        findings = sorted(
+            (c for c in cells if c["label"] in ("blast", "unidentified")),
+            key=lambda c: (c["label"] != "blast", -(c["blast_probability"] or 0.0), c["cell"]),
+        )
+        for c in findings:
+            click.echo(
+                f"  {c['label']:<13}{c['blast_probability']:.3f}  frame {c['frame_index']} {plain(c['frame'])}  "
+                f"x {c['x_px']:.0f} y {c['y_px']:.0f} px  cell {c['cell']}"
+            )
+        click.echo(RESEARCH_USE)
+        if png is not None:
+            from edge_all.record.contact_sheet import contact_sheet, field_with_boxes
+
+            if frame_index is None:
+                picture = contact_sheet(opened.folder, findings)
+            else:
+                in_frame = [c for c in cells if c["frame_index"] == frame_index]
+                picture = field_with_boxes(opened.field_picture(session.id, frame_index), in_frame)
+            try:
+                write_file(Path(png), picture)
+            except OSError as error:
+                raise UsageError(f"cannot write {png} ({error.strerror})", "name another file") from error
+            click.echo(f"Written to {png}")
+    return 0

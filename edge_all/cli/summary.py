@@ -1,0 +1,54 @@
+"""A session in words, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from edge_all.cli.options import RESEARCH_USE, plain
+from edge_all.session.differential import blast_percent
+from edge_all.session.session import Summary
+from edge_all.vocabulary import Counts
+
+
+def count_lines(counts: Counts) -> Iterator[str]:
+    """Counts and percentages."""
+    skipped = sum(counts.skipped.values())
+    yield f"Fields        {counts.fields} analysed of {counts.frames} frames; {skipped} skipped{_by_reason(counts.skipped)}"
+    if counts.warned:
+        yield f"Warnings      {', '.join(f'{r} {n}' for r, n in counts.warned.items())}"
+    yield (
+        f"Leukocytes    {counts.leukocytes}: {counts.blasts} blast, {counts.normals} normal, "
+        f"{counts.unidentified} unidentified"
+    )
+    yield f"Smudges       {counts.smudges}, counted apart"
+    if counts.leukocytes:
+        share, low, high = blast_percent(counts)
+        yield f"Blasts        {share:.1f} % (95 % interval {low:.1f} to {high:.1f} %: of the sampling, not of the model's error)"
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """What 'edge-all run' says at its end."""
+    state = "stopped early" if summary.interrupted else "complete"
+    yield f"Session       {summary.session_id}, {state}"
+    yield from count_lines(summary.counts)
+    yield f"Result        {summary.result}"
+    if summary.most_suspicious:
+        yield "Most suspicious:"
+        for cell in summary.most_suspicious:
+            judgement = cell.judgement
+            probability = judgement.blast_probability if judgement else 0.0
+            yield (
+                f"  {cell.label!s:<13}{probability:.2f}  {plain(cell.frame_source)}  "
+                f"x {cell.detection.x_px:.0f} y {cell.detection.y_px:.0f} px  cell {cell.number}"
+            )
+    t = summary.thresholds
+    names = ", ".join(f"{m.name} {m.version} ({m.sha256[:12]})" for m in summary.models)
+    yield f"Models        {names}; {summary.engine}"
+    yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
+    yield f"Record        {summary.record_folder}"
+    yield f"              edge-all show {summary.session_id} --record '{summary.record_folder}' --png findings.png"
+    yield RESEARCH_USE
+
+
+def _by_reason(skipped: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{reason} {n}' for reason, n in skipped.items())})" if skipped else ""

@@ -1,0 +1,134 @@
+"""Lets new, sharp, well lit fields of a smear through, and says of every other frame why not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edge_all.field.illumination import Illumination, estimate_illumination
+from edge_all.field.scale import measure_um_per_px
+from edge_all.field.sharpness import measure_edge_blur
+from edge_all.field.stage import Place, Stage
+from edge_all.profile import GateLimits
+from edge_all.vocabulary import Field, Frame, Image, Quality
+
+ASSUMED_UM_PER_PX = 0.1
+"""A 100x objective with the usual adapter, where nothing better is known."""
+
+OVERVIEW_UM_PER_PX = 0.2
+_LARGEST_OVERVIEW_PX = 1600
+_SAME_FIELD = 0.04
+"""A move under this share of the field's width shows nothing new."""
+_SHARPER = 1.15
+_SCALE_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A frame that is not analysed, and why."""
+
+    index: int
+    source: str
+    reason: str
+    quality: Quality | None = None
+
+
+class Gate:
+    """Frame -> Field, or Skip with its reason. Independent fields always pass, with warnings."""
+
+    def __init__(self, limits: GateLimits, um_per_px: float | None, independent_fields: bool) -> None:
+        """um_per_px: the profile's; None measures it from the erythrocytes."""
+        self._limits = limits
+        self._given = um_per_px
+        self._independent = independent_fields
+        self._stage = Stage()
+        self._measured: dict[tuple[int, int], list[float]] = defaultdict(list)
+        self._last: tuple[Place, float] | None = None
+
+    def check(self, frame: Frame) -> Field | Skip:
+        """Judge a frame. Calls must come in the camera's order."""
+        um_per_px, scale_source, scale_warning = self._scale(frame)
+        overview, overview_um = _overview(frame.image, um_per_px)
+        illumination = estimate_illumination(overview)
+        grey = np.ascontiguousarray(overview[..., 1])
+        blur = measure_edge_blur(grey, overview_um)
+        density = _covered_share(overview, illumination)
+        brightness = float(illumination.background.mean((0, 1)).max())
+        limits, reasons = self._limits, []
+        if brightness < limits.min_brightness:
+            reasons.append("too dark")
+        elif brightness > limits.max_brightness:
+            reasons.append("overexposed")
+        if density < limits.min_density:
+            reasons.append("empty")
+        elif blur.sharpness < limits.min_sharpness:
+            reasons.append("moving" if blur.is_smeared else "out of focus")
+        elif density > limits.max_density:
+            reasons.append("too thick")
+        if self._independent:
+            reasons += scale_warning
+            quality = Quality(blur.sharpness, brightness, density, tuple(reasons))
+            return Field(
+                frame, um_per_px, scale_source, quality, (0.0, 0.0), frame.index, illumination
+            )
+        quality = Quality(blur.sharpness, brightness, density, tuple(reasons))
+        if reasons:
+            return Skip(frame.index, frame.source, reasons[0], quality)
+        place = self._stage.locate(grey, overview_um)
+        if self._last is not None:
+            seen, sharpness = self._last
+            moved = np.hypot(place.x_um - seen.x_um, place.y_um - seen.y_um)
+            same = seen.region == place.region and moved < _SAME_FIELD * frame.width_px * um_per_px
+            if same and quality.sharpness < _SHARPER * sharpness:
+                return Skip(frame.index, frame.source, "same field", quality)
+        self._last = (place, quality.sharpness)
+        warned = Quality(blur.sharpness, brightness, density, tuple(scale_warning))
+        return Field(
+            frame, um_per_px, scale_source, warned, (place.x_um, place.y_um), place.region, illumination
+        )
+
+    def _scale(self, frame: Frame) -> tuple[float, str, list[str]]:
+        """um per px, where it comes from, warnings.
+
+        Frames of one size come from one optic: a field that shows too few erythrocytes takes the median of what
+        this one and earlier ones of its size showed. A moving camera's optic does not change
+        while it runs: it is measured on the first frames only.
+        """
+        if self._given is not None:
+            return self._given, "profile", []
+        earlier = self._measured[(frame.width_px, frame.height_px)]
+        if not self._independent and len(earlier) >= _SCALE_SAMPLES:
+            return float(np.median(earlier)), "erythrocytes", []
+        measured = measure_um_per_px(frame.image)
+        if measured is not None and 0.01 < measured.um_per_px < 2.0:
+            earlier.append(measured.um_per_px)
+            if self._independent and measured.confident:
+                return measured.um_per_px, "erythrocytes", []
+            if len(earlier) == 1 or not self._independent:
+                return float(np.median(earlier)), "erythrocytes", []
+        if earlier:
+            return float(np.median(earlier)), "earlier fields", []
+        return ASSUMED_UM_PER_PX, "assumed", ["scale assumed"]
+
+
+def _overview(image: Image, um_per_px: float) -> tuple[Image, float]:
+    """The frame at about 0.2 um per px, never enlarged, never over 1600 px wide."""
+    longest = max(image.shape[:2])
+    factor = min(1.0, um_per_px / OVERVIEW_UM_PER_PX, _LARGEST_OVERVIEW_PX / longest)
+    if factor > 0.95:
+        return image, um_per_px
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(small), um_per_px / factor
+
+
+def _covered_share(overview: Image, illumination: Illumination) -> float:
+    """Share of the area where something stands in the light."""
+    step = max(1, overview.shape[1] // 320)
+    green = overview[::step, ::step, 1].astype(np.float32)
+    level = cv2.resize(
+        illumination.background[..., 1], (green.shape[1], green.shape[0]), interpolation=cv2.INTER_LINEAR
+    )
+    return float((green < 0.9 * level).mean())

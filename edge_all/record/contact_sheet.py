@@ -1,0 +1,105 @@
+"""Pictures made from the record on request: findings side by side, a field with its boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.errors import RecordError
+from edge_all.record.rows import CellRow
+
+_SIDE = 192
+_COLUMNS = 6
+_MOST = 120
+_CAPTION = 40
+_INK = (40, 40, 40)
+# Blue, green and red order; told apart by people with any colour vision, and by shape as well.
+_COLOURS = {
+    "blast": (0, 60, 213),
+    "unidentified": (0, 159, 230),
+    "normal": (115, 158, 0),
+    "smudge": (150, 150, 150),
+}
+_SCALE_BAR_UM = 10.0
+_PORTRAIT_UM = 25.6
+"""Width of a crop in the record."""
+
+
+def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
+    """PNG with up to 120 findings at equal scale, in the order given, and a 10 um bar."""
+    shown = findings[:_MOST]
+    rows = max(1, -(-len(shown) // _COLUMNS))
+    height = rows * (_SIDE + _CAPTION) + 60
+    sheet = np.full((height, _COLUMNS * _SIDE, 3), 255, np.uint8)
+    for i, cell in enumerate(shown):
+        top, left = (i // _COLUMNS) * (_SIDE + _CAPTION), (i % _COLUMNS) * _SIDE
+        crop = cv2.imread(str(folder / cell["crop"])) if cell["crop"] else None
+        if crop is not None:
+            area = cv2.resize(crop, (_SIDE - 4, _SIDE - 4), interpolation=cv2.INTER_AREA)
+            sheet[top + 2 : top + _SIDE - 2, left + 2 : left + _SIDE - 2] = area
+        _mark(sheet, str(cell["label"]), left + 14, top + _SIDE + 12)
+        text = f"{cell['label']} {cell['blast_probability']:.2f}"
+        _write(sheet, text, left + 28, top + _SIDE + 17, 0.5)
+        _write(sheet, f"{cell['cell']}: {_ascii(cell['frame'])[-24:]}", left + 6, top + _SIDE + 34, 0.38)
+    bar = round(_SCALE_BAR_UM / _PORTRAIT_UM * (_SIDE - 4))
+    cv2.rectangle(sheet, (10, height - 28), (10 + bar, height - 24), _INK, -1)
+    more = f", {len(findings) - _MOST} more in the record" if len(findings) > _MOST else ""
+    note = f"{len(shown)} findings{more}. Research use only, not a diagnosis."
+    _write(sheet, f"{_SCALE_BAR_UM:.0f} um     {note}" if shown else f"no findings. {note}", 10, height - 8, 0.5)
+    return _png(sheet)
+
+
+def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
+    """PNG of a kept field with a box around each of its cells."""
+    image = cv2.imread(str(picture))
+    if image is None:
+        raise RecordError(f"the picture {picture} cannot be read", "it is damaged; the crops of its findings may still be whole")
+    line = max(2, image.shape[1] // 600)
+    size = image.shape[1] / 2200 + 0.2
+    for cell in cells:
+        colour = _COLOURS[str(cell["label"])]
+        left, top = cell["x_px"] - cell["width_px"] / 2, cell["y_px"] - cell["height_px"] / 2
+        a, b = (round(left), round(top)), (round(left + cell["width_px"]), round(top + cell["height_px"]))
+        cv2.rectangle(image, a, b, colour, line)
+        _mark(image, str(cell["label"]), a[0] + 5 * line, a[1] + 5 * line, 3 * line)
+        text = f"{cell['cell']} {cell['label']}"
+        if cell["blast_probability"] is not None:
+            text += f" {cell['blast_probability']:.2f}"
+        cv2.putText(image, text, (a[0], max(a[1] - line * 2, 14)), cv2.FONT_HERSHEY_SIMPLEX, size, colour, line, cv2.LINE_AA)
+    note = "Research use only, not a diagnosis."
+    cv2.putText(image, note, (10, image.shape[0] - 12), cv2.FONT_HERSHEY_SIMPLEX, size, _INK, line, cv2.LINE_AA)
+    return _png(image)
+
+
+def _mark(image: npt.NDArray[np.uint8], label: str, x: int, y: int, r: int = 7) -> None:
+    """Blast a triangle, unidentified a diamond, normal a disc, smudge a cross."""
+    colour = _COLOURS[label]
+    if label == "blast":
+        _polygon(image, [(x, y - r), (x + r, y + r), (x - r, y + r)], colour)
+    elif label == "unidentified":
+        _polygon(image, [(x, y - r), (x + r, y), (x, y + r), (x - r, y)], colour)
+    elif label == "normal":
+        cv2.circle(image, (x, y), r, colour, -1, cv2.LINE_AA)
+    else:
+        cv2.drawMarker(image, (x, y), colour, cv2.MARKER_TILTED_CROSS, 2 * r, 3)
+
+
+def _polygon(image: npt.NDArray[np.uint8], points: list[tuple[int, int]], colour: tuple[int, int, int]) -> None:
+    cv2.fillPoly(image, [np.array(points, np.int32)], colour, cv2.LINE_AA)
+
+
+def _write(image: npt.NDArray[np.uint8], text: str, x: int, y: int, size: float) -> None:
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, _INK, 1, cv2.LINE_AA)
+
+
+def _ascii(text: Any) -> str:
+    return "".join(c if " " <= c <= "~" else "?" for c in str(text))
+
+
+def _png(image: npt.NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", image)[1].tobytes())

@@ -1,0 +1,45 @@
+"""A crop as a PNG that carries its row of the record with it."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_all.errors import RecordError
+from edge_all.vocabulary import Image
+
+KEYWORD = b"edge-all"
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_AFTER_HEADER = len(_SIGNATURE) + 25
+
+
+def encode_crop(crop: Image, row: dict[str, Any]) -> bytes:
+    """PNG of an RGB uint8 crop with the row as JSON in an iTXt chunk (PNG specification, 11.3.3.4)."""
+    import cv2
+
+    _, encoded = cv2.imencode(".png", np.ascontiguousarray(crop[..., ::-1]))
+    png = encoded.tobytes()
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
+    # keyword, end, not compressed, method 0, no language, no translated keyword, text
+    body = b"iTXt" + KEYWORD + b"\0\0\0\0\0" + text
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:_AFTER_HEADER] + chunk + png[_AFTER_HEADER:]
+
+
+def read_crop_row(path: Path) -> dict[str, Any]:
+    """The row that a crop carries. Raises RecordError when it carries none."""
+    data = path.read_bytes()
+    at = len(_SIGNATURE)
+    while data.startswith(_SIGNATURE) and at + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        if kind == b"iTXt" and body.startswith(KEYWORD + b"\0"):
+            row: dict[str, Any] = json.loads(body[len(KEYWORD) + 5 :])
+            return row
+        at += 12 + length
+    raise RecordError(f"{path} carries no row of an edge-all record", "it was made or saved by another program")

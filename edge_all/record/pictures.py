@@ -1,0 +1,37 @@
+"""Pictures of the record: written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from edge_all.vocabulary import Image
+
+_JPEG_QUALITY = 92
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Under a temporary name, to disk, then renamed: a power cut leaves no half picture under the final name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def encode_field(image: Image) -> bytes:
+    """JPEG of an RGB uint8 field, as the camera saw it."""
+    import cv2
+
+    _, encoded = cv2.imencode(
+        ".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
+    return encoded.tobytes()

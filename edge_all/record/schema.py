@@ -1,0 +1,112 @@
+"""The database's tables, as steps from each version to the next."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from edge_all.errors import RecordError
+
+_STEPS = (
+    """
+    CREATE TABLE session (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        begun REAL NOT NULL,
+        ended REAL,
+        sample TEXT,
+        camera TEXT NOT NULL,
+        profile TEXT NOT NULL,
+        engine TEXT NOT NULL,
+        um_per_px REAL,
+        program_version TEXT NOT NULL,
+        models TEXT NOT NULL,
+        threshold_blast REAL NOT NULL,
+        threshold_normal REAL NOT NULL,
+        threshold_unfamiliar REAL NOT NULL,
+        interrupted INTEGER NOT NULL DEFAULT 0,
+        result TEXT,
+        counts TEXT
+    );
+    CREATE TABLE frame (
+        session TEXT NOT NULL REFERENCES session(id),
+        frame_index INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        time REAL NOT NULL,
+        width_px INTEGER,
+        height_px INTEGER,
+        status TEXT NOT NULL CHECK (status IN ('analysed', 'skipped', 'unreadable')),
+        reason TEXT NOT NULL,
+        um_per_px REAL,
+        scale_source TEXT,
+        sharpness REAL,
+        region INTEGER,
+        place_x_um REAL,
+        place_y_um REAL,
+        PRIMARY KEY (session, frame_index)
+    );
+    CREATE TABLE cell (
+        session TEXT NOT NULL REFERENCES session(id),
+        number INTEGER NOT NULL,
+        frame_index INTEGER NOT NULL,
+        frame TEXT NOT NULL,
+        x_px REAL NOT NULL,
+        y_px REAL NOT NULL,
+        width_px REAL NOT NULL,
+        height_px REAL NOT NULL,
+        size_um REAL NOT NULL,
+        um_per_px REAL NOT NULL,
+        label TEXT NOT NULL CHECK (label IN ('blast', 'normal', 'unidentified', 'smudge')),
+        blast_probability REAL,
+        unfamiliarity REAL,
+        threshold_blast REAL,
+        threshold_normal REAL,
+        threshold_unfamiliar REAL,
+        model_name TEXT,
+        model_version TEXT,
+        model_sha256 TEXT,
+        engine TEXT,
+        detector_score REAL NOT NULL,
+        views INTEGER NOT NULL,
+        sharpness REAL NOT NULL,
+        final INTEGER NOT NULL,
+        region INTEGER NOT NULL,
+        place_x_um REAL NOT NULL,
+        place_y_um REAL NOT NULL,
+        crop TEXT,
+        PRIMARY KEY (session, number)
+    );
+    CREATE TABLE picture (
+        session TEXT NOT NULL REFERENCES session(id),
+        frame_index INTEGER NOT NULL,
+        file TEXT NOT NULL,
+        PRIMARY KEY (session, frame_index)
+    );
+    CREATE INDEX cell_by_label ON cell (session, label, blast_probability);
+    """,
+)
+
+VERSION = len(_STEPS)
+
+
+def migrate(database: sqlite3.Connection, where: str) -> None:
+    """Bring a database to the present version, each step in one transaction. Two processes may do it at once."""
+    while True:
+        version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if version > VERSION:
+            raise RecordError(
+                f"the record in {where} was written by a newer edge-all (schema {version}, known {VERSION})",
+                "update edge-all, or name another folder with --record",
+            )
+        if version == VERSION:
+            return
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            if int(database.execute("PRAGMA user_version").fetchone()[0]) == version:
+                for statement in _STEPS[version].split(";"):
+                    if statement.strip():
+                        database.execute(statement)
+                database.execute(f"PRAGMA user_version = {version + 1}")
+            database.execute("COMMIT")
+        except BaseException:
+            database.execute("ROLLBACK")
+            raise

@@ -1,0 +1,103 @@
+"""One frame through gate, finder, tracker and judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_all.cells.crops import Cropper, portrait
+from edge_all.cells.judging import Judge
+from edge_all.cells.tracking import Sighting, Tracker
+from edge_all.engines.loading import load_engine
+from edge_all.field.gate import Gate, Skip
+from edge_all.field.leukocytes import LeukocyteFinder
+from edge_all.profile import Profile
+from edge_all.vocabulary import Cell, Field, Frame, Image, Judgement, ModelIdentity, Thresholds
+
+
+@dataclass(frozen=True, eq=False)
+class FieldResult:
+    """What one frame gave. Exactly one of field and skip is there."""
+
+    frame: Frame
+    field: Field | None = None
+    skip: Skip | None = None
+    cells: tuple[Cell, ...] = ()
+    """New cells, and known ones that got a better view."""
+    portraits: Mapping[int, Image] | None = None
+    """Pictures of the findings among them, by cell number."""
+    views: Mapping[int, int] | None = None
+    """Views of known cells that were seen again, no better."""
+    left: tuple[int, ...] = ()
+    """Cells that left the view."""
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """Both networks, loaded."""
+
+    finder: LeukocyteFinder
+    cropper: Cropper
+    judge: Judge
+    identities: tuple[ModelIdentity, ...]
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return self.judge.thresholds
+
+
+def load_models(folder: Path, profile: Profile, blast_threshold: float | None = None) -> Models:
+    """Both model files of a folder. Raises ModelError, UsageError."""
+    detector = load_engine(folder / "detector" / "float.onnx", "detector", profile.threads, profile.engine)
+    classifier = load_engine(folder / "classifier" / "float.onnx", "classifier", profile.threads, profile.engine)
+    return Models(
+        LeukocyteFinder(detector),
+        Cropper(classifier.contract),
+        Judge(classifier, blast_threshold, profile.max_batch),
+        (detector.identity, classifier.identity),
+    )
+
+
+class Analysis:
+    """Made once for a session; frames must come in the camera's order."""
+
+    def __init__(
+        self, profile: Profile, models: Models, um_per_px: float | None, independent_fields: bool
+    ) -> None:
+        self._models = models
+        self._independent = independent_fields
+        self._gate = Gate(profile.gate, um_per_px, independent_fields)
+        self._tracker = Tracker(independent_fields)
+
+    def analyse(self, frame: Frame) -> FieldResult:
+        """The whole way of one frame."""
+        checked = self._gate.check(frame)
+        if isinstance(checked, Skip):
+            return FieldResult(frame, skip=checked)
+        sightings = self._tracker.track(checked, self._models.finder.find(checked))
+        to_judge = [s for s in sightings if s.sharper and not s.detection.smudge]
+        crops = [self._models.cropper.crop(checked, s.detection) for s in to_judge]
+        judgements = dict(zip((s.number for s in to_judge), self._models.judge.judge(crops), strict=True))
+        cells = tuple(self._cell(checked, s, judgements.get(s.number)) for s in sightings if s.sharper)
+        portraits = {c.number: portrait(checked, c.detection) for c in cells if c.is_finding}
+        views = {s.number: s.views for s in sightings if not s.sharper}
+        left = () if self._independent else tuple(self._tracker.left(checked))
+        return FieldResult(frame, checked, None, cells, portraits, views, left)
+
+    def _cell(self, field: Field, sighting: Sighting, judgement: Judgement | None) -> Cell:
+        d = sighting.detection
+        x, y = field.place_um
+        return Cell(
+            number=sighting.number,
+            frame_index=field.frame.index,
+            frame_source=field.frame.source,
+            detection=d,
+            um_per_px=field.um_per_px,
+            judgement=judgement,
+            views=sighting.views,
+            sharpness=field.quality.sharpness,
+            final=self._independent,
+            place_um=(x + d.x_px * field.um_per_px, y + d.y_px * field.um_per_px),
+            region=field.region,
+        )

@@ -1,0 +1,55 @@
+"""A bounded queue between two threads that can be closed from either end."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Handover(Generic[T]):
+    """First in, first out. When full, put waits, or, for a live source, drops the oldest and counts it."""
+
+    def __init__(self, size: int, drop_oldest: bool = False) -> None:
+        self._items: deque[T] = deque()
+        self._size = size
+        self._drop = drop_oldest
+        self._ready = threading.Condition()
+        self._closed = False
+        self.dropped = 0
+
+    def put(self, item: T) -> bool:
+        """False when closed: nobody will take it."""
+        with self._ready:
+            while len(self._items) >= self._size and not self._closed:
+                if self._drop:
+                    self._items.popleft()
+                    self.dropped += 1
+                else:
+                    self._ready.wait()
+            if self._closed:
+                return False
+            self._items.append(item)
+            self._ready.notify_all()
+            return True
+
+    def get(self) -> T | None:
+        """The next item; None when closed and empty."""
+        with self._ready:
+            while not self._items and not self._closed:
+                self._ready.wait()
+            if not self._items:
+                return None
+            item = self._items.popleft()
+            self._ready.notify_all()
+            return item
+
+    def close(self, discard: bool = False) -> None:
+        """No more items; what is in it is still taken, unless discarded."""
+        with self._ready:
+            self._closed = True
+            if discard:
+                self._items.clear()
+            self._ready.notify_all()

@@ -1,0 +1,259 @@
+"""A session: one smear looked at from start to stop, through three threads joined by bounded queues."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_all.cameras.camera import Camera
+from edge_all.engines.shipped import models_folder
+from edge_all.errors import EdgeAllError
+from edge_all.profile import Profile
+from edge_all.record.record import Record
+from edge_all.record.rows import FrameEntry, SessionInfo
+from edge_all.session.analysis import Analysis, FieldResult, load_models
+from edge_all.session.differential import result_words
+from edge_all.session.handover import Handover
+from edge_all.session.tally import Tally
+from edge_all.vocabulary import Cell, Counts, Frame, ModelIdentity, Thresholds, Unreadable
+
+_RECORD_QUEUE = 8
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told after a frame is in the record."""
+
+    session_id: str
+    source: str
+    counts: Counts
+    findings: tuple[Cell, ...]
+    """New or changed ones of this frame; all of them are on disk already."""
+    unreadable: str | None = None
+    """Why the frame could not be read."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a session came to."""
+
+    session_id: str
+    record_folder: Path
+    counts: Counts
+    result: str
+    most_suspicious: tuple[Cell, ...]
+    models: tuple[ModelIdentity, ...]
+    engine: str
+    thresholds: Thresholds
+    interrupted: bool
+    error: EdgeAllError | None
+    """What ended it early, if anything did."""
+
+
+class Session:
+    """Camera -> analysis -> record. Made once, run once.
+
+    Example::
+
+        with open_camera("sim:?fields=4") as camera, Session(camera, Path("record")) as session:
+            print(session.run().result)
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        record_folder: Path,
+        profile: Profile | None = None,
+        *,
+        models: Path | None = None,
+        sample: str | None = None,
+        blast_threshold: float | None = None,
+        um_per_px: float | None = None,
+        max_frames: int | None = None,
+        stop_at: int | None = None,
+    ) -> None:
+        """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
+        that many leukocytes are counted. Raises ModelError, RecordError, UsageError."""
+        from edge_all import __version__
+
+        self._camera = camera
+        self._profile = profile if profile is not None else Profile()
+        self._max_frames, self._stop_at = max_frames, stop_at
+        scale = um_per_px if um_per_px is not None else self._profile.um_per_px
+        self._models = load_models(models or models_folder(), self._profile, blast_threshold)
+        self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields)
+        self._record = Record.open(record_folder)
+        self._info = SessionInfo(
+            sample=sample,
+            camera=camera.uri,
+            profile=self._profile.name,
+            models=self._models.identities,
+            engine=self._models.judge.engine_name,
+            thresholds=self._models.thresholds,
+            um_per_px=scale,
+            version=__version__,
+        )
+        self._tally = Tally()
+        self._stopped = threading.Event()
+        self._by_user = False
+        self._errors: list[BaseException] = []
+        self._frames: Handover[Frame | Unreadable] = Handover(self._profile.queue_frames, drop_oldest=camera.live)
+        self._results: Handover[tuple[FieldResult | Unreadable, Counts]] = Handover(_RECORD_QUEUE)
+        self.id = ""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the record."""
+        self._record.close()
+
+    def stop(self) -> None:
+        """End after the frame in work; may be called from any thread or a signal handler."""
+        self._by_user = True
+        self._stopped.set()
+
+    def run(self, on_progress: Callable[[Progress], None] | None = None) -> Summary:
+        """Run to the camera's end, to stop(), or to an error; the summary tells which.
+
+        on_progress is called from the record's thread, after the frame is on disk.
+        """
+        self._camera.start()
+        self.id = self._record.begin_session(self._info)
+        capture = threading.Thread(target=self._capture, name="camera", daemon=True)
+        recorder = threading.Thread(target=self._write, args=(on_progress,), name="record", daemon=True)
+        capture.start()
+        recorder.start()
+        try:
+            self._analyse()
+        except BaseException as error:
+            self._errors.append(error)
+        self._stopped.set()
+        self._frames.close(discard=True)
+        self._results.close()
+        # A driver that never returns from a read must not hold the summary back.
+        capture.join(5.0 if self._camera.live else None)
+        recorder.join()
+        self._camera.stop()
+        return self._ended()
+
+    # -- the three threads -----------------------------------------------------------------------------------
+
+    def _capture(self) -> None:
+        read = 0
+        try:
+            while not self._stopped.is_set() and (self._max_frames is None or read < self._max_frames):
+                frame = self._camera.read()
+                if frame is None or not self._frames.put(frame):
+                    break
+                read += 1
+        except BaseException as error:
+            self._errors.append(error)
+        finally:
+            self._frames.close()
+
+    def _analyse(self) -> None:
+        dropped = 0
+        while not self._stopped.is_set():
+            frame = self._frames.get()
+            if frame is None:
+                return
+            self._tally.add_dropped(self._frames.dropped - dropped)
+            dropped = self._frames.dropped
+            result = frame if isinstance(frame, Unreadable) else self._analysis.analyse(frame)
+            self._tally.add(result)
+            counts = self._tally.counts()
+            self._results.put((result, counts))
+            if self._stop_at is not None and counts.leukocytes >= self._stop_at:
+                return
+
+    def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
+        try:
+            while (item := self._results.get()) is not None:
+                self._write_one(*item)
+                if on_progress is not None:
+                    on_progress(self._progress(*item))
+        except BaseException as error:
+            self._errors.append(error)
+            self._stopped.set()
+            self._results.close(discard=True)
+            self._frames.close(discard=True)
+
+    def _write_one(self, result: FieldResult | Unreadable, counts: Counts) -> None:
+        record, session = self._record, self.id
+        if isinstance(result, Unreadable):
+            record.write_frame(
+                session,
+                FrameEntry(result.index, result.source, result.time, None, None, "unreadable", result.reason),
+            )
+            return
+        frame, field = result.frame, result.field
+        entry = FrameEntry(
+            frame.index, frame.source, frame.time, frame.width_px, frame.height_px, "skipped", ""
+        )
+        if result.skip is not None:
+            quality = result.skip.quality
+            record.write_frame(
+                session,
+                replace(
+                    entry, reason=result.skip.reason, sharpness=None if quality is None else quality.sharpness
+                ),
+            )
+            return
+        assert field is not None
+        record.write_frame(
+            session,
+            replace(
+                entry,
+                status="analysed",
+                reason=", ".join(field.quality.reasons),
+                um_per_px=field.um_per_px,
+                scale_source=field.scale_source,
+                sharpness=field.quality.sharpness,
+                region=field.region,
+                place_um=field.place_um,
+            ),
+        )
+        portraits = result.portraits or {}
+        if portraits:
+            record.keep_field(session, frame)
+        for cell in result.cells:
+            record.write_cell(session, cell, portraits.get(cell.number))
+        record.note_views(session, result.views or {})
+        record.mark_final(session, result.left)
+
+    def _progress(self, result: FieldResult | Unreadable, counts: Counts) -> Progress:
+        if isinstance(result, Unreadable):
+            return Progress(self.id, result.source, counts, (), result.reason)
+        findings = tuple(c for c in result.cells if c.is_finding)
+        return Progress(self.id, result.frame.source, counts, findings)
+
+    def _ended(self) -> Summary:
+        errors = [e for e in self._errors if not isinstance(e, EdgeAllError)]
+        if errors:  # a fault of ours: never hidden behind a summary
+            raise errors[0]
+        error = next((e for e in self._errors if isinstance(e, EdgeAllError)), None)
+        counts = self._tally.counts()
+        result = result_words(counts)
+        interrupted = self._by_user or error is not None
+        try:
+            self._record.end_session(self.id, counts, result, interrupted)
+        except EdgeAllError as failed:
+            error = error or failed
+        return Summary(
+            self.id,
+            self._record.folder,
+            counts,
+            result,
+            self._tally.most_suspicious(),
+            self._models.identities,
+            self._models.judge.engine_name,
+            self._models.thresholds,
+            interrupted,
+            error,
+        )
