@@ -62,7 +62,7 @@ class CellSampler:
 
     def _view(self, cell: TrainingCell) -> npt.NDArray[np.uint8]:
         rng = self._rng
-        zoom = float(np.exp(rng.normal(0, 0.08)))
+        zoom = float(np.exp(rng.normal(0, 0.1)))
         radian = rng.uniform(0, 2 * np.pi)
         mirror = -1.0 if rng.random() < 0.5 else 1.0
         turn = np.array([[np.cos(radian), -np.sin(radian)], [np.sin(radian), np.cos(radian)]])
@@ -87,14 +87,17 @@ class CellSampler:
         """Stain strength and hue, camera colours, residual light, focus, noise."""
         rng = self._rng
         density = -np.log(np.maximum(image.astype(np.float32), 1.0) / BACKGROUND_LEVEL)
-        density *= np.float32(np.exp(rng.normal(0, 0.25)))
-        density *= np.exp(rng.normal(0, 0.15, 3)).astype(np.float32)
+        density *= np.float32(np.exp(rng.normal(0, 0.4)))
+        density *= np.exp(rng.normal(0, 0.2, 3)).astype(np.float32)
         if rng.random() < 0.7:
-            mix = np.eye(3) + rng.normal(0, 0.08, (3, 3))
+            mix = np.eye(3) + rng.normal(0, 0.12, (3, 3))
             density = density @ mix.astype(np.float32)
         out = np.exp(-density) * np.float32(BACKGROUND_LEVEL * np.exp(rng.normal(0, 0.05)))
-        if rng.random() < 0.5:
+        focus = rng.random()
+        if focus < 0.4:
             out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 1.8)))
+        elif focus < 0.7:  # many cameras sharpen
+            out = out + np.float32(rng.uniform(0.2, 1.5)) * (out - cv2.GaussianBlur(out, (0, 0), 1.2))
         if rng.random() < 0.5:
             out = out + rng.normal(0, rng.uniform(0, 7), out.shape).astype(np.float32)
         return np.clip(out + 0.5, 0, 255).astype(np.uint8)
