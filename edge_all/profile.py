@@ -87,7 +87,8 @@ def load_profile(name_or_path: str | Path | None = None) -> Profile:
             near = difflib.get_close_matches(named, shipped_profiles(), 1, 0.5)
             hint = f"did you mean {near[0]}? " if near else ""
             raise ProfileError(
-                f"there is no profile '{named}'", f"{hint}there are {', '.join(shipped_profiles())}, or name a .toml file"
+                f"there is no profile '{named}'",
+                f"{hint}there are {', '.join(shipped_profiles())}, or name a .toml file",
             )
     try:
         text = path.read_text(encoding="utf-8")

@@ -46,7 +46,9 @@ class ImageFiles:
             ) from error
         if not paths:
             endings = " ".join(s[1:] for s in IMAGE_SUFFIXES)
-            raise CameraError(f"the folder {folder} holds no image", f"images end in {endings}; subfolders are not searched")
+            raise CameraError(
+                f"the folder {folder} holds no image", f"images end in {endings}; subfolders are not searched"
+            )
         return cls(sorted(paths, key=_natural), uri)
 
     def start(self) -> None:

@@ -36,7 +36,8 @@ def decode_image_file(path: Path) -> Image:
     size = _size(data, kind)
     if size is not None and size[0] * size[1] > LARGEST_PIXELS:
         raise UndecodableError(
-            f"is {size[0]}x{size[1]} pixels, over the limit of {LARGEST_PIXELS // 1_000_000} megapixels; cut it into fields"
+            f"is {size[0]}x{size[1]} pixels, over the limit of {LARGEST_PIXELS // 1_000_000} megapixels; "
+            "cut it into fields"
         )
     if kind == "jpeg" and not _jpeg_is_whole(data):
         raise UndecodableError("is cut short; copy it again")
@@ -50,7 +51,7 @@ def decode_image_file(path: Path) -> Image:
 
 def _decoded(data: bytes, kind: str) -> Image:
     buffer = np.frombuffer(data, np.uint8)
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     if kind in ("png", "tiff", "webp"):
         flags = cv2.IMREAD_UNCHANGED
     try:
@@ -63,19 +64,17 @@ def _decoded(data: bytes, kind: str) -> Image:
     if pixels.dtype == np.uint16:
         # A 12 bit camera fills the low part of 16 bits only; scale by what is used, in whole bits.
         bits = max(8, int(pixels.max()).bit_length())
-        pixels = (pixels >> (bits - 8)).astype(np.uint8)
+        pixels = np.right_shift(pixels.astype(np.uint16), bits - 8).astype(np.uint8)
     elif pixels.dtype != np.uint8:
         raise UndecodableError(f"holds {pixels.dtype} pixels; save it with 8 or 16 bits")
     if pixels.ndim == 2:
-        return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2))
-    if kind == "jpeg" or kind == "bmp":
-        return np.ascontiguousarray(pixels)
+        return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2), np.uint8)
     if pixels.shape[2] == 4:
         alpha = pixels[..., 3:].astype(np.uint16)
         mixed = (pixels[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
         return np.ascontiguousarray(mixed.astype(np.uint8))
     if pixels.shape[2] == 3:
-        return np.ascontiguousarray(pixels[..., ::-1])
+        return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
     raise UndecodableError(f"has {pixels.shape[2]} channels; save it as RGB")
 
 

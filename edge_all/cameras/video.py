@@ -37,7 +37,8 @@ class VideoFile:
         if not capture.isOpened():
             capture.release()
             raise CameraError(
-                f"{self._path} holds no video that can be read", "copy it again, or convert it to MP4 (H.264) or AVI (MJPEG)"
+                f"{self._path} holds no video that can be read",
+                "copy it again, or convert it to MP4 (H.264) or AVI (MJPEG)",
             )
         self._capture = capture
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -66,7 +67,7 @@ class VideoFile:
             return None
         index = self._next
         self._next += 1
-        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
         return Frame(rgb, index, time.time(), f"{self._path.name}#{index}")
 
     def stop(self) -> None:

@@ -34,7 +34,8 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
     ox, oy = max(0, left), max(0, top)
     if factor < 0.75:
         sigma = 0.45 * np.sqrt(1 / factor**2 - 1)
-        window = cv2.GaussianBlur(window, (0, 0), float(sigma), borderType=cv2.BORDER_REPLICATE)
+        blurred = cv2.GaussianBlur(window, (0, 0), float(sigma), borderType=cv2.BORDER_REPLICATE)
+        window = np.asarray(blurred, np.uint8)
     matrix = np.array(
         [
             [factor, 0, (side - 1) / 2 - factor * (x_px - ox)],
@@ -54,13 +55,18 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
     )
 
 
+def even_light(crop: Image, gain: npt.NDArray[np.float32]) -> Image:
+    """An RGB uint8 crop with a gain for each of its three channels."""
+    return np.asarray(np.minimum(crop * gain + np.float32(0.5), 255.0).astype(np.uint8))
+
+
 def disc_weight(side: int, radius: float) -> npt.NDArray[np.float32]:
     """Weight of each pixel, 1 within the cell's disc to 0 outside; float32 side x side. radius in pixels."""
     centre = (side - 1) / 2
     axis = np.arange(side, dtype=np.float32) - centre
     distance = np.hypot(axis[:, None], axis[None, :])
     edge = _DISC_MARGIN * radius
-    return np.clip((edge - distance) / (_DISC_FADE * radius) + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((edge - distance) / (_DISC_FADE * radius) + 0.5, 0, 1), np.float32)
 
 
 def fade_to_background(crop: Image, radius: float) -> Image:
@@ -80,11 +86,9 @@ class Cropper:
     def crop(self, field: Field, detection: Detection) -> Image:
         """The cell in even white light at the contract's scale."""
         frame = field.frame
-        crop = cut_cell(
-            frame.image, detection.x_px, detection.y_px, field.um_per_px, self._side, self._um_per_px
-        )
+        crop = cut_cell(frame.image, detection.x_px, detection.y_px, field.um_per_px, self._side, self._um_per_px)
         gain = field.illumination.gain_at(detection.x_px / frame.width_px, detection.y_px / frame.height_px)
-        crop = np.asarray(cv2.multiply(crop, (*(float(g) for g in gain), 1.0), dtype=cv2.CV_8U))
+        crop = even_light(crop, gain)
         if self._disc:
             crop = fade_to_background(crop, detection.radius_px * field.um_per_px / self._um_per_px)
         return crop

@@ -61,11 +61,17 @@ class Judge:
         probability, unfamiliarity = (np.asarray(o).reshape(size) for o in self._engine.run(batch))
         if not (np.isfinite(probability).all() and np.isfinite(unfamiliarity).all()):
             raise ModelError(
-                f"{self._engine.contract.name} gave a value that is no number", "the model file is damaged: export it again"
+                f"{self._engine.contract.name} gave a value that is no number",
+                "the model file is damaged: export it again",
             )
         return [
             Judgement(
-                float(p), float(u), label_for(float(p), float(u), self.thresholds), self.thresholds, self.identity, self.engine_name
+                float(p),
+                float(u),
+                label_for(float(p), float(u), self.thresholds),
+                self.thresholds,
+                self.identity,
+                self.engine_name,
             )
             for p, u in zip(probability[: len(crops)], unfamiliarity[: len(crops)], strict=True)
         ]

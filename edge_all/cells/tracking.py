@@ -128,12 +128,7 @@ def _on_smear(field: Field, detection: Detection) -> tuple[float, float, float]:
 
 def _is_whole(field: Field, detection: Detection) -> bool:
     left, top, width, height = detection.box_px
-    return (
-        left >= 0
-        and top >= 0
-        and left + width <= field.frame.width_px
-        and top + height <= field.frame.height_px
-    )
+    return left >= 0 and top >= 0 and left + width <= field.frame.width_px and top + height <= field.frame.height_px
 
 
 def _is_better(field: Field, detection: Detection, known: _Known) -> bool:

@@ -5,12 +5,29 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_all.cli.options import RESEARCH_USE, plain, record_option
 
-_TABLE_COLUMNS = ("cell", "frame", "x_px", "y_px", "width_px", "height_px", "size_um", "label", "blast_probability", "unfamiliarity", "views")
+if TYPE_CHECKING:
+    from edge_all.record.rows import CellRow
+
+_TABLE_COLUMNS = (
+    "cell",
+    "frame",
+    "x_px",
+    "y_px",
+    "width_px",
+    "height_px",
+    "size_um",
+    "label",
+    "blast_probability",
+    "unfamiliarity",
+    "views",
+)
 
 
 @click.command("cells")
@@ -51,7 +68,7 @@ def command(session_id: str, form: str, record: str | None) -> int:
     return 0
 
 
-def _print_table(rows: list[object] | object) -> None:
+def _print_table(rows: Sequence[CellRow]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -60,9 +77,7 @@ def _print_table(rows: list[object] | object) -> None:
     for name in _TABLE_COLUMNS:
         is_text = name in ("frame", "label")
         table.add_column(name, overflow="fold", justify="left" if is_text else "right")
-    count = 0
-    for row in rows:  # type: ignore[attr-defined]
-        count += 1
+    for row in rows:
         shown = []
         for name in _TABLE_COLUMNS:
             value = row[name]
@@ -75,4 +90,4 @@ def _print_table(rows: list[object] | object) -> None:
     if not console.is_terminal:
         console.width = 160
     console.print(table)
-    click.echo(f"{count} cells. {RESEARCH_USE}")
+    click.echo(f"{len(rows)} cells. {RESEARCH_USE}")

@@ -122,8 +122,9 @@ def _run(given: list[str], debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
+        first = (str(error).splitlines() or [""])[0]
         click.echo(
-            f"edge-all: an error of the program itself ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}): "
+            f"edge-all: an error of the program itself ({type(error).__name__}: {first}): "
             "run it again with --debug and report what it prints",
             err=True,
         )

@@ -50,8 +50,11 @@ class ProgressPrinter:
         if progress.unreadable is not None:
             self._say(f"skipped {plain(progress.source)}: {plain(progress.unreadable)}")
         if self._json:
-            for cell in progress.findings:
-                click.echo(json.dumps(finding_json(progress.session_id, cell), ensure_ascii=False))
+            try:
+                for cell in progress.findings:
+                    click.echo(json.dumps(finding_json(progress.session_id, cell), ensure_ascii=False))
+            except BrokenPipeError:  # whoever read them is gone; the session and its record go on
+                self._json = False
         c, now = progress.counts, time.monotonic()
         rate = c.fields / max(now - self._begun, 1e-6)
         line = (
@@ -74,7 +77,7 @@ class ProgressPrinter:
 def finding_json(session_id: str, cell: Cell) -> dict[str, object]:
     """A finding as one flat object."""
     d, j = cell.detection, cell.judgement
-    left, top, width, height = d.box_px
+    _, _, width, height = d.box_px
     return {
         "session": session_id,
         "cell": cell.number,

@@ -39,7 +39,16 @@ def command(record: str | None) -> int:
         begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.begun))
         percent = f"{blast_percent(c)[0]:.1f}" if c.leukocytes else "-"
         result = row.result or "not ended: still running, or cut off"
-        values = [row.id, begun, plain(row.sample), plain(row.camera), c.fields, c.leukocytes, c.blasts, percent]
+        values = [
+            row.id,
+            begun,
+            plain(row.sample),
+            plain(row.camera),
+            c.fields,
+            c.leukocytes,
+            c.blasts,
+            percent,
+        ]
         table.add_row(*(Text(str(v)) for v in [*values, result]))
     console = Console()
     if not console.is_terminal:

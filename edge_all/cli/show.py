@@ -36,8 +36,14 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
         session = opened.session(session_id)
         cells = opened.cells(session.id)
         begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.begun))
-        ended = "not ended: still running, or cut off" if session.ended is None else f"{session.ended - session.begun:.1f} s"
-        click.echo(f"Session       {session.id}, begun {begun}, {ended}{', stopped early' if session.interrupted else ''}")
+        ended = (
+            "not ended: still running, or cut off"
+            if session.ended is None
+            else f"{session.ended - session.begun:.1f} s"
+        )
+        click.echo(
+            f"Session       {session.id}, begun {begun}, {ended}{', stopped early' if session.interrupted else ''}"
+        )
         click.echo(f"Sample        {plain(session.sample) or '-'}")
         click.echo(f"Camera        {plain(session.camera)}, profile {plain(session.profile)}")
         scale = "measured from erythrocytes" if session.um_per_px is None else f"{session.um_per_px:g} um per px"
@@ -49,7 +55,9 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             click.echo(f"Model         {model.name} {model.version} sha256 {model.sha256}")
         t = session.thresholds
         click.echo(f"Engine        {session.engine}, edge-all {session.version}")
-        click.echo(f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}")
+        click.echo(
+            f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
+        )
         findings = sorted(
             (c for c in cells if c["label"] in ("blast", "unidentified")),
             key=lambda c: (c["label"] != "blast", -(c["blast_probability"] or 0.0), c["cell"]),

@@ -13,7 +13,8 @@ from edge_all.vocabulary import Counts
 def count_lines(counts: Counts) -> Iterator[str]:
     """Counts and percentages."""
     skipped = sum(counts.skipped.values())
-    yield f"Fields        {counts.fields} analysed of {counts.frames} frames; {skipped} skipped{_by_reason(counts.skipped)}"
+    reasons = _by_reason(counts.skipped)
+    yield f"Fields        {counts.fields} analysed of {counts.frames} frames; {skipped} skipped{reasons}"
     if counts.warned:
         yield f"Warnings      {', '.join(f'{r} {n}' for r, n in counts.warned.items())}"
     yield (
@@ -23,7 +24,10 @@ def count_lines(counts: Counts) -> Iterator[str]:
     yield f"Smudges       {counts.smudges}, counted apart"
     if counts.leukocytes:
         share, low, high = blast_percent(counts)
-        yield f"Blasts        {share:.1f} % (95 % interval {low:.1f} to {high:.1f} %: of the sampling, not of the model's error)"
+        yield (
+            f"Blasts        {share:.1f} % "
+            f"(95 % interval {low:.1f} to {high:.1f} %: of the sampling, not of the model's error)"
+        )
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:

@@ -19,5 +19,3 @@ class Engine(Protocol):
 
     def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
         """Outputs in the contract's order for a batch of images, uint8 N x H x W x 3."""
-
-

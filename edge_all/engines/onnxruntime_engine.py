@@ -41,9 +41,7 @@ class OnnxRuntimeEngine:
             ) from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.contract: Contract = read_contract(metadata, str(path), task)
-        self.identity = ModelIdentity(
-            self.contract.name, self.contract.version, hashlib.sha256(data).hexdigest()
-        )
+        self.identity = ModelIdentity(self.contract.name, self.contract.version, hashlib.sha256(data).hexdigest())
         self.name = f"onnxruntime-cpu {path.stem}"
         self._input = self._session.get_inputs()[0].name
         present = {output.name for output in self._session.get_outputs()}

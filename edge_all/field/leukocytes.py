@@ -42,9 +42,7 @@ def prepare_detector_input(
     new_width = max(1, round(width * um_per_px / network_um_per_px))
     new_height = max(1, round(height * um_per_px / network_um_per_px))
     shrinks = new_width < width
-    small = cv2.resize(
-        image, (new_width, new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    small = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     small = illumination.correct(np.asarray(small))
     level = int(BACKGROUND_LEVEL)
     padded = cv2.copyMakeBorder(
@@ -100,8 +98,7 @@ def decode_peaks(
     kept: list[Peak] = []
     for peak in peaks:
         if all(
-            np.hypot(peak.x - other.x, peak.y - other.y) > _SAME_CELL * max(peak.radius, other.radius)
-            for other in kept
+            np.hypot(peak.x - other.x, peak.y - other.y) > _SAME_CELL * max(peak.radius, other.radius) for other in kept
         ):
             kept.append(peak)
     return kept

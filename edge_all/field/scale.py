@@ -103,9 +103,7 @@ class _Rims:
         beyond_y = np.clip(np.round(y + out_y * 4).astype(int), 0, height - 1)
         # The pale centre has edges too; only a rim has the bright background outside.
         rim = green[beyond_y, beyond_x] > 0.88 * BACKGROUND_LEVEL
-        return cls(
-            x[rim].astype(np.float32), y[rim].astype(np.float32), out_x[rim], out_y[rim], (height, width)
-        )
+        return cls(x[rim].astype(np.float32), y[rim].astype(np.float32), out_x[rim], out_y[rim], (height, width))
 
     def best_radius(self, low: float, high: float) -> tuple[float, int] | None:
         """The most voted radius between low and high, px, and its number of clear circles."""
@@ -131,7 +129,7 @@ class _Rims:
         columns, rows = int(width / bin_px) + 2, int(height / bin_px) + 2
         inside = (column >= 0) & (row >= 0) & (column < columns) & (row < rows)
         counts = np.bincount(row[inside] * columns + column[inside], minlength=rows * columns)
-        share = cv2.GaussianBlur(counts.reshape(rows, columns).astype(np.float32), (0, 0), 1.0)
-        share = share / (2 * np.pi * radius)
+        smooth = cv2.GaussianBlur(counts.reshape(rows, columns).astype(np.float32), (0, 0), 1.0)
+        share = np.asarray(smooth, np.float32) / np.float32(2 * np.pi * radius)
         peaks = share[(share == cv2.dilate(share, np.ones((5, 5), np.uint8))) & (share > _CHANCE)]
         return float(((peaks - _CHANCE) ** 2).sum() * radius**2), int((peaks > _CLEAR_CIRCLE).sum())

@@ -14,6 +14,7 @@ IN_FOCUS_BLUR_UM = 0.3
 _STRONGEST = 0.04
 """Share of the pixels that counts as edges."""
 _WIDEST_UM = 3.0
+_WINDOW_PX = 384
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
     away that would look like sharpness.
     """
     first, second = 1.0, 2.0
-    once = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), first)
+    # Enough edges are in a window, and in the middle the objective is sharpest.
+    top, left = (max(0, (n - _WINDOW_PX) // 2) for n in grey.shape)
+    window = grey[top : top + _WINDOW_PX, left : left + _WINDOW_PX]
+    once = cv2.GaussianBlur(window.astype(np.float32), (0, 0), first)
     twice = cv2.GaussianBlur(once, (0, 0), float(np.sqrt(second**2 - first**2)))
     widths = []
     for dx, dy in ((1, 0), (0, 1)):

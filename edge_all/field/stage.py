@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
 
-UM_PER_PX = 0.8
-"""Scale at which overlaps are looked for: an erythrocyte is 9 px wide."""
-_LEAST_OVERLAP = 0.08
-_LEAST_CORRELATION = 0.6
+UM_PER_PX = 1.2
+"""Scale at which overlaps are looked for: an erythrocyte is 6 px wide."""
+_LEAST_OVERLAP = 0.06
+_SIGNIFICANT = 5.0
+_CELL_AREA_UM2 = 41.0
+"""An erythrocyte's: so many um^2 of an overlap are one independent observation."""
+_ALIKE = 0.93
+"""Correlation of two pictures of an unmoved stage; a move by a tenth of an erythrocyte is under it."""
 _REMEMBERED = 200
 _NEIGHBOURS = 3
 
@@ -40,15 +46,21 @@ class Stage:
     def __init__(self) -> None:
         self._seen: deque[_Seen] = deque(maxlen=_REMEMBERED)
         self._region = -1
+        self._size: tuple[int, int] | None = None
+        """Width and height of the pictures that are compared; the optic does not change while it runs."""
 
     def locate(self, overview: npt.NDArray[np.uint8], um_per_px: float) -> Place:
         """Place of a field from a grey uint8 picture of it; a new region when it overlaps none that is known."""
-        factor = um_per_px / UM_PER_PX
-        small = cv2.resize(overview, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.float32)
-        small -= cv2.GaussianBlur(small, (0, 0), 12)  # uneven light would correlate with itself
-        if not self._seen or self._seen[-1].grey.shape != small.shape:
+        if self._size is None:
+            factor = um_per_px / UM_PER_PX
+            self._size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
+        small = cv2.resize(overview, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small -= cv2.GaussianBlur(small, (0, 0), 8)  # uneven light would correlate with itself
+        if not self._seen:
             return self._begin(small)
         last = self._seen[-1]
+        if _unmoved(last.grey, small):
+            return last.place
         measured = []
         moved = displacement(last.grey, small)
         if moved is not None:
@@ -63,9 +75,7 @@ class Stage:
         # The median of what the neighbours say: errors of single steps do not add up along a row.
         region = measured[0].region
         same = [m for m in measured if m.region == region]
-        place = Place(
-            float(np.median([m.x_um for m in same])), float(np.median([m.y_um for m in same])), region
-        )
+        place = Place(float(np.median([m.x_um for m in same])), float(np.median([m.y_um for m in same])), region)
         self._seen.append(_Seen(small, place))
         return place
 
@@ -77,9 +87,7 @@ class Stage:
 
     @staticmethod
     def _from(seen: _Seen, moved: tuple[float, float]) -> Place:
-        return Place(
-            seen.place.x_um + moved[0] * UM_PER_PX, seen.place.y_um + moved[1] * UM_PER_PX, seen.place.region
-        )
+        return Place(seen.place.x_um + moved[0] * UM_PER_PX, seen.place.y_um + moved[1] * UM_PER_PX, seen.place.region)
 
     def _near(self, guess: Place | None, shape: tuple[int, ...]) -> list[_Seen]:
         """Earlier fields that overlap the guess most; without one the latest, in case the stage went back."""
@@ -99,46 +107,56 @@ class Stage:
         return [seen for seen in near if overlap(seen) > 2 * _LEAST_OVERLAP]
 
 
+def _unmoved(before: FloatArray, now: FloatArray) -> bool:
+    """Quick look whether two pictures show the same: most frames of a resting stage need no more."""
+    correlation = float((before * now).sum() / np.sqrt(float((before**2).sum()) * float((now**2).sum()) + 1e-6))
+    return correlation > _ALIKE
+
+
 def displacement(before: FloatArray, now: FloatArray) -> tuple[float, float] | None:
     """How far, in pixels (x, y), the view moved over the smear between two pictures; None when they share too little.
 
-    Normalised cross-correlation at every shift, each over its own overlap (Padfield 2012, with rectangular
+    Normalised cross-correlation at every shift, each over its own overlap (Padfield 2012; with rectangular
     masks the local sums are running sums), so that a small overlap counts as well as a large one and the
-    regular spacing of erythrocytes, alike at many shifts but equal at one, does not deceive.
+    regular spacing of erythrocytes, alike at many shifts but equal at one, does not deceive. A correlation is
+    believed by its significance: Fisher's z times the root of the number of cells in the overlap.
     """
     height, width = before.shape
     fast = (cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width))
     spectrum = np.fft.rfft2(before, fast) * np.conj(np.fft.rfft2(now, fast))
     cross = np.fft.irfft2(spectrum, fast)
-    dy, dx = (np.concatenate([np.arange(n), np.arange(-n, 0)]) for n in (height, width))
-    cross = cross[np.ix_(dy % fast[0], dx % fast[1])]
+    # The shifts in order, from -(n - 1) to n - 1, so that neighbours in the array are neighbours.
+    dy, dx = np.arange(1 - height, height), np.arange(1 - width, width)
+    cross = cross[dy % fast[0]][:, dx % fast[1]]
     y0, y1 = np.maximum(dy, 0), np.minimum(dy, 0) + height
     x0, x1 = np.maximum(dx, 0), np.minimum(dx, 0) + width
-    count = np.outer(y1 - y0, x1 - x0).astype(np.float64)
+    count = np.outer(y1 - y0, x1 - x0)
 
-    def sums(values: FloatArray, rows: tuple[npt.NDArray[np.int64], ...], columns: tuple[npt.NDArray[np.int64], ...]) -> npt.NDArray[np.float64]:
-        table = np.zeros((height + 1, width + 1))
-        table[1:, 1:] = values.astype(np.float64).cumsum(0).cumsum(1)
-        (a, b), (c, d) = rows, columns
-        return np.asarray(table[np.ix_(b, d)] - table[np.ix_(a, d)] - table[np.ix_(b, c)] + table[np.ix_(a, c)])
+    def sums(values: FloatArray, rows: tuple[IntArray, IntArray], columns: tuple[IntArray, IntArray]) -> FloatArray:
+        table = cv2.integral(values, sdepth=cv2.CV_64F)
+        across = np.asarray(table[:, columns[1]] - table[:, columns[0]])
+        return np.asarray(across[rows[1]] - across[rows[0]])
 
-    here, there = ((y0, y1), (x0, x1)), ((y0 - dy, y1 - dy), (x0 - dx, x1 - dx))
-    sum_before, sum_now = sums(before, *here), sums(now, *there)
-    n = np.maximum(count, 1)
-    var_before = sums(before**2, *here) - sum_before**2 / n
-    var_now = sums(now**2, *there) - sum_now**2 / n
-    enough = (count >= _LEAST_OVERLAP * height * width) & (var_before > 0) & (var_now > 0)
-    spread = np.sqrt(np.maximum(var_before * var_now, 1e-9))
-    correlation = np.where(enough, (cross - sum_before * sum_now / n) / spread, -1.0)
-    row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
-    if correlation[row, column] < _LEAST_CORRELATION:
+    there_rows, there_columns = (y0 - dy, y1 - dy), (x0 - dx, x1 - dx)
+    sum_before, sum_now = sums(before, (y0, y1), (x0, x1)), sums(now, there_rows, there_columns)
+    var_before = sums(before**2, (y0, y1), (x0, x1)) - sum_before**2 / count
+    var_now = sums(now**2, there_rows, there_columns) - sum_now**2 / count
+    spread = np.sqrt(np.maximum(var_before * var_now, 1e-3))
+    correlation = np.clip((cross - sum_before * sum_now / count) / spread, -0.999, 0.999)
+    significance = np.arctanh(correlation) * np.sqrt(count * UM_PER_PX**2 / _CELL_AREA_UM2)
+    significance[count < _LEAST_OVERLAP * height * width] = 0
+    row, column = np.unravel_index(int(significance.argmax()), significance.shape)
+    if significance[row, column] < _SIGNIFICANT:
         return None
-    shift_x = float(dx[column]) + _vertex(correlation[row], int(column))
-    shift_y = float(dy[row]) + _vertex(correlation[:, column], int(row))
-    return shift_x, shift_y
+    return (
+        float(dx[column]) + _vertex(correlation[row], int(column)),
+        float(dy[row]) + _vertex(correlation[:, column], int(row)),
+    )
 
 
-def _vertex(line: npt.NDArray[np.float64], i: int) -> float:
-    before, top, after = (float(line[(i + k) % len(line)]) for k in (-1, 0, 1))
+def _vertex(line: FloatArray, i: int) -> float:
+    if not 0 < i < len(line) - 1:
+        return 0.0
+    before, top, after = (float(line[i + k]) for k in (-1, 0, 1))
     bend = before - 2 * top + after
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))

@@ -56,9 +56,13 @@ def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
 
 def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
     """PNG of a kept field with a box around each of its cells."""
-    image = cv2.imread(str(picture))
-    if image is None:
-        raise RecordError(f"the picture {picture} cannot be read", "it is damaged; the crops of its findings may still be whole")
+    loaded = cv2.imread(str(picture))
+    if loaded is None:
+        raise RecordError(
+            f"the picture {picture} cannot be read",
+            "it is damaged; the crops of its findings may still be whole",
+        )
+    image = np.asarray(loaded, np.uint8)
     line = max(2, image.shape[1] // 600)
     size = image.shape[1] / 2200 + 0.2
     for cell in cells:
@@ -70,7 +74,16 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
         text = f"{cell['cell']} {cell['label']}"
         if cell["blast_probability"] is not None:
             text += f" {cell['blast_probability']:.2f}"
-        cv2.putText(image, text, (a[0], max(a[1] - line * 2, 14)), cv2.FONT_HERSHEY_SIMPLEX, size, colour, line, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            text,
+            (a[0], max(a[1] - line * 2, 14)),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size,
+            colour,
+            line,
+            cv2.LINE_AA,
+        )
     note = "Research use only, not a diagnosis."
     cv2.putText(image, note, (10, image.shape[0] - 12), cv2.FONT_HERSHEY_SIMPLEX, size, _INK, line, cv2.LINE_AA)
     return _png(image)

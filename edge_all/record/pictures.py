@@ -31,7 +31,5 @@ def encode_field(image: Image) -> bytes:
     """JPEG of an RGB uint8 field, as the camera saw it."""
     import cv2
 
-    _, encoded = cv2.imencode(
-        ".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    )
+    _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return encoded.tobytes()

@@ -33,9 +33,7 @@ _CELL_FIELDS = (
     "model_version, model_sha256, engine, detector_score, views, sharpness, final, region, place_x_um, "
     "place_y_um, crop"
 )
-_INSERT_CELL = (
-    f"INSERT OR REPLACE INTO cell ({_CELL_FIELDS}) VALUES ({', '.join('?' * len(_CELL_FIELDS.split(',')))})"
-)
+_INSERT_CELL = f"INSERT OR REPLACE INTO cell ({_CELL_FIELDS}) VALUES ({', '.join('?' * len(_CELL_FIELDS.split(',')))})"
 _INSERT_FRAME = f"INSERT OR REPLACE INTO frame VALUES ({', '.join('?' * 14)})"
 
 
@@ -267,7 +265,7 @@ class Record:
                 "sharpness, region, place_x_um, place_y_um FROM frame WHERE session = ? ORDER BY frame_index",
                 (session,),
             ).fetchall()
-        return [FrameEntry(*row[:11], place_um=None if row[11] is None else (row[11], row[12])) for row in rows]
+        return [FrameEntry(*row[:11], _pair(row[11], row[12])) for row in rows]  # type: ignore[call-arg]
 
     def field_picture(self, session: str, frame_index: int) -> Path:
         """The kept picture of a field. Raises RecordError when none was kept."""
@@ -337,7 +335,7 @@ def _counts_json(counts: Counts) -> dict[str, Any]:
 
 def _cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
     d, j = cell.detection, cell.judgement
-    left, top, width, height = d.box_px
+    _, _, width, height = d.box_px
     judged: tuple[Any, ...] = (None,) * 9
     if j is not None:
         judged = (
@@ -378,6 +376,10 @@ def _cell_columns(session: str, cell: Cell, crop: str) -> tuple[Any, ...]:
     """The values of CELL_COLUMNS, as cells() gives them."""
     v = _cell_values(session, cell, crop)
     return (v[0], v[1], v[3], v[2], *v[4:22], v[23], v[27])
+
+
+def _pair(x: float | None, y: float | None) -> tuple[float, float] | None:
+    return None if x is None or y is None else (x, y)
 
 
 def _quoted(path: Path) -> str:
@@ -424,7 +426,9 @@ def _told(folder: Path) -> Iterator[None]:
                 "close the program that holds it, or name another folder with --record",
             ) from error
         if "readonly" in text or "unable to open" in text:
-            raise RecordError(f"the record in {folder} cannot be written", "check its rights, or name another with --record") from error
+            raise RecordError(
+                f"the record in {folder} cannot be written", "check its rights, or name another with --record"
+            ) from error
         raise RecordError(
             f"the record in {folder} is damaged ({text})",
             "move the folder aside and name a new one with --record; the crops in it still carry their rows",

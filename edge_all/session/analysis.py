@@ -62,9 +62,7 @@ def load_models(folder: Path, profile: Profile, blast_threshold: float | None = 
 class Analysis:
     """Made once for a session; frames must come in the camera's order."""
 
-    def __init__(
-        self, profile: Profile, models: Models, um_per_px: float | None, independent_fields: bool
-    ) -> None:
+    def __init__(self, profile: Profile, models: Models, um_per_px: float | None, independent_fields: bool) -> None:
         self._models = models
         self._independent = independent_fields
         self._gate = Gate(profile.gate, um_per_px, independent_fields)

@@ -175,7 +175,7 @@ class Session:
     def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
         try:
             while (item := self._results.get()) is not None:
-                self._write_one(*item)
+                self._write_one(item[0])
                 if on_progress is not None:
                     on_progress(self._progress(*item))
         except BaseException as error:
@@ -184,7 +184,7 @@ class Session:
             self._results.close(discard=True)
             self._frames.close(discard=True)
 
-    def _write_one(self, result: FieldResult | Unreadable, counts: Counts) -> None:
+    def _write_one(self, result: FieldResult | Unreadable) -> None:
         record, session = self._record, self.id
         if isinstance(result, Unreadable):
             record.write_frame(
@@ -193,16 +193,12 @@ class Session:
             )
             return
         frame, field = result.frame, result.field
-        entry = FrameEntry(
-            frame.index, frame.source, frame.time, frame.width_px, frame.height_px, "skipped", ""
-        )
+        entry = FrameEntry(frame.index, frame.source, frame.time, frame.width_px, frame.height_px, "skipped", "")
         if result.skip is not None:
             quality = result.skip.quality
             record.write_frame(
                 session,
-                replace(
-                    entry, reason=result.skip.reason, sharpness=None if quality is None else quality.sharpness
-                ),
+                replace(entry, reason=result.skip.reason, sharpness=None if quality is None else quality.sharpness),
             )
             return
         assert field is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_all.simulator.shapes import FloatArray, Patch
 from edge_all.simulator.stains import AZURE, BLUE, EOSIN, HAEMOGLOBIN, MAGENTA, PINK, Stain
@@ -70,21 +71,21 @@ def draw(kind: Kind, radius_um: float, um_per_px: float, stain: Stain, rng: np.r
     return Drawing(np.maximum(density, 0).astype(np.float32), cover)
 
 
-def _paint(mask: FloatArray, colour: FloatArray, amount: FloatArray | float = 1.0) -> FloatArray:
-    return np.asarray((mask * amount)[..., None] * colour)
+def _paint(mask: FloatArray, colour: FloatArray, amount: npt.ArrayLike = 1.0) -> FloatArray:
+    return np.asarray((mask * np.asarray(amount, np.float32))[..., None] * colour, np.float32)
 
 
 def _chromatin(p: Patch, grain: float, contrast: float, strength: float) -> FloatArray:
     """Concentration within a nucleus: fine or clumped grains around 1."""
     field = 0.7 * p.noise(grain) + 0.3 * p.noise(grain * 2.5)
-    return np.clip(strength * (1 + contrast * field), 0.25 * strength, 2.2 * strength)
+    return np.asarray(np.clip(strength * (1 + contrast * field), 0.25 * strength, 2.2 * strength), np.float32)
 
 
 def _outline(p: Patch, nucleus: FloatArray, radius: float, darker: float) -> FloatArray:
     """A nuclear membrane: denser towards the edge of the mask."""
     inner = np.clip((nucleus - 0.5) * 2, 0, 1)
     distance = np.hypot(p.x, p.y) / np.float32(radius)
-    return 1 + np.float32(darker) * inner * np.clip(distance - 0.55, 0, 1)
+    return np.asarray(1 + darker * inner * np.clip(distance - 0.55, 0, 1), np.float32)
 
 
 def _lobes(p: Patch, radius: float, count: int, lobe: float) -> FloatArray:

@@ -26,9 +26,7 @@ class Patch:
         half = int(np.ceil(radius_um / um_per_px)) + 2
         axis = np.arange(-half, half + 1, dtype=np.float32) * np.float32(um_per_px)
         side = (len(axis), len(axis))
-        return cls(
-            np.broadcast_to(axis[None, :], side), np.broadcast_to(axis[:, None], side), um_per_px, rng
-        )
+        return cls(np.broadcast_to(axis[None, :], side), np.broadcast_to(axis[:, None], side), um_per_px, rng)
 
     @property
     def side(self) -> int:
@@ -72,7 +70,7 @@ class Patch:
         cells = max(3, round(self.side * self.um_per_px / max(grain_um, self.um_per_px)))
         coarse = self.rng.standard_normal((cells, cells), dtype=np.float32)
         fine = np.asarray(cv2.resize(coarse, (self.side, self.side), interpolation=cv2.INTER_CUBIC))
-        return fine / np.float32(max(float(fine.std()), 1e-6))
+        return np.asarray(fine / max(float(fine.std()), 1e-6), np.float32)
 
     def specks(self, count: int, radius_um: float, within: FloatArray) -> FloatArray:
         """Small discs at random places where ``within`` is over a half; 0..1."""

@@ -67,9 +67,7 @@ class Smear:
         rng = np.random.Generator(np.random.PCG64([settings.seed, 1]))
         self.stain = Stain.drawn(rng)
         upp = settings.um_per_px
-        self._bank = [
-            _transmission(draw_erythrocyte(upp, self.stain, rng)) for _ in range(_ERYTHROCYTES)
-        ]
+        self._bank = [_transmission(draw_erythrocyte(upp, self.stain, rng)) for _ in range(_ERYTHROCYTES)]
         self._tile_um = TILE_PX * upp
         self._tiles: OrderedDict[tuple[int, int], npt.NDArray[np.uint8]] = OrderedDict()
         self._objects: OrderedDict[tuple[int, int], list[SmearObject]] = OrderedDict()
@@ -147,9 +145,7 @@ class Smear:
                 else:
                     u, v = rng.uniform(inset, self._tile_um - inset, 2)
                 x, y = float(column * self._tile_um + u), float(row * self._tile_um + v)
-                if all(
-                    np.hypot(x - o.x_um, y - o.y_um) > 0.96 * (radius + o.radius_um) for o in placed
-                ):
+                if all(np.hypot(x - o.x_um, y - o.y_um) > 0.96 * (radius + o.radius_um) for o in placed):
                     number = ((row + 2**15) << 40) + ((column + 2**15) << 20) + len(placed)
                     placed.append(SmearObject(number, kind, x, y, radius))
                     break

@@ -16,7 +16,9 @@ IR_VERSION = 10
 """onnxruntime 1.23.2, the newest for Python 3.10, refuses newer ones."""
 
 
-def export_onnx(network: nn.Module, example: Tensor, contract: Contract, path: Path, free_axes: tuple[int, ...]) -> None:
+def export_onnx(
+    network: nn.Module, example: Tensor, contract: Contract, path: Path, free_axes: tuple[int, ...]
+) -> None:
     """Write ``network`` as ONNX. example: uint8 N x H x W x 3. free_axes: of the input that may vary.
 
     The same network and contract give the same bytes; no path of this machine is in the file.

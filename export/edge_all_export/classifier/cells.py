@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.cells.crops import cut_cell
+from edge_all.cells.crops import cut_cell, even_light
 from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
 from edge_all_export.data.cnmc import SegmentedCell
 from edge_all_export.data.labelled_field import LabelledField, read_rgb
@@ -20,6 +20,9 @@ STORED_SIDE = 152
 """Crops are kept wider than the input, for rotation and shift."""
 CNMC_UM_PER_PX = 0.057
 """So that C-NMC's lymphoblasts are as wide (12.2 um) as those of ALL-IDB1; the set gives no scale."""
+CNMC_GAIN = (1.45, 1.25, 2.2)
+"""The set's cells are dark and reddish, and without background nothing tells the light: this brings the hue of their
+nuclei to that of the other sets."""
 
 OUTLIERS = ("platelet", "clump", "erythroblast", "smudge", "debris", "background")
 _ON_BLACK = 20
@@ -50,7 +53,7 @@ def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> 
     def cell(x: float, y: float, radius_px: float, kind: str, detail: str) -> TrainingCell:
         crop = cut_cell(image, x, y, field.um_per_px, STORED_SIDE, UM_PER_PX)
         gain = illumination.gain_at(x / width, y / height)
-        crop = np.asarray(cv2.multiply(crop, (*(float(g) for g in gain), 1.0), dtype=cv2.CV_8U))
+        crop = even_light(crop, gain)
         name = f"{field.file}@{round(x)},{round(y)}"
         return TrainingCell(
             field.source, field.group, name, kind, detail, crop, radius_px * field.um_per_px / UM_PER_PX
@@ -80,6 +83,7 @@ def segmented_cell(cell: SegmentedCell) -> TrainingCell | None:
     # The cut leaves a dark rim of half-covered pixels.
     inner = cv2.erode(mask, np.ones((5, 5), np.uint8))
     soft = cv2.GaussianBlur(inner.astype(np.float32), (0, 0), 1.5)[..., None]
+    image = even_light(image, np.array(CNMC_GAIN, np.float32))
     filled = np.where(inner[..., None] > 0, image, int(BACKGROUND_LEVEL))
     image = (filled * soft + BACKGROUND_LEVEL * (1 - soft)).astype(np.uint8)
     y, x = np.nonzero(mask)

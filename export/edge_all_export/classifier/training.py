@@ -15,14 +15,14 @@ from edge_all_export.classifier.samples import CellSampler, plain_view
 
 SHARES = {
     ("allidb1", "blast"): 0.20,
-    ("cnmc", "blast"): 0.13,
-    ("simulator", "blast"): 0.12,
+    ("cnmc", "blast"): 0.18,
+    ("simulator", "blast"): 0.10,
     ("allidb1", "normal"): 0.14,
-    ("cnmc", "normal"): 0.12,
+    ("cnmc", "normal"): 0.18,
     ("bccd", "normal"): 0.06,
     ("draaslan", "normal"): 0.05,
     ("pbc", "normal"): 0.12,
-    ("simulator", "normal"): 0.14,
+    ("simulator", "normal"): 0.11,
     ("allidb1", "outlier"): 0.10,
     ("bccd", "outlier"): 0.02,
     ("pbc", "outlier"): 0.03,
@@ -40,7 +40,7 @@ def train_classifier(
     batch: int = 32,
     rate: float = 4e-4,
     shares: dict[tuple[str, str], float] | None = None,
-    frozen_blocks: int = 3,
+    frozen_blocks: int = 5,
     say: Callable[[str], None] = print,
 ) -> BlastNet:
     """A fine-tuned network (moving average of the weights; batch-norm statistics stay ImageNet's)."""

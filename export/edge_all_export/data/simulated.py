@@ -45,8 +45,7 @@ def load(seeds: range, fields: int, query: str = "") -> Iterator[LabelledField]:
                 if truth.moving:
                     continue
                 objects = tuple(
-                    LabelledObject(c.x_px, c.y_px, c.radius_px, kind_of(str(c.kind)), str(c.kind))
-                    for c in truth.cells
+                    LabelledObject(c.x_px, c.y_px, c.radius_px, kind_of(str(c.kind)), str(c.kind)) for c in truth.cells
                 )
                 yield SimulatedField(
                     "simulator",

@@ -27,9 +27,7 @@ class LeukocyteNet(nn.Module):
     def __init__(self, width: int = 24) -> None:
         super().__init__()
         w = width
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, w, 3, 2, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU6(inplace=True)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, w, 3, 2, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU6(inplace=True))
         self.down4 = nn.Sequential(_block(w, 2 * w, 2), _block(2 * w, 2 * w))
         self.down8 = nn.Sequential(_block(2 * w, 3 * w, 2), _block(3 * w, 3 * w))
         self.down16 = nn.Sequential(_block(3 * w, 4 * w, 2), _block(4 * w, 4 * w), _block(4 * w, 4 * w))

@@ -70,9 +70,7 @@ class SampleMaker:
             self._by_source.setdefault(key, []).append(field)
         self._sources = sorted(self._by_source)
         series = sum(s.startswith("allidb1/") for s in self._sources)
-        share = np.array(
-            [weights["allidb1"] / series if "/" in s else weights[s] for s in self._sources], np.float64
-        )
+        share = np.array([weights["allidb1"] / series if "/" in s else weights[s] for s in self._sources], np.float64)
         self._share = share / share.sum()
 
     def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray, FloatArray]:
