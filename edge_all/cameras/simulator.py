@@ -94,8 +94,6 @@ def parse_settings(uri: str) -> dict[str, float]:
             kind = "a whole number" if setting.whole else "a number"
             raise UsageError(f"sim: {name}={text} cannot be", f"{kind} from {setting.low:g} to {setting.high:g}")
         values[name] = value
-    if query and not parse_qsl(query, keep_blank_values=True):
-        raise UsageError(f"cannot read '{uri}'", "write it as sim:?seed=1&fields=40")
     return values
 
 

@@ -32,14 +32,14 @@ class VideoFile:
 
     def start(self) -> None:
         """Open the file. Raises CameraError when it holds no video."""
-        # OpenCV's FFmpeg would print its own lines for a damaged file.
-        capture = cv2.VideoCapture(str(self._path), cv2.CAP_ANY, [cv2.CAP_PROP_ORIENTATION_AUTO, 0])
+        capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
             capture.release()
             raise CameraError(
                 f"{self._path} holds no video that can be read",
                 "copy it again, or convert it to MP4 (H.264) or AVI (MJPEG)",
             )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         self._capture = capture
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.frame_count = count if count > 0 else None

@@ -19,6 +19,9 @@ _MULTIPLE = 16
 """The network halves its input four times: sides are padded to a multiple."""
 _REFERENCE_RADIUS_UM = 6.0
 """The radius map holds the natural logarithm of radius / this."""
+_SMUDGE_OVER_LEUKOCYTE = 0.7
+"""A smudge is called one only where the leukocyte's map stays under this share of the smudge's: a smudge that is
+judged costs a look, a blast that is taken for a smudge is missed."""
 _SAME_CELL = 0.75
 """Two peaks nearer than this share of the larger radius are one cell."""
 
@@ -85,15 +88,11 @@ def decode_peaks(
             x = column + _vertex(plane, row, column, 0, 1)
             y = row + _vertex(plane, row, column, 1, 0)
             radius = float(np.exp(log_radius[row, column])) * _REFERENCE_RADIUS_UM / um_per_px
-            peaks.append(
-                Peak(
-                    (x + 0.5) * STRIDE - 0.5,
-                    (y + 0.5) * STRIDE - 0.5,
-                    radius,
-                    float(plane[row, column]),
-                    kind == 1,
-                )
-            )
+            reach = max(2, int(0.6 * radius / STRIDE))
+            around = heat[0, max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+            score = float(plane[row, column])
+            is_smudge = kind == 1 and float(around.max()) < _SMUDGE_OVER_LEUKOCYTE * score
+            peaks.append(Peak((x + 0.5) * STRIDE - 0.5, (y + 0.5) * STRIDE - 0.5, radius, score, is_smudge))
     peaks.sort(key=lambda p: (-p.score, p.y, p.x))
     kept: list[Peak] = []
     for peak in peaks:

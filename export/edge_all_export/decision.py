@@ -1,0 +1,66 @@
+"""Calibration and thresholds from out-of-fold cells: sensitivity first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating]
+
+KEPT_BLASTS = 0.985
+"""Share of out-of-fold blasts that must not be called normal."""
+FALSE_BLASTS = 0.03
+"""Share of out-of-fold normal cells that may be called blast."""
+FAMILIAR = 0.99
+"""Share of out-of-fold leukocytes that must not be called unfamiliar."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """probability = sigmoid(scale * logit + shift); thresholds on probabilities, 0 to 1."""
+
+    scale: float
+    shift: float
+    blast: float
+    normal: float
+    unfamiliar: float
+
+    def probability(self, logit: FloatArray) -> FloatArray:
+        """Calibrated blast probability."""
+        return np.asarray(1 / (1 + np.exp(-(self.scale * logit + self.shift))))
+
+    def labels(self, logit: FloatArray, unfamiliarity: FloatArray) -> npt.NDArray[np.str_]:
+        """As the device labels them."""
+        p = self.probability(logit)
+        label = np.where(p >= self.blast, "blast", np.where(p < self.normal, "normal", "unidentified"))
+        return np.where(unfamiliarity >= self.unfamiliar, "unidentified", label)
+
+
+def choose_decision(
+    logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]
+) -> Decision:
+    """Platt's scaling (1999, with his target smoothing, both classes weighing the same) and three quantiles."""
+    scale, shift = _platt(logit, is_blast)
+    p = 1 / (1 + np.exp(-(scale * logit + shift)))
+    normal = float(np.quantile(p[is_blast], 1 - KEPT_BLASTS, method="lower"))
+    blast = float(np.quantile(p[~is_blast], 1 - FALSE_BLASTS, method="higher"))
+    # A threshold on a cell itself would call that cell the other way.
+    normal, blast = normal * 0.999, min(max(blast * 1.001, normal * 1.001), 0.999)
+    unfamiliar = float(np.quantile(unfamiliarity, FAMILIAR, method="higher"))
+    return Decision(scale, shift, blast, min(normal, blast), min(max(unfamiliar, 0.05), 0.95))
+
+
+def _platt(logit: FloatArray, is_blast: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    positives, negatives = int(is_blast.sum()), int((~is_blast).sum())
+    target = np.where(is_blast, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    weight = np.where(is_blast, 0.5 / positives, 0.5 / negatives)
+    parameters = np.array([1.0, 0.0])
+    design = np.stack([logit, np.ones_like(logit)], 1).astype(np.float64)
+    for _ in range(50):  # Newton's method: the loss is convex
+        p = 1 / (1 + np.exp(-(design @ parameters)))
+        gradient = design.T @ (weight * (p - target))
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
+        parameters -= np.linalg.solve(curvature, gradient)
+    return float(max(parameters[0], 1e-3)), float(parameters[1])

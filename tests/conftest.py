@@ -1,0 +1,76 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from edge_all.vocabulary import (
+    Cell,
+    Detection,
+    Judgement,
+    Label,
+    ModelIdentity,
+    Thresholds,
+)
+
+DATA = Path(os.environ.get("EDGE_ALL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real images; tests that need it say so when it is absent."""
+    if not (DATA / "allidb1" / "images").is_dir():
+        pytest.skip("the real images are not there: EDGE_ALL_DATA names their folder")
+    return DATA
+
+
+@pytest.fixture
+def edge_all(tmp_path: Path) -> Callable[..., Result]:
+    """Runs the program in this process, with a record of its own; gives exit_code, stdout, stderr."""
+    import contextlib
+    import io
+
+    from edge_all.cli.main import main
+
+    def run(*arguments: object, record: Path | None = None) -> Result:
+        given = [str(a) for a in arguments]
+        if given and given[0] in ("run", "sessions", "cells", "show"):
+            given += ["--record", str(record or tmp_path / "record")]
+        out, err = io.StringIO(), io.StringIO()
+        code = 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                main(given)
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        result = Result.__new__(Result)
+        result.exit_code = code
+        result.stdout_bytes = out.getvalue().encode()
+        result.stderr_bytes = err.getvalue().encode()
+        result.runner = type("Runner", (), {"charset": "utf-8"})()
+        return result
+
+    return run
+
+
+def make_cell(
+    number: int = 1,
+    label: Label = Label.BLAST,
+    probability: float = 0.9,
+    frame: str = "field.png",
+    frame_index: int = 0,
+    x: float = 100.0,
+    y: float = 50.0,
+) -> Cell:
+    """A cell as the analysis makes it."""
+    judgement = None
+    if label is not Label.SMUDGE:
+        judgement = Judgement(
+            probability, 0.01, label, Thresholds(0.8, 0.2, 0.5), ModelIdentity("m", "1", "ab" * 32), "test"
+        )
+    return Cell(number, frame_index, frame, Detection(x, y, 60.0, 0.9, label is Label.SMUDGE), 0.1, judgement)

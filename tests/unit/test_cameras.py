@@ -1,0 +1,108 @@
+"""Cameras by URI."""
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_all.cameras.opening import open_camera
+from edge_all.errors import CameraError, UsageError
+from edge_all.vocabulary import Frame, Unreadable
+
+IMAGE = np.full((40, 60, 3), 120, np.uint8)
+
+
+def frames(camera):
+    with camera:
+        found = []
+        while (frame := camera.read()) is not None:
+            found.append(frame)
+    return found
+
+
+def test_a_folder_gives_every_image_in_natural_order(tmp_path):
+    for name in ("f10.png", "f2.PNG", "f1.jpg", ".hidden.png", "notes.txt"):
+        if name.endswith("txt"):
+            (tmp_path / name).write_text("x")
+        else:
+            cv2.imwrite(str(tmp_path / name), IMAGE) or (tmp_path / name).write_bytes(b"")
+    (tmp_path / "f3.png").write_bytes(b"broken")
+    (tmp_path / "sub.png").mkdir()
+    camera = open_camera(str(tmp_path))
+    found = frames(camera)
+    assert [f.source for f in found] == ["f1.jpg", "f2.PNG", "f3.png", "f10.png"]
+    assert [type(f) for f in found] == [Frame, Frame, Unreadable, Frame]
+    assert [f.index for f in found] == [0, 1, 2, 3]
+    assert camera.independent_fields
+    assert not camera.live
+
+
+def test_a_single_image_with_a_difficult_name(tmp_path):
+    path = tmp_path / "ein Feld (ä) #1.png"
+    path.write_bytes(cv2.imencode(".png", IMAGE)[1].tobytes())
+    assert [f.source for f in frames(open_camera(str(path)))] == [path.name]
+    assert [f.source for f in frames(open_camera(f"file:{path}"))] == [path.name]
+
+
+def make_video(path, count=12):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for i in range(count):
+        writer.write(np.full((48, 64, 3), i * 5, np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_video_gives_all_its_frames(tmp_path):
+    camera = open_camera(str(make_video(tmp_path / "v.avi")))
+    found = frames(camera)
+    assert len(found) == 12
+    assert not camera.independent_fields
+    assert abs(int(found[5].image.mean()) - 25) < 8
+
+
+def test_a_video_cut_short_gives_what_there_is_and_says_so(tmp_path):
+    path = make_video(tmp_path / "v.avi", 30)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    found = frames(open_camera(str(path)))
+    assert isinstance(found[-1], Unreadable)
+    assert "cut short" in found[-1].reason
+    assert all(isinstance(f, Frame) for f in found[:-1])
+    assert len(found) > 3
+
+
+def test_no_video_at_all(tmp_path):
+    path = tmp_path / "v.mp4"
+    path.write_bytes(b"no video")
+    with pytest.raises(CameraError, match="holds no video"):
+        open_camera(str(path)).start()
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("sin:", "did you mean sim:"),
+        ("v4l2:/dev/video0", "there is no camera kind 'v4l2:'"),
+        ("no/such/path", "is no file, no folder"),
+        ("sim", "did you mean sim:"),
+        ("sim:?sed=1", "no setting 'sed'"),
+        ("sim:?fields=many", "whole number"),
+        ("sim:?fields=0", "from 1 to"),
+        ("sim:?blast_fraction=1.5", "from 0 to 1"),
+        ("sim:?defocus=nan", "cannot be"),
+        ("sim:rubbish", "no setting 'rubbish'"),
+    ],
+)
+def test_a_wrong_uri_names_what_there_is(uri, says):
+    with pytest.raises(UsageError, match=says.replace("(", r"\(")):
+        open_camera(uri)
+
+
+def test_a_misspelt_file_names_its_neighbour(tmp_path):
+    cv2.imwrite(str(tmp_path / "field1.png"), IMAGE)
+    with pytest.raises(UsageError, match="did you mean field1.png"):
+        open_camera(str(tmp_path / "feild1.png"))
+
+
+def test_a_folder_without_images(tmp_path):
+    with pytest.raises(CameraError, match="holds no image"):
+        open_camera(str(tmp_path))

@@ -1,0 +1,188 @@
+"""The record keeps what it was given, whatever happens."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_all.errors import RecordError
+from edge_all.record.crop_file import read_crop_row
+from edge_all.record.record import DATABASE, Record
+from edge_all.record.rows import CELL_COLUMNS, FrameEntry, SessionInfo
+from edge_all.vocabulary import Counts, Frame, Label, ModelIdentity, Thresholds
+from tests.conftest import make_cell
+
+CROP = np.full((64, 64, 3), (200, 100, 50), np.uint8)
+INFO = SessionInfo(
+    "S1", "sim:", "default", (ModelIdentity("m", "1", "ff" * 32),), "test", Thresholds(0.8, 0.2, 0.5), None, "0"
+)
+
+
+def test_a_session_is_read_back_as_it_was_written(tmp_path):
+    with Record.open(tmp_path / "r") as record:
+        session = record.begin_session(INFO)
+        record.write_frame(session, FrameEntry(0, "a.png", 1.0, 640, 480, "analysed", "", 0.1, "profile", 1.1, 0, (1, 2)))
+        record.write_frame(session, FrameEntry(1, "b.png", 2.0, None, None, "unreadable", "is empty"))
+        record.write_cell(session, make_cell(1, Label.BLAST, 0.93, frame="a.png"), CROP)
+        record.write_cell(session, make_cell(2, Label.NORMAL, 0.05), None)
+        record.write_cell(session, make_cell(3, Label.SMUDGE), None)
+        record.end_session(session, Counts(fields=1, frames=2, blasts=1, normals=1, smudges=1), "words", False)
+    with Record.open(tmp_path / "r", create=False) as record:
+        row = record.session("last")
+        assert (row.id, row.sample, row.result, row.interrupted) == (session, "S1", "words", False)
+        assert row.counts.blasts == 1
+        assert row.models == INFO.models
+        cells = record.cells(session)
+        assert [c["label"] for c in cells] == ["blast", "normal", "smudge"]
+        assert cells[0]["frame"] == "a.png"
+        assert (cells[0]["x_px"], cells[0]["width_px"], cells[0]["size_um"]) == (100.0, 120.0, 12.0)
+        assert cells[2]["blast_probability"] is None
+        assert [f.status for f in record.frames(session)] == ["analysed", "unreadable"]
+
+
+def test_a_crop_carries_its_row(tmp_path):
+    with Record.open(tmp_path) as record:
+        session = record.begin_session(INFO)
+        record.write_cell(session, make_cell(7, frame="ä \n ../x.png"), CROP)
+        row = record.cells(session)[0]
+    path = tmp_path / row["crop"]
+    carried = read_crop_row(path)
+    assert {k: carried[k] for k in CELL_COLUMNS} == dict(row)
+    import cv2
+
+    assert (cv2.imread(str(path))[..., ::-1] == CROP).all()
+
+
+def test_a_sharper_view_replaces_the_row_not_the_count(tmp_path):
+    with Record.open(tmp_path) as record:
+        session = record.begin_session(INFO)
+        record.write_cell(session, make_cell(1, Label.BLAST, 0.9), CROP)
+        record.write_cell(session, make_cell(1, Label.NORMAL, 0.1, frame_index=4), None)
+        record.flush()
+        cells = record.cells(session)
+    assert [(c["label"], c["frame_index"]) for c in cells] == [("normal", 4)]
+
+
+def test_two_writers_at_once_lose_nothing(tmp_path):
+    with Record.open(tmp_path) as one, Record.open(tmp_path) as two:
+        a, b = one.begin_session(INFO), two.begin_session(INFO)
+        for n in range(1, 40):
+            one.write_cell(a, make_cell(n, Label.NORMAL, 0.1), None)
+            two.write_cell(b, make_cell(n, Label.UNIDENTIFIED, 0.5), CROP)
+        one.flush()
+        assert len(one.cells(a)) == len(one.cells(b)) == 39
+
+
+def test_a_finding_is_on_disk_when_it_was_reported_even_after_kill(tmp_path):
+    code = """
+        import numpy as np, sys
+        from pathlib import Path
+        from edge_all.record.record import Record
+        from tests.unit.test_record import INFO, CROP, make_cell
+        record = Record.open(Path(sys.argv[1]))
+        session = record.begin_session(INFO)
+        print(session, flush=True)
+        for n in range(1, 100000):
+            record.write_cell(session, make_cell(n), CROP)
+            print(n, flush=True)
+    """
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    for lines in (3, 17, 40):
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        session = process.stdout.readline().strip()
+        last = 0
+        for _ in range(lines):
+            last = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        rest = process.stdout.read().split()
+        process.wait()
+        last = max([last, *(int(n) for n in rest if n.isdigit())])
+        with Record.open(tmp_path, create=False) as record:
+            cells = record.cells(session)
+            assert [c["cell"] for c in cells][:last] == list(range(1, last + 1))
+            for cell in cells:
+                assert read_crop_row(tmp_path / cell["crop"])["cell"] == cell["cell"]
+            assert record.session(session).interrupted
+
+
+def test_reading_makes_nothing(tmp_path):
+    with pytest.raises(RecordError, match="there is no record in"):
+        Record.open(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_damaged_database_is_said_and_left_alone(tmp_path):
+    with Record.open(tmp_path) as record:
+        record.begin_session(INFO)
+    path = tmp_path / DATABASE
+    path.write_bytes(b"SQLite format 3\0" + os.urandom(4096))
+    before = path.read_bytes()
+    with pytest.raises(RecordError, match="damaged"):
+        Record.open(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_schema_is_refused(tmp_path):
+    with Record.open(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / DATABASE) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(RecordError, match="newer edge-all"):
+        Record.open(tmp_path)
+
+
+def test_a_file_in_the_folders_place(tmp_path):
+    (tmp_path / "r").write_text("x")
+    with pytest.raises(RecordError, match="cannot be used"):
+        Record.open(tmp_path / "r")
+
+
+def test_an_unknown_session_names_the_way_out(tmp_path):
+    with Record.open(tmp_path) as record:
+        with pytest.raises(RecordError, match="holds no session"):
+            record.session("last")
+        record.begin_session(INFO)
+        with pytest.raises(RecordError, match="edge-all sessions"):
+            record.session("nope")
+
+
+def test_a_session_that_was_cut_off_is_counted_from_its_rows(tmp_path):
+    record = Record.open(tmp_path)
+    session = record.begin_session(INFO)
+    record.write_frame(session, FrameEntry(0, "a", 1.0, 10, 10, "skipped", "moving"))
+    record.write_cell(session, make_cell(1), CROP)
+    other = Record.open(tmp_path, create=False)
+    row = other.session(session)
+    assert (row.counts.blasts, dict(row.counts.skipped), row.ended) == (1, {"moving": 1}, None)
+
+
+def test_fields_are_kept_once_and_whole(tmp_path):
+    frame = Frame(np.full((48, 64, 3), 128, np.uint8), 5, 0.0, "f")
+    with Record.open(tmp_path) as record:
+        session = record.begin_session(INFO)
+        record.keep_field(session, frame)
+        record.keep_field(session, frame)
+        record.flush()
+        assert record.field_picture(session, 5).stat().st_size > 100
+        with pytest.raises(RecordError, match="no picture of frame 6"):
+            record.field_picture(session, 6)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_crop_rows_are_json_without_surprises(tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(RecordError, match="carries no row"):
+        read_crop_row(path)
