@@ -38,9 +38,7 @@ class Decision:
         return np.where(unfamiliarity >= self.unfamiliar, "unidentified", label)
 
 
-def choose_decision(
-    logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]
-) -> Decision:
+def choose_decision(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]) -> Decision:
     """Platt's scaling (1999, with his target smoothing, both classes weighing the same) and three quantiles."""
     scale, shift = _platt(logit, is_blast)
     p = 1 / (1 + np.exp(-(scale * logit + shift)))

@@ -17,7 +17,9 @@ from edge_all_export.recipe import Recipe
 from edge_all_export.to_onnx import export_onnx
 
 
-def write_detector(network: LeukocyteNet, recipe: Recipe, sources: tuple[str, ...], unseen: tuple[str, ...], path: Path) -> None:
+def write_detector(
+    network: LeukocyteNet, recipe: Recipe, sources: tuple[str, ...], unseen: tuple[str, ...], path: Path
+) -> None:
     """A detector's float.onnx."""
     contract = Contract(
         task="detector",

@@ -57,7 +57,14 @@ def test_exif_orientation_does_not_turn_the_pixels(tmp_path):
 
 
 def _huge_png() -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + struct.pack(">II", 20000, 20000) + b"\x08\x02" + b"\0" * 60
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + b"IHDR"
+        + struct.pack(">II", 20000, 20000)
+        + b"\x08\x02"
+        + b"\0" * 60
+    )
 
 
 def _huge_jpeg() -> bytes:
@@ -73,7 +80,11 @@ def _huge_jpeg() -> bytes:
         ("empty.jpg", b"", "is empty"),
         ("text.jpg", b"not an image at all", "is no image"),
         ("short.png", cv2.imencode(".png", RED)[1].tobytes()[:60], "cut short"),
-        ("short.jpg", cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))[1].tobytes()[:900], "cut short"),
+        (
+            "short.jpg",
+            cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))[1].tobytes()[:900],
+            "cut short",
+        ),
         ("one.png", cv2.imencode(".png", RED[:1, :1])[1].tobytes(), "1x1"),
         ("huge.png", _huge_png(), "20000x20000"),
         ("huge.jpg", _huge_jpeg(), "20000x20000"),

@@ -27,7 +27,9 @@ INFO = SessionInfo(
 def test_a_session_is_read_back_as_it_was_written(tmp_path):
     with Record.open(tmp_path / "r") as record:
         session = record.begin_session(INFO)
-        record.write_frame(session, FrameEntry(0, "a.png", 1.0, 640, 480, "analysed", "", 0.1, "profile", 1.1, 0, (1, 2)))
+        record.write_frame(
+            session, FrameEntry(0, "a.png", 1.0, 640, 480, "analysed", "", 0.1, "profile", 1.1, 0, (1, 2))
+        )
         record.write_frame(session, FrameEntry(1, "b.png", 2.0, None, None, "unreadable", "is empty"))
         record.write_cell(session, make_cell(1, Label.BLAST, 0.93, frame="a.png"), CROP)
         record.write_cell(session, make_cell(2, Label.NORMAL, 0.05), None)

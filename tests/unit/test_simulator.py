@@ -47,7 +47,9 @@ def test_every_true_leukocyte_is_where_the_picture_is_dark():
 
 def test_the_share_of_blasts_and_the_number_of_cells_are_those_asked_for():
     seen = {}
-    for _, truth in read_all("sim:?seed=2&fields=24&frames_per_field=1&blast_fraction=0.3&cells=9&width=480&height=270&um_per_px=0.25"):
+    for _, truth in read_all(
+        "sim:?seed=2&fields=24&frames_per_field=1&blast_fraction=0.3&cells=9&width=480&height=270&um_per_px=0.25"
+    ):
         seen.update({c.id: c.kind for c in truth.cells})
     judged = [k for k in seen.values() if k in JUDGED]
     share = sum(k in BLASTS for k in judged) / len(judged)
@@ -73,7 +75,9 @@ def test_defocus_blurs():
 
 
 def test_memory_does_not_grow_with_the_smear():
-    with SimulatedMicroscope("sim:?seed=1&fields=24&frames_per_field=1&step=2&width=1000&height=500&um_per_px=0.3") as camera:
+    with SimulatedMicroscope(
+        "sim:?seed=1&fields=24&frames_per_field=1&step=2&width=1000&height=500&um_per_px=0.3"
+    ) as camera:
         while camera.read() is not None:
             pass
         assert len(camera._smear._tiles) <= _KEPT_TILES

@@ -1,0 +1,28 @@
+"""Counts the leukocytes of a folder of smear fields and prints the findings as they come.
+
+python examples/count_folder.py FOLDER RECORD
+"""
+
+import sys
+from pathlib import Path
+
+import edge_all
+from edge_all.session.session import Progress
+
+
+def told(progress: Progress) -> None:
+    """Called after each field, when its findings are on disk."""
+    for cell in progress.findings:
+        print(f"{cell.label} in {progress.source} at {cell.detection.x_px:.0f}, {cell.detection.y_px:.0f}")
+
+
+def main() -> None:
+    """Open a camera, run one session, print its result."""
+    folder, record = sys.argv[1], Path(sys.argv[2])
+    with edge_all.open_camera(folder) as camera, edge_all.Session(camera, record, sample="example") as session:
+        summary = session.run(told)
+    print(f"{summary.counts.leukocytes} cells: {summary.result}. Research use only, not a diagnosis.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The command line: help, errors, exit codes."""
+
+import click
+import pytest
+
+from edge_all.cli.main import program
+
+
+def commands():
+    context = click.Context(program)
+    return [(name, program.get_command(context, name)) for name in program.list_commands(context)]
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_every_command_has_help_with_an_example(name, command):
+    assert command.help
+    assert f"edge-all {name}" in command.help, "an example"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.name}"
+
+
+def test_every_command_is_in_the_readme():
+    from pathlib import Path
+
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    for name, _ in commands():
+        assert f"edge-all {name}" in readme
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["run", "--camera", "sin:"], 2, "did you mean sim:"),
+        (["run", "--camera", "no/such"], 2, "is no file"),
+        (["run", "--threshold", "2"], 2, "0<x<1"),
+        (["run", "--threshold", "0.0001"], 2, "lower threshold"),
+        (["run", "--stop-at", "0"], 2, "x>=1"),
+        (["run", "--models", "none"], 2, "models folder"),
+        (["run", "--profile", "nope"], 1, "there is no profile"),
+        (["rnu"], 2, "did you mean run"),
+        (["sessions"], 1, "there is no record"),
+        (["cells", "--format", "xml"], 2, "xml"),
+        (["show", "last"], 1, "there is no record"),
+        (["show", "--field", "1"], 2, "add --png"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_its_code(edge_all, arguments, code, says):
+    result = edge_all(*arguments)
+    assert result.exit_code == code
+    assert says in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_version_and_help(edge_all):
+    assert "0.1.0" in edge_all("--version").stdout
+    assert "Research use only" in edge_all("--help").stdout
+    assert edge_all().exit_code == 0
