@@ -23,8 +23,9 @@ class GateLimits:
     min_sharpness: float = 0.5
     """Sharpness measure (docs/gate.md); 1 is in focus."""
     min_brightness: float = 60.0
-    """Background level, 0 to 255."""
-    max_brightness: float = 253.0
+    """Background level of the brightest channel, 0 to 255."""
+    max_brightness: float = 250.0
+    """Of the darkest channel: where even that is clipped, stain is lost."""
     min_density: float = 0.02
     """Covered share of the area; less is empty."""
     max_density: float = 0.93

@@ -10,7 +10,7 @@ from edge_all.engines.engine import Engine
 from edge_all.errors import ModelError, UsageError
 from edge_all.vocabulary import Image, Judgement, Label, ModelIdentity, Thresholds
 
-_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+_BATCH_SIZES = (*range(1, 13), 16, 20, 24, 28, 32)
 
 
 def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresholds) -> Label:

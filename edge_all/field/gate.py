@@ -22,7 +22,6 @@ OVERVIEW_UM_PER_PX = 0.2
 _SAME_FIELD = 0.04
 """A move under this share of the field's width shows nothing new."""
 _SHARPER = 1.15
-_SCALE_SAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Gate:
         self._given = um_per_px
         self._independent = independent_fields
         self._stage = Stage()
+        self._kept: float | None = None
+        """A moving camera's scale, from its first good field: places and cells then share one."""
         self._measured: dict[tuple[int, int], list[float]] = defaultdict(list)
         self._last: tuple[Place, float] | None = None
 
@@ -59,7 +60,7 @@ class Gate:
         limits, reasons = self._limits, []
         if brightness < limits.min_brightness:
             reasons.append("too dark")
-        elif brightness > limits.max_brightness:
+        elif float(illumination.background.mean((0, 1)).min()) > limits.max_brightness:
             reasons.append("overexposed")
         if density < limits.min_density:
             reasons.append("empty")
@@ -74,6 +75,8 @@ class Gate:
         quality = Quality(blur.sharpness, brightness, density, tuple(reasons))
         if reasons:
             return Skip(frame.index, frame.source, reasons[0], quality)
+        if scale_source == "erythrocytes":
+            self._kept = um_per_px
         place = self._stage.locate(grey, overview_um)
         if self._last is not None:
             seen, sharpness = self._last
@@ -89,21 +92,18 @@ class Gate:
         """um per px, where it comes from, warnings.
 
         Frames of one size come from one optic: a field that shows too few erythrocytes takes the median of what
-        this one and earlier ones of its size showed. A moving camera's optic does not change
-        while it runs: it is measured on the first frames only.
+        this one and earlier ones of its size showed. A moving camera's optic does not change while it runs.
         """
         if self._given is not None:
             return self._given, "profile", []
+        if self._kept is not None:
+            return self._kept, "erythrocytes", []
         earlier = self._measured[(frame.width_px, frame.height_px)]
-        if not self._independent and len(earlier) >= _SCALE_SAMPLES:
-            return float(np.median(earlier)), "erythrocytes", []
         measured = measure_um_per_px(frame.image)
         if measured is not None and 0.01 < measured.um_per_px < 2.0:
             earlier.append(measured.um_per_px)
-            if self._independent and measured.confident:
+            if measured.confident or len(earlier) == 1:
                 return measured.um_per_px, "erythrocytes", []
-            if len(earlier) == 1 or not self._independent:
-                return float(np.median(earlier)), "erythrocytes", []
         if earlier:
             return float(np.median(earlier)), "earlier fields", []
         return ASSUMED_UM_PER_PX, "assumed", ["scale assumed"]

@@ -41,12 +41,19 @@ def prepare_detector_input(
     image: Image, um_per_px: float, illumination: Illumination, network_um_per_px: float
 ) -> DetectorInput:
     """Resize an RGB uint8 frame to the network's scale and take its light out. The one place that does it."""
-    height, width = image.shape[:2]
+    # First by a whole number: averaging whole blocks takes a tenth of the time of any other factor.
+    block = max(1, int(network_um_per_px / um_per_px + 0.01))
+    height, width = image.shape[0] // block * block, image.shape[1] // block * block
+    small = image[:height, :width]
+    if block > 1:
+        small = np.asarray(cv2.resize(small, (width // block, height // block), interpolation=cv2.INTER_AREA), np.uint8)
     new_width = max(1, round(width * um_per_px / network_um_per_px))
     new_height = max(1, round(height * um_per_px / network_um_per_px))
-    shrinks = new_width < width
-    small = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    small = illumination.correct(np.asarray(small))
+    if small.shape[:2] != (new_height, new_width):
+        shrinks = new_width < small.shape[1]
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        small = np.asarray(cv2.resize(small, (new_width, new_height), interpolation=method), np.uint8)
+    small = illumination.correct(small)
     level = int(BACKGROUND_LEVEL)
     padded = cv2.copyMakeBorder(
         small,

@@ -53,8 +53,9 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
     for dx, dy in ((1, 0), (0, 1)):
         slope = np.abs(cv2.Sobel(once, cv2.CV_32F, dx, dy, ksize=1))
         again = np.abs(cv2.Sobel(twice, cv2.CV_32F, dx, dy, ksize=1))
-        k = int((1 - _STRONGEST) * (slope.size - 1))
-        edges = slope >= max(float(np.partition(slope.ravel(), k)[k]), 1e-3)
+        some = slope[::3, ::3].ravel()  # enough to know the quantile
+        k = int((1 - _STRONGEST) * (some.size - 1))
+        edges = slope >= max(float(np.partition(some, k)[k]), 1e-3)
         ratio = float(slope[edges].sum() / max(float(again[edges].sum()), 1e-6)) if edges.any() else 1.0
         square = (second**2 - ratio**2 * first**2) / max(ratio**2 - 1, 1e-6)
         widths.append(float(np.clip(np.sqrt(max(square, 0.0)) * um_per_px, 0.0, _WIDEST_UM)))

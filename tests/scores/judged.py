@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
 from edge_all_export.decision import Decision, choose_decision
+
 from tests.scores.board import Row
 
 FOLDS = ("out-AC", "out-DG", "out-BE")

@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_all_export.data.root import data_root
 from edge_all_export.data.sets import data_sha256
 from edge_all_export.recipe import load_recipe
+
 from tests.scores import found, judged
 from tests.scores.board import Row, publish
 from tests.scores.simulated import simulator_rows
@@ -59,8 +60,9 @@ def main() -> int:
     rows += simulator_rows()
     rows += speed_rows()
     notes = [
-        "Splits are by series (`allidb1`) or by whole source (`bccd`, `pbc`); the networks of the folds are trained by the "
-        "recipes in `export/recipes`, their predictions are in `tests/scores/out_of_fold`; `RETRAIN=1` makes them anew.",
+        "Splits are by series (`allidb1`) or by whole source (`bccd`, `pbc`). The networks of the folds are trained by "
+        "the recipes in `export/recipes`; their predictions are in `tests/scores/out_of_fold`; `RETRAIN=1` makes "
+        "them anew.",
         "Thresholds of a fold come from the unseen cells of the other folds only.",
         "The share of a leukocyte's map under which a peak is a smudge (0.7) and the detector's threshold were chosen "
         "after a look at these folds.",

@@ -23,7 +23,8 @@ width, height, um, rounds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3
 fields, seed = [], 500
 while len(fields) < 12:
     seed += 1
-    camera = SimulatedMicroscope(f"sim:?seed={seed}&fields=6&frames_per_field=1&step=1.3&width={width}&height={height}&um_per_px={um}&cells={sys.argv[5]}")
+    size = f"&width={width}&height={height}&um_per_px={um}&cells={sys.argv[5]}"
+    camera = SimulatedMicroscope(f"sim:?seed={seed}&fields=6&frames_per_field=1&step=1.3{size}")
     with camera:
         while (frame := camera.read()) is not None and len(fields) < 12:
             truth = camera.truth(frame.index)
