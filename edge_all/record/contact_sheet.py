@@ -14,8 +14,8 @@ from edge_all.errors import RecordError
 from edge_all.record.rows import CellRow
 
 _SIDE = 192
-_COLUMNS = 6
-_MOST = 120
+_COLUMNS = 8
+_MOST = 64
 _CAPTION = 40
 _INK = (40, 40, 40)
 # Blue, green and red order; told apart by people with any colour vision, and by shape as well.
@@ -31,7 +31,7 @@ _PORTRAIT_UM = 25.6
 
 
 def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
-    """PNG with up to 120 findings at equal scale, in the order given, and a 10 um bar."""
+    """PNG with up to 64 findings at equal scale, in the order given, and a 10 um bar."""
     shown = findings[:_MOST]
     rows = max(1, -(-len(shown) // _COLUMNS))
     height = rows * (_SIDE + _CAPTION) + 60

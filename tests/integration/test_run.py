@@ -93,7 +93,7 @@ def test_findings_are_json_lines_and_pictures_carry_them(edge_all, fields, tmp_p
         assert read_crop_row(tmp_path / "record" / r["crop"])["cell"] == int(r["cell"])
     sheet = tmp_path / "sheet.png"
     assert edge_all("show", "last", "--png", sheet).exit_code == 0
-    assert cv2.imread(str(sheet)).shape[1] == 6 * 192
+    assert cv2.imread(str(sheet)).shape[1] == 8 * 192
     index = findings[0]["frame_index"]
     boxes = tmp_path / "boxes.png"
     assert edge_all("show", "last", "--field", index, "--png", boxes).exit_code == 0
