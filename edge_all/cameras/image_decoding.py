@@ -74,7 +74,7 @@ def _decoded(data: bytes, kind: str) -> Image:
         mixed = (pixels[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
         return np.ascontiguousarray(mixed.astype(np.uint8))
     if pixels.shape[2] == 3:
-        return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
+        return np.asarray(cv2.cvtColor(np.asarray(pixels, np.uint8), cv2.COLOR_BGR2RGB), np.uint8)
     raise UndecodableError(f"has {pixels.shape[2]} channels; save it as RGB")
 
 

@@ -94,12 +94,13 @@ class Cropper:
         return crop
 
 
-PORTRAIT_SIDE = 256
-PORTRAIT_UM_PER_PX = 0.1
+PORTRAIT_SIDE = 192
+PORTRAIT_UM_PER_PX = 25.6 / 192
+"""Finer than the 0.2 um that a 100x objective resolves."""
 
 
 def portrait(field: Field, detection: Detection) -> Image:
-    """The cell as the camera saw it, for people: RGB uint8 256 x 256, 25.6 um wide, nothing corrected."""
+    """The cell as the camera saw it, for people: RGB uint8 192 x 192, 25.6 um wide, nothing corrected."""
     return cut_cell(
         field.frame.image, detection.x_px, detection.y_px, field.um_per_px, PORTRAIT_SIDE, PORTRAIT_UM_PER_PX
     )

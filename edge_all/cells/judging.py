@@ -10,8 +10,6 @@ from edge_all.engines.engine import Engine
 from edge_all.errors import ModelError, UsageError
 from edge_all.vocabulary import Image, Judgement, Label, ModelIdentity, Thresholds
 
-_BATCH_SIZES = (*range(1, 13), 16, 20, 24, 28, 32)
-
 
 def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresholds) -> Label:
     """The label that the thresholds give."""
@@ -28,7 +26,7 @@ class Judge:
     def __init__(self, engine: Engine, blast_threshold: float | None = None, max_batch: int = 32) -> None:
         """blast_threshold: in place of the model file's own; not under its lower one."""
         self._engine = engine
-        self._max_batch = min(max_batch, _BATCH_SIZES[-1])
+        self._max_batch = max_batch
         own = engine.contract.thresholds
         blast = own["blast"] if blast_threshold is None else blast_threshold
         if not own["normal"] <= blast <= 1.0:
@@ -54,11 +52,7 @@ class Judge:
         return judged
 
     def _batch(self, crops: Sequence[Image]) -> list[Judgement]:
-        # A few sizes only: an engine plans its memory for each new one.
-        size = next(s for s in _BATCH_SIZES if s >= len(crops))
-        batch = np.zeros((size, *crops[0].shape), np.uint8)
-        batch[: len(crops)] = crops
-        probability, unfamiliarity = (np.asarray(o).reshape(size) for o in self._engine.run(batch))
+        probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in self._engine.run(np.stack(crops)))
         if not (np.isfinite(probability).all() and np.isfinite(unfamiliarity).all()):
             raise ModelError(
                 f"{self._engine.contract.name} gave a value that is no number",
@@ -73,5 +67,5 @@ class Judge:
                 self.identity,
                 self.engine_name,
             )
-            for p, u in zip(probability[: len(crops)], unfamiliarity[: len(crops)], strict=True)
+            for p, u in zip(probability, unfamiliarity, strict=True)
         ]

@@ -18,6 +18,7 @@ BACKGROUND_LEVEL = 235.0
 """Level (0 to 255) that the empty background has after correction, in each channel."""
 
 _GRID = 16
+_SIDE_PX = 256
 _BRIGHT_QUANTILE = 0.9
 _LIMIT = 6.0
 """Largest gain; a darker place is no lit background (black surround, burnt-in text)."""
@@ -55,11 +56,12 @@ def estimate_illumination(image: Image) -> Illumination:
     fitted to it by least squares, reweighted so that cells without background (thick clumps) lose their say
     (an asymmetric fit, as in asymmetric least squares baselines: Eilers and Boelens 2005).
     """
-    height, width = image.shape[:2]
-    scale = min(1.0, 256.0 / max(height, width))
-    rows, columns = (max(1, round(n * scale / _GRID)) for n in (height, width))
-    # INTER_AREA averages: noise and single bright pixels are no background.
-    small = cv2.resize(image, (columns * _GRID, rows * _GRID), interpolation=cv2.INTER_AREA)
+    # Whole blocks to a pixel, whole pixels to a tile: averaging whole blocks is fast, and noise or
+    # single bright pixels are no background. What is left over at the edge is a few pixels.
+    block = max(1, max(image.shape[:2]) // _SIDE_PX)
+    rows, columns = (max(1, n // (_GRID * block)) for n in image.shape[:2])
+    whole = image[: rows * _GRID * block, : columns * _GRID * block]
+    small = cv2.resize(whole, (columns * _GRID, rows * _GRID), interpolation=cv2.INTER_AREA)
     tiles = cv2.blur(small, (3, 3)).reshape(_GRID, rows, _GRID, columns, 3).transpose(0, 2, 1, 3, 4)
     tiles = tiles.reshape(_GRID, _GRID, rows * columns, 3)
     k = int(_BRIGHT_QUANTILE * (rows * columns - 1))

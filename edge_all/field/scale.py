@@ -22,7 +22,7 @@ _FINE_STEP = 0.05
 """Between neighbouring radii that are tried (natural logarithm)."""
 _CHANCE = 0.2
 """Share of a circle's rim that random edges reach; only what is more counts."""
-_MOST_POINTS = 12_000
+_MOST_POINTS = 40_000
 _CLEAR_CIRCLE = 0.4
 _CONFIDENT_CIRCLES = 5
 

@@ -8,8 +8,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge_all.errors import RecordError
 from edge_all.vocabulary import Image
 
@@ -22,7 +20,9 @@ def encode_crop(crop: Image, row: dict[str, Any]) -> bytes:
     """PNG of an RGB uint8 crop with the row as JSON in an iTXt chunk (PNG specification, 11.3.3.4)."""
     import cv2
 
-    _, encoded = cv2.imencode(".png", np.ascontiguousarray(crop[..., ::-1]))
+    # The fastest compression: a fifth of the time for a tenth more bytes.
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)
     png = encoded.tobytes()
     text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
     # keyword, end, not compressed, method 0, no language, no translated keyword, text

@@ -38,7 +38,7 @@ _INSERT_FRAME = f"INSERT OR REPLACE INTO frame VALUES ({', '.join('?' * 14)})"
 
 
 class Record:
-    """One folder. A finding is on disk before write_cell returns; the rest within a second."""
+    """One folder. A finding is on disk before write_cells returns; the rest within a second."""
 
     def __init__(self, folder: Path, database: sqlite3.Connection) -> None:
         self.folder = folder
@@ -152,18 +152,26 @@ class Record:
         self._flush_if_due()
 
     def write_cell(self, session: str, cell: Cell, crop: Image | None) -> None:
-        """A cell, or a sharper view of one that is there. A finding is on disk when this returns.
+        """One cell; see write_cells."""
+        self.write_cells(session, [(cell, crop)])
 
-        crop: RGB uint8, kept for findings. The picture is on disk before the row that names it.
+    def write_cells(self, session: str, cells: Iterable[tuple[Cell, Image | None]]) -> None:
+        """The cells of a field, or sharper views of ones that are there. Findings are on disk when this returns.
+
+        Each with its crop, RGB uint8, kept for findings. The pictures are on disk before the rows that name them; all
+        rows of a field are one commit.
         """
-        name = None
-        if cell.is_finding and crop is not None:
-            name = f"crops/{session}/{cell.number}.png"
-            row = dict(zip(CELL_COLUMNS, _cell_columns(session, cell, name), strict=True))
-            with _told(self.folder):
-                write_file(self.folder / name, encode_crop(crop, row))
-        self._waiting.append((_INSERT_CELL, _cell_values(session, cell, name)))
-        if cell.is_finding:
+        has_finding = False
+        for cell, crop in cells:
+            name = None
+            if cell.is_finding and crop is not None:
+                name = f"crops/{session}/{cell.number}.png"
+                row = dict(zip(CELL_COLUMNS, _cell_columns(session, cell, name), strict=True))
+                with _told(self.folder):
+                    write_file(self.folder / name, encode_crop(crop, row))
+            has_finding = has_finding or cell.is_finding
+            self._waiting.append((_INSERT_CELL, _cell_values(session, cell, name)))
+        if has_finding:
             self.flush()
         else:
             self._flush_if_due()

@@ -19,7 +19,7 @@ from edge_all.session.handover import Handover
 from edge_all.session.tally import Tally
 from edge_all.vocabulary import Cell, Counts, Frame, ModelIdentity, Thresholds, Unreadable
 
-_RECORD_QUEUE = 8
+_RECORD_QUEUE = 4
 
 
 @dataclass(frozen=True)
@@ -218,8 +218,7 @@ class Session:
         portraits = result.portraits or {}
         if portraits:
             record.keep_field(session, frame)
-        for cell in result.cells:
-            record.write_cell(session, cell, portraits.get(cell.number))
+        record.write_cells(session, [(cell, portraits.get(cell.number)) for cell in result.cells])
         record.note_views(session, result.views or {})
         record.mark_final(session, result.left)
 
