@@ -10,6 +10,7 @@ from typing import Any
 from edge_all.errors import ModelError
 
 METADATA_KEY = "edge_all.contract"
+SELF_CHECK_KEY = "edge_all.self_check"
 CONTRACT_VERSION = 1
 TASKS = ("detector", "classifier")
 

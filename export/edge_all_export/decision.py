@@ -13,6 +13,8 @@ KEPT_BLASTS = 0.985
 """Share of out-of-fold blasts that must not be called normal."""
 FALSE_BLASTS = 0.03
 """Share of out-of-fold normal cells that may be called blast."""
+SENSITIVITY = 0.97
+"""Share of out-of-fold blasts over the two-way threshold."""
 FAMILIAR = 0.99
 """Share of out-of-fold leukocytes that must not be called unfamiliar."""
 
@@ -26,6 +28,9 @@ class Decision:
     blast: float
     normal: float
     unfamiliar: float
+    suspect: float = 0.5
+    """Where a cell must be one or the other: from here a blast. For two-way figures only; the device has three
+    labels."""
 
     def probability(self, logit: FloatArray) -> FloatArray:
         """Calibrated blast probability."""
@@ -39,15 +44,16 @@ class Decision:
 
 
 def choose_decision(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]) -> Decision:
-    """Platt's scaling (1999, with his target smoothing, both classes weighing the same) and three quantiles."""
+    """Platt's scaling (1999, with his target smoothing, both classes weighing the same) and four quantiles."""
     scale, shift = _platt(logit, is_blast)
     p = 1 / (1 + np.exp(-(scale * logit + shift)))
     normal = float(np.quantile(p[is_blast], 1 - KEPT_BLASTS, method="lower"))
     blast = float(np.quantile(p[~is_blast], 1 - FALSE_BLASTS, method="higher"))
+    suspect = 0.999 * float(np.quantile(p[is_blast], 1 - SENSITIVITY, method="lower"))
     # A threshold on a cell itself would call that cell the other way.
     normal, blast = normal * 0.999, min(max(blast * 1.001, normal * 1.001), 0.999)
     unfamiliar = float(np.quantile(unfamiliarity, FAMILIAR, method="higher"))
-    return Decision(scale, shift, blast, min(normal, blast), min(max(unfamiliar, 0.05), 0.95))
+    return Decision(scale, shift, blast, min(normal, blast), min(max(unfamiliar, 0.05), 0.95), suspect)
 
 
 def _platt(logit: FloatArray, is_blast: npt.NDArray[np.bool_]) -> tuple[float, float]:

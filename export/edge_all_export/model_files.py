@@ -1,58 +1,100 @@
-"""Trained networks -> the model files of edge_all/models."""
+"""Contracts of trained networks, and what they are deployed with."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
-import torch
+from torch import nn
 
 from edge_all.engines.contract import Contract
 from edge_all_export.classifier.cells import SIDE
 from edge_all_export.classifier.cells import UM_PER_PX as CELL_UM_PER_PX
-from edge_all_export.classifier.network import BlastNet, DeployedBlastNet
+from edge_all_export.classifier.network import DeployedBlastNet
 from edge_all_export.decision import Decision
-from edge_all_export.detector.network import DeployedLeukocyteNet, LeukocyteNet
 from edge_all_export.detector.samples import UM_PER_PX as FIELD_UM_PER_PX
-from edge_all_export.recipe import Recipe
-from edge_all_export.to_onnx import export_onnx
+from edge_all_export.training.checkpoint import Checkpoint
 
 
-def write_detector(
-    network: LeukocyteNet, recipe: Recipe, sources: tuple[str, ...], unseen: tuple[str, ...], path: Path
-) -> None:
-    """A detector's float.onnx."""
-    contract = Contract(
+def detector_contract(checkpoint: Checkpoint) -> Contract:
+    """What the device must know of a detector."""
+    return Contract(
         task="detector",
-        name="leukocyte-net",
-        version=recipe["version"],
+        name=checkpoint.architecture,
+        version=str(checkpoint.recipe["version"]),
         um_per_px=FIELD_UM_PER_PX,
         input_px=0,
         outputs=("heat", "log_radius"),
-        thresholds={"found": recipe["found"]},
-        training_data=sources,
-        unseen_groups=unseen,
-        extra={"recipe_sha256": recipe.sha256},
+        thresholds={"found": checkpoint.recipe["found"]},
+        training_data=_sources(checkpoint),
+        unseen_groups=checkpoint.unseen_groups,
+        extra=_provenance(checkpoint),
     )
-    example = torch.zeros(1, 192, 192, 3, dtype=torch.uint8)
-    export_onnx(DeployedLeukocyteNet(network), example, contract, path, free_axes=(0, 1, 2))
 
 
-def write_classifier(
-    network: BlastNet, recipe: Recipe, decision: Decision, sources: tuple[str, ...], unseen: tuple[str, ...], path: Path
-) -> None:
-    """A classifier's float.onnx with its calibration and thresholds."""
-    contract = Contract(
+def classifier_contract(checkpoint: Checkpoint, decision: Decision) -> Contract:
+    """What the device must know of a classifier."""
+    return Contract(
         task="classifier",
-        name="blast-net",
-        version=recipe["version"],
+        name=checkpoint.architecture,
+        version=str(checkpoint.recipe["version"]),
         um_per_px=CELL_UM_PER_PX,
         input_px=SIDE,
         outputs=("blast_probability", "unfamiliarity"),
         thresholds={"blast": decision.blast, "normal": decision.normal, "unfamiliar": decision.unfamiliar},
-        training_data=sources,
-        unseen_groups=unseen,
+        training_data=_sources(checkpoint),
+        unseen_groups=checkpoint.unseen_groups,
         window="disc",
-        extra={"recipe_sha256": recipe.sha256},
+        extra={**_provenance(checkpoint), "suspect": decision.suspect},
     )
-    example = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)
-    export_onnx(DeployedBlastNet(network, decision.scale, decision.shift), example, contract, path, free_axes=(0,))
+
+
+def _sources(checkpoint: Checkpoint) -> tuple[str, ...]:
+    return tuple(sorted({g.split("/")[0] for g in checkpoint.seen_groups}))
+
+
+def _provenance(checkpoint: Checkpoint) -> dict[str, object]:
+    extra: dict[str, object] = {
+        "recipe_sha256": checkpoint.recipe_sha256,
+        "data_sha256": checkpoint.data_sha256,
+        "seen_groups": sorted(g for g in checkpoint.seen_groups if not g.startswith("simulator/")),
+    }
+    if checkpoint.leaky:
+        extra["leaky"] = True
+    return extra
+
+
+def decision_of(checkpoint: Checkpoint) -> Decision:
+    """The checkpoint's own calibration and thresholds, else the shipped classifier's."""
+    if checkpoint.decision:
+        return Decision(**checkpoint.decision)
+    from edge_all_export.training.checkpoint import load_checkpoint
+
+    return Decision(**load_checkpoint(shipped_checkpoint("classifier")).decision)
+
+
+def with_decision(checkpoint: Checkpoint, decision: Decision) -> Checkpoint:
+    """The same weights with calibration and thresholds."""
+    checkpoint.decision = asdict(decision)
+    return checkpoint
+
+
+def deployed_classifier(network: nn.Module, decision: Decision) -> DeployedBlastNet:
+    """With calibration."""
+    return DeployedBlastNet(network, decision.scale, decision.shift)
+
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+"""Of the shipped models and of their folds; in the repository, not in the wheel."""
+
+
+def shipped_checkpoint(name: str) -> Path:
+    """export/checkpoints/NAME.pt. Raises EdgeAllError where it is not (an installed wheel)."""
+    from edge_all.errors import EdgeAllError
+
+    path = CHECKPOINTS / f"{name}.pt"
+    if not path.is_file():
+        raise EdgeAllError(
+            f"the checkpoint {name}.pt is not here", "work in a checkout of the project, or name your own checkpoint"
+        )
+    return path

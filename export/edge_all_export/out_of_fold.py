@@ -1,37 +1,41 @@
-"""Trains the recipes with groups left out and writes what each network says of the groups it has never seen.
+"""Trains every fold of the shipped recipes and writes what each network says of the groups it has never seen.
 
-The results are small csv files under tests/scores/out_of_fold, so that scores can be computed again without training.
+python -m edge_all_export.out_of_fold [FOLD ...] trains folds; without names all of them, then writes the predictions.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from edge_all.field.illumination import estimate_illumination
 from edge_all.field.leukocytes import decode_peaks, prepare_detector_input
 from edge_all_export.classifier.cells import TrainingCell
-from edge_all_export.classifier.network import BlastNet
-from edge_all_export.classifier.training import logits_of, train_classifier
+from edge_all_export.classifier.training import classifier_job, logits_of
 from edge_all_export.data.allidb1 import SERIES
+from edge_all_export.data.dataset import DataSet
 from edge_all_export.data.labelled_field import LabelledField
-from edge_all_export.data.sets import (
-    classifier_cells,
-    data_sha256,
-    detector_fields,
-    real_fields,
-    simulated_fields,
-)
+from edge_all_export.data.sets import classifier_cells, data_of, data_sha256, detector_fields, simulated_fields
 from edge_all_export.detector.network import DeployedLeukocyteNet, LeukocyteNet
 from edge_all_export.detector.samples import UM_PER_PX, PreparedField
-from edge_all_export.detector.training import train_detector
+from edge_all_export.detector.training import ARCHITECTURE, detector_job
+from edge_all_export.evaluate.torch_engine import network_of
+from edge_all_export.model_files import CHECKPOINTS
 from edge_all_export.recipe import Recipe, load_recipe
+from edge_all_export.splits import balanced_folds
+from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from edge_all_export.training.fit import fit
 
-DETECTOR_FOLDS: dict[str, Callable[[str, str], bool]] = {
+IsOut = Callable[[str, str], bool]
+
+DETECTOR_FOLDS: dict[str, IsOut] = {
     **{f"out-{s}": (lambda _, group, s=s: group == s) for s in SERIES},  # type: ignore[misc]
     "out-bccd": lambda source, _: source == "bccd",
     "real-only": lambda source, _: source == "simulator",
@@ -39,61 +43,121 @@ DETECTOR_FOLDS: dict[str, Callable[[str, str], bool]] = {
 }
 """Which (source, group) each fold's network never sees."""
 
-CLASSIFIER_FOLDS: dict[str, Callable[[str, str], bool]] = {
-    "out-AC": lambda source, group: source == "allidb1" and group in "AC",
-    "out-DG": lambda source, group: source == "allidb1" and group in "DG",
-    "out-BE": lambda source, group: source == "allidb1" and group in "BE",
-    "out-pbc": lambda source, _: source == "pbc",
-    "real-only": lambda source, _: source == "simulator",
-    "simulator-only": lambda source, _: source != "simulator",
-}
+SERIES_PAIRS = ("AC", "DG", "BE")
+"""One with blasts and one healthy at a time."""
+CLASSIFIER_FOLDS = ("fold-1", "fold-2", "fold-3", "fold-4", "fold-5", "simulator-only")
+"""Folds 1 to 5 each leave out a fifth of C-NMC's subjects; the first three a pair of ALL-IDB1's series too, the
+fourth PBC, the fifth the simulator."""
 
 DETECTION_COLUMNS = ("fold", "source", "group", "file", "x_px", "y_px", "radius_px", "score", "smudge")
 CELL_COLUMNS = ("fold", "source", "group", "name", "kind", "detail", "blast_logit", "unfamiliar_logit")
 _SIMULATED_TEST_FIELDS = 30
+HOME = Path(__file__).resolve().parents[2]
+OUT_OF_FOLD = HOME / "tests" / "scores" / "out_of_fold"
+RUNS = HOME / "runs" / "folds"
+
+Item = TypeVar("Item", TrainingCell, PreparedField)
 
 
-def run(root: Path, output: Path, states: Path, only: Sequence[str] = ()) -> None:
-    """Every fold of both recipes (or those named); weights are kept in ``states`` and used again if present."""
-    output.mkdir(parents=True, exist_ok=True)
-    states.mkdir(parents=True, exist_ok=True)
-    _detector(root, output, states, only)
-    _classifier(root, output, states, only)
+def cnmc_folds(cells: Sequence[TrainingCell], count: int = 5) -> list[list[str]]:
+    """C-NMC's subjects dealt into folds, linked ones together."""
+    groups: dict[str, tuple[str, int]] = {}
+    for cell in cells:
+        if cell.source == "cnmc":
+            groups[cell.group] = (cell.kind, groups.get(cell.group, ("", 0))[1] + 1)
+    return balanced_folds(groups, count)
 
 
-def _detector(root: Path, output: Path, states: Path, only: Sequence[str]) -> None:
+def left_out(fold: str, folds: Sequence[Sequence[str]]) -> IsOut:
+    """What a fold of the classifier never sees."""
+    if fold == "simulator-only":
+        return lambda source, _: source != "simulator"
+    number = int(fold.removeprefix("fold-")) - 1
+    subjects = set(folds[number])
+
+    def is_out(source: str, group: str) -> bool:
+        if source == "cnmc":
+            return group in subjects
+        if source == "allidb1":
+            return number < len(SERIES_PAIRS) and group in SERIES_PAIRS[number]
+        return (source == "pbc" and number == 3) or (source == "simulator" and number == 4)
+
+    return is_out
+
+
+@lru_cache(maxsize=1)
+def _data() -> tuple[list[DataSet], tuple[TrainingCell, ...]]:
+    data = data_of(load_recipe("classifier"))
+    return data, tuple(classifier_cells(data, load_recipe("classifier")))
+
+
+def classifier_fold(fold: str, recipe: Recipe) -> Checkpoint:
+    """The fold's checkpoint, from export/checkpoints where it belongs to this recipe and data, else trained."""
+    data, cells = _data()
+    sha256 = _sha256()
+    path = CHECKPOINTS / f"classifier-{fold}.pt"
+    if path.is_file():
+        there = load_checkpoint(path)
+        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, sha256):
+            return there
+    out = left_out(fold, cnmc_folds(cells)) if fold != "all" else (lambda _s, _g: False)
+    job = classifier_job(cells, recipe, sha256, leave_out=lambda c: out(c.source, c.group))
+    made = fit(job, RUNS / f"classifier-{fold}", recipe["network"], say=_say(f"classifier {fold}"))
+    save_checkpoint(made, path)
+    return made
+
+
+def detector_fold(fold: str, recipe: Recipe, prepared: Callable[[], Sequence[PreparedField]]) -> Checkpoint:
+    """As classifier_fold, of the detector; "all" leaves nothing out."""
+    path = CHECKPOINTS / ("detector.pt" if fold == "all" else f"detector-{fold}.pt")
+    if path.is_file():
+        there = load_checkpoint(path)
+        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, _sha256()):
+            return there
+    out = DETECTOR_FOLDS.get(fold, lambda _s, _g: False)
+    job = detector_job(prepared(), recipe, _sha256(), leave_out=lambda f: out(f.source, f.group))
+    made = fit(job, RUNS / f"detector-{fold}", ARCHITECTURE, say=_say(f"detector {fold}"))
+    save_checkpoint(made, path)
+    return made
+
+
+@lru_cache(maxsize=1)
+def _sha256() -> str:
+    from edge_all_export.data.root import data_root
+
+    root = data_root()
+    assert root is not None
+    return data_sha256(root)
+
+
+def _say(name: str) -> Callable[[str], None]:
+    return lambda line: print(f"{name} {line}", flush=True)
+
+
+def write_detections(output: Path) -> None:
+    """detections.csv: what each detector found in fields of groups it has never seen."""
     recipe = load_recipe("detector")
-    prepared: list[PreparedField] | None = None
-    fields = [f for part in real_fields(root).values() for f in part if f.source in ("allidb1", "bccd")]
+    data, _ = _data()
+
+    @lru_cache(maxsize=1)
+    def prepared() -> Sequence[PreparedField]:
+        return detector_fields(data, recipe)
+
+    fields = [f for part in data for f in part.fields if f.source in ("allidb1", "bccd")]
     fields += simulated_fields(recipe)[:_SIMULATED_TEST_FIELDS]
     rows: list[tuple[object, ...]] = []
     for fold, is_out in DETECTOR_FOLDS.items():
-        if only and fold not in only:
-            continue
-        path = states / f"detector-{fold}.pt"
-        network = LeukocyteNet()
-        if path.exists():
-            network.load_state_dict(torch.load(path))
-        else:
-            prepared = prepared or detector_fields(root, recipe)
-            seen = [f for f in prepared if not is_out(f.source, f.group)]
-            network = train_detector(
-                seen,
-                steps=recipe["steps"],
-                seed=recipe["seed"],
-                batch=recipe["batch"],
-                rate=recipe["rate"],
-                say=lambda line, fold=fold: print(f"detector {fold} {line}", flush=True),  # type: ignore[misc]
-            )
-            torch.save(network.state_dict(), path)
+        network = network_of(detector_fold(fold, recipe, prepared))
+        assert isinstance(network, LeukocyteNet)
         for field in fields:
             if is_out(field.source, field.group):
-                rows += [(fold, field.source, field.group, *d) for d in _detections(network.eval(), field)]
-    _write(output / "detections.csv", DETECTION_COLUMNS, rows, recipe, root)
+                rows += [(fold, field.source, field.group, *d) for d in detections(network, field)]
+    _write(output / "detections.csv", DETECTION_COLUMNS, rows, recipe)
 
 
 @torch.inference_mode()
-def _detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[object, ...]]:
+def detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[object, ...]]:
+    """Peaks over 0.1: file, x, y, radius in pixels of the field, score, smudge."""
     image = field.read()
     prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), UM_PER_PX)
     heat, log_radius = DeployedLeukocyteNet(network)(torch.from_numpy(prepared.image[None].copy()))
@@ -109,78 +173,52 @@ def _detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[o
         )
 
 
-def _classifier(root: Path, output: Path, states: Path, only: Sequence[str]) -> None:
+def tested(fold: str, cells: Sequence[TrainingCell]) -> list[TrainingCell]:
+    """The cells that a fold's network has not seen and is asked about."""
+    is_out = left_out(fold, cnmc_folds(cells))
+    found = [c for c in cells if is_out(c.source, c.group)]
+    if fold == "simulator-only":
+        return [c for c in found if c.source == "allidb1" and c.kind in ("blast", "normal")]
+    return found
+
+
+def write_cells(output: Path) -> None:
+    """cells.csv: the logits of cells of groups never seen."""
     recipe = load_recipe("classifier")
-    cells = classifier_cells(root, recipe)
+    _, cells = _data()
     rows: list[tuple[object, ...]] = []
-    for fold, is_out in CLASSIFIER_FOLDS.items():
-        if only and fold not in only:
-            continue
-        path = states / f"classifier-{fold}.pt"
-        if path.exists():
-            network = BlastNet(pretrained=False)
-            network.load_state_dict(torch.load(path))
-            network.eval()
-        else:
-            network = train_fold(cells, recipe, is_out, f"classifier {fold}")
-            torch.save(network.state_dict(), path)
-        tested = [c for c in cells if is_out(c.source, c.group) and (c.source in ("allidb1", "pbc", "simulator"))]
-        if fold == "simulator-only":
-            tested = [c for c in tested if c.source == "allidb1" and c.kind in ("blast", "normal")]
-        for cell, logits in zip(tested, logits_of(network, tested), strict=True):
-            rows.append(
-                (
-                    fold,
-                    cell.source,
-                    cell.group,
-                    cell.name,
-                    cell.kind,
-                    cell.detail,
-                    round(float(logits[0]), 4),
-                    round(float(logits[1]), 4),
-                )
-            )
-    _write(output / "cells.csv", CELL_COLUMNS, rows, recipe, root)
+    for fold in CLASSIFIER_FOLDS:
+        network = network_of(classifier_fold(fold, recipe))
+        own = tested(fold, cells)
+        for cell, (blast, unfamiliar) in zip(own, logits_of(network, own), strict=True):
+            logits = (round(float(blast), 4), round(float(unfamiliar), 4))
+            rows.append((fold, cell.source, cell.group, cell.name, cell.kind, cell.detail, *logits))
+    _write(output / "cells.csv", CELL_COLUMNS, rows, recipe)
 
 
-def train_fold(
-    cells: Sequence[TrainingCell], recipe: Recipe, is_out: Callable[[str, str], bool], name: str
-) -> BlastNet:
-    """One classifier on all cells but those of the groups left out."""
-    return train_classifier(
-        [c for c in cells if not is_out(c.source, c.group)],
-        steps=recipe["steps"],
-        seed=recipe["seed"],
-        batch=recipe["batch"],
-        rate=recipe["rate"],
-        frozen_blocks=recipe["frozen_blocks"],
-        say=lambda line: print(f"{name} {line}", flush=True),
-    )
-
-
-def _write(
-    path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]], recipe: Recipe, root: Path
-) -> None:
+def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]], recipe: Recipe) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-    source = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": data_sha256(root)}
+    source = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": _sha256()}
     path.with_suffix(".json").write_text(json.dumps(source, indent=1) + "\n")
 
 
-def main() -> None:
-    """python -m edge_all_export.out_of_fold"""
-    import sys
-
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Folds named: train the classifier's. "cells", "detections": write those predictions. None named: everything."""
     from edge_all_export.data.root import data_root
 
-    root = data_root()
-    if root is None:
+    if data_root() is None:
         sys.exit("the real images are not there: set EDGE_ALL_DATA to their folder")
-    torch.set_num_threads(1)
-    home = Path(__file__).resolve().parents[2]
-    run(root, home / "tests" / "scores" / "out_of_fold", home / "runs" / "folds")
+    named = list(sys.argv[1:] if arguments is None else arguments)
+    for fold in [n for n in named if n in (*CLASSIFIER_FOLDS, "all")]:
+        classifier_fold(fold, load_recipe("classifier"))
+    if not named or "cells" in named:
+        write_cells(OUT_OF_FOLD)
+    if not named or "detections" in named:
+        write_detections(OUT_OF_FOLD)
 
 
 if __name__ == "__main__":

@@ -1,54 +1,132 @@
-"""From a trained network to a model file that carries its contract."""
+"""From a trained network to a model file that carries its contract and a self-check batch."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from edge_all.engines.contract import METADATA_KEY, Contract
+from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY, Contract
+from edge_all.errors import EdgeAllError
+from edge_all_export.self_check import packed, self_check_input
+from edge_all_export.training.checkpoint import Checkpoint
 
 OPSET = 17
 IR_VERSION = 10
 """onnxruntime 1.23.2, the newest for Python 3.10, refuses newer ones."""
 
 
-def export_onnx(
-    network: nn.Module, example: Tensor, contract: Contract, path: Path, free_axes: tuple[int, ...]
-) -> None:
-    """Write ``network`` as ONNX. example: uint8 N x H x W x 3. free_axes: of the input that may vary.
+def weights_sha256(checkpoint: Checkpoint) -> str:
+    """Of names and values of the weights and of what calibrates them."""
+    digest = hashlib.sha256(repr(sorted(checkpoint.decision.items())).encode())
+    for name in sorted(checkpoint.weights):
+        digest.update(name.encode() + checkpoint.weights[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
-    The same network and contract give the same bytes; no path of this machine is in the file.
+
+def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
+    """The checkpoint as an ONNX model with dynamic batch (the detector: height and width too).
+
+    The same checkpoint gives the same bytes; no path of this machine is in it.
     """
+    from edge_all_export.classifier.cells import SIDE
+    from edge_all_export.detector.network import DeployedLeukocyteNet
+    from edge_all_export.evaluate.torch_engine import network_of
+    from edge_all_export.model_files import classifier_contract, decision_of, deployed_classifier, detector_contract
+
+    network = network_of(checkpoint)
+    deployed: nn.Module
+    if checkpoint.task == "detector":
+        deployed, contract, side, free = DeployedLeukocyteNet(network), detector_contract(checkpoint), 96, (0, 1, 2)
+    else:
+        decision = decision_of(checkpoint)
+        contract = classifier_contract(checkpoint, decision)
+        deployed, side, free = deployed_classifier(network, decision), SIDE, (0,)
     names = {0: "batch", 1: "height", 2: "width"}
-    axes = {axis: names[axis] for axis in free_axes}
-    output_axes = {name: {0: "batch"} for name in contract.outputs}
-    if 1 in free_axes:
-        output_axes = {name: {0: "batch", 2: "map_height", 3: "map_width"} for name in contract.outputs}
+    outputs = {0: "batch", 2: "map_height", 3: "map_width"} if 1 in free else {0: "batch"}
     buffer = io.BytesIO()
     torch.onnx.export(
-        network.eval(),
-        (example,),
+        deployed.eval(),
+        (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
         buffer,
         input_names=["image"],
         output_names=list(contract.outputs),
-        dynamic_axes={"image": axes, **output_axes},
+        dynamic_axes={"image": {axis: names[axis] for axis in free}, **dict.fromkeys(contract.outputs, outputs)},
         opset_version=OPSET,
         dynamo=False,
     )
     model = onnx.load_from_string(buffer.getvalue())
+    sha256 = weights_sha256(checkpoint)
+    return finished(model, contract, precision="float", source_sha256=sha256)
+
+
+def finished(
+    model: onnx.ModelProto,
+    contract: Contract,
+    *,
+    precision: str,
+    source_sha256: str,
+    calibration_sha256: str = "",
+    reference: onnx.ModelProto | None = None,
+) -> onnx.ModelProto:
+    """Metadata set, traces of this machine taken out, checked. reference: the float model whose outputs are the
+    self-check's; the model itself where it is the float one."""
     model.ir_version = IR_VERSION
     model.doc_string = ""
+    model.producer_name, model.producer_version = "edge-all", ""
     for node in model.graph.node:
         node.doc_string = ""
+        del node.metadata_props[:]
+    extra = {**contract.extra, "precision": precision, "source_sha256": source_sha256}
+    if calibration_sha256:
+        extra["calibration_sha256"] = calibration_sha256
     del model.metadata_props[:]
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, contract.to_json()
+    batch = self_check_input(contract.task)
+    outputs = run_model(reference or model, batch)
+    for key, text in (
+        (METADATA_KEY, replace(contract, extra=extra).to_json()),
+        (SELF_CHECK_KEY, packed(batch, dict(zip(contract.outputs, outputs, strict=True)))),
+    ):
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, text
     onnx.checker.check_model(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(model.SerializeToString(deterministic=True))
-    temporary.replace(path)
+    return model
+
+
+def run_model(model: onnx.ModelProto, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
+    """All outputs, one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(to_bytes(model), options, providers=["CPUExecutionProvider"])
+    return [np.asarray(o) for o in session.run(None, {session.get_inputs()[0].name: batch})]
+
+
+def to_bytes(model: onnx.ModelProto) -> bytes:
+    """Deterministic."""
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def write_model(model: onnx.ModelProto, path: Path) -> None:
+    """Under a temporary name, flushed, renamed. Raises EdgeAllError."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(to_bytes(model))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or name another --out") from error

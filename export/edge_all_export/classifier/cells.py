@@ -11,18 +11,17 @@ import numpy.typing as npt
 
 from edge_all.cells.crops import cut_cell, even_light
 from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
-from edge_all_export.data.cnmc import SegmentedCell
+from edge_all_export.data.dataset import CellFile
 from edge_all_export.data.labelled_field import LabelledField, read_rgb
 
-UM_PER_PX = 0.18
-SIDE = 112
-STORED_SIDE = 152
+UM_PER_PX = 0.252
+SIDE = 80
+STORED_SIDE = 108
 """Crops are kept wider than the input, for rotation and shift."""
 CNMC_UM_PER_PX = 0.057
 """So that C-NMC's lymphoblasts are as wide (12.2 um) as those of ALL-IDB1; the set gives no scale."""
 CNMC_GAIN = (1.45, 1.25, 2.2)
-"""The set's cells are dark and reddish, and without background nothing tells the light: this brings the hue of their
-nuclei to that of the other sets."""
+"""The set's cells are dark and reddish: this brings the hue of their nuclei to that of the other sets."""
 
 OUTLIERS = ("platelet", "clump", "erythroblast", "smudge", "debris", "background")
 _ON_BLACK = 20
@@ -70,31 +69,79 @@ def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> 
             yield cell(x, y, float(radius), "background", "")
 
 
-def segmented_cell(cell: SegmentedCell) -> TrainingCell | None:
-    """A cell on black, put on background level; None when the picture holds no cell."""
+def segmented_cell(cell: CellFile, um_per_px: float, gain: tuple[float, float, float]) -> TrainingCell | None:
+    """A cell on black, put on background level; None when the picture holds no cell. gain: of R, G and B, since
+    without background nothing tells the light."""
     image = read_rgb(cell.path)
-    mask = (image.max(2) > _ON_BLACK).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-    if count < 2:
+    mask = _biggest((image.max(2) > _ON_BLACK).astype(np.uint8))
+    if mask is None:
         return None
-    biggest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    mask = (labels == biggest).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(mask)
+    around = 16  # pixels, for the blurs
+    window = np.s_[max(0, y - around) : y + height + around, max(0, x - around) : x + width + around]
+    image, mask = image[window], mask[window]
     radius_px = float(np.sqrt(mask.sum() / np.pi))
     # The cut leaves a dark rim of half-covered pixels.
     inner = cv2.erode(mask, np.ones((5, 5), np.uint8))
     soft = cv2.GaussianBlur(inner.astype(np.float32), (0, 0), 1.5)[..., None]
-    image = even_light(image, np.array(CNMC_GAIN, np.float32))
+    image = even_light(image, np.array(gain, np.float32))
     filled = np.where(inner[..., None] > 0, image, int(BACKGROUND_LEVEL))
     image = (filled * soft + BACKGROUND_LEVEL * (1 - soft)).astype(np.uint8)
+    cx, cy = min(x, around) + (width - 1) / 2, min(y, around) + (height - 1) / 2
+    crop = cut_cell(image, cx, cy, um_per_px, STORED_SIDE, UM_PER_PX)
+    crop = np.minimum(crop, np.uint8(BACKGROUND_LEVEL))  # beyond the window lies white
+    return _training_cell(cell, crop, radius_px * um_per_px / UM_PER_PX)
+
+
+def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
+    """A cell in the middle of its own picture, with its surroundings; None when nothing dark is there."""
+    image = read_rgb(cell.path)
+    height, width = image.shape[:2]
+    illumination = estimate_illumination(image)
+    evened = even_light(image, illumination.gain_at(0.5, 0.5))
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    mask = _nearest((evened.min(2) < _NUCLEUS_LEVEL).astype(np.uint8), middle, 1.5 / um_per_px)
+    if mask is None:
+        return None
     y, x = np.nonzero(mask)
+    radius_px = _CELL_OVER_NUCLEUS * float(np.sqrt(mask.sum() / np.pi))
     cx, cy = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
-    crop = cut_cell(image, float(cx), float(cy), CNMC_UM_PER_PX, STORED_SIDE, UM_PER_PX)
-    outside = crop.min(2) == 255
-    crop[outside] = int(BACKGROUND_LEVEL)
-    kind = "blast" if cell.is_blast else "normal"
-    return TrainingCell(
-        "cnmc", cell.group, cell.path.name, kind, cell.subject, crop, radius_px * CNMC_UM_PER_PX / UM_PER_PX
-    )
+    crop = cut_cell(evened, float(cx), float(cy), um_per_px, STORED_SIDE, UM_PER_PX)
+    return _training_cell(cell, crop, radius_px * um_per_px / UM_PER_PX)
+
+
+_NUCLEUS_LEVEL = 150
+"""Of the darkest channel, under even light: nuclei and dark cytoplasm lie under it, erythrocytes over it."""
+_CELL_OVER_NUCLEUS = 1.15
+
+
+def _training_cell(cell: CellFile, crop: npt.NDArray[np.uint8], radius: float) -> TrainingCell:
+    return TrainingCell(cell.source, cell.group, cell.path.name, cell.label, cell.detail, crop, radius)
+
+
+def _biggest(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    if count < 2:
+        return None
+    return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), np.uint8)
+
+
+def _nearest(mask: npt.NDArray[np.uint8], place: tuple[float, float], least_radius: float) -> npt.NDArray[np.uint8] | None:
+    """The component whose nearest pixel is nearest to a place, among those of some size."""
+    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    big = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] > np.pi * least_radius**2]
+    if not big:
+        return None
+    y, x = np.nonzero(np.isin(labels, big))
+    i = int(np.argmin((x - place[0]) ** 2 + (y - place[1]) ** 2))
+    return np.asarray(labels == labels[y[i], x[i]], np.uint8)
+
+
+def is_on_black(image: npt.NDArray[np.uint8]) -> bool:
+    """Whether the picture's border is cut away."""
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return bool((border.max(1) <= _ON_BLACK).mean() > 0.7)
 
 
 def cells_of(fields: Iterable[LabelledField], background: int = 0) -> list[TrainingCell]:

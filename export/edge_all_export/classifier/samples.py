@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge_all.cells.crops import fade_to_background
+from edge_all.errors import UsageError
 from edge_all.field.illumination import BACKGROUND_LEVEL
-from edge_all_export.classifier.cells import OUTLIERS, SIDE, STORED_SIDE, TrainingCell
+from edge_all_export.classifier.cells import OUTLIERS, SIDE, STORED_SIDE, UM_PER_PX, TrainingCell
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -22,28 +23,41 @@ def plain_view(cell: TrainingCell) -> npt.NDArray[np.uint8]:
     return fade_to_background(crop, max(cell.radius, MINIMAL_RADIUS))
 
 
-MINIMAL_RADIUS = 14.0
+MINIMAL_RADIUS = 2.5 / UM_PER_PX
 """Pixels; what the detector takes for a cell is hardly smaller."""
 
 
-class CellSampler:
-    """Batches with a chosen share of each (source, kind), and within it of each group."""
+_SHIFT = 0.27 / UM_PER_PX
+"""Pixels; how far a detection lies off the cell's centre, standard deviation."""
 
-    def __init__(self, cells: Sequence[TrainingCell], shares: dict[tuple[str, str], float], seed: int) -> None:
+
+class CellSampler:
+    """Batches with a chosen share of each source and kind, and within it of each group.
+
+    shares: "source/kind" -> share; kind is blast, normal or outlier; "*/kind" serves the sources not named.
+    """
+
+    def __init__(self, cells: Sequence[TrainingCell], shares: Mapping[str, float], seed: int) -> None:
+        self._seed = seed
         self._rng = np.random.Generator(np.random.PCG64(seed))
-        self._pools: list[dict[str, list[TrainingCell]]] = []
-        weights = []
-        for (source, kind), share in shares.items():
-            groups: dict[str, list[TrainingCell]] = {}
-            for cell in cells:
-                is_kind = cell.kind in OUTLIERS if kind == "outlier" else cell.kind == kind
-                if cell.source == source and is_kind:
-                    key = cell.detail if source == "pbc" else f"{cell.group}/{cell.kind}"
-                    groups.setdefault(key, []).append(cell)
-            if groups:
-                self._pools.append(groups)
-                weights.append(share)
-        self._weights = np.array(weights) / sum(weights)
+        pools: dict[tuple[str, str], dict[str, list[TrainingCell]]] = {}
+        for cell in cells:
+            kind = "outlier" if cell.kind in OUTLIERS else cell.kind
+            if kind in ("blast", "normal", "outlier"):
+                groups = pools.setdefault((cell.source, kind), {})
+                key = cell.detail if cell.source == "pbc" else f"{cell.group}/{cell.kind}"
+                groups.setdefault(key, []).append(cell)
+        share = {k: shares.get(f"{k[0]}/{k[1]}", shares.get(f"*/{k[1]}", 0.0)) for k in sorted(pools)}
+        named = [k for k, v in share.items() if v > 0]
+        if not named:
+            raise UsageError("no cell has a share in the training", "name the sources under [shares] in the recipe")
+        self._pools = [pools[k] for k in named]
+        weights = np.array([share[k] for k in named], np.float64)
+        self._weights = weights / weights.sum()
+
+    def begin_epoch(self, epoch: int, rank: int) -> None:
+        """Start this epoch's random numbers."""
+        self._rng = np.random.Generator(np.random.PCG64([self._seed, epoch, rank]))
 
     def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]:
         """Images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0)."""
@@ -67,7 +81,7 @@ class CellSampler:
         mirror = -1.0 if rng.random() < 0.5 else 1.0
         turn = np.array([[np.cos(radian), -np.sin(radian)], [np.sin(radian), np.cos(radian)]])
         matrix = zoom * turn @ np.diag([mirror, 1.0])
-        centre = np.full(2, (STORED_SIDE - 1) / 2) + rng.normal(0, 1.5, 2)
+        centre = np.full(2, (STORED_SIDE - 1) / 2) + rng.normal(0, _SHIFT, 2)
         shift = np.full(2, (SIDE - 1) / 2) - matrix @ centre
         level = float(BACKGROUND_LEVEL)
         image = np.asarray(
@@ -95,9 +109,9 @@ class CellSampler:
         out = np.exp(-density) * np.float32(BACKGROUND_LEVEL * np.exp(rng.normal(0, 0.05)))
         focus = rng.random()
         if focus < 0.4:
-            out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 1.8)))
+            out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.3, 1.3)))
         elif focus < 0.7:  # many cameras sharpen
-            out = out + np.float32(rng.uniform(0.2, 1.5)) * (out - cv2.GaussianBlur(out, (0, 0), 1.2))
+            out = out + np.float32(rng.uniform(0.2, 1.5)) * (out - cv2.GaussianBlur(out, (0, 0), 0.9))
         if rng.random() < 0.5:
             out = out + rng.normal(0, rng.uniform(0, 7), out.shape).astype(np.float32)
         return np.clip(out + 0.5, 0, 255).astype(np.uint8)

@@ -1,95 +1,138 @@
-"""Fine-tunes a blast classifier."""
+"""The classifier's training job: loss, modes, what is held out."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
+from edge_all.errors import UsageError
+from edge_all_export.classifier.architectures import build_network
 from edge_all_export.classifier.cells import TrainingCell
-from edge_all_export.classifier.network import BlastNet
 from edge_all_export.classifier.samples import CellSampler, plain_view
-
-SHARES = {
-    ("allidb1", "blast"): 0.20,
-    ("cnmc", "blast"): 0.18,
-    ("simulator", "blast"): 0.10,
-    ("allidb1", "normal"): 0.14,
-    ("cnmc", "normal"): 0.18,
-    ("bccd", "normal"): 0.06,
-    ("draaslan", "normal"): 0.05,
-    ("pbc", "normal"): 0.12,
-    ("simulator", "normal"): 0.11,
-    ("allidb1", "outlier"): 0.10,
-    ("bccd", "outlier"): 0.02,
-    ("pbc", "outlier"): 0.03,
-    ("simulator", "outlier"): 0.08,
-}
-"""Share of the views from each source and kind. Sources that hold both blasts and normal cells teach what tells them
-apart; sources with one class only could be told by their colours."""
+from edge_all_export.recipe import Recipe
+from edge_all_export.splits import any_matches, group_names
+from edge_all_export.training.job import Job
 
 
-def train_classifier(
+def classifier_job(
     cells: Sequence[TrainingCell],
+    recipe: Recipe,
+    data_sha256: str,
     *,
-    steps: int,
-    seed: int = 0,
-    batch: int = 32,
-    rate: float = 4e-4,
-    shares: dict[tuple[str, str], float] | None = None,
-    frozen_blocks: int = 5,
-    say: Callable[[str], None] = print,
-) -> BlastNet:
-    """A fine-tuned network (moving average of the weights; batch-norm statistics stay ImageNet's)."""
-    torch.manual_seed(seed)
-    sampler = CellSampler(cells, SHARES if shares is None else shares, seed)
-    network = BlastNet()
-    body = network.body
-    # Early layers see edges and colours that ImageNet knows well; freezing them halves the work.
-    for part in [body._conv_stem, body._bn0, *body._blocks[:frozen_blocks]]:
-        part.requires_grad_(False)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
+    leave_out: Callable[[TrainingCell], bool] | None = None,
+    leaky: bool = False,
+) -> Job:
+    """A training on all cells but those left out (never seen) and held out (early stop only)."""
+
+    def is_left(cell: TrainingCell) -> bool:
+        named = any_matches(recipe["data.leave_out"], cell.source, cell.group)
+        return named or (leave_out is not None and leave_out(cell))
+
+    left = [c for c in cells if is_left(c)]
+    rest = [c for c in cells if not is_left(c)]
+    held: list[TrainingCell]
+    if leaky:
+        rng = np.random.Generator(np.random.PCG64(recipe["seed"]))
+        chosen = rng.random(len(rest)) < 0.2
+        held = [c for c, h in zip(rest, chosen, strict=True) if h]
+        seen = [c for c, h in zip(rest, chosen, strict=True) if not h]
+    else:
+        held = [c for c in rest if any_matches(recipe["data.hold_out"], c.source, c.group)]
+        seen = [c for c in rest if not any_matches(recipe["data.hold_out"], c.source, c.group)]
+    for kind in ("blast", "normal"):
+        if not any(c.kind == kind for c in seen):
+            groups = group_names((c.source, c.group) for c in cells if c.kind == kind)
+            why = f"all come from {groups[0]}, one group only: no honest split is possible" if len(groups) == 1 else ""
+            raise UsageError(
+                f"no {kind} cell is left to train on",
+                why or "leave fewer groups out, or name more data under [data] paths",
+            )
+    judged = [c for c in held if c.kind in ("blast", "normal")]
+    both = {c.kind for c in judged} == {"blast", "normal"}
+    if recipe["patience"] and not both:
+        raise UsageError(
+            "early stop needs blast and normal cells in groups held out",
+            "name groups of both under [data] hold_out, or set patience = 0",
+        )
+    network = build_with_seed(recipe)
+    return Job(
+        recipe,
+        network,
+        CellSampler(seen, recipe["shares"], recipe["seed"]),
+        lambda net, batch: loss_of(net, batch, recipe["label_smoothing"]),
+        lambda net: _parameters(net, recipe),
+        into_training,
+        tuple(group_names((c.source, c.group) for c in seen)),
+        tuple(group_names((c.source, c.group) for c in left)),
+        data_sha256,
+        (lambda net: held_out_auroc(net, judged)) if both else None,
+        leaky,
     )
-    trained = [p for p in network.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.15)
-    total, begun = 0.0, time.monotonic()
-    for step in range(1, steps + 1):
-        image, blast, outlier = (torch.from_numpy(a) for a in sampler.batch(batch))
-        network.train()
+
+
+def build_with_seed(recipe: Recipe) -> nn.Module:
+    """The recipe's network with reproducible first weights."""
+    torch.manual_seed(recipe["seed"])
+    return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"])
+
+
+def into_training(network: nn.Module) -> None:
+    """Training mode; batch norm that came with ImageNet's statistics keeps them, so that it does not learn the
+    cameras."""
+    network.train()
+    if getattr(network, "keeps_statistics", False):
         for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-        logits = network(image.float().permute(0, 3, 1, 2))
-        judged = (blast >= 0).float()
-        cross = torch.nn.functional.binary_cross_entropy_with_logits
-        target = blast.clamp(min=0) * 0.96 + 0.02
-        loss = (cross(logits[:, 0], target, reduction="none") * judged).sum() / judged.sum().clamp(min=1)
-        loss = loss + 0.5 * cross(logits[:, 1], outlier)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 5.0)
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(network)
-        total += float(loss.detach())
-        if step % 50 == 0:
-            say(f"step {step}/{steps} loss {total / 50:.3f} {time.monotonic() - begun:.0f} s")
-            total = 0.0
-    result = average.module
-    assert isinstance(result, BlastNet)
-    return result.eval()
+
+
+def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
+    """Cross entropy of blast against normal where the label says, and half that of unfamiliar against leukocyte."""
+    image, blast, outlier = batch
+    pixels = image.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
+    logits = network(pixels).float()
+    judged = (blast >= 0).float()
+    cross = nn.functional.binary_cross_entropy_with_logits
+    target = blast.clamp(min=0) * (1 - smoothing) + smoothing / 2
+    loss = (cross(logits[:, 0], target, reduction="none") * judged).sum() / judged.sum().clamp(min=1)
+    return loss + 0.5 * cross(logits[:, 1], outlier)
+
+
+def _parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    trunk = getattr(network, "trunk", None)
+    if trunk is not None and recipe["frozen_blocks"]:
+        # Early layers see edges and colours that ImageNet knows well.
+        for part in [trunk.stem, trunk.stem_norm, *trunk.blocks[: recipe["frozen_blocks"]]]:
+            part.requires_grad_(False)
+    head = [p for n, p in network.named_parameters() if p.requires_grad and n.startswith("head")]
+    body = [p for n, p in network.named_parameters() if p.requires_grad and not n.startswith("head")]
+    groups = [{"params": body, "lr": recipe["rate"]}]
+    if head:
+        groups.append({"params": head, "lr": recipe["rate"] * recipe["head_rate"]})
+    return groups
+
+
+def held_out_auroc(network: nn.Module, cells: Sequence[TrainingCell]) -> float:
+    """AUROC of blast against normal."""
+    from sklearn.metrics import roc_auc_score
+
+    logits = logits_of(network, cells)[:, 0]
+    return float(roc_auc_score([c.kind == "blast" for c in cells], logits))
 
 
 @torch.inference_mode()
-def logits_of(network: BlastNet, cells: Sequence[TrainingCell]) -> npt.NDArray[np.float32]:
+def logits_of(network: nn.Module, cells: Sequence[TrainingCell]) -> npt.NDArray[np.float32]:
     """Logits N x 2 of plain views."""
+    network.eval()
+    device = next(network.parameters()).device
     parts = []
     for start in range(0, len(cells), 64):
         views = np.stack([plain_view(c) for c in cells[start : start + 64]])
-        parts.append(network(torch.from_numpy(views).float().permute(0, 3, 1, 2)).numpy())
+        pixels = torch.from_numpy(views).to(device).float().permute(0, 3, 1, 2)
+        parts.append(network(pixels.contiguous(memory_format=torch.channels_last)).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)

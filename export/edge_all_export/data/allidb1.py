@@ -27,16 +27,21 @@ _SAME_CELL_PX = 40.0
 
 def load(root: Path) -> list[LabelledField]:
     """All 65 fields; group = acquisition series."""
-    folder = root / "allidb1"
+    return load_folder(root / "allidb1")
+
+
+def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
+    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
     fields = {r["file"]: r for r in rows(folder / "fields.csv")}
     cells, crops, ours = defaultdict(list), defaultdict(list), defaultdict(list)
     for r in rows(folder / "cells.csv"):
         cells[r["file"]].append((r["kind"], float(r["x_px"]), float(r["y_px"]), float(r["stained_area_px"])))
-    for r in rows(folder / "allidb2_crops.csv"):
+    crops_table = folder / "allidb2_crops.csv"
+    for r in rows(crops_table) if crops_table.is_file() else ():
         crops[r["file"]].append((r["is_blast"] == "1", float(r["x_px"]), float(r["y_px"]), r["allidb2_name"]))
     for r in rows(ANNOTATIONS):
         ours[r["file"]].append((r["kind"], float(r["x_px"]), float(r["y_px"]), float(r["area_px"])))
-    scales = _scales(folder, fields)
+    scales = _scales(folder, fields) if measure else dict.fromkeys(fields, 0.0)
     loaded = []
     for name in sorted(fields):
         objects: list[LabelledObject] = []

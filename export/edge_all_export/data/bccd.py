@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import LabelledField, LabelledObject, rows, typical_um_per_px
+from edge_all_export.data.labelled_field import LabelledField, LabelledObject, has_boxes, rows, typical_um_per_px
 
 
 def load(root: Path) -> list[LabelledField]:
     """All 364 fields; group "bccd"."""
-    folder = root / "bccd"
+    return load_folder(root / "bccd")
+
+
+def is_folder(root: Path) -> bool:
+    """boxes.csv in pixels beside images/."""
+    return (root / "images").is_dir() and has_boxes(root, fractions=False)
+
+
+def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
+    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
     boxes = defaultdict(list)
     for r in rows(folder / "boxes.csv"):
         if r["label"] == "WBC":
@@ -19,5 +28,5 @@ def load(root: Path) -> list[LabelledField]:
                 LabelledObject((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2, "normal", "box")
             )
     paths = sorted((folder / "images").iterdir())
-    scale = typical_um_per_px(paths)
+    scale = typical_um_per_px(paths) if measure else 0.0
     return [LabelledField("bccd", "bccd", p, scale, tuple(boxes[p.name])) for p in paths]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import rows
+from edge_all_export.data.labelled_field import header, rows
 
 LINKED = (("20", "21"), ("51", "75", "78"), ("H2", "H4", "H5", "H6"), ("H10", "H3"))
 """Subjects that share byte-identical cells in the published set: one group each."""
@@ -31,7 +31,17 @@ def group_of(subject: str) -> str:
 
 def load(root: Path) -> list[SegmentedCell]:
     """All 6,603 cells."""
-    folder = root / "cnmc"
+    return load_folder(root / "cnmc")
+
+
+def is_folder(root: Path) -> bool:
+    """cells.csv with file, label and subject beside images/."""
+    table = root / "cells.csv"
+    return (root / "images").is_dir() and table.is_file() and {"file", "label", "subject"} <= set(header(table))
+
+
+def load_folder(folder: Path) -> list[SegmentedCell]:
+    """As load, of the set's own folder."""
     return [
         SegmentedCell(folder / "images" / r["file"], r["label"] == "all", r["subject"], group_of(r["subject"]))
         for r in rows(folder / "cells.csv")

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_all_export.data.labelled_field import (
     LabelledField,
     LabelledObject,
+    has_boxes,
     read_rgb,
     rows,
     typical_um_per_px,
@@ -16,13 +17,22 @@ from edge_all_export.data.labelled_field import (
 
 def load(root: Path) -> list[LabelledField]:
     """All 100 fields; group "draaslan"."""
-    folder = root / "draaslan"
+    return load_folder(root / "draaslan")
+
+
+def is_folder(root: Path) -> bool:
+    """boxes.csv in fractions of the side beside images/."""
+    return (root / "images").is_dir() and has_boxes(root, fractions=True)
+
+
+def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
+    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
     boxes = defaultdict(list)
     for r in rows(folder / "boxes.csv"):
         if r["label"] == "WBC":
             boxes[r["file"]].append([float(r[k]) for k in ("xmin", "ymin", "xmax", "ymax")])
     paths = sorted((folder / "images").iterdir())
-    scale = typical_um_per_px(paths)
+    scale = typical_um_per_px(paths) if measure else 0.0
     fields = []
     for path in paths:
         height, width = read_rgb(path).shape[:2]

@@ -59,8 +59,26 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
+def header(path: Path) -> list[str]:
+    """Column names of a csv file."""
+    with path.open(newline="", errors="replace") as file:
+        return [h.strip() for h in next(csv.reader(file), [])]
+
+
+def has_boxes(folder: Path, fractions: bool) -> bool:
+    """Whether boxes.csv lies there, with boxes in fractions of the side (0 to 1) or in pixels."""
+    table = folder / "boxes.csv"
+    if not table.is_file() or not {"file", "label", "xmin", "ymax"} <= set(header(table)):
+        return False
+    with table.open(newline="") as file:
+        sizes = [float(r["xmax"]) for _, r in zip(range(200), csv.DictReader(file), strict=False)]
+    return bool(sizes) and (max(sizes) <= 1.5) == fractions
+
+
 def typical_um_per_px(paths: list[Path], most: int = 60) -> float:
-    """Median of the scales measured in up to ``most`` of the images: for sets taken through one optic."""
+    """Median of the scales measured in up to ``most`` of the images: for sets taken through one optic; NaN
+    where none shows erythrocytes."""
     chosen = paths[:: max(1, len(paths) // most)][:most]
-    measured = [measure_um_per_px(read_rgb(p)) for p in chosen]
-    return float(np.median([m.um_per_px for m in measured if m is not None]))
+    measured = [measure_um_per_px(read_rgb(p)) for p in chosen if p.is_file()]
+    known = [m.um_per_px for m in measured if m is not None]
+    return float(np.median(known)) if known else float("nan")

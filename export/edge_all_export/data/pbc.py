@@ -7,6 +7,7 @@ from pathlib import Path
 from edge_all_export.data.labelled_field import (
     LabelledField,
     LabelledObject,
+    header,
     read_rgb,
     rows,
     typical_um_per_px,
@@ -17,9 +18,19 @@ MATURE = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
 def load(root: Path) -> list[LabelledField]:
     """All 700 images; group "pbc"; detail = the kind."""
-    folder = root / "pbc"
+    return load_folder(root / "pbc")
+
+
+def is_folder(root: Path) -> bool:
+    """cells.csv with class and box beside images/."""
+    table = root / "cells.csv"
+    return (root / "images").is_dir() and table.is_file() and {"file", "class", "cx", "w"} <= set(header(table))
+
+
+def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
+    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
     listed = list(rows(folder / "cells.csv"))
-    scale = typical_um_per_px([folder / "images" / r["file"] for r in listed])
+    scale = typical_um_per_px([folder / "images" / r["file"] for r in listed]) if measure else 0.0
     fields = []
     for r in listed:
         path = folder / "images" / r["file"]

@@ -3,57 +3,151 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
-from edge_all_export.classifier.cells import TrainingCell, cells_of, cells_of_field, segmented_cell
-from edge_all_export.data import allidb1, bccd, cnmc, draaslan, pbc, simulated
-from edge_all_export.data.labelled_field import LabelledField
+from edge_all.errors import UsageError
+from edge_all_export.classifier.cells import (
+    CNMC_GAIN,
+    CNMC_UM_PER_PX,
+    TrainingCell,
+    cells_of_field,
+    is_on_black,
+    photographed_cell,
+    segmented_cell,
+)
+from edge_all_export.data import allidb1, simulated
+from edge_all_export.data.dataset import CellFile, DataSet
+from edge_all_export.data.labelled_field import LabelledField, read_rgb, typical_um_per_px
+from edge_all_export.data.layouts import read_all
+from edge_all_export.data.root import data_root
 from edge_all_export.detector.samples import PreparedField, prepare
 from edge_all_export.recipe import Recipe
 
-FIELD_SETS = {"allidb1": allidb1.load, "bccd": bccd.load, "draaslan": draaslan.load, "pbc": pbc.load}
+Say = Callable[[str], None]
 
 
-def data_sha256(root: Path) -> str:
-    """Of the label files of every set and the sizes of the images: notices other data, reads fast."""
-    digest = hashlib.sha256()
-    for name in ("allidb1", "bccd", "draaslan", "pbc", "cnmc"):
-        for path in sorted((root / name).rglob("*")):
-            if path.is_file():
-                digest.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode())
-                if path.suffix == ".csv":
-                    digest.update(path.read_bytes())
-    digest.update(allidb1.ANNOTATIONS.read_bytes())
+def data_of(recipe: Recipe) -> list[DataSet]:
+    """The sets that a recipe names, or those of EDGE_ALL_DATA."""
+    paths = [Path(p) for p in recipe["data.paths"]]
+    if not paths:
+        root = data_root()
+        if root is None:
+            raise UsageError("there are no images to train on", "name folders under [data] paths, or set EDGE_ALL_DATA")
+        paths = [root]
+    return read_all(paths)
+
+
+def sets_sha256(data: Sequence[DataSet]) -> str:
+    """Of the names, labels and sizes of all images: notices other data, reads fast."""
+    digest = hashlib.sha256(allidb1.ANNOTATIONS.read_bytes())
+    for part in data:
+        for cell in part.cells:
+            digest.update(f"{cell.path.name} {cell.label} {cell.group} {cell.path.stat().st_size}\n".encode())
+        for field in part.fields:
+            objects = [(round(o.x_px, 1), round(o.y_px, 1), o.kind) for o in field.objects]
+            digest.update(f"{field.file} {field.group} {objects} {field.path.stat().st_size}\n".encode())
     return digest.hexdigest()
 
 
-def real_fields(root: Path) -> dict[str, list[LabelledField]]:
-    """Every labelled field, by set."""
-    return {name: load(root) for name, load in FIELD_SETS.items()}
+@lru_cache(maxsize=2)
+def data_sha256(root: Path) -> str:
+    """Of everything under a data folder, without measuring scales."""
+    return sets_sha256(read_all([root], measure=False))
 
 
 def simulated_fields(recipe: Recipe) -> list[LabelledField]:
     """The simulator's share of a recipe."""
-    s = recipe["simulator"]
     fields: list[LabelledField] = []
-    for i, seed in enumerate(range(*s["seeds"])):
-        defocus = s["defocus"][i % len(s["defocus"])]
-        fields += simulated.load(range(seed, seed + 1), s["fields"], f"{s['query']}&defocus={defocus}")
+    defocus = recipe["simulator.defocus"]
+    for i, seed in enumerate(range(*recipe["simulator.seeds"])):
+        query = f"{recipe['simulator.query']}&defocus={defocus[i % len(defocus)]}"
+        fields += simulated.load(range(seed, seed + 1), recipe["simulator.fields"], query)
     return fields
 
 
-def detector_fields(root: Path, recipe: Recipe) -> list[PreparedField]:
-    """Everything the detector trains on."""
-    real = [prepare(f) for fields in real_fields(root).values() for f in fields]
-    return real + [prepare(f) for f in simulated_fields(recipe)]
+def detector_fields(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[PreparedField]:
+    """Everything the detector trains on; a damaged image is named and left out."""
+    prepared = []
+    for field in [f for part in data for f in with_scale(part.fields)] + simulated_fields(recipe):
+        try:
+            prepared.append(prepare(field))
+        except OSError as error:
+            say(f"skipped: {error}")
+    return prepared
 
 
-def classifier_cells(root: Path, recipe: Recipe) -> list[TrainingCell]:
+def with_scale(fields: Sequence[LabelledField]) -> list[LabelledField]:
+    """Fields whose scale is not known get the typical one of their source."""
+    from dataclasses import replace
+
+    unknown = [f.path for f in fields if not f.um_per_px > 0]
+    if not unknown:
+        return list(fields)
+    scale = typical_um_per_px(unknown)
+    return [f if f.um_per_px > 0 else replace(f, um_per_px=scale) for f in fields]
+
+
+def classifier_cells(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[TrainingCell]:
     """Everything the classifier trains on."""
-    cells: list[TrainingCell] = []
-    for name, fields in real_fields(root).items():
-        cells += cells_of(fields, recipe["background"].get(name, 0))
-    cells += [c for c in map(segmented_cell, cnmc.load(root)) if c is not None]
+    cells = real_cells(data, recipe["background"], recipe["data.um_per_px"], say)
     for field in simulated_fields(recipe):
-        cells += cells_of_field(field, recipe["background"]["simulator"])
+        cells += cells_of_field(field, recipe["background"].get("simulator", 0))
     return cells
+
+
+def real_cells(
+    data: Sequence[DataSet],
+    background: dict[str, int] | None = None,
+    um_per_px: dict[str, float] | None = None,
+    say: Say = print,
+) -> list[TrainingCell]:
+    """Every labelled cell of some sets in the classifier's one form; a damaged image is named and left out."""
+    cells: list[TrainingCell] = []
+    for part in data:
+        for field in with_scale(part.fields):
+            try:
+                cells += cells_of_field(field, (background or {}).get(field.source, 0))
+            except OSError as error:
+                say(f"skipped: {error}")
+        by_source: dict[str, list[CellFile]] = {}
+        for cell in part.cells:
+            by_source.setdefault(cell.source, []).append(cell)
+        for source, files in by_source.items():
+            cells += _single_cells(files, (um_per_px or {}).get(source), say)
+    return cells
+
+
+def _single_cells(files: Sequence[CellFile], um_per_px: float | None, say: Say) -> list[TrainingCell]:
+    scale = um_per_px
+    made = []
+    for cell in files:
+        try:
+            on_black = cell.on_black or is_on_black(read_rgb(cell.path))
+            known = cell.um_per_px or scale
+            if known is None and cell.source == "cnmc":
+                known = scale = CNMC_UM_PER_PX
+            if known is None:
+                known = scale = _measured(files, on_black)
+            gain = CNMC_GAIN if cell.source == "cnmc" else (1.0, 1.0, 1.0)
+            found = segmented_cell(cell, known, gain) if on_black else photographed_cell(cell, known)
+        except OSError as error:
+            say(f"skipped: {error}")
+            continue
+        if found is None:
+            say(f"skipped: no cell in the middle of {cell.path}")
+        else:
+            made.append(found)
+    return made
+
+
+def _measured(files: Sequence[CellFile], on_black: bool) -> float:
+    source = files[0].source
+    scale = float("nan") if on_black else typical_um_per_px([f.path for f in files])
+    if not scale > 0:
+        raise UsageError(
+            f"the scale of {source} is not known, and its pictures hold no erythrocytes to measure it by",
+            f"give micrometres per pixel: [data.um_per_px] {source} = 0.1 in the recipe, --um-per-px, or a column",
+        )
+    return scale

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.errors import UsageError
 from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
 from edge_all.field.leukocytes import STRIDE, prepare_detector_input
 from edge_all_export.data.labelled_field import LabelledField
@@ -62,16 +63,28 @@ def prepare(field: LabelledField) -> PreparedField:
 class SampleMaker:
     """Draws windows: source by weight, field at random within it, half of them around an object."""
 
-    def __init__(self, fields: Sequence[PreparedField], weights: dict[str, float], seed: int) -> None:
+    def __init__(self, fields: Sequence[PreparedField], shares: Mapping[str, float], seed: int) -> None:
+        self._seed = seed
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._by_source: dict[str, list[PreparedField]] = {}
         for field in fields:
             key = f"{field.source}/{field.group}" if field.source == "allidb1" else field.source
             self._by_source.setdefault(key, []).append(field)
-        self._sources = sorted(self._by_source)
+        def share_of(source: str) -> float:
+            return shares.get(source, shares.get("*", 0.0))
+
+        self._sources = sorted(k for k in self._by_source if share_of(k.split("/")[0]) > 0)
+        if not self._sources:
+            raise UsageError("no field has a share in the training", "name the sources under [shares] in the recipe")
         series = sum(s.startswith("allidb1/") for s in self._sources)
-        share = np.array([weights["allidb1"] / series if "/" in s else weights[s] for s in self._sources], np.float64)
+        share = np.array(
+            [share_of("allidb1") / series if "/" in s else share_of(s) for s in self._sources], np.float64
+        )
         self._share = share / share.sum()
+
+    def begin_epoch(self, epoch: int, rank: int) -> None:
+        """Start this epoch's random numbers."""
+        self._rng = np.random.Generator(np.random.PCG64([self._seed, epoch, rank]))
 
     def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray, FloatArray]:
         """Images N x S x S x 3 uint8; heat N x 2 x s x s; ln radius N x s x s (0 away from centres);

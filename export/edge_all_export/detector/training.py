@@ -1,18 +1,83 @@
-"""Trains a leukocyte detector on prepared fields."""
+"""The detector's training job: loss, what is held out."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from edge_all.errors import UsageError
 from edge_all_export.detector.network import LeukocyteNet
 from edge_all_export.detector.samples import PreparedField, SampleMaker
+from edge_all_export.recipe import Recipe
+from edge_all_export.splits import any_matches, group_names
+from edge_all_export.training.job import Job
 
-WEIGHTS = {"allidb1": 0.5, "bccd": 0.15, "draaslan": 0.1, "pbc": 0.1, "simulator": 0.2}
-"""Share of the windows from each source (normalised over those there are)."""
+ARCHITECTURE = "leukocyte-net"
+_HELD_OUT_WINDOWS = 96
+
+
+def detector_job(
+    fields: Sequence[PreparedField],
+    recipe: Recipe,
+    data_sha256: str,
+    *,
+    leave_out: Callable[[PreparedField], bool] | None = None,
+    leaky: bool = False,
+) -> Job:
+    """A training on all fields but those left out (never seen) and held out (early stop only)."""
+
+    def is_left(field: PreparedField) -> bool:
+        named = any_matches(recipe["data.leave_out"], field.source, field.group)
+        return named or (leave_out is not None and leave_out(field))
+
+    left = [f for f in fields if is_left(f)]
+    rest = [f for f in fields if not is_left(f)]
+    if leaky:
+        rng = np.random.Generator(np.random.PCG64(recipe["seed"]))
+        chosen = rng.random(len(rest)) < 0.2
+    else:
+        chosen = np.array([any_matches(recipe["data.hold_out"], f.source, f.group) for f in rest], bool)
+    held = [f for f, h in zip(rest, chosen, strict=True) if h]
+    seen = [f for f, h in zip(rest, chosen, strict=True) if not h]
+    if not any(len(f.objects) for f in seen):
+        raise UsageError("no labelled field is left to train on", "leave fewer groups out, or name more data")
+    if recipe["patience"] and not held:
+        raise UsageError("early stop needs fields held out", "name groups under [data] hold_out, or set patience = 0")
+    torch.manual_seed(recipe["seed"])
+    return Job(
+        recipe,
+        LeukocyteNet(),
+        SampleMaker(seen, recipe["shares"], recipe["seed"]),
+        _batch_loss,
+        lambda net: [{"params": list(net.parameters()), "lr": recipe["rate"]}],
+        lambda net: net.train() and None,
+        tuple(group_names((f.source, f.group) for f in seen)),
+        tuple(group_names((f.source, f.group) for f in left)),
+        data_sha256,
+        (lambda net: -held_out_loss(net, held, recipe)) if held else None,
+        leaky,
+    )
+
+
+def _batch_loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+    image, heat, log_radius, weight = batch
+    return loss_of(network(image.permute(0, 3, 1, 2).float()).float(), heat, log_radius, weight)
+
+
+@torch.inference_mode()
+def held_out_loss(network: nn.Module, fields: Sequence[PreparedField], recipe: Recipe) -> float:
+    """Mean loss on the same random windows each time."""
+    network.eval()
+    maker = SampleMaker(fields, recipe["shares"], recipe["seed"] + 1)
+    device = next(network.parameters()).device
+    losses = []
+    for _ in range(_HELD_OUT_WINDOWS // 12):
+        batch = [torch.from_numpy(a).to(device) for a in maker.batch(12)]
+        losses.append(float(_batch_loss(network, batch)))
+    return float(np.mean(losses))
 
 
 def loss_of(maps: Tensor, heat: Tensor, log_radius: Tensor, weight: Tensor) -> Tensor:
@@ -27,42 +92,3 @@ def loss_of(maps: Tensor, heat: Tensor, log_radius: Tensor, weight: Tensor) -> T
     near = (log_radius != 0).float() * weight
     radius = ((maps[:, 2] - log_radius).abs() * near).sum() / near.sum().clamp(min=1)
     return -(positive.sum() + negative.sum()) / count + 0.5 * radius
-
-
-def train_detector(
-    fields: Sequence[PreparedField],
-    *,
-    steps: int,
-    seed: int = 0,
-    batch: int = 12,
-    rate: float = 3e-3,
-    say: Callable[[str], None] = print,
-) -> LeukocyteNet:
-    """A trained network with an exponential moving average of its weights; deterministic by seed on one thread."""
-    torch.manual_seed(seed)
-    maker = SampleMaker(fields, WEIGHTS, seed)
-    network = LeukocyteNet()
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
-    )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
-    network.train()
-    total, begun = 0.0, time.monotonic()
-    for step in range(1, steps + 1):
-        image, heat, log_radius, weight = (torch.from_numpy(a) for a in maker.batch(batch))
-        maps = network(image.float().permute(0, 3, 1, 2))
-        loss = loss_of(maps, heat, log_radius, weight)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(network)
-        total += float(loss.detach())
-        if step % 100 == 0:
-            say(f"step {step}/{steps} loss {total / 100:.3f} {time.monotonic() - begun:.0f} s")
-            total = 0.0
-    trained = average.module
-    assert isinstance(trained, LeukocyteNet)
-    return trained.eval()

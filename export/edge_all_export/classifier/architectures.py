@@ -1,0 +1,145 @@
+"""The classifiers that can be trained and compared, by name. Each: float N x 3 x S x S, 0..255 -> logits N x 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from edge_all.errors import UsageError
+from edge_all_export.classifier.inverted_residual import LITE0_BLOCKS, LiteTrunk, imagenet_lite0
+from edge_all_export.classifier.network import BlastNet
+
+OURS = "blast-net"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """imagenet: whether ImageNet weights can be had offline. build(pretrained, dropout)."""
+
+    name: str
+    source: str
+    imagenet: bool
+    build: Callable[[bool, float], nn.Module]
+
+
+class Lite0(nn.Module):
+    """EfficientNet-Lite0, whole."""
+
+    def __init__(self, pretrained: bool, dropout: float) -> None:
+        super().__init__()
+        self.keeps_statistics = pretrained
+        self.trunk = LiteTrunk(len(LITE0_BLOCKS), pretrained)
+        self.last = nn.Conv2d(320, 1280, 1, bias=False)
+        self.last_norm = nn.BatchNorm2d(1280, eps=1e-3)
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Linear(1280, 2)
+        if pretrained:
+            weights = imagenet_lite0()
+            self.last.weight.data.copy_(weights["_conv_head.weight"])
+            for part in ("weight", "bias", "running_mean", "running_var"):
+                getattr(self.last_norm, part).data.copy_(weights[f"_bn1.{part}"])
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.trunk(image / 127.5 - 1.0)[-1]
+        x = nn.functional.relu6(self.last_norm(self.last(x))).mean((2, 3))
+        logits: Tensor = self.head(self.drop(x))
+        return logits
+
+
+class JetsonNanoCnn(nn.Module):
+    """The 46,652-parameter network of the Jetson Nano ALL classifier: 100 x 100 input, average pool, 30 convolutions
+    of 5 x 5, a depthwise convolution of 30 x 30, flatten, dense 2."""
+
+    def __init__(self, pretrained: bool, dropout: float) -> None:  # noqa: ARG002
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 30, 5)
+        self.depthwise = nn.Conv2d(30, 30, 30, groups=30)
+        self.head = nn.Linear(30 * 17 * 17, 2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = nn.functional.interpolate(image / 255.0, size=(100, 100), mode="bilinear", align_corners=False)
+        x = torch.relu(self.convolution(nn.functional.avg_pool2d(x, 2)))
+        logits: Tensor = self.head(self.depthwise(x).flatten(1))
+        return logits
+
+
+class _Normalised(nn.Module):
+    """A torchvision network behind ImageNet's normalisation; its last layer gives two logits."""
+
+    def __init__(self, network: nn.Module, side: int = 0) -> None:
+        super().__init__()
+        self.network = network
+        self.side = side
+        self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("spread", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = (image - self.mean) / self.spread
+        if self.side:
+            x = nn.functional.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False)
+        logits: Tensor = self.network(x)
+        return logits
+
+
+def _torchvision(name: str, side: int = 0, **options: object) -> Callable[[bool, float], nn.Module]:
+    def build(pretrained: bool, dropout: float) -> nn.Module:  # noqa: ARG001
+        return _Normalised(_models()(name, weights=None, num_classes=2, **options), side)
+
+    return build
+
+
+def _models() -> Callable[..., nn.Module]:
+    """torchvision's get_model, also where its compiled part does not match this build of PyTorch."""
+    from edge_all.errors import EdgeAllError
+
+    try:
+        import torchvision
+    except ImportError as error:
+        raise EdgeAllError(
+            "torchvision is not installed; the baselines are its networks", "pip install --no-deps torchvision==0.28.0"
+        ) from error
+    except RuntimeError:
+        # Its Python part registers shapes for two operators of the compiled one: declare them, they are not used.
+        library = torch.library.Library("torchvision", "DEF")
+        boxes = "Tensor dets, Tensor scores, float iou_threshold"
+        library.define(f"nms({boxes}) -> Tensor")
+        library.define(f"qnms({boxes}) -> Tensor")
+        _KEPT.append(library)
+        import torchvision
+    get_model: Callable[..., nn.Module] = torchvision.models.get_model
+    return get_model
+
+
+_KEPT: list[object] = []
+"""A library's declarations end with it."""
+
+ARCHITECTURES = {
+    a.name: a
+    for a in (
+        Architecture(OURS, "this project", True, lambda p, d: BlastNet(p, d)),
+        Architecture("jetson-nano-cnn", "the Jetson Nano ALL classifier", False, JetsonNanoCnn),
+        Architecture("alexnet", "Krizhevsky 2014", False, _torchvision("alexnet")),
+        Architecture("vgg16", "Simonyan and Zisserman 2014", False, _torchvision("vgg16_bn")),
+        Architecture("resnet50", "He et al. 2015", False, _torchvision("resnet50")),
+        Architecture(
+            "inception-v3", "Szegedy et al. 2015", False,
+            _torchvision("inception_v3", aux_logits=False, init_weights=True),
+        ),
+        Architecture("densenet121", "Huang et al. 2016", False, _torchvision("densenet121")),
+        Architecture("mobilenet-v2", "Sandler et al. 2018", False, _torchvision("mobilenet_v2")),
+        Architecture("efficientnet-lite0", "Tan and Le 2019", True, Lite0),
+    )
+}  # fmt: skip
+
+
+def build_network(name: str, pretrained: bool, dropout: float = 0.3) -> nn.Module:
+    """A classifier by name. Raises UsageError for an unknown one or where no ImageNet weights can be had offline."""
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        raise UsageError(f"there is no network '{name}'", f"take one of {', '.join(ARCHITECTURES)}")
+    if pretrained and not architecture.imagenet:
+        raise UsageError(f"no ImageNet weights of {name} can be had offline", "set pretrained = false")
+    return architecture.build(pretrained, dropout)

@@ -1,0 +1,86 @@
+"""edge-all evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_all_export.cli.options import out_option, threads_option
+
+
+@click.command("evaluate")
+@click.argument("model", metavar="[MODEL]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
+    help="Labelled images ('data check' tells which); may be given again. Default: EDGE_ALL_DATA.",
+)  # fmt: skip
+@out_option
+@click.option("--um-per-px", type=click.FloatRange(0.005, 2), help="Scale of single-cell pictures that show no erythrocytes.")
+@click.option("--no-smears", is_flag=True, help="Leave out what run would say of each smear.")
+@threads_option
+def command(
+    model: Path | None, paths: tuple[Path, ...], out: Path, um_per_px: float | None, no_smears: bool, threads: int | None
+) -> int:
+    """Measure a classifier on labelled cells of groups it has not seen.
+
+    MODEL is a checkpoint, an ONNX file of any precision, or left out for the shipped one. Writes DIR/evaluation.html
+    and DIR/evaluation.json. Cells of groups that the model was trained on are left out; where there are no others, the
+    title says so.
+
+    \b
+    Example:
+      edge-all evaluate --data shared/data/allidb1 --out runs/evaluation
+      edge-all evaluate runs/mine/checkpoint.pt --data my_cells.csv --out runs/mine/evaluation
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from edge_all.cli.options import RESEARCH_USE
+    from edge_all.errors import UsageError
+    from edge_all_export.data.layouts import read_all
+    from edge_all_export.data.root import data_root
+    from edge_all_export.data.sets import real_cells
+    from edge_all_export.data.survey import survey
+    from edge_all_export.evaluate.judged import judge_cells
+    from edge_all_export.evaluate.load import load_classifier
+    from edge_all_export.evaluate.report import evaluation, write_evaluation
+    from edge_all_export.evaluate.smears import smear_results
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", "name a folder for --out")
+    root = data_root()
+    wanted = list(paths) or ([root] if root else [])
+    if not wanted:
+        raise UsageError("there are no images to evaluate on", "name them with --data, or set EDGE_ALL_DATA")
+    engine = load_classifier(model, threads or 0)
+    data = read_all(wanted)
+    data = survey(data).data  # groups that share an image are one group
+    sources = {i.source for d in data for i in (*d.cells, *d.fields)}
+    cells = real_cells(
+        data, {}, dict.fromkeys(sources, um_per_px) if um_per_px else {}, lambda line: click.echo(line, err=True)
+    )
+    if not cells:
+        raise UsageError(f"{', '.join(map(str, wanted))} holds no labelled cell", "'edge-all data check' tells what it holds")
+    console = Console(stderr=True)
+    fields = [] if no_smears else [f for d in data for f in d.fields]
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("judging", total=len(cells) + len(fields))
+        judged = judge_cells(engine, cells, lambda n: progress.advance(task, n))
+        smears = smear_results(engine, fields, lambda: progress.advance(task))
+    result = evaluation(engine, judged, smears, [d.layout for d in data])
+    write_evaluation(result, out)
+    click.echo(result.title)
+    v = result.values
+    click.echo(f"{v['blasts']} blasts, {v['normals']} normal cells, {v['left_out_because_seen']} left out because seen")
+    for f in result.figures:
+        if f.value is None:
+            click.echo(f"  {f.name:<20} -      ({f.how})")
+        else:
+            spread = "" if f.low is None else f"{f.low:.3f} to {f.high:.3f}"
+            click.echo(f"  {f.name:<20} {f.value:.3f}  {spread}  ({f.how})")
+    for r in smears:
+        click.echo(f"  {r.smear}: {r.result}")
+    click.echo(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
+    click.echo(RESEARCH_USE)
+    return 0

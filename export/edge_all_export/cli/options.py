@@ -1,0 +1,28 @@
+"""Options that the workstation's commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+out_option = click.option(
+    "--out", metavar="DIR", required=True, type=click.Path(path_type=Path), help="Folder for the results."
+)
+leaky_option = click.option(
+    "--leaky", is_flag=True, help="Allow a split by image; every report of it says LEAKY in its title."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads. Default: one for each core."
+)
+
+
+def set_threads(threads: int | None) -> None:
+    """PyTorch's and OpenCV's threads."""
+    import os
+
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    cv2.setNumThreads(1)

@@ -1,0 +1,44 @@
+"""edge-all train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_all_export.cli.options import leaky_option, out_option, threads_option
+
+
+@click.command("train")
+@click.argument("recipe_file", metavar="RECIPE.toml", type=click.Path(path_type=Path))
+@out_option
+@click.option("--fresh", is_flag=True, help="Begin anew where --out holds an unfinished training.")
+@leaky_option
+@threads_option
+def command(recipe_file: Path, out: Path, fresh: bool, leaky: bool, threads: int | None) -> int:
+    """Train a detector or a classifier by a recipe.
+
+    Killed and started again with the same --out it goes on after the last finished epoch, with the same result. Writes
+    checkpoint.pt, which names the groups it has never seen, and a log for TensorBoard. On several GPUs: torchrun
+    --nproc-per-node N -m edge_all train RECIPE.toml --out DIR.
+
+    \b
+    Example:
+      edge-all train export/recipes/classifier.toml --out runs/mine
+    """
+    from edge_all_export.cli.options import set_threads
+    from edge_all_export.recipe import read_recipe
+    from edge_all_export.splits import refuse_leaky
+
+    recipe = read_recipe(recipe_file)
+    refuse_leaky(recipe["data.split"], leaky)
+    from edge_all_export.training.distributed import in_parallel
+    from edge_all_export.training.start import start
+
+    set_threads(threads)
+    checkpoint = in_parallel(lambda: start(recipe, out, fresh=fresh, say=click.echo))
+    if checkpoint is not None:
+        unseen = ", ".join(checkpoint.unseen_groups) or "none: it has seen everything"
+        click.echo(f"groups it has never seen: {unseen}")
+        click.echo(f"written to {out / 'checkpoint.pt'}")
+    return 0

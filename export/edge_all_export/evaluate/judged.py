@@ -1,0 +1,83 @@
+"""Cells judged by an engine, as the device judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.cells.judging import Judge
+from edge_all.engines.engine import Engine
+from edge_all.errors import UsageError
+from edge_all.vocabulary import Judgement
+from edge_all_export.classifier.cells import SIDE, UM_PER_PX, TrainingCell
+from edge_all_export.classifier.samples import plain_view
+from edge_all_export.splits import matches
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedCell:
+    """seen: whether the model was trained on the cell's group."""
+
+    cell: TrainingCell
+    judgement: Judgement
+    seen: bool
+
+    @property
+    def group(self) -> str:
+        return f"{self.cell.source}/{self.cell.group}"
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Labelled cells as arrays: probability 0 to 1, is_blast, group, label given."""
+
+    probability: npt.NDArray[np.float64]
+    is_blast: npt.NDArray[np.bool_]
+    group: npt.NDArray[np.str_]
+    label: npt.NDArray[np.str_]
+
+
+def judge_cells(
+    engine: Engine, cells: Sequence[TrainingCell], advance: Callable[[int], None] = lambda _: None
+) -> list[JudgedCell]:
+    """Every cell's judgement, in order. Raises UsageError when the model takes other crops than are made here."""
+    contract = engine.contract
+    if contract.input_px != SIDE or abs(contract.um_per_px - UM_PER_PX) > 1e-6:
+        raise UsageError(
+            f"{contract.name} takes {contract.input_px} px at {contract.um_per_px} um per px; "
+            f"cells are cut at {SIDE} px and {UM_PER_PX}",
+            "evaluate it with the version of edge-all that made it",
+        )
+    judge = Judge(engine)
+    judged: list[JudgedCell] = []
+    for start in range(0, len(cells), 64):
+        part = cells[start : start + 64]
+        for cell, judgement in zip(part, judge.judge([plain_view(c) for c in part]), strict=True):
+            judged.append(JudgedCell(cell, judgement, was_seen(engine, cell)))
+        advance(len(part))
+    return judged
+
+
+def was_seen(engine: Engine, cell: TrainingCell) -> bool:
+    """Whether the contract names the cell's group among those trained on; a file that names no groups has seen every
+    group of its sources."""
+    contract = engine.contract
+    seen = contract.extra.get("seen_groups")
+    if seen is not None:
+        return any(matches(str(entry), cell.source, cell.group) for entry in seen)
+    unseen = any(matches(entry, cell.source, cell.group) for entry in contract.unseen_groups)
+    return cell.source in contract.training_data and not unseen
+
+
+def scored(judged: Sequence[JudgedCell]) -> Scored:
+    """Those whose label says blast or normal."""
+    known = [j for j in judged if j.cell.kind in ("blast", "normal")]
+    return Scored(
+        np.array([j.judgement.blast_probability for j in known], np.float64),
+        np.array([j.cell.kind == "blast" for j in known], bool),
+        np.array([j.group for j in known], np.str_),
+        np.array([str(j.judgement.label) for j in known], np.str_),
+    )

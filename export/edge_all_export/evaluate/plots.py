@@ -1,0 +1,117 @@
+"""ROC, precision-recall, reliability and confusion plots, and sheets of cells, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge_all.vocabulary import Image
+from edge_all_export.evaluate.judged import JudgedCell, Scored
+
+_INK, _ACCENT, _SOFT = "#222222", "#7a1fa2", "#cfa8df"
+
+
+def _figure() -> tuple[Any, Any]:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(4.2, 3.8), dpi=110, layout="constrained")
+    axes.grid(color="#e6e6e6")
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def roc(s: Scored, cut: float) -> bytes:
+    """True over false positive rate; the two-way threshold marked."""
+    from sklearn.metrics import roc_curve
+
+    figure, axes = _figure()
+    false, true, _ = roc_curve(s.is_blast, s.probability)
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=1)
+    axes.plot(false, true, color=_ACCENT, lw=2)
+    at = (s.probability[~s.is_blast] >= cut).mean(), (s.probability[s.is_blast] >= cut).mean()
+    axes.plot(*at, "o", color=_INK, label=f"threshold {cut:.3f}")
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title="ROC")
+    axes.legend(loc="lower right", frameon=False)
+    return _png(figure)
+
+
+def precision_recall(s: Scored) -> bytes:
+    """Precision over recall."""
+    from sklearn.metrics import precision_recall_curve
+
+    figure, axes = _figure()
+    precision, recall, _ = precision_recall_curve(s.is_blast, s.probability)
+    axes.axhline(s.is_blast.mean(), color="#bbbbbb", lw=1, label="share of blasts")
+    axes.plot(recall, precision, color=_ACCENT, lw=2)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(0, 1.01), title="Precision and recall")
+    axes.legend(loc="lower left", frameon=False)
+    return _png(figure)
+
+
+def reliability(s: Scored) -> bytes:
+    """Share of blasts over the probability said, ten bins, with the number of cells in each."""
+    figure, axes = _figure()
+    bins = np.minimum((s.probability * 10).astype(int), 9)
+    count = np.bincount(bins, minlength=10)
+    there = count > 0
+    said = np.bincount(bins, s.probability, 10)[there] / count[there]
+    was = np.bincount(bins, s.is_blast, 10)[there] / count[there]
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=1)
+    axes.bar(np.arange(10)[there] / 10 + 0.05, count[there] / count.max(), 0.09, color=_SOFT, label="cells (relative)")
+    axes.plot(said, was, "o-", color=_ACCENT, lw=2, label="share of blasts")
+    axes.set(xlabel="blast probability said", ylabel="share", xlim=(0, 1), ylim=(0, 1.02), title="Reliability")
+    axes.legend(loc="upper left", frameon=False)
+    return _png(figure)
+
+
+def confusion(s: Scored) -> bytes:
+    """True class over the label that the device gives."""
+    figure, axes = _figure()
+    labels = ("blast", "unidentified", "normal")
+    table = np.array([[np.sum((s.is_blast == b) & (s.label == k)) for k in labels] for b in (True, False)])
+    share = table / np.maximum(1, table.sum(1, keepdims=True))
+    axes.imshow(share, cmap="Purples", vmin=0, vmax=1, aspect="auto")
+    for i in range(2):
+        for j in range(3):
+            colour = "white" if share[i, j] > 0.5 else _INK
+            axes.text(j, i, f"{table[i, j]}\n{share[i, j]:.1%}", ha="center", va="center", color=colour)
+    axes.set_xticks(range(3), labels)
+    axes.set_yticks(range(2), ["blast", "normal"])
+    axes.set(xlabel="label given", ylabel="label known", title="Labels")
+    axes.grid(visible=False)
+    return _png(figure)
+
+
+def worst_cells(judged: Sequence[JudgedCell], count: int = 20) -> list[JudgedCell]:
+    """The cells furthest on the wrong side, missed blasts and false ones alike."""
+    known = [j for j in judged if j.cell.kind in ("blast", "normal")]
+
+    def wrongness(j: JudgedCell) -> float:
+        p = j.judgement.blast_probability
+        return 1 - p if j.cell.kind == "blast" else p
+
+    return sorted(known, key=lambda j: (-wrongness(j), j.cell.name))[:count]
+
+
+def picture(crop: Image, side: int = 160) -> bytes:
+    """A cell's crop enlarged, PNG."""
+    large = cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC)
+    done, data = cv2.imencode(".png", np.ascontiguousarray(np.asarray(large)[..., ::-1]))
+    assert done
+    return bytes(data)

@@ -1,0 +1,220 @@
+"""The evaluation as one JSON and one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_all.engines.engine import Engine
+from edge_all_export.classifier.samples import plain_view
+from edge_all_export.evaluate import plots
+from edge_all_export.evaluate.figures import Figure, figures
+from edge_all_export.evaluate.judged import JudgedCell, Scored, scored
+from edge_all_export.evaluate.smears import SmearResult
+
+PLAIN = ("auroc", "weighted_f1", "sensitivity", "specificity")
+_CHOSEN = (
+    "Chosen for sensitivity on cells the judging networks had not seen: under 'normal' lie at most 1.5 % of blasts, "
+    "over 'blast' at most 3 % of normal cells, over 'unfamiliar' at most 1 % of leukocytes; 'suspect', for two-way "
+    "figures only, keeps 97 % of blasts."
+)
+RESEARCH_USE = "Research use only, not a diagnosis."
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything an evaluation came to. seen: the figures are of cells that the model was trained on."""
+
+    title: str
+    seen: bool
+    figures: tuple[Figure, ...]
+    groups: tuple[dict[str, Any], ...]
+    values: dict[str, Any]
+    scored: Scored
+    worst: tuple[JudgedCell, ...]
+
+
+def evaluation(
+    engine: Engine, judged: Sequence[JudgedCell], smears: Sequence[SmearResult], data: Sequence[str]
+) -> Evaluation:
+    """Figures on unseen cells where there are blasts and normals of them, else on all, said in the title."""
+    known = [j for j in judged if j.cell.kind in ("blast", "normal")]
+    unseen = [j for j in known if not j.seen]
+    # A class is enough: a healthy smear has no blasts to show.
+    seen = not unseen
+    used = known if seen else unseen
+    s = scored(used)
+    thresholds = {k: float(v) for k, v in engine.contract.thresholds.items()}
+    cut = float(engine.contract.extra.get("suspect", thresholds["blast"]))
+    found = figures(s, cut, seen)
+    leaky = bool(engine.contract.extra.get("leaky"))
+    title = f"{engine.contract.name} {engine.contract.version}"
+    if leaky:
+        title = f"LEAKY split by image: {title}"
+    if seen and known:
+        title += ", on cells it was trained on: no measure of quality"
+    groups = tuple(_group_row(name, [j for j in known if j.group == name], cut) for name in _names(known))
+    plain = {f.name: f.value for f in found if f.name in PLAIN}
+    values = {
+        **plain,
+        "title": title,
+        "model": {
+            "name": engine.identity.name,
+            "version": engine.identity.version,
+            "sha256": engine.identity.sha256,
+            "engine": engine.name,
+        },
+        "leaky": leaky,
+        "cells_seen_in_training": seen,
+        "data": list(data),
+        "blasts": int(s.is_blast.sum()),
+        "normals": int((~s.is_blast).sum()),
+        "left_out_because_seen": len(known) - len(used),
+        "threshold": cut,
+        "thresholds": {**thresholds, "suspect": cut},
+        "thresholds_chosen": _CHOSEN,
+        "figures": [asdict(f) for f in found],
+        "groups": list(groups),
+        "other_kinds": _other_kinds(judged),
+        "smears": [asdict(r) for r in smears],
+        "research_use": RESEARCH_USE,
+    }
+    return Evaluation(title, seen, tuple(found), groups, values, s, tuple(plots.worst_cells(used)))
+
+
+def _names(judged: Sequence[JudgedCell]) -> list[str]:
+    return sorted({j.group for j in judged})
+
+
+def _group_row(name: str, cells: Sequence[JudgedCell], cut: float) -> dict[str, Any]:
+    p = np.array([j.judgement.blast_probability for j in cells])
+    blast = np.array([j.cell.kind == "blast" for j in cells])
+    label = np.array([str(j.judgement.label) for j in cells])
+    right = (p >= cut) == blast
+    return {
+        "group": name,
+        "seen": cells[0].seen,
+        "blasts": int(blast.sum()),
+        "normals": int((~blast).sum()),
+        "sensitivity": float(right[blast].mean()) if blast.any() else None,
+        "specificity": float(right[~blast].mean()) if (~blast).any() else None,
+        "called_blast": float((label == "blast").mean()),
+        "unidentified": float((label == "unidentified").mean()),
+        "called_normal": float((label == "normal").mean()),
+    }
+
+
+def _other_kinds(judged: Sequence[JudgedCell]) -> dict[str, dict[str, float]]:
+    """What is neither blast nor normal, by what it was called."""
+    kinds: dict[str, dict[str, float]] = {}
+    others = [j for j in judged if j.cell.kind not in ("blast", "normal")]
+    for kind in sorted({j.cell.kind for j in others}):
+        labels = [str(j.judgement.label) for j in others if j.cell.kind == kind]
+        kinds[kind] = {"cells": len(labels)} | {
+            f"called_{k}": sum(name == k for name in labels) / len(labels) for k in ("blast", "unidentified", "normal")
+        }
+    return kinds
+
+
+def write_evaluation(result: Evaluation, out: Path) -> None:
+    """out/evaluation.json and out/evaluation.html, each whole or not at all. Raises EdgeAllError."""
+    from edge_all.errors import EdgeAllError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _replace(out / "evaluation.json", json.dumps(result.values, indent=1) + "\n")
+        _replace(out / "evaluation.html", page(result))
+    except OSError as error:
+        raise EdgeAllError(f"cannot write into {out} ({error.strerror})", "free space, or name another --out") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1060px;margin:2em auto;padding:0 1em}
+h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #ddd}
+table{border-collapse:collapse;margin:.6em 0}td,th{padding:.2em .7em;text-align:left;border-bottom:1px solid #eee}
+td.n{text-align:right;font-variant-numeric:tabular-nums}.note{color:#555}.warn{background:#fff3cd;padding:.5em .8em}
+figure{display:inline-block;margin:.3em;text-align:center;font-size:.8em;vertical-align:top;max-width:170px}
+img{max-width:100%}details{margin:.2em 0}
+"""
+
+
+def page(result: Evaluation) -> str:
+    """The HTML page, pictures inside."""
+    v, s = result.values, result.scored
+    both = bool(s.is_blast.any() and (~s.is_blast).any())
+    parts = [
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{_e(result.title)}</title><style>{_STYLE}</style>",
+        f"<h1>{_e(result.title)}</h1><p class=warn>{RESEARCH_USE}</p>",
+        f"<p>{v['blasts']} blasts and {v['normals']} normal cells of {_e(', '.join(v['data']))}; "
+        f"{v['left_out_because_seen']} more were left out, for the model was trained on their groups. "
+        f"Model sha256 {v['model']['sha256'][:16]}, engine {_e(v['model']['engine'])}.</p>",
+        "<h2>Figures</h2>" + _table(("figure", "value", "low", "high", "interval"), (
+            (f.name, _n(f.value), _n(f.low), _n(f.high), f.how) for f in result.figures)),
+        "<h2>Thresholds</h2><p>" + ", ".join(f"{_e(k)} {t:.4f}" for k, t in v["thresholds"].items())
+        + f"</p><p class=note>{_e(_CHOSEN)}</p>",
+    ]  # fmt: skip
+    if len(s.is_blast):
+        pictures = [plots.confusion(s), plots.reliability(s)]
+        if both:
+            pictures = [plots.roc(s, v["threshold"]), plots.precision_recall(s), *pictures]
+        parts.append("<h2>Plots</h2>" + "".join(_img(p, "") for p in pictures))
+    parts.append("<h2>Each subject or series</h2>" + _table(
+        ("group", "seen", "blasts", "normals", "sensitivity", "specificity", "called blast", "unidentified",
+         "called normal"),
+        ((g["group"], "yes" if g["seen"] else "no", g["blasts"], g["normals"], _n(g["sensitivity"]),
+          _n(g["specificity"]), _n(g["called_blast"]), _n(g["unidentified"]), _n(g["called_normal"]))
+         for g in result.groups)))  # fmt: skip
+    if v["other_kinds"]:
+        parts.append("<h2>Neither blast nor normal</h2>" + _table(
+            ("kind", "objects", "called blast", "unidentified", "called normal"),
+            ((k, int(r["cells"]), _n(r["called_blast"]), _n(r["called_unidentified"]), _n(r["called_normal"]))
+             for k, r in v["other_kinds"].items())))  # fmt: skip
+    if v["smears"]:
+        parts.append("<h2>Each smear, as run would print it</h2>")
+        for r in v["smears"]:
+            head = f"{_e(r['smear'])}: {_e(r['result'])} ({r['fields']} fields, {r['known_blasts']} blasts known)"
+            rows = _table(("field", "result"), r["each"])
+            parts.append(f"<details><summary>{head}</summary>{rows}</details>")
+    if result.worst:
+        parts.append("<h2>The cells furthest on the wrong side</h2>")
+        for j in result.worst:
+            words = f"{j.cell.kind}, said {j.judgement.blast_probability:.3f}, {j.group}, {j.cell.name}"
+            parts.append(f"<figure>{_img(plots.picture(plain_view(j.cell)), words)}<br>{_e(words)}</figure>")
+    return "\n".join(parts) + "\n</html>\n"
+
+
+def _e(text: object) -> str:
+    return html.escape(str(text))
+
+
+def _n(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _table(head: Sequence[str], rows: Any) -> str:
+    body = "".join(
+        "<tr>" + "".join(f"<td{' class=n' if i and len(str(c)) < 9 else ''}>{_e(c)}</td>" for i, c in enumerate(row))
+        + "</tr>"
+        for row in rows
+    )  # fmt: skip
+    return f"<table><tr>{''.join(f'<th>{_e(h)}</th>' for h in head)}</tr>{body}</table>"
+
+
+def _img(data: bytes, words: str) -> str:
+    return f'<img alt="{_e(words)}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'

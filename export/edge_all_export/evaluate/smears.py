@@ -1,0 +1,81 @@
+"""What ``edge-all run`` would say of each smear and of each field."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_all.cells.crops import Cropper
+from edge_all.cells.judging import Judge
+from edge_all.engines.engine import Engine
+from edge_all.engines.loading import load_engine
+from edge_all.engines.shipped import models_folder
+from edge_all.field.leukocytes import LeukocyteFinder
+from edge_all.profile import Profile
+from edge_all.session.analysis import Analysis, Models
+from edge_all.session.differential import result_words
+from edge_all.session.tally import Tally
+from edge_all.vocabulary import Frame
+from edge_all_export.data.labelled_field import LabelledField
+
+
+@dataclass(frozen=True)
+class SmearResult:
+    """labels: blasts the data know of, in the fields of this smear."""
+
+    smear: str
+    fields: int
+    known_blasts: int
+    blasts: int
+    normals: int
+    unidentified: int
+    smudges: int
+    result: str
+    each: tuple[tuple[str, str], ...]
+    """(field, result) of every field."""
+
+
+def smear_results(
+    classifier: Engine,
+    fields: Sequence[LabelledField],
+    advance: Callable[[], None] = lambda: None,
+    detector: Path | None = None,
+) -> list[SmearResult]:
+    """One result for each group of fields (series, source) and for each field in it, by the shipped detector and this
+    classifier, independent fields, the scale measured as on the device."""
+    finder = LeukocyteFinder(load_engine(detector or models_folder() / "detector" / "float.onnx", "detector"))
+    models = Models(finder, Cropper(classifier.contract), Judge(classifier), (classifier.identity,))
+    groups: dict[str, list[LabelledField]] = {}
+    for field in fields:
+        groups.setdefault(f"{field.source}/{field.group}", []).append(field)
+    return [_smear(name, group, models, advance) for name, group in sorted(groups.items())]
+
+
+def _smear(
+    name: str, fields: Iterable[LabelledField], models: Models, advance: Callable[[], None]
+) -> SmearResult:
+    analysis = Analysis(Profile(), models, None, independent_fields=True)
+    smear, each, known, number = Tally(), [], 0, 0
+    for index, field in enumerate(fields):
+        known += sum(o.kind == "blast" for o in field.objects)
+        try:
+            image = field.read()
+        except OSError as error:
+            each.append((field.file, f"unreadable: {error}"))
+            continue
+        result = analysis.analyse(Frame(image, index, time.time(), field.file))
+        own = Tally()
+        own.add(result)
+        smear.add(result)
+        counts = own.counts()
+        said = result_words(counts) if result.skip is None else f"not analysed: {result.skip.reason}"
+        each.append((field.file, said))
+        number += 1
+        advance()
+    total = smear.counts()
+    return SmearResult(
+        name, number, known, total.blasts, total.normals, total.unidentified, total.smudges, result_words(total),
+        tuple(each),
+    )  # fmt: skip

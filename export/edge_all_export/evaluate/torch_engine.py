@@ -1,0 +1,69 @@
+"""A checkpoint as an engine, so that it is judged by the same code as a model file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from edge_all.engines.contract import Contract
+from edge_all.errors import UsageError
+from edge_all.vocabulary import Image, ModelIdentity
+from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint
+
+
+class TorchEngine:
+    """Runs a checkpoint's network on the CPU."""
+
+    def __init__(self, deployed: nn.Module, contract: Contract, identity: ModelIdentity) -> None:
+        self.contract = contract
+        self.identity = identity
+        self.name = "pytorch float"
+        self._network = deployed.eval()
+
+    @torch.inference_mode()
+    def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
+        """Outputs in the contract's order for uint8 N x H x W x 3."""
+        outputs = self._network(torch.from_numpy(np.ascontiguousarray(batch)))
+        return tuple(o.numpy() for o in outputs)
+
+
+def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
+    """The checkpoint's network with its weights. Raises UsageError when they are of another architecture."""
+    from edge_all_export.classifier.architectures import build_network
+    from edge_all_export.detector.network import LeukocyteNet
+    from edge_all_export.detector.training import ARCHITECTURE
+
+    try:
+        network: nn.Module
+        if checkpoint.task == "detector":
+            if checkpoint.architecture != ARCHITECTURE:
+                raise UsageError(f"{where} is of the architecture {checkpoint.architecture}", "this program has none")
+            network = LeukocyteNet()
+        else:
+            network = build_network(checkpoint.architecture, pretrained=False)
+        network.load_state_dict(checkpoint.weights)
+    except (RuntimeError, AttributeError) as error:
+        raise UsageError(
+            f"the weights in {where} do not fit the network {checkpoint.architecture}",
+            "it is a checkpoint of another architecture or version: train it again",
+        ) from error
+    return network.eval()
+
+
+def checkpoint_engine(path: Path) -> TorchEngine:
+    """A classifier's checkpoint, calibrated by its own decision or else the shipped model's."""
+    from edge_all_export.model_files import classifier_contract, decision_of, deployed_classifier
+
+    checkpoint = load_checkpoint(path)
+    if checkpoint.task != "classifier":
+        raise UsageError(f"{path} is a {checkpoint.task}", "evaluate takes a classifier")
+    decision = decision_of(checkpoint)
+    contract = classifier_contract(checkpoint, decision)
+    identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(path.read_bytes()).hexdigest())
+    return TorchEngine(deployed_classifier(network_of(checkpoint, path), decision), contract, identity)

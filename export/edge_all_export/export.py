@@ -1,0 +1,176 @@
+"""One checkpoint -> float, FP16 and INT8 files that passed the gate, or nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from edge_all.errors import EdgeAllError
+from edge_all.vocabulary import Image
+from edge_all_export.gate import Check
+from edge_all_export.quantize import Calibration, contract_of, in_fp16, layers, quantized
+from edge_all_export.to_onnx import finished, float_model, run_model, write_model
+from edge_all_export.training.checkpoint import Checkpoint
+
+Say = Callable[[str], None]
+STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
+"""How many of the worst layers stay in float, tried in this order."""
+
+
+@dataclass
+class Subject:
+    """A checkpoint with what is needed to quantize it and to hold it against its float form.
+
+    compare(pairs of float and INT8 models, one for each fold) -> checks.
+    """
+
+    checkpoint: Checkpoint
+    folds: Sequence[Checkpoint]
+    """Networks with unseen groups; the checkpoint itself where it has some."""
+    calibrations: Sequence[Calibration]
+    """For each fold, from what it was trained on."""
+    calibration: Calibration
+    """For the checkpoint."""
+    compare: Callable[[Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]], list[Check]]
+
+
+@dataclass
+class Parity:
+    """How one precision came through the gate."""
+
+    precision: str
+    checks: list[Check] = field(default_factory=list)
+    float_layers: list[str] = field(default_factory=list)
+    errors: dict[str, float] = field(default_factory=dict)
+    """Mean output difference with this layer alone in INT8, where layers had to be told apart."""
+    trained_again: bool = False
+    largest_difference: float = 0.0
+    """Between this file and the float one over the self-check batch."""
+
+    @property
+    def passed(self) -> bool:
+        return all(c.passed for c in self.checks)
+
+
+def export(subject: Subject, out: Path, say: Say, int8: bool = True) -> list[Parity]:
+    """Write out/TASK/{float,fp16,int8-cpu,int8-trt}.onnx, the model card and the parity report.
+
+    Everything is made in a folder beside and moved at the end: when the gate fails, nothing has a final name. Raises
+    EdgeAllError.
+    """
+    task = subject.checkpoint.task
+    model = float_model(subject.checkpoint)
+    contract = contract_of(model, task)
+    source = str(contract.extra["source_sha256"])
+    half = finished(in_fp16(model), contract, precision="fp16", source_sha256=source, reference=model)
+    made = {"float": model, "fp16": half}
+    report = [Parity("fp16", [], largest_difference=_difference(model, half, task))]
+    if int8:
+        for precision in ("int8-cpu", "int8-trt"):
+            parity, int8_model = _through_the_gate(subject, model, precision, say)
+            report.append(parity)
+            if int8_model is None:
+                failed = "; ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks if not c.passed)
+                raise EdgeAllError(
+                    f"the {precision} file of the {task} loses too much ({failed}), also with layers left in float "
+                    "and trained again",
+                    "nothing was written; deploy the float file, or train a network that quantizes better",
+                )
+            made[precision] = int8_model
+    _write(out / task, made, report, subject.checkpoint)
+    return report
+
+
+def _through_the_gate(
+    subject: Subject, model: onnx.ModelProto, precision: str, say: Say
+) -> tuple[Parity, onnx.ModelProto | None]:
+    task = subject.checkpoint.task
+    contract = contract_of(model, task)
+    parity = Parity(precision)
+    folds = [float_model(c) for c in subject.folds]
+    worst: list[str] = []
+    for count in STEPS_OF_FLOAT_LAYERS:
+        if count and not worst:
+            say(f"{precision}: looking for the layers that lose most")
+            parity.errors = layer_errors(folds[0], precision, subject.calibrations[0], task)
+            worst = sorted(parity.errors, key=lambda name: -parity.errors[name])
+            for name in worst[:10]:
+                say(f"  {parity.errors[name]:.5f} {name}")
+        parity.float_layers = worst[:count]
+        pairs = [
+            (f, quantized(f, precision, c, parity.float_layers))
+            for f, c in zip(folds, subject.calibrations, strict=True)
+        ]
+        parity.checks = subject.compare(pairs)
+        words = ", ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks)
+        say(f"{task} {precision}, {count} layers in float: {words}: {'passed' if parity.passed else 'failed'}")
+        if parity.passed:
+            result = quantized(model, precision, subject.calibration, parity.float_layers)
+            result = finished(
+                result,
+                contract,
+                precision=precision,
+                source_sha256=str(contract.extra["source_sha256"]),
+                calibration_sha256=subject.calibration.sha256,
+                reference=model,
+            )
+            parity.largest_difference = _difference(model, result, task)
+            return parity, result
+    return parity, None
+
+
+def layer_errors(
+    model: onnx.ModelProto, precision: str, calibration: Calibration, task: str
+) -> dict[str, float]:
+    """Mean absolute difference of the outputs with one convolution alone in INT8, on 64 calibration images."""
+    few = Calibration(calibration.images[:: max(1, len(calibration.images) // 128)][:128], ["real/0"] * 128, ())
+    batch = np.stack(_same_size(few.images)[:64])
+    before = run_model(model, batch)
+    names = layers(model)
+    errors = {}
+    for name in names:
+        alone = quantized(model, precision, few, [n for n in names if n != name])
+        after = run_model(alone, batch)
+        errors[name] = float(np.mean([np.abs(a - b).mean() for a, b in zip(after, before, strict=True)]))
+    del task
+    return errors
+
+
+def _same_size(images: Sequence[Image]) -> list[Image]:
+    return [i for i in images if i.shape == images[0].shape]
+
+
+def _difference(model: onnx.ModelProto, other: onnx.ModelProto, task: str) -> float:
+    from edge_all_export.self_check import self_check_input
+
+    batch = self_check_input(task)
+    pairs = zip(run_model(model, batch), run_model(other, batch), strict=True)
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def _write(folder: Path, made: dict[str, onnx.ModelProto], report: Sequence[Parity], checkpoint: Checkpoint) -> None:
+    from edge_all_export.model_card import model_card
+    from edge_all_export.parity_page import parity_page
+
+    temporary = folder.with_name(folder.name + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        for name, model in made.items():
+            write_model(model, temporary / f"{name}.onnx")
+        (temporary / "MODEL_CARD.md").write_text(model_card(checkpoint, made, report))
+        values = [asdict(p) | {"passed": p.passed} for p in report]
+        (temporary / "parity.json").write_text(json.dumps(values, indent=1) + "\n")
+        (temporary / "parity.html").write_text(parity_page(checkpoint, report))
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(temporary.iterdir()):
+            path.replace(folder / path.name)
+    except OSError as error:
+        raise EdgeAllError(f"cannot write {folder} ({error.strerror})", "free space, or name another --out") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

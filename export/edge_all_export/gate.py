@@ -1,0 +1,60 @@
+"""What a quantized classifier or detector may lose against the float one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+LEAST_CELLS = 300
+"""Of blasts and of normal cells, unseen by the networks compared."""
+SENSITIVITY_FALL = 0.005
+AUROC_FALL = 0.005
+AGREEMENT = 0.98
+RECALL_FALL = 0.005
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of the gate."""
+
+    name: str
+    before: float
+    after: float
+    allowed: str
+    passed: bool
+
+
+def classifier_checks(
+    before: npt.NDArray[np.floating],
+    after: npt.NDArray[np.floating],
+    is_blast: npt.NDArray[np.bool_],
+    labels_before: Sequence[str],
+    labels_after: Sequence[str],
+    suspect: npt.NDArray[np.floating],
+) -> list[Check]:
+    """before, after: blast probabilities of the same unseen cells. suspect: each cell's two-way threshold. Raises
+    ValueError for too few."""
+    from sklearn.metrics import roc_auc_score
+
+    if min(int(is_blast.sum()), int((~is_blast).sum())) < LEAST_CELLS:
+        raise ValueError(
+            f"the gate needs {LEAST_CELLS} unseen blasts and {LEAST_CELLS} unseen normal cells; "
+            f"there are {int(is_blast.sum())} and {int((~is_blast).sum())}"
+        )
+    sensitivity = [float((p[is_blast] >= suspect[is_blast]).mean()) for p in (before, after)]
+    area = [float(roc_auc_score(is_blast, p)) for p in (before, after)]
+    agree = float(np.mean(np.asarray(labels_before) == np.asarray(labels_after)))
+    return [
+        Check("sensitivity", *sensitivity, f"falls by at most {SENSITIVITY_FALL}",
+              sensitivity[1] >= sensitivity[0] - SENSITIVITY_FALL),
+        Check("AUROC", *area, f"falls by at most {AUROC_FALL}", area[1] >= area[0] - AUROC_FALL),
+        Check("labels that agree", 1.0, agree, f"at least {AGREEMENT}", agree >= AGREEMENT),
+    ]  # fmt: skip
+
+
+def detector_checks(before: float, after: float) -> list[Check]:
+    """before, after: recall over the same unseen fields."""
+    return [Check("recall", before, after, f"falls by at most {RECALL_FALL}", after >= before - RECALL_FALL)]

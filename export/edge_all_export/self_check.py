@@ -1,0 +1,60 @@
+"""The self-check batch that a model file carries: simulated crops with the outputs of the float network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cells.crops import cut_cell, fade_to_background
+from edge_all.vocabulary import Image
+from edge_all_export.classifier.cells import SIDE, UM_PER_PX
+from edge_all_export.detector.samples import UM_PER_PX as FIELD_UM_PER_PX
+
+COUNT = 8
+DETECTOR_SIDE = 96
+_URI = "sim:?seed=77&fields=4&frames_per_field=1&cells=6&blast_fraction=0.5"
+
+
+@lru_cache(maxsize=1)
+def _places() -> tuple[tuple[Image, float, float, float, float], ...]:
+    """(frame, x, y, radius in pixels, um per pixel) of eight simulated leukocytes."""
+    found = []
+    with SimulatedMicroscope(_URI) as camera:
+        while (frame := camera.read()) is not None and len(found) < COUNT:
+            truth = camera.truth(frame.index)
+            if truth.moving:
+                continue
+            for cell in truth.cells:
+                if "smudge" not in str(cell.kind) and "platelet" not in str(cell.kind) and len(found) < COUNT:
+                    found.append((frame.image, cell.x_px, cell.y_px, cell.radius_px, camera.um_per_px))
+    assert len(found) == COUNT
+    return tuple(found)
+
+
+def self_check_input(task: str) -> Image:
+    """uint8 8 x S x S x 3: the same on every machine."""
+    crops = []
+    for image, x, y, radius, um_per_px in _places():
+        if task == "classifier":
+            crop = cut_cell(image, x, y, um_per_px, SIDE, UM_PER_PX)
+            crops.append(fade_to_background(crop, radius * um_per_px / UM_PER_PX))
+        else:
+            crops.append(cut_cell(image, x, y, um_per_px, DETECTOR_SIDE, FIELD_UM_PER_PX))
+    return np.stack(crops)
+
+
+def packed(batch: Image, outputs: dict[str, npt.NDArray[np.float32]]) -> str:
+    """As one line of JSON."""
+    return json.dumps({"input": _pack(batch), "outputs": {k: _pack(v) for k, v in sorted(outputs.items())}})
+
+
+def _pack(array: npt.NDArray[Any]) -> dict[str, Any]:
+    data = base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "data": data}

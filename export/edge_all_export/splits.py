@@ -1,0 +1,51 @@
+"""Splits by group: subjects, series, whole sources. Never by image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from edge_all.errors import UsageError
+
+
+def matches(entry: str, source: str, group: str) -> bool:
+    """Whether "source" or "source/group" names a group; a joint group "a+b" is named by each of its members."""
+    wanted_source, _, wanted = entry.partition("/")
+    if wanted_source != source:
+        return False
+    return not wanted or wanted == group or bool(set(wanted.split("+")) & set(group.split("+")))
+
+
+def any_matches(entries: Sequence[str], source: str, group: str) -> bool:
+    """Whether one of the entries names the group."""
+    return any(matches(e, source, group) for e in entries)
+
+
+def group_names(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """ "source/group" of each pair, once, sorted."""
+    return sorted({f"{s}/{g}" for s, g in pairs})
+
+
+def refuse_leaky(split: str, leaky: bool) -> None:
+    """A split by image is refused unless it is asked for by its right name."""
+    if split == "image" and not leaky:
+        raise UsageError(
+            "a split by image puts cells of one patient on both sides and flatters every figure",
+            'set split = "group", or give --leaky: the report\'s title then says so',
+        )
+
+
+def balanced_folds(groups: Mapping[str, tuple[str, int]], count: int) -> list[list[str]]:
+    """Groups -> folds with as many groups of each class as can be. groups: name -> (class, cells).
+
+    The groups of each class are dealt out by size, to and fro, so that the folds' cells are even too. Raises
+    UsageError when a class has fewer than two groups.
+    """
+    folds: list[list[str]] = [[] for _ in range(count)]
+    for label in sorted({c for c, _ in groups.values()}):
+        own = sorted((g for g, (c, _) in groups.items() if c == label), key=lambda g: (-groups[g][1], g))
+        if len(own) < 2:
+            raise UsageError(f"{label} cells come from one group only ({own[0]})", "no honest split is possible")
+        for i, name in enumerate(own):
+            place = i % (2 * count)
+            folds[place if place < count else 2 * count - 1 - place].append(name)
+    return [f for f in folds if f]

@@ -1,0 +1,47 @@
+"""From a recipe to a training: data, job, loop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_all.errors import UsageError
+from edge_all_export.recipe import Recipe
+from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint
+from edge_all_export.training.fit import CHECKPOINT, RESUME, fit
+
+
+def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None]) -> Checkpoint:
+    """Train, or go on. Raises UsageError where ``out`` holds a checkpoint of another recipe."""
+    from edge_all_export.classifier.training import classifier_job
+    from edge_all_export.data.sets import classifier_cells, data_of, detector_fields, sets_sha256
+    from edge_all_export.detector.training import ARCHITECTURE, detector_job
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", "name a folder for --out")
+    first = os.environ.get("RANK", "0") == "0"
+    quiet: Callable[[str], None] = say if first else (lambda _: None)
+    if fresh and first:
+        for name in (CHECKPOINT, RESUME):
+            (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / "log", ignore_errors=True)
+    elif (out / CHECKPOINT).is_file():
+        there = load_checkpoint(out / CHECKPOINT)
+        if there.recipe_sha256 != recipe.sha256:
+            raise UsageError(f"{out} holds a checkpoint of another recipe", "name another --out, or give --fresh")
+    data = data_of(recipe)
+    sha256 = sets_sha256(data)
+    leaky = recipe["data.split"] == "image"
+    quiet("reading and preparing the images")
+    if recipe["task"] == "classifier":
+        cells = classifier_cells(data, recipe, quiet)
+        job = classifier_job(cells, recipe, sha256, leaky=leaky)
+        architecture = recipe["network"]
+    else:
+        fields = detector_fields(data, recipe, quiet)
+        job = detector_job(fields, recipe, sha256, leaky=leaky)
+        architecture = ARCHITECTURE
+    quiet(f"{len(job.seen)} groups to train on, {len(job.unseen)} left out")
+    return fit(job, out, architecture, say=quiet)
