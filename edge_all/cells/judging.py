@@ -52,7 +52,8 @@ class Judge:
         return judged
 
     def _batch(self, crops: Sequence[Image]) -> list[Judgement]:
-        probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in self._engine.run(np.stack(crops)))
+        outputs = self._engine.run(np.stack(crops))
+        probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in outputs[:2])
         if not (np.isfinite(probability).all() and np.isfinite(unfamiliarity).all()):
             raise ModelError(
                 f"{self._engine.contract.name} gave a value that is no number",

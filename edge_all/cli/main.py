@@ -40,10 +40,12 @@ class Program(click.Group):
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One line each, without importing them."""
+        """One line each; the own commands are not imported for it."""
         with formatter.section("Commands"):
             rows = [(name, _COMMANDS[name][1]) for name in _COMMANDS]
-            rows += [(n, "(from the export extra)") for n in self.list_commands(ctx) if n not in _COMMANDS]
+            for name in self.list_commands(ctx):
+                if name not in _COMMANDS and (added := self.get_command(ctx, name)) is not None:
+                    rows.append((name, added.get_short_help_str(90)))
             formatter.write_dl(rows)
 
     def resolve_command(
@@ -115,6 +117,15 @@ def _run(given: list[str], debug: bool) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("edge-all: stopped", err=True)
         return 130
+    except ModuleNotFoundError as error:
+        if debug:
+            raise
+        click.echo(
+            f"edge-all: the package {error.name} is not installed: the workstation's commands need "
+            "pip install 'edge-all[export]' (in a checkout: make workstation)",
+            err=True,
+        )
+        return 1
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

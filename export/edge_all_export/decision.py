@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,14 @@ class Decision:
     suspect: float = 0.5
     """Where a cell must be one or the other: from here a blast. For two-way figures only; the device has three
     labels."""
+    segmented: Decision | None = None
+    """The same for cells cut out of their surroundings, which no device sees."""
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> Decision:
+        """From dataclasses.asdict."""
+        inner = values.get("segmented")
+        return Decision(**{**values, "segmented": Decision.of(inner) if inner else None})
 
     def probability(self, logit: FloatArray) -> FloatArray:
         """Calibrated blast probability."""
@@ -54,6 +64,17 @@ def choose_decision(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.
     normal, blast = normal * 0.999, min(max(blast * 1.001, normal * 1.001), 0.999)
     unfamiliar = float(np.quantile(unfamiliarity, FAMILIAR, method="higher"))
     return Decision(scale, shift, blast, min(normal, blast), min(max(unfamiliar, 0.05), 0.95), suspect)
+
+
+def choose_two_way(logit: FloatArray, is_blast: npt.NDArray[np.bool_], unfamiliar: float) -> Decision:
+    """For cells of a study, where no smear is at stake: the one threshold with the highest weighted F1 serves all."""
+    from sklearn.metrics import f1_score
+
+    scale, shift = _platt(logit, is_blast)
+    p = 1 / (1 + np.exp(-(scale * logit + shift)))
+    cuts = np.linspace(0.2, 0.8, 121)
+    cut = float(max(cuts, key=lambda c: f1_score(is_blast, p >= c, average="weighted")))
+    return Decision(scale, shift, cut, cut, unfamiliar, cut)
 
 
 def _platt(logit: FloatArray, is_blast: npt.NDArray[np.bool_]) -> tuple[float, float]:

@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 
 from edge_all.errors import EdgeAllError
-from edge_all.vocabulary import Image
 from edge_all_export.gate import Check
 from edge_all_export.quantize import Calibration, contract_of, in_fp16, layers, quantized
 from edge_all_export.to_onnx import finished, float_model, run_model, write_model
@@ -25,10 +24,7 @@ STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 
 @dataclass
 class Subject:
-    """A checkpoint with what is needed to quantize it and to hold it against its float form.
-
-    compare(pairs of float and INT8 models, one for each fold) -> checks.
-    """
+    """A checkpoint with what is needed to quantize it and to hold it against its float form."""
 
     checkpoint: Checkpoint
     folds: Sequence[Checkpoint]
@@ -38,6 +34,9 @@ class Subject:
     calibration: Calibration
     """For the checkpoint."""
     compare: Callable[[Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]], list[Check]]
+    """Pairs of float and INT8 models, one for each fold -> checks."""
+    train_again: Callable[[Checkpoint], Checkpoint]
+    """The same network after some epochs with INT8's rounding."""
 
 
 @dataclass
@@ -58,20 +57,20 @@ class Parity:
         return all(c.passed for c in self.checks)
 
 
-def export(subject: Subject, out: Path, say: Say, int8: bool = True) -> list[Parity]:
-    """Write out/TASK/{float,fp16,int8-cpu,int8-trt}.onnx, the model card and the parity report.
+def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say) -> list[Parity]:
+    """Write out/TASK/{float,fp16}.onnx, with a subject int8-cpu.onnx and int8-trt.onnx too, card and parity report.
 
     Everything is made in a folder beside and moved at the end: when the gate fails, nothing has a final name. Raises
     EdgeAllError.
     """
-    task = subject.checkpoint.task
-    model = float_model(subject.checkpoint)
+    task = checkpoint.task
+    model = float_model(checkpoint)
     contract = contract_of(model, task)
     source = str(contract.extra["source_sha256"])
     half = finished(in_fp16(model), contract, precision="fp16", source_sha256=source, reference=model)
     made = {"float": model, "fp16": half}
     report = [Parity("fp16", [], largest_difference=_difference(model, half, task))]
-    if int8:
+    if subject is not None:
         for precision in ("int8-cpu", "int8-trt"):
             parity, int8_model = _through_the_gate(subject, model, precision, say)
             report.append(parity)
@@ -83,40 +82,47 @@ def export(subject: Subject, out: Path, say: Say, int8: bool = True) -> list[Par
                     "nothing was written; deploy the float file, or train a network that quantizes better",
                 )
             made[precision] = int8_model
-    _write(out / task, made, report, subject.checkpoint)
+    _write(out / task, made, report, checkpoint)
     return report
 
 
 def _through_the_gate(
     subject: Subject, model: onnx.ModelProto, precision: str, say: Say
 ) -> tuple[Parity, onnx.ModelProto | None]:
+    """First as it is, then with the worst layers in float, then trained again with INT8's rounding."""
     task = subject.checkpoint.task
     contract = contract_of(model, task)
     parity = Parity(precision)
-    folds = [float_model(c) for c in subject.folds]
+    before = [float_model(c) for c in subject.folds]
+    after, chosen = before, subject.checkpoint
     worst: list[str] = []
-    for count in STEPS_OF_FLOAT_LAYERS:
+    for count, again in [(n, False) for n in STEPS_OF_FLOAT_LAYERS] + [(0, True), (STEPS_OF_FLOAT_LAYERS[-1], True)]:
         if count and not worst:
-            say(f"{precision}: looking for the layers that lose most")
-            parity.errors = layer_errors(folds[0], precision, subject.calibrations[0], task)
+            say(f"{task} {precision}: looking for the layers that lose most")
+            parity.errors = layer_errors(before[0], precision, subject.calibrations[0])
             worst = sorted(parity.errors, key=lambda name: -parity.errors[name])
             for name in worst[:10]:
                 say(f"  {parity.errors[name]:.5f} {name}")
+        if again and not parity.trained_again:
+            say(f"{task} {precision}: trains again with rounding")
+            parity.trained_again = True
+            after = [float_model(subject.train_again(c)) for c in subject.folds]
+            chosen = subject.train_again(subject.checkpoint)
         parity.float_layers = worst[:count]
         pairs = [
-            (f, quantized(f, precision, c, parity.float_layers))
-            for f, c in zip(folds, subject.calibrations, strict=True)
+            (f, quantized(a, precision, c, parity.float_layers))
+            for f, a, c in zip(before, after, subject.calibrations, strict=True)
         ]
         parity.checks = subject.compare(pairs)
         words = ", ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks)
         say(f"{task} {precision}, {count} layers in float: {words}: {'passed' if parity.passed else 'failed'}")
         if parity.passed:
-            result = quantized(model, precision, subject.calibration, parity.float_layers)
+            source = model if chosen is subject.checkpoint else float_model(chosen)
             result = finished(
-                result,
+                quantized(source, precision, subject.calibration, parity.float_layers),
                 contract,
                 precision=precision,
-                source_sha256=str(contract.extra["source_sha256"]),
+                source_sha256=str(contract_of(source, task).extra["source_sha256"]),
                 calibration_sha256=subject.calibration.sha256,
                 reference=model,
             )
@@ -125,12 +131,10 @@ def _through_the_gate(
     return parity, None
 
 
-def layer_errors(
-    model: onnx.ModelProto, precision: str, calibration: Calibration, task: str
-) -> dict[str, float]:
+def layer_errors(model: onnx.ModelProto, precision: str, calibration: Calibration) -> dict[str, float]:
     """Mean absolute difference of the outputs with one convolution alone in INT8, on 64 calibration images."""
-    few = Calibration(calibration.images[:: max(1, len(calibration.images) // 128)][:128], ["real/0"] * 128, ())
-    batch = np.stack(_same_size(few.images)[:64])
+    few = calibration.part(128)
+    batch = np.stack(few.images[:64])
     before = run_model(model, batch)
     names = layers(model)
     errors = {}
@@ -138,12 +142,7 @@ def layer_errors(
         alone = quantized(model, precision, few, [n for n in names if n != name])
         after = run_model(alone, batch)
         errors[name] = float(np.mean([np.abs(a - b).mean() for a, b in zip(after, before, strict=True)]))
-    del task
     return errors
-
-
-def _same_size(images: Sequence[Image]) -> list[Image]:
-    return [i for i in images if i.shape == images[0].shape]
 
 
 def _difference(model: onnx.ModelProto, other: onnx.ModelProto, task: str) -> float:

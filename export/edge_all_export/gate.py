@@ -14,6 +14,7 @@ SENSITIVITY_FALL = 0.005
 AUROC_FALL = 0.005
 AGREEMENT = 0.98
 RECALL_FALL = 0.005
+FALSE_RISE = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ def classifier_checks(
     ]  # fmt: skip
 
 
-def detector_checks(before: float, after: float) -> list[Check]:
-    """before, after: recall over the same unseen fields."""
-    return [Check("recall", before, after, f"falls by at most {RECALL_FALL}", after >= before - RECALL_FALL)]
+def detector_checks(recall: tuple[float, float], false: tuple[float, float]) -> list[Check]:
+    """Recall and false cells a field, before and after, over the same unseen fields."""
+    return [
+        Check("recall", *recall, f"falls by at most {RECALL_FALL}", recall[1] >= recall[0] - RECALL_FALL),
+        Check("false cells a field", *false, f"rises by at most {FALSE_RISE}", false[1] <= false[0] + FALSE_RISE),
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import nn
@@ -40,13 +40,24 @@ def classifier_contract(checkpoint: Checkpoint, decision: Decision) -> Contract:
         version=str(checkpoint.recipe["version"]),
         um_per_px=CELL_UM_PER_PX,
         input_px=SIDE,
-        outputs=("blast_probability", "unfamiliarity"),
+        outputs=OUTPUTS if decision.segmented is None else (*OUTPUTS, SEGMENTED_OUTPUT),
         thresholds={"blast": decision.blast, "normal": decision.normal, "unfamiliar": decision.unfamiliar},
         training_data=_sources(checkpoint),
         unseen_groups=checkpoint.unseen_groups,
         window="disc",
-        extra={**_provenance(checkpoint), "suspect": decision.suspect},
+        extra={**_provenance(checkpoint), "suspect": decision.suspect, **_segmented(decision)},
     )
+
+
+OUTPUTS = ("blast_probability", "unfamiliarity")
+SEGMENTED_OUTPUT = "segmented_blast_probability"
+
+
+def _segmented(decision: Decision) -> dict[str, object]:
+    if decision.segmented is None:
+        return {}
+    own = decision.segmented
+    return {"segmented": {"blast": own.blast, "normal": own.normal, "suspect": own.suspect}}
 
 
 def _sources(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -66,11 +77,13 @@ def _provenance(checkpoint: Checkpoint) -> dict[str, object]:
 
 def decision_of(checkpoint: Checkpoint) -> Decision:
     """The checkpoint's own calibration and thresholds, else the shipped classifier's."""
-    if checkpoint.decision:
-        return Decision(**checkpoint.decision)
-    from edge_all_export.training.checkpoint import load_checkpoint
+    values = checkpoint.decision
+    if not values:
+        from edge_all_export.training.checkpoint import load_checkpoint
 
-    return Decision(**load_checkpoint(shipped_checkpoint("classifier")).decision)
+        values = load_checkpoint(shipped_checkpoint("classifier")).decision
+    decision = Decision.of(values)
+    return decision if checkpoint.recipe["segmented_output"] else replace(decision, segmented=None)
 
 
 def with_decision(checkpoint: Checkpoint, decision: Decision) -> Checkpoint:
@@ -81,7 +94,8 @@ def with_decision(checkpoint: Checkpoint, decision: Decision) -> Checkpoint:
 
 def deployed_classifier(network: nn.Module, decision: Decision) -> DeployedBlastNet:
     """With calibration."""
-    return DeployedBlastNet(network, decision.scale, decision.shift)
+    own = decision.segmented
+    return DeployedBlastNet(network, decision.scale, decision.shift, (own.scale, own.shift) if own else None)
 
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"

@@ -48,6 +48,7 @@ SERIES_PAIRS = ("AC", "DG", "BE")
 CLASSIFIER_FOLDS = ("fold-1", "fold-2", "fold-3", "fold-4", "fold-5", "simulator-only")
 """Folds 1 to 5 each leave out a fifth of C-NMC's subjects; the first three a pair of ALL-IDB1's series too, the
 fourth PBC, the fifth the simulator."""
+SERIES_FOLDS = CLASSIFIER_FOLDS[:3]
 
 DETECTION_COLUMNS = ("fold", "source", "group", "file", "x_px", "y_px", "radius_px", "score", "smudge")
 CELL_COLUMNS = ("fold", "source", "group", "name", "kind", "detail", "blast_logit", "unfamiliar_logit")
@@ -86,16 +87,20 @@ def left_out(fold: str, folds: Sequence[Sequence[str]]) -> IsOut:
 
 
 @lru_cache(maxsize=1)
-def _data() -> tuple[list[DataSet], tuple[TrainingCell, ...]]:
-    data = data_of(load_recipe("classifier"))
-    return data, tuple(classifier_cells(data, load_recipe("classifier")))
+def _sets() -> list[DataSet]:
+    return data_of(load_recipe("classifier"))
+
+
+@lru_cache(maxsize=1)
+def _cells() -> tuple[TrainingCell, ...]:
+    return tuple(classifier_cells(_sets(), load_recipe("classifier")))
 
 
 def classifier_fold(fold: str, recipe: Recipe) -> Checkpoint:
     """The fold's checkpoint, from export/checkpoints where it belongs to this recipe and data, else trained."""
-    data, cells = _data()
+    cells = _cells()
     sha256 = _sha256()
-    path = CHECKPOINTS / f"classifier-{fold}.pt"
+    path = CHECKPOINTS / ("classifier.pt" if fold == "all" else f"classifier-{fold}.pt")
     if path.is_file():
         there = load_checkpoint(path)
         if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, sha256):
@@ -137,7 +142,7 @@ def _say(name: str) -> Callable[[str], None]:
 def write_detections(output: Path) -> None:
     """detections.csv: what each detector found in fields of groups it has never seen."""
     recipe = load_recipe("detector")
-    data, _ = _data()
+    data = _sets()
 
     @lru_cache(maxsize=1)
     def prepared() -> Sequence[PreparedField]:
@@ -185,7 +190,7 @@ def tested(fold: str, cells: Sequence[TrainingCell]) -> list[TrainingCell]:
 def write_cells(output: Path) -> None:
     """cells.csv: the logits of cells of groups never seen."""
     recipe = load_recipe("classifier")
-    _, cells = _data()
+    cells = _cells()
     rows: list[tuple[object, ...]] = []
     for fold in CLASSIFIER_FOLDS:
         network = network_of(classifier_fold(fold, recipe))
@@ -206,19 +211,44 @@ def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
     path.with_suffix(".json").write_text(json.dumps(source, indent=1) + "\n")
 
 
+def train_all() -> None:
+    """Every fold and the shipped networks, and the predictions on unseen groups; what is there already stays."""
+    classifier_fold("all", load_recipe("classifier"))
+    write_cells(OUT_OF_FOLD)
+    write_detections(OUT_OF_FOLD)
+    recipe = load_recipe("detector")
+    detector_fold("all", recipe, lambda: detector_fields(_sets(), recipe))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Folds named: train the classifier's. "cells", "detections": write those predictions. None named: everything."""
+    """Folds named: train those of the classifier, or with "detector:" before the name, of the detector. "cells",
+    "detections": write those predictions. None named: everything."""
     from edge_all_export.data.root import data_root
 
     if data_root() is None:
         sys.exit("the real images are not there: set EDGE_ALL_DATA to their folder")
     named = list(sys.argv[1:] if arguments is None else arguments)
-    for fold in [n for n in named if n in (*CLASSIFIER_FOLDS, "all")]:
-        classifier_fold(fold, load_recipe("classifier"))
-    if not named or "cells" in named:
-        write_cells(OUT_OF_FOLD)
-    if not named or "detections" in named:
-        write_detections(OUT_OF_FOLD)
+    if not named:
+        train_all()
+    detector = load_recipe("detector")
+    fields: list[PreparedField] = []
+
+    def prepared() -> Sequence[PreparedField]:
+        if not fields:
+            fields.extend(detector_fields(_sets(), detector))
+        return fields
+
+    for name in named:
+        if name in (*CLASSIFIER_FOLDS, "all"):
+            classifier_fold(name, load_recipe("classifier"))
+        elif name.removeprefix("detector:") in (*DETECTOR_FOLDS, "all"):
+            detector_fold(name.removeprefix("detector:"), detector, prepared)
+        elif name == "cells":
+            write_cells(OUT_OF_FOLD)
+        elif name == "detections":
+            write_detections(OUT_OF_FOLD)
+        else:
+            sys.exit(f"there is no fold {name}")
 
 
 if __name__ == "__main__":

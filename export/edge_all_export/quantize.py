@@ -39,6 +39,11 @@ class Calibration:
         self.images = [np.ascontiguousarray(i) for i in images]
         self.groups = tuple(groups)
 
+    def part(self, count: int) -> Calibration:
+        """Every n-th image, about ``count`` of them."""
+        step = max(1, len(self.images) // count)
+        return Calibration(self.images[::step], self.groups[::step], ())
+
     @property
     def sha256(self) -> str:
         """Of the pixels."""
@@ -100,9 +105,7 @@ def quantized(
     for_cpu = precision == "int8-cpu"
     same_size = len({i.shape for i in calibration.images}) == 1
     size = 16 if same_size else 1
-    batches = [
-        np.stack(calibration.images[i : i + size]) for i in range(0, len(calibration.images), size)
-    ]
+    batches = [np.stack(calibration.images[i : i + size]) for i in range(0, len(calibration.images), size)]
     reader = _Reader(model.graph.input[0].name, batches)
     CalibrationDataReader.register(_Reader)
     chosen = [n.name for n in model.graph.node if n.name not in float_layers and _may_be_int8(n, model)]

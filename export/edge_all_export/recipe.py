@@ -81,6 +81,9 @@ _OF_TASK = {
         "network": _Key("the name of an architecture", _text, "blast-net"),
         "pretrained": _Key("true or false", lambda v: isinstance(v, bool), True),
         "frozen_blocks": _Key("a whole number from 0 to 16", _whole(0, 16), 0),
+        "segmented_output": _Key("true or false", lambda v: isinstance(v, bool), True),
+        "probe_batches": _Key("a whole number from 0 (0: no linear probe first)", _whole(0, 10000), 0),
+        "probe_penalty": _Key("a number over 0, at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),
         "dropout": _Key("a number from 0 to 0.9", _number(0, 0.9), 0.3),
         "head_rate": _Key("a number from 0.01 to 100", _number(0.01, 100), 1.0),
         "label_smoothing": _Key("a number from 0 to 0.5", _number(0, 0.5), 0.0),
@@ -123,7 +126,9 @@ def read_recipe(path: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-        raise UsageError(f"cannot read the recipe {path} ({reason})", "the shipped ones are in export/recipes") from error
+        raise UsageError(
+            f"cannot read the recipe {path} ({reason})", "the shipped ones are in export/recipes"
+        ) from error
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -7,6 +7,7 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,15 +102,22 @@ def finished(
     return model
 
 
-def run_model(model: onnx.ModelProto, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
-    """All outputs, one thread."""
+def run_model(model: onnx.ModelProto, images: npt.NDArray[np.uint8], batch: int = 64) -> list[npt.NDArray[np.float32]]:
+    """All outputs for images N x H x W x 3, ``batch`` at a time, one thread."""
+    session = session_of(model)
+    name = session.get_inputs()[0].name
+    parts = [session.run(None, {name: images[i : i + batch]}) for i in range(0, len(images), batch)]
+    return [np.concatenate([np.asarray(p[k]) for p in parts]) for k in range(len(parts[0]))]
+
+
+def session_of(model: onnx.ModelProto) -> Any:
+    """ONNX Runtime on the CPU, one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(to_bytes(model), options, providers=["CPUExecutionProvider"])
-    return [np.asarray(o) for o in session.run(None, {session.get_inputs()[0].name: batch})]
+    return onnxruntime.InferenceSession(to_bytes(model), options, providers=["CPUExecutionProvider"])
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:

@@ -31,7 +31,8 @@ _ON_BLACK = 20
 class TrainingCell:
     """kind: blast, normal, immature_granulocyte, leukocyte (unknown which), or one of OUTLIERS.
 
-    crop: RGB uint8 STORED_SIDE square, light taken out. radius: of the cell, in pixels of the crop.
+    crop: RGB uint8 STORED_SIDE square, light taken out. radius: of the cell, in pixels of the crop. segmented: cut out
+    of its surroundings by whoever made the set.
     """
 
     source: str
@@ -41,6 +42,7 @@ class TrainingCell:
     detail: str
     crop: npt.NDArray[np.uint8]
     radius: float
+    segmented: bool = False
 
 
 def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> Iterator[TrainingCell]:
@@ -90,7 +92,7 @@ def segmented_cell(cell: CellFile, um_per_px: float, gain: tuple[float, float, f
     cx, cy = min(x, around) + (width - 1) / 2, min(y, around) + (height - 1) / 2
     crop = cut_cell(image, cx, cy, um_per_px, STORED_SIDE, UM_PER_PX)
     crop = np.minimum(crop, np.uint8(BACKGROUND_LEVEL))  # beyond the window lies white
-    return _training_cell(cell, crop, radius_px * um_per_px / UM_PER_PX)
+    return _training_cell(cell, crop, radius_px * um_per_px / UM_PER_PX, segmented=True)
 
 
 def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
@@ -115,8 +117,8 @@ _NUCLEUS_LEVEL = 150
 _CELL_OVER_NUCLEUS = 1.15
 
 
-def _training_cell(cell: CellFile, crop: npt.NDArray[np.uint8], radius: float) -> TrainingCell:
-    return TrainingCell(cell.source, cell.group, cell.path.name, cell.label, cell.detail, crop, radius)
+def _training_cell(cell: CellFile, crop: npt.NDArray[np.uint8], radius: float, segmented: bool = False) -> TrainingCell:
+    return TrainingCell(cell.source, cell.group, cell.path.name, cell.label, cell.detail, crop, radius, segmented)
 
 
 def _biggest(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
@@ -126,7 +128,9 @@ def _biggest(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), np.uint8)
 
 
-def _nearest(mask: npt.NDArray[np.uint8], place: tuple[float, float], least_radius: float) -> npt.NDArray[np.uint8] | None:
+def _nearest(
+    mask: npt.NDArray[np.uint8], place: tuple[float, float], least_radius: float
+) -> npt.NDArray[np.uint8] | None:
     """The component whose nearest pixel is nearest to a place, among those of some size."""
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)

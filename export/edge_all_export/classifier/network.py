@@ -17,31 +17,50 @@ dark cytoplasm do, erythrocytes and the surroundings do not."""
 
 
 class BlastNet(nn.Module):
-    """Input float N x 3 x S x S, 0..255. Returns logits N x 2: blast against normal, unfamiliar against leukocyte.
+    """Input float N x 3 x S x S, 0..255. Returns logits N x 3: blast against normal, unfamiliar against leukocyte, and
+    what is added to the first where the cell was cut out of its surroundings (N x 2 without ``segmented``).
 
     The colours are standardised within each cell's own dark pixels, so that stain, camera and light are taken out
     before anything is learnt. The trunk is the first eleven blocks of EfficientNet-Lite0 (Tan and Le 2019), with
-    ImageNet weights where ``pretrained``; mean and standard deviation of its maps at four depths (a texture's
-    statistics) feed one linear layer.
+    ImageNet weights where ``pretrained``. The means of its maps at four depths feed one linear layer. Their standard
+    deviations, which tell texture but the camera's sharpness too, serve only where every cell came from one camera:
+    for the third logit.
     """
 
-    def __init__(self, pretrained: bool = True, dropout: float = 0.3) -> None:
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def __init__(self, pretrained: bool = True, dropout: float = 0.3, segmented: bool = True) -> None:
         super().__init__()
         self.keeps_statistics = pretrained
         self.trunk = LiteTrunk(DEPTH, pretrained)
         self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(sum(2 * LITE0_BLOCKS[tap][4] for tap in TAPS), 2)
+        self.means = sum(LITE0_BLOCKS[tap][4] for tap in TAPS)
+        count = 2 * self.means if segmented else self.means
+        self.register_buffer("feature_mean", torch.zeros(count))
+        self.register_buffer("feature_scale", torch.ones(count))
+        self.head = nn.Linear(self.means, 2)
+        self.head_segmented = nn.Linear(count, 1) if segmented else None
 
     def forward(self, image: Tensor) -> Tensor:
+        return self.logits((self.features(image) - self.feature_mean) * self.feature_scale)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """From normalised features."""
+        features = self.drop(features)
+        logits: Tensor = self.head(features[:, : self.means])
+        if self.head_segmented is None:
+            return logits
+        return torch.cat([logits, self.head_segmented(features)], 1)
+
+    def features(self, image: Tensor) -> Tensor:
+        """N x F, not normalised: means, then with ``segmented`` standard deviations."""
         maps = self.trunk(standardised(image))
-        features = []
-        for tap in TAPS:
-            x = maps[tap]
-            mean = x.mean((2, 3), keepdim=True)
-            difference = x - mean
-            features += [mean.flatten(1), ((difference * difference).mean((2, 3)) + 1e-3).sqrt()]
-        logits: Tensor = self.head(self.drop(torch.cat(features, 1)))
-        return logits
+        mean = torch.cat([maps[tap].mean((2, 3)) for tap in TAPS], 1)
+        if self.head_segmented is None:
+            return mean
+        square = torch.cat([(maps[tap] * maps[tap]).mean((2, 3)) for tap in TAPS], 1)
+        return torch.cat([mean, ((square - mean * mean).clamp(min=0) + 1e-3).sqrt()], 1)
 
 
 def standardised(image: Tensor) -> Tensor:
@@ -58,17 +77,26 @@ def standardised(image: Tensor) -> Tensor:
 
 
 class DeployedBlastNet(nn.Module):
-    """What the device runs: uint8 N x S x S x 3 in; blast probability and unfamiliarity out, each N.
+    """What the device runs: uint8 N x S x S x 3 in; blast probability and unfamiliarity out, each N; where the network
+    has it, the blast probability of a cell cut out of its surroundings as third.
 
-    ``scale`` and ``shift`` calibrate the blast logit (Platt 1999), fitted on out-of-fold cells.
+    ``scale`` and ``shift`` calibrate the blast logit (Platt 1999), fitted on out-of-fold cells; ``segmented`` likewise
+    for the third output.
     """
 
-    def __init__(self, network: nn.Module, scale: float, shift: float) -> None:
+    def __init__(
+        self, network: nn.Module, scale: float, shift: float, segmented: tuple[float, float] | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.scale = scale
         self.shift = shift
+        self.segmented = segmented
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         logits = self.network(image.to(torch.float32).permute(0, 3, 1, 2))
-        return torch.sigmoid(logits[:, 0] * self.scale + self.shift), torch.sigmoid(logits[:, 1])
+        outputs = (torch.sigmoid(logits[:, 0] * self.scale + self.shift), torch.sigmoid(logits[:, 1]))
+        if self.segmented is None:
+            return outputs
+        scale, shift = self.segmented
+        return (*outputs, torch.sigmoid((logits[:, 0] + logits[:, 2]) * scale + shift))

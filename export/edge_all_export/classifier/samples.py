@@ -59,10 +59,10 @@ class CellSampler:
         """Start this epoch's random numbers."""
         self._rng = np.random.Generator(np.random.PCG64([self._seed, epoch, rank]))
 
-    def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]:
-        """Images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0)."""
+    def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray, FloatArray]:
+        """Images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0); segmented N (1, 0)."""
         rng = self._rng
-        images, blast, outlier = [], [], []
+        images, blast, outlier, segmented = [], [], [], []
         for pool in rng.choice(len(self._pools), size, p=self._weights):
             groups = self._pools[int(pool)]
             # Square root of the count: small subjects are heard, large ones not thrown away.
@@ -72,7 +72,8 @@ class CellSampler:
             images.append(self._view(cell))
             blast.append(1.0 if cell.kind == "blast" else 0.0 if cell.kind == "normal" else -1.0)
             outlier.append(1.0 if cell.kind in OUTLIERS else 0.0)
-        return np.stack(images), np.array(blast, np.float32), np.array(outlier, np.float32)
+            segmented.append(float(cell.segmented))
+        return np.stack(images), *(np.array(a, np.float32) for a in (blast, outlier, segmented))
 
     def _view(self, cell: TrainingCell) -> npt.NDArray[np.uint8]:
         rng = self._rng

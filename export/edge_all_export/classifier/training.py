@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from edge_all.errors import UsageError
 from edge_all_export.classifier.architectures import build_network
 from edge_all_export.classifier.cells import TrainingCell
+from edge_all_export.classifier.losses import blast_logit, logit_loss, pixels_of
+from edge_all_export.classifier.network import BlastNet
+from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
 from edge_all_export.recipe import Recipe
 from edge_all_export.splits import any_matches, group_names
@@ -60,10 +63,13 @@ def classifier_job(
             "name groups of both under [data] hold_out, or set patience = 0",
         )
     network = build_with_seed(recipe)
+    sampler = CellSampler(seen, recipe["shares"], recipe["seed"])
+    if recipe["probe_batches"] and isinstance(network, BlastNet):
+        start_from_probe(network, sampler, recipe)
     return Job(
         recipe,
         network,
-        CellSampler(seen, recipe["shares"], recipe["seed"]),
+        sampler,
         lambda net, batch: loss_of(net, batch, recipe["label_smoothing"]),
         lambda net: _parameters(net, recipe),
         into_training,
@@ -78,7 +84,7 @@ def classifier_job(
 def build_with_seed(recipe: Recipe) -> nn.Module:
     """The recipe's network with reproducible first weights."""
     torch.manual_seed(recipe["seed"])
-    return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"])
+    return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"], recipe["segmented_output"])
 
 
 def into_training(network: nn.Module) -> None:
@@ -92,15 +98,9 @@ def into_training(network: nn.Module) -> None:
 
 
 def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
-    """Cross entropy of blast against normal where the label says, and half that of unfamiliar against leukocyte."""
-    image, blast, outlier = batch
-    pixels = image.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
-    logits = network(pixels).float()
-    judged = (blast >= 0).float()
-    cross = nn.functional.binary_cross_entropy_with_logits
-    target = blast.clamp(min=0) * (1 - smoothing) + smoothing / 2
-    loss = (cross(logits[:, 0], target, reduction="none") * judged).sum() / judged.sum().clamp(min=1)
-    return loss + 0.5 * cross(logits[:, 1], outlier)
+    """The loss of a batch that CellSampler drew."""
+    image, *labels = batch
+    return logit_loss(network(pixels_of(image)).float(), labels, smoothing)
 
 
 def _parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
@@ -127,12 +127,13 @@ def held_out_auroc(network: nn.Module, cells: Sequence[TrainingCell]) -> float:
 
 @torch.inference_mode()
 def logits_of(network: nn.Module, cells: Sequence[TrainingCell]) -> npt.NDArray[np.float32]:
-    """Logits N x 2 of plain views."""
+    """N x 2, blast and unfamiliar, of plain views."""
     network.eval()
     device = next(network.parameters()).device
     parts = []
     for start in range(0, len(cells), 64):
         views = np.stack([plain_view(c) for c in cells[start : start + 64]])
-        pixels = torch.from_numpy(views).to(device).float().permute(0, 3, 1, 2)
-        parts.append(network(pixels.contiguous(memory_format=torch.channels_last)).cpu().numpy())
+        logits = network(pixels_of(torch.from_numpy(views).to(device))).cpu()
+        segmented = torch.tensor([float(c.segmented) for c in cells[start : start + 64]])
+        parts.append(torch.stack([blast_logit(logits, segmented), logits[:, 1]], 1).numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)

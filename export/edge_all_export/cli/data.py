@@ -16,7 +16,9 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the counts here.")
+@click.option(
+    "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the counts here."
+)
 def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
     """Recognise data sets; count classes, groups, duplicates and damaged files.
 
@@ -76,7 +78,7 @@ def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
         total = sum(s.images for s in found.sets)
         click.echo(f"{len(found.sets)} sets, {total} images, {sum(s.copies for s in found.sets)} exact duplicates")
     if json_file is not None:
-        values = [{k: v for k, v in asdict(s).items()} for s in found.sets]
+        values = [asdict(s) for s in found.sets]
         try:
             json_file.write_text(json.dumps(values, indent=1) + "\n")
         except OSError as error:

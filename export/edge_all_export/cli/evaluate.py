@@ -16,11 +16,18 @@ from edge_all_export.cli.options import out_option, threads_option
     help="Labelled images ('data check' tells which); may be given again. Default: EDGE_ALL_DATA.",
 )  # fmt: skip
 @out_option
-@click.option("--um-per-px", type=click.FloatRange(0.005, 2), help="Scale of single-cell pictures that show no erythrocytes.")
+@click.option(
+    "--um-per-px", type=click.FloatRange(0.005, 2), help="Scale of single-cell pictures that show no erythrocytes."
+)
 @click.option("--no-smears", is_flag=True, help="Leave out what run would say of each smear.")
 @threads_option
 def command(
-    model: Path | None, paths: tuple[Path, ...], out: Path, um_per_px: float | None, no_smears: bool, threads: int | None
+    model: Path | None,
+    paths: tuple[Path, ...],
+    out: Path,
+    um_per_px: float | None,
+    no_smears: bool,
+    threads: int | None,
 ) -> int:
     """Measure a classifier on labelled cells of groups it has not seen.
 
@@ -61,7 +68,9 @@ def command(
         data, {}, dict.fromkeys(sources, um_per_px) if um_per_px else {}, lambda line: click.echo(line, err=True)
     )
     if not cells:
-        raise UsageError(f"{', '.join(map(str, wanted))} holds no labelled cell", "'edge-all data check' tells what it holds")
+        raise UsageError(
+            f"{', '.join(map(str, wanted))} holds no labelled cell", "'edge-all data check' tells what it holds"
+        )
     console = Console(stderr=True)
     fields = [] if no_smears else [f for d in data for f in d.fields]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

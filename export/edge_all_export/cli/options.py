@@ -12,9 +12,7 @@ out_option = click.option(
 leaky_option = click.option(
     "--leaky", is_flag=True, help="Allow a split by image; every report of it says LEAKY in its title."
 )
-threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="CPU threads. Default: one for each core."
-)
+threads_option = click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: one for each core.")
 
 
 def set_threads(threads: int | None) -> None:

@@ -53,6 +53,4 @@ class DataSet:
 
 def images_of(data: Iterable[DataSet]) -> list[tuple[Path, str]]:
     """Every image file with its group, ``source/group``."""
-    return [
-        (item.path, f"{item.source}/{item.group}") for part in data for item in (*part.cells, *part.fields)
-    ]
+    return [(item.path, f"{item.source}/{item.group}") for part in data for item in (*part.cells, *part.fields)]

@@ -32,9 +32,7 @@ def _class_folders(root: Path) -> list[Path]:
 
 def _images_below(folder: Path) -> list[tuple[Path, str]]:
     direct = [(p, UNKNOWN_GROUP) for p in images_in(folder)]
-    return direct + [
-        (p, sub.name) for sub in sorted(d for d in folder.iterdir() if d.is_dir()) for p in images_in(sub)
-    ]
+    return direct + [(p, sub.name) for sub in sorted(d for d in folder.iterdir() if d.is_dir()) for p in images_in(sub)]
 
 
 def load_folder(root: Path) -> DataSet:

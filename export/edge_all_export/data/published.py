@@ -60,14 +60,17 @@ def load_allidb1(root: Path) -> DataSet:
         if not listed.is_file() and named[2] == "1":
             missing.append(f"xyc/{listed.name}")
         objects = [
-            LabelledObject(x, y, _BLAST_RADIUS_UM / _TYPICAL_UM_PER_PX, "blast", "centre")
-            for x, y in _centres(listed)
+            LabelledObject(x, y, _BLAST_RADIUS_UM / _TYPICAL_UM_PER_PX, "blast", "centre") for x, y in _centres(listed)
         ]
         group = series.get(path.name) or f"{_size(path)}-{'ALL' if named[2] == '1' else 'healthy'}"
         fields.append(LabelledField("allidb1", group, path, 0.0, tuple(objects)))
-    note = "" if table else (
-        "the published layout names no acquisition series: groups are camera size and class, too coarse for a split; "
-        "put series.csv (file,series) beside im/"
+    note = (
+        ""
+        if table
+        else (
+            "the published layout names no acquisition series: groups are camera size and class, too coarse for a "
+            "split; put series.csv (file,series) beside im/"
+        )
     )
     return DataSet("ALL-IDB1, published", root, (), tuple(fields), note, tuple(missing))
 
@@ -95,8 +98,10 @@ def _size(path: Path) -> str:
 def is_allidb2(root: Path) -> bool:
     """img/ImNNN_L.tif without xyc/."""
     folder = child(root, "img")
-    return folder is not None and child(root, "xyc") is None and any(
-        _ALL_IDB_NAME.match(p.stem) for p in images_in(folder)
+    return (
+        folder is not None
+        and child(root, "xyc") is None
+        and any(_ALL_IDB_NAME.match(p.stem) for p in images_in(folder))
     )
 
 
@@ -143,15 +148,20 @@ def load_cnmc(root: Path) -> DataSet:
                 cells.append(_cnmc_cell(path, path.stem, label))
     table = _cnmc_table(root)
     if table is not None:
-        found = {p.name: p for folder in (table.parent, *sorted(d for d in table.parent.iterdir() if d.is_dir()))
-                 for p in images_in(folder)}
+        found = {
+            p.name: p
+            for folder in (table.parent, *sorted(d for d in table.parent.iterdir() if d.is_dir()))
+            for p in images_in(folder)
+        }
         for r in rows(table):
             row = {k.strip().lower(): v.strip() for k, v in r.items() if k}
             path = found.get(row["new_names"])
             if path is None:
                 missing.append(row["new_names"])
             else:
-                cells.append(_cnmc_cell(path, Path(row["patient_id"]).stem, "blast" if row["labels"] == "1" else "normal"))
+                cells.append(
+                    _cnmc_cell(path, Path(row["patient_id"]).stem, "blast" if row["labels"] == "1" else "normal")
+                )
     return DataSet("C-NMC 2019, published", root, tuple(cells), (), "", tuple(missing))
 
 

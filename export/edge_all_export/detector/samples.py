@@ -16,7 +16,7 @@ from edge_all_export.data.labelled_field import LabelledField
 
 UM_PER_PX = 0.4
 SIDE = 192
-_BASE_UM_PER_PX = 0.32
+BASE_UM_PER_PX = 0.32
 _REFERENCE_RADIUS_UM = 6.0
 _FOUND_KINDS = {"blast", "normal", "leukocyte", "erythroblast", "immature_granulocyte"}
 
@@ -37,7 +37,7 @@ class PreparedField:
 def prepare(field: LabelledField) -> PreparedField:
     """Read and normalise once."""
     image = field.read()
-    prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), _BASE_UM_PER_PX)
+    prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), BASE_UM_PER_PX)
     width = round(image.shape[1] * prepared.scale_x)
     height = round(image.shape[0] * prepared.scale_y)
     rows = []
@@ -70,6 +70,7 @@ class SampleMaker:
         for field in fields:
             key = f"{field.source}/{field.group}" if field.source == "allidb1" else field.source
             self._by_source.setdefault(key, []).append(field)
+
         def share_of(source: str) -> float:
             return shares.get(source, shares.get("*", 0.0))
 
@@ -77,9 +78,7 @@ class SampleMaker:
         if not self._sources:
             raise UsageError("no field has a share in the training", "name the sources under [shares] in the recipe")
         series = sum(s.startswith("allidb1/") for s in self._sources)
-        share = np.array(
-            [share_of("allidb1") / series if "/" in s else share_of(s) for s in self._sources], np.float64
-        )
+        share = np.array([share_of("allidb1") / series if "/" in s else share_of(s) for s in self._sources], np.float64)
         self._share = share / share.sum()
 
     def begin_epoch(self, epoch: int, rank: int) -> None:
@@ -112,7 +111,7 @@ class SampleMaker:
         rng = self._rng
         source = self._by_source[self._sources[int(rng.choice(len(self._sources), p=self._share))]]
         field = source[int(rng.integers(len(source)))]
-        zoom = _BASE_UM_PER_PX / UM_PER_PX * float(np.exp(rng.normal(0, 0.12)))
+        zoom = BASE_UM_PER_PX / UM_PER_PX * float(np.exp(rng.normal(0, 0.12)))
         angle = rng.integers(4) * 90.0 + (rng.uniform(-15, 15) if rng.random() < 0.3 else 0.0)
         mirror = -1.0 if rng.random() < 0.5 else 1.0
         if len(field.objects) and rng.random() < 0.6:

@@ -31,53 +31,53 @@ class Figure:
     how: str
 
 
-def _auroc(s: Scored, cut: float, w: Weights) -> float:  # noqa: ARG001
+def _auroc(s: Scored, w: Weights) -> float:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(s.is_blast, s.probability, sample_weight=w))
 
 
-def _auprc(s: Scored, cut: float, w: Weights) -> float:  # noqa: ARG001
+def _auprc(s: Scored, w: Weights) -> float:
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(s.is_blast, s.probability, sample_weight=w))
 
 
-def _brier(s: Scored, cut: float, w: Weights) -> float:  # noqa: ARG001
+def _brier(s: Scored, w: Weights) -> float:
     return float(np.average((s.probability - s.is_blast) ** 2, weights=w))
 
 
-def _sensitivity(s: Scored, cut: float, w: Weights) -> float:
-    return float(np.average(s.probability[s.is_blast] >= cut, weights=w[s.is_blast]))
+def _sensitivity(s: Scored, w: Weights) -> float:
+    return float(np.average(s.suspect[s.is_blast], weights=w[s.is_blast]))
 
 
-def _specificity(s: Scored, cut: float, w: Weights) -> float:
-    return float(np.average(s.probability[~s.is_blast] < cut, weights=w[~s.is_blast]))
+def _specificity(s: Scored, w: Weights) -> float:
+    return float(np.average(~s.suspect[~s.is_blast], weights=w[~s.is_blast]))
 
 
-def _weighted_f1(s: Scored, cut: float, w: Weights) -> float:
+def _weighted_f1(s: Scored, w: Weights) -> float:
     from sklearn.metrics import f1_score
 
-    return float(f1_score(s.is_blast, s.probability >= cut, average="weighted", sample_weight=w, zero_division=0))
+    return float(f1_score(s.is_blast, s.suspect, average="weighted", sample_weight=w, zero_division=0))
 
 
-def _found(s: Scored, cut: float, w: Weights) -> float:  # noqa: ARG001
+def _found(s: Scored, w: Weights) -> float:
     return float(np.average(s.label[s.is_blast] != "normal", weights=w[s.is_blast]))
 
 
-def _false_blasts(s: Scored, cut: float, w: Weights) -> float:  # noqa: ARG001
+def _false_blasts(s: Scored, w: Weights) -> float:
     return float(np.average(s.label[~s.is_blast] == "blast", weights=w[~s.is_blast]))
 
 
-def _unidentified(s: Scored, cut: float, w: Weights) -> float:  # noqa: ARG001
+def _unidentified(s: Scored, w: Weights) -> float:
     return float(np.average(s.label == "unidentified", weights=w))
 
 
-def _calibration_error(s: Scored, cut: float, w: Weights) -> float:  # noqa: ARG001
+def _calibration_error(s: Scored, w: Weights) -> float:
     return calibration_error(s.probability, s.is_blast, w)
 
 
-_FIGURES: tuple[tuple[str, Callable[[Scored, float, Weights], float], str], ...] = (
+_FIGURES: tuple[tuple[str, Callable[[Scored, Weights], float], str], ...] = (
     ("auroc", _auroc, "both"),
     ("auprc", _auprc, "both"),
     ("weighted_f1", _weighted_f1, "both"),
@@ -101,8 +101,8 @@ def calibration_error(
     return float(np.abs(difference).sum() / total.sum())
 
 
-def figures(s: Scored, cut: float, seen: bool, seed: int = 0) -> list[Figure]:
-    """All figures. cut: blast probability from which a cell is counted as a blast in the two-way figures."""
+def figures(s: Scored, seen: bool, seed: int = 0) -> list[Figure]:
+    """All figures."""
     names = np.unique(s.group)
     found = []
     for name, measure, needs in _FIGURES:
@@ -113,12 +113,12 @@ def figures(s: Scored, cut: float, seen: bool, seed: int = 0) -> list[Figure]:
                 Figure(name, None, None, None, f"needs {ENOUGH_FOR_CALIBRATION} unseen cells; {len(s.is_blast)} here")
             )
         else:
-            value = measure(s, cut, np.ones(len(s.is_blast)))
+            value = measure(s, np.ones(len(s.is_blast)))
             if len(names) < FEW_GROUPS:
-                low, high = _range(s, cut, measure, needs, names)
+                low, high = _range(s, measure, needs, names)
                 how = f"range over {len(names)} groups"
             else:
-                low, high = _bootstrap(s, cut, measure, needs, names, seed)
+                low, high = _bootstrap(s, measure, needs, names, seed)
                 how = f"95 % bootstrap over {len(names)} groups"
             found.append(Figure(name, value, low, high, how))
     return found
@@ -131,7 +131,7 @@ def _possible(is_blast: npt.NDArray[np.bool_], needs: str, weight: Weights | Non
 
 
 def _bootstrap(
-    s: Scored, cut: float, measure: Callable[[Scored, float, Weights], float], needs: str, names: Any, seed: int
+    s: Scored, measure: Callable[[Scored, Weights], float], needs: str, names: Any, seed: int
 ) -> tuple[float | None, float | None]:
     rng = np.random.Generator(np.random.PCG64(seed))
     place = np.searchsorted(names, s.group)
@@ -140,7 +140,7 @@ def _bootstrap(
         times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names)).astype(np.float64)
         weight = times[place]
         if _possible(s.is_blast, needs, weight):
-            values.append(measure(s, cut, weight))
+            values.append(measure(s, weight))
     if len(values) < RESAMPLES // 2:
         return None, None
     low, high = np.quantile(values, [0.025, 0.975])
@@ -148,11 +148,11 @@ def _bootstrap(
 
 
 def _range(
-    s: Scored, cut: float, measure: Callable[[Scored, float, Weights], float], needs: str, names: Any
+    s: Scored, measure: Callable[[Scored, Weights], float], needs: str, names: Any
 ) -> tuple[float | None, float | None]:
     values = []
     for name in names:
         weight = (s.group == name).astype(np.float64)
         if _possible(s.is_blast, needs, weight):
-            values.append(measure(s, cut, weight))
+            values.append(measure(s, weight))
     return (min(values), max(values)) if values else (None, None)

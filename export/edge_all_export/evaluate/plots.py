@@ -44,7 +44,7 @@ def roc(s: Scored, cut: float) -> bytes:
     false, true, _ = roc_curve(s.is_blast, s.probability)
     axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=1)
     axes.plot(false, true, color=_ACCENT, lw=2)
-    at = (s.probability[~s.is_blast] >= cut).mean(), (s.probability[s.is_blast] >= cut).mean()
+    at = s.suspect[~s.is_blast].mean(), s.suspect[s.is_blast].mean()
     axes.plot(*at, "o", color=_INK, label=f"threshold {cut:.3f}")
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title="ROC")
     axes.legend(loc="lower right", frameon=False)

@@ -53,14 +53,16 @@ def evaluation(
     s = scored(used)
     thresholds = {k: float(v) for k, v in engine.contract.thresholds.items()}
     cut = float(engine.contract.extra.get("suspect", thresholds["blast"]))
-    found = figures(s, cut, seen)
+    if used and all(j.cell.segmented for j in used):
+        cut = used[0].cut
+    found = figures(s, seen)
     leaky = bool(engine.contract.extra.get("leaky"))
     title = f"{engine.contract.name} {engine.contract.version}"
     if leaky:
         title = f"LEAKY split by image: {title}"
     if seen and known:
         title += ", on cells it was trained on: no measure of quality"
-    groups = tuple(_group_row(name, [j for j in known if j.group == name], cut) for name in _names(known))
+    groups = tuple(_group_row(name, [j for j in known if j.group == name]) for name in _names(known))
     plain = {f.name: f.value for f in found if f.name in PLAIN}
     values = {
         **plain,
@@ -93,11 +95,10 @@ def _names(judged: Sequence[JudgedCell]) -> list[str]:
     return sorted({j.group for j in judged})
 
 
-def _group_row(name: str, cells: Sequence[JudgedCell], cut: float) -> dict[str, Any]:
-    p = np.array([j.judgement.blast_probability for j in cells])
+def _group_row(name: str, cells: Sequence[JudgedCell]) -> dict[str, Any]:
     blast = np.array([j.cell.kind == "blast" for j in cells])
     label = np.array([str(j.judgement.label) for j in cells])
-    right = (p >= cut) == blast
+    right = np.array([j.is_suspect for j in cells]) == blast
     return {
         "group": name,
         "seen": cells[0].seen,
@@ -132,7 +133,9 @@ def write_evaluation(result: Evaluation, out: Path) -> None:
         _replace(out / "evaluation.json", json.dumps(result.values, indent=1) + "\n")
         _replace(out / "evaluation.html", page(result))
     except OSError as error:
-        raise EdgeAllError(f"cannot write into {out} ({error.strerror})", "free space, or name another --out") from error
+        raise EdgeAllError(
+            f"cannot write into {out} ({error.strerror})", "free space, or name another --out"
+        ) from error
 
 
 def _replace(path: Path, text: str) -> None:

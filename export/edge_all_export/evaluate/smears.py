@@ -53,9 +53,7 @@ def smear_results(
     return [_smear(name, group, models, advance) for name, group in sorted(groups.items())]
 
 
-def _smear(
-    name: str, fields: Iterable[LabelledField], models: Models, advance: Callable[[], None]
-) -> SmearResult:
+def _smear(name: str, fields: Iterable[LabelledField], models: Models, advance: Callable[[], None]) -> SmearResult:
     analysis = Analysis(Profile(), models, None, independent_fields=True)
     smear, each, known, number = Tally(), [], 0, 0
     for index, field in enumerate(fields):

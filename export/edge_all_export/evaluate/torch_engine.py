@@ -46,9 +46,10 @@ def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
                 raise UsageError(f"{where} is of the architecture {checkpoint.architecture}", "this program has none")
             network = LeukocyteNet()
         else:
-            network = build_network(checkpoint.architecture, pretrained=False)
+            segmented = bool(checkpoint.recipe["segmented_output"])
+            network = build_network(checkpoint.architecture, pretrained=False, segmented=segmented)
         network.load_state_dict(checkpoint.weights)
-    except (RuntimeError, AttributeError) as error:
+    except (RuntimeError, AttributeError, KeyError) as error:
         raise UsageError(
             f"the weights in {where} do not fit the network {checkpoint.architecture}",
             "it is a checkpoint of another architecture or version: train it again",

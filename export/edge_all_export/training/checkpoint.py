@@ -32,7 +32,7 @@ class Checkpoint:
     epochs: int
     scores: tuple[float, ...] = ()
     leaky: bool = False
-    decision: dict[str, float] = field(default_factory=dict)
+    decision: dict[str, Any] = field(default_factory=dict)
 
 
 def save_atomically(value: object, path: Path) -> None:

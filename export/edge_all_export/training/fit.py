@@ -20,11 +20,20 @@ CHECKPOINT = "checkpoint.pt"
 RESUME = "resume.pt"
 
 
-def fit(job: Job, out: Path, architecture: str, *, say: Callable[[str], None] = print, resume: bool = True) -> Checkpoint:
+def fit(
+    job: Job,
+    out: Path,
+    architecture: str,
+    *,
+    say: Callable[[str], None] = print,
+    resume: bool = True,
+    watch: Callable[[int, float], None] = lambda *_: None,
+) -> Checkpoint:
     """Train to the end, or on from the last finished epoch in ``out``; the result is the same either way.
 
     Writes out/checkpoint.pt (averaged weights) and TensorBoard's log. Mixed precision on a GPU; data parallel when
-    started by torchrun. Raises EdgeAllError when the loss is no number or the disk is full.
+    started by torchrun. watch(epoch, mean loss) is told of every epoch. Raises EdgeAllError when the loss is no number
+    or the disk is full.
     """
     import ignite.distributed as idist
     from ignite.engine import Engine, Events
@@ -40,7 +49,10 @@ def fit(job: Job, out: Path, architecture: str, *, say: Callable[[str], None] = 
     optimizer = torch.optim.AdamW(groups, lr=recipe["rate"], weight_decay=recipe["weight_decay"])
     steps = recipe["epochs"] * recipe["steps_per_epoch"]
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [g.get("lr", recipe["rate"]) for g in groups], total_steps=steps, pct_start=min(0.5, max(0.1, 2 / steps))
+        optimizer,
+        [g.get("lr", recipe["rate"]) for g in groups],
+        total_steps=steps,
+        pct_start=min(0.5, max(0.1, 2 / steps)),
     )
     on_gpu = device.type == "cuda"
     scaler = torch.amp.GradScaler(device.type, enabled=on_gpu)
@@ -97,6 +109,7 @@ def fit(job: Job, out: Path, architecture: str, *, say: Callable[[str], None] = 
     def _epoch(engine: Engine) -> None:
         epoch = engine.state.epoch
         loss, total[0] = total[0] / recipe["steps_per_epoch"], 0.0
+        watch(epoch, loss)
         words = f"epoch {epoch}/{recipe['epochs']} loss {loss:.3f}"
         value = None
         if job.score is not None:

@@ -1,0 +1,97 @@
+"""edge-all compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_all_export.cli.options import out_option, threads_option
+
+
+@click.command("compare")
+@out_option
+@click.option(
+    "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
+    help="Labelled images; may be given again. Default: EDGE_ALL_DATA.",
+)  # fmt: skip
+@click.option("--networks", metavar="A,B", help="Only these. Default: all there are.")
+@click.option("--folds", default=2, type=click.IntRange(1, 5), show_default=True, help="How many folds of groups.")
+@click.option("--epochs", default=6, type=click.IntRange(1), show_default=True)
+@click.option("--steps", default=50, type=click.IntRange(1), show_default=True, help="Batches an epoch.")
+@threads_option
+def command(
+    out: Path, paths: tuple[Path, ...], networks: str | None, folds: int, epochs: int, steps: int, threads: int | None
+) -> int:
+    """Train every architecture on the same groups with the same budget, and ours; tabulate quality and cost.
+
+    Writes DIR/comparison.csv after each training, and goes on from it when started again; then comparison.html. A
+    network whose loss was still falling when the budget ended is marked unconverged and cannot lose.
+
+    \b
+    Example:
+      edge-all compare --networks blast-net,efficientnet-lite0,mobilenet-v2 --out runs/comparison
+    """
+    import torch
+
+    from edge_all.errors import EdgeAllError, UsageError
+    from edge_all_export.classifier.architectures import build_network
+    from edge_all_export.cli.options import set_threads
+    from edge_all_export.compare import table
+    from edge_all_export.compare.contest import compete, contestants, read_results, recipe_for, write_results
+    from edge_all_export.compare.cost import cost_of
+    from edge_all_export.data.sets import classifier_cells, data_of, sets_sha256
+    from edge_all_export.out_of_fold import cnmc_folds, left_out
+    from edge_all_export.recipe import load_recipe
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", "name a folder for --out")
+    chosen = contestants([n.strip() for n in networks.split(",")] if networks else ())
+    set_threads(threads)
+    recipe = load_recipe("classifier")
+    if paths:
+        recipe = recipe.but(data__paths=[str(p) for p in paths])
+    data = data_of(recipe)
+    sha256 = sets_sha256(data)
+    file = out / "comparison.csv"
+    results = read_results(file)
+    if any(r.data_sha256 != sha256 for r in results):
+        raise UsageError(f"{file} holds results of other data", "name another --out")
+    click.echo("reading and preparing the images")
+    cells = classifier_cells(data, recipe, click.echo)
+    dealt = cnmc_folds(cells) if any(c.source == "cnmc" for c in cells) else [[] for _ in range(5)]
+    for contestant in chosen:
+        own = recipe_for(contestant, recipe, epochs, steps)
+        for number in range(1, folds + 1):
+            fold = f"fold-{number}"
+            if any((r.network, r.pretrained, r.fold, r.recipe_sha256)
+                   == (contestant.network, contestant.pretrained, fold, own.sha256) for r in results):  # fmt: skip
+                continue
+            click.echo(f"{contestant.name}, {fold}")
+            say = lambda line: click.echo(f"  {line}")  # noqa: E731
+            results.append(compete(contestant, fold, left_out(fold, dealt), cells, own, sha256, say))
+            write_results(results, file)
+    names = {c.network for c in chosen}
+    wanted = {recipe_for(c, recipe, epochs, steps).sha256 for c in chosen}
+    shown = [r for r in results if r.network in names and r.recipe_sha256 in wanted]
+    torch.set_num_threads(1)
+    costs = {n: cost_of(build_network(n, pretrained=False, segmented=False)) for n in names}
+    lines = table.lines_of(shown, costs)
+    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else "a CPU"
+    budget = (
+        f"Each network: {epochs} epochs of {steps} batches of {recipe['batch']} on {machine}, {folds} folds; figures "
+        "are means over the folds, with the smallest and the largest."
+    )
+    try:
+        (out / "comparison.html").write_text(table.page(lines, budget))
+        (out / "comparison.png").write_bytes(table.plot(lines))
+    except OSError as error:
+        raise EdgeAllError(f"cannot write into {out} ({error.strerror})", "free space") from error
+    rows = [table.HEAD, *(table.cells_of_line(line) for line in lines)]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(table.HEAD))]
+    for row in rows:
+        click.echo("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+    click.echo(budget)
+    click.echo(table.verdict(lines))
+    click.echo(f"written to {out / 'comparison.html'} and {file}")
+    return 0

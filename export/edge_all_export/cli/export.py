@@ -1,0 +1,83 @@
+"""edge-all export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_all_export.cli.options import out_option, threads_option
+
+_NO_GPU = (
+    "this machine has no NVIDIA GPU to build an engine for; an engine runs only on the GPU model, the TensorRT version "
+    "and the platform that built it, so that one from elsewhere would not load on a Jetson"
+)
+
+
+@click.command("export")
+@click.argument("checkpoint", metavar="[CHECKPOINT]", required=False, type=click.Path(path_type=Path))
+@out_option
+@click.option("--int8", is_flag=True, help="Also INT8 files, each through the gate on unseen groups.")
+@click.option(
+    "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
+    help="Images to calibrate and compare on. Default: those of the checkpoint's recipe.",
+)  # fmt: skip
+@click.option(
+    "--fold", "folds", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
+    help="A checkpoint of the same recipe without some groups, for the gate; may be given again.",
+)  # fmt: skip
+@click.option("--tensorrt", is_flag=True, help="Also build an engine for the GPU in this machine.")
+@threads_option
+def command(
+    checkpoint: Path | None, out: Path, int8: bool, paths: tuple[Path, ...], folds: tuple[Path, ...], tensorrt: bool,
+    threads: int | None,
+) -> int:  # fmt: skip
+    """Turn a trained network into the files a device runs.
+
+    Writes DIR/detector and DIR/classifier (of one CHECKPOINT, that one): float.onnx, fp16.onnx, with --int8 also
+    int8-cpu.onnx and int8-trt.onnx, MODEL_CARD.md and parity.json. An INT8 file that loses too much on groups the
+    network has not seen is not written, and the exit status is 1. Without CHECKPOINT the shipped models.
+
+    \b
+    Example:
+      edge-all export --int8 --out runs/models
+      edge-all export runs/mine/checkpoint.pt --int8 --out runs/mine/models
+    """
+    from edge_all.errors import EdgeAllError, UsageError
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", "name a folder for --out")
+    if tensorrt and not _has_gpu():
+        raise EdgeAllError(_NO_GPU, "copy the ONNX files to the device: it builds its engines from them")
+
+    from edge_all_export.cli.options import set_threads
+    from edge_all_export.export import export
+    from edge_all_export.export_subject import SHIPPED_FOLDS, export_subject
+    from edge_all_export.model_files import CHECKPOINTS, shipped_checkpoint
+    from edge_all_export.training.checkpoint import load_checkpoint
+
+    set_threads(threads)
+    if checkpoint is None and folds:
+        raise UsageError("--fold belongs to a CHECKPOINT of your own", "name the checkpoint, or leave --fold out")
+    files = [checkpoint] if checkpoint else [shipped_checkpoint(name) for name in ("detector", "classifier")]
+    for file in files:
+        made = load_checkpoint(file)
+        of_folds = list(folds) if checkpoint else [CHECKPOINTS / name for name in SHIPPED_FOLDS[made.task]]
+        subject = export_subject(made, of_folds, paths, click.echo) if int8 else None
+        report = export(made, subject, out, click.echo)
+        for parity in report:
+            note = f", {len(parity.float_layers)} layers in float" if parity.float_layers else ""
+            click.echo(f"{made.task} {parity.precision}: largest difference {parity.largest_difference:.4f}{note}")
+        click.echo(f"written to {out / made.task}")
+    return 0
+
+
+def _has_gpu() -> bool:
+    import ctypes
+
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        count = ctypes.c_int(0)
+        return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+    except OSError:
+        return False

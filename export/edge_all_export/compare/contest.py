@@ -1,0 +1,164 @@
+"""Every architecture trained on the same data, groups, budget and augmentation, and tested on the same unseen cells."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_all.errors import EdgeAllError, UsageError
+from edge_all_export.classifier.architectures import ARCHITECTURES
+from edge_all_export.classifier.cells import TrainingCell
+from edge_all_export.classifier.training import classifier_job, logits_of
+from edge_all_export.evaluate.torch_engine import network_of
+from edge_all_export.recipe import Recipe
+from edge_all_export.training.fit import fit
+
+STILL_IMPROVING = 0.03
+"""A training loss that fell by more than this share in the last epoch was still falling when the budget ended."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A network from scratch or from ImageNet weights."""
+
+    network: str
+    pretrained: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.network}, {'ImageNet' if self.pretrained else 'scratch'}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One contestant on one fold. auroc_*, weighted_f1_*: on the fold's unseen cells of a source; NaN without both
+    classes. unconverged: its loss was still falling."""
+
+    network: str
+    pretrained: bool
+    fold: str
+    steps: int
+    batch: int
+    auroc_allidb1: float
+    auroc_cnmc: float
+    weighted_f1_allidb1: float
+    weighted_f1_cnmc: float
+    last_loss: float
+    unconverged: bool
+    recipe_sha256: str
+    data_sha256: str
+
+
+def contestants(names: Sequence[str] = ()) -> list[Contestant]:
+    """Each named network from scratch and, where the weights can be had offline, from ImageNet; no name: all."""
+    for name in names:
+        if name not in ARCHITECTURES:
+            raise UsageError(f"there is no network '{name}'", f"take some of {', '.join(ARCHITECTURES)}")
+    chosen = [a for a in ARCHITECTURES.values() if not names or a.name in names]
+    return [Contestant(a.name, p) for a in chosen for p in ((True, False) if a.imagenet else (False,))]
+
+
+def recipe_for(contestant: Contestant, recipe: Recipe, epochs: int, steps: int) -> Recipe:
+    """The shipped recipe with another network and the contest's budget. The output for segmented cells, which only
+    ours has, is left out for all, and so is the probe that only ours can begin with."""
+    return recipe.but(
+        network=contestant.network,
+        pretrained=contestant.pretrained,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        segmented_output=False,
+        probe_batches=0,
+        rate=5e-4,
+        head_rate=1.0,
+    )
+
+
+def compete(
+    contestant: Contestant,
+    fold: str,
+    is_out: Callable[[str, str], bool],
+    cells: Sequence[TrainingCell],
+    recipe: Recipe,
+    data_sha256: str,
+    say: Say,
+) -> Result:
+    """Train without the fold's groups, test on them."""
+    losses: list[float] = []
+    job = classifier_job(cells, recipe, data_sha256, leave_out=lambda c: is_out(c.source, c.group))
+    with tempfile.TemporaryDirectory() as folder:
+        made = fit(
+            job, Path(folder), contestant.network, say=say, resume=False, watch=lambda _, loss: losses.append(loss)
+        )
+    network = network_of(made)
+    figures: dict[str, tuple[float, float]] = {}
+    for source in ("allidb1", "cnmc"):
+        own = [c for c in cells if c.source == source and c.kind in ("blast", "normal") and is_out(c.source, c.group)]
+        figures[source] = _figures(logits_of(network, own)[:, 0], np.array([c.kind == "blast" for c in own], bool))
+    falling = len(losses) > 1 and losses[-1] < (1 - STILL_IMPROVING) * losses[-2]
+    return Result(
+        contestant.network,
+        contestant.pretrained,
+        fold,
+        recipe["epochs"] * recipe["steps_per_epoch"],
+        recipe["batch"],
+        figures["allidb1"][0],
+        figures["cnmc"][0],
+        figures["allidb1"][1],
+        figures["cnmc"][1],
+        losses[-1],
+        falling,
+        recipe.sha256,
+        data_sha256,
+    )
+
+
+def _figures(logit: np.ndarray, is_blast: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    if not (is_blast.any() and (~is_blast).any()):
+        return float("nan"), float("nan")
+    weighted = f1_score(is_blast, logit >= 0, average="weighted", zero_division=0)
+    return float(roc_auc_score(is_blast, logit)), float(weighted)
+
+
+def read_results(path: Path) -> list[Result]:
+    """Rows of a comparison.csv, oldest first; none where it is not there. Raises UsageError when it is another file."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="") as file:
+            return [_parsed(row) for row in csv.DictReader(file)]
+    except (KeyError, ValueError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no table of a comparison", "name another --out") from error
+
+
+def _parsed(row: dict[str, str]) -> Result:
+    kinds = {"str": str, "int": int, "float": float, "bool": lambda v: {"True": True, "False": False}[v]}
+    values: dict[str, Any] = {f.name: kinds[str(f.type)](row[f.name]) for f in fields(Result)}
+    return Result(**values)
+
+
+def write_results(results: Sequence[Result], path: Path) -> None:
+    """The whole table, under a temporary name first."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, [f.name for f in fields(Result)], lineterminator="\n")
+            writer.writeheader()
+            for r in results:
+                rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in asdict(r).items()}
+                writer.writerow(rounded)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or name another --out") from error

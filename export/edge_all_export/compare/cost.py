@@ -1,0 +1,77 @@
+"""What a network costs: parameters, multiply-adds, bytes, milliseconds."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from edge_all_export.classifier.cells import SIDE
+from edge_all_export.to_onnx import OPSET, session_of
+
+RUNS = 100
+
+
+@dataclass(frozen=True)
+class Cost:
+    """multiply_adds of one crop; milliseconds of one call at batch 1 and 8, ONNX Runtime, float, one thread."""
+
+    parameters: int
+    multiply_adds: int
+    file_bytes: int
+    ms_batch_1: float
+    ms_batch_8: float
+
+
+def cost_of(network: nn.Module) -> Cost:
+    """Measured on this machine, median of 100 calls."""
+    network = network.cpu().eval()
+    parameters = sum(p.numel() for p in network.parameters())
+    model = _onnx(network)
+    session = session_of(model)
+    ms = [_milliseconds(session, n) for n in (1, 8)]
+    return Cost(parameters, multiply_adds(network), model.ByteSize(), *ms)
+
+
+def multiply_adds(network: nn.Module) -> int:
+    """Of convolutions and linear layers for one crop, by PyTorch's counter (two of its operations are one)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(torch.zeros(1, 3, SIDE, SIDE))
+    return int(counter.get_total_flops()) // 2
+
+
+def _onnx(network: nn.Module) -> onnx.ModelProto:
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        network,
+        (torch.zeros(2, 3, SIDE, SIDE),),
+        buffer,
+        input_names=["image"],
+        output_names=["logits"],
+        dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    model = onnx.load_from_string(buffer.getvalue())
+    model.ir_version = 10
+    return model
+
+
+def _milliseconds(session: object, batch: int) -> float:
+    image = np.random.default_rng(0).uniform(0, 255, (batch, 3, SIDE, SIDE)).astype(np.float32)
+    times = []
+    for i in range(RUNS + 10):
+        begun = time.perf_counter()
+        session.run(None, {"image": image})  # type: ignore[attr-defined]
+        if i >= 10:
+            times.append(time.perf_counter() - begun)
+    return statistics.median(times) * 1000

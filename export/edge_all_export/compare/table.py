@@ -1,0 +1,129 @@
+"""The comparison as a table, a plot and a page."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_all_export.classifier.architectures import OURS
+from edge_all_export.compare.contest import Contestant, Result
+from edge_all_export.compare.cost import Cost
+
+
+@dataclass(frozen=True)
+class Line:
+    """A contestant over its folds: (mean, smallest, largest) of each figure."""
+
+    contestant: Contestant
+    folds: int
+    figures: Mapping[str, tuple[float, float, float]]
+    unconverged: bool
+    cost: Cost
+
+
+FIGURES = ("auroc_allidb1", "auroc_cnmc", "weighted_f1_allidb1", "weighted_f1_cnmc")
+HEAD = ("network", "AUROC allidb1", "AUROC cnmc", "wF1 allidb1", "wF1 cnmc", "parameters", "M MAdds", "MB",
+        "ms at 1", "ms at 8", "")  # fmt: skip
+
+
+def lines_of(results: Sequence[Result], costs: Mapping[str, Cost]) -> list[Line]:
+    """One line a contestant, best mean AUROC first."""
+    lines = []
+    for contestant in dict.fromkeys(Contestant(r.network, r.pretrained) for r in results):
+        own = [r for r in results if (r.network, r.pretrained) == (contestant.network, contestant.pretrained)]
+        figures = {}
+        for name in FIGURES:
+            values = [v for v in (getattr(r, name) for r in own) if not np.isnan(v)]
+            figures[name] = (float(np.mean(values)), min(values), max(values)) if values else (np.nan,) * 3
+        lines.append(Line(contestant, len(own), figures, any(r.unconverged for r in own), costs[contestant.network]))
+    return sorted(lines, key=lambda line: -mean_auroc(line))
+
+
+def mean_auroc(line: Line) -> float:
+    """Over both sources."""
+    return float(np.nanmean([line.figures["auroc_allidb1"][0], line.figures["auroc_cnmc"][0]]))
+
+
+def cells_of_line(line: Line) -> tuple[str, ...]:
+    """As text, in HEAD's order."""
+    cost = line.cost
+    figures = [f"{m:.3f} ({low:.3f} to {high:.3f})" for m, low, high in (line.figures[f] for f in FIGURES)]
+    return (
+        line.contestant.name,
+        *figures,
+        f"{cost.parameters:,}",
+        f"{cost.multiply_adds / 1e6:.1f}",
+        f"{cost.file_bytes / 1e6:.2f}",
+        f"{cost.ms_batch_1:.2f}",
+        f"{cost.ms_batch_8:.2f}",
+        "unconverged" if line.unconverged else "",
+    )
+
+
+def verdict(lines: Sequence[Line]) -> str:
+    """What the comparison says of ours. A network that was still improving cannot lose."""
+    ours = next((line for line in lines if line.contestant.network == OURS), None)
+    others = [line for line in lines if line.contestant.network != OURS]
+    if ours is None or not others:
+        return "ours was not compared with another"
+    converged = [line for line in others if not line.unconverged]
+    open_ones = sorted({line.contestant.name for line in others if line.unconverged})
+    words = []
+    if converged:
+        best = max(converged, key=mean_auroc)
+        lead = mean_auroc(ours) - mean_auroc(best)
+        share = ours.cost.multiply_adds / best.cost.multiply_adds
+        words.append(
+            f"ours {'leads' if lead > 0 else 'does not lead'} on mean AUROC, {mean_auroc(ours):.3f} against "
+            f"{mean_auroc(best):.3f} of {best.contestant.name}, at {share:.2f} of its multiply-adds"
+        )
+    if open_ones:
+        words.append(f"not decided against {', '.join(open_ones)}: still improving when the budget ended")
+    return "; ".join(words)
+
+
+def plot(lines: Sequence[Line]) -> bytes:
+    """Mean AUROC over multiply-adds, PNG."""
+    import io
+
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 4.5), dpi=110, layout="constrained")
+    for line in lines:
+        ours = line.contestant.network == OURS
+        x, y = line.cost.multiply_adds / 1e6, mean_auroc(line)
+        face = "none" if line.unconverged else None
+        axes.scatter([x], [y], s=60, color="#7a1fa2" if ours else "#555555", facecolors=face)
+        axes.annotate(line.contestant.name, (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8)
+    axes.set(
+        xscale="log", xlabel="million multiply-adds a cell", ylabel="AUROC, mean of allidb1 and cnmc, unseen groups"
+    )
+    axes.set_title("open circle: still improving when the budget ended", fontsize=9)
+    axes.grid(color="#e6e6e6")
+    axes.margins(x=0.2)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def page(lines: Sequence[Line], budget: str) -> str:
+    """HTML with table and plot."""
+    rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}" for c in cells_of_line(line)) + "</tr>" for line in lines)
+    picture = base64.b64encode(plot(lines)).decode()
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Comparison of classifiers</title><style>"
+        "body{font:15px/1.5 system-ui;max-width:1150px;margin:2em auto;padding:0 1em}td,th{padding:.2em .6em;"
+        "text-align:left;border-bottom:1px solid #eee}</style><h1>Comparison of classifiers</h1>"
+        f"<p>{html.escape(budget)}</p><p>{html.escape(verdict(lines))}.</p>"
+        f"<table><tr>{''.join(f'<th>{h}' for h in HEAD)}</tr>{rows}</table>"
+        f'<img alt="AUROC over multiply-adds" src="data:image/png;base64,{picture}">'
+        "<p>Research use only, not a diagnosis.</p></html>\n"
+    )

@@ -1,0 +1,78 @@
+"""From a checkpoint and labelled images to what its export needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_all.errors import UsageError
+from edge_all_export.export import Say, Subject
+from edge_all_export.quantization_aware import trained_with_rounding
+from edge_all_export.recipe import Recipe
+from edge_all_export.splits import any_matches
+from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint
+
+if TYPE_CHECKING:
+    from edge_all_export.classifier.cells import TrainingCell
+    from edge_all_export.detector.samples import PreparedField
+
+SHIPPED_FOLDS = {
+    "classifier": tuple(f"classifier-fold-{n}.pt" for n in range(1, 6)),
+    "detector": tuple(f"detector-out-{s}.pt" for s in (*"ABCDEG", "bccd")),
+}
+"""The shipped models have seen every group: their folds, by the same recipe, stand in for them at the gate."""
+
+
+def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path], say: Say) -> Subject:
+    """Read the images and tie them to the checkpoint. paths: images; none: those that the recipe names.
+
+    Raises UsageError where the gate would have too little to judge by.
+    """
+    from edge_all_export.data.sets import classifier_cells, data_of, detector_fields
+    from edge_all_export.data.survey import survey
+
+    folds = [load_checkpoint(f) for f in fold_files]
+    if any((f.task, f.architecture) != (checkpoint.task, checkpoint.architecture) for f in folds):
+        raise UsageError("a fold is a checkpoint of another network", f"name folds of {checkpoint.architecture}")
+    folds = [f for f in (checkpoint, *folds) if f.unseen_groups]
+    recipe = Recipe(checkpoint.recipe_name, checkpoint.recipe)
+    if paths:
+        recipe = recipe.but(data__paths=[str(p) for p in paths])
+    say(f"{checkpoint.task}: reading and preparing images to calibrate and compare on")
+    data = survey(data_of(recipe)).data
+    if checkpoint.task == "classifier":
+        from edge_all_export.classifier.training import classifier_job
+        from edge_all_export.subjects import ClassifierComparison, classifier_calibration
+
+        cells = classifier_cells(data, recipe, say)
+        compare = ClassifierComparison(folds, cells)
+        return Subject(
+            checkpoint,
+            compare.folds,
+            [classifier_calibration(f, cells) for f in compare.folds],
+            classifier_calibration(checkpoint, cells),
+            compare,
+            lambda c: trained_with_rounding(
+                c, lambda r: classifier_job(cells, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
+            ),
+        )
+    from edge_all_export.detector.training import detector_job
+    from edge_all_export.detector_subject import DetectorComparison, detector_calibration
+
+    fields = detector_fields(data, recipe, say)
+    comparison = DetectorComparison(folds, fields, recipe["found"])
+    return Subject(
+        checkpoint,
+        comparison.folds,
+        [detector_calibration(f, fields) for f in comparison.folds],
+        detector_calibration(checkpoint, fields),
+        comparison,
+        lambda c: trained_with_rounding(
+            c, lambda r: detector_job(fields, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
+        ),
+    )
+
+
+def _is_unseen(checkpoint: Checkpoint, item: TrainingCell | PreparedField) -> bool:
+    return any_matches(checkpoint.unseen_groups, item.source, item.group)

@@ -1,0 +1,112 @@
+"""What an export needs beside the checkpoint: cells or fields to calibrate on, and unseen ones to compare on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import onnx
+
+from edge_all.errors import UsageError
+from edge_all.vocabulary import Image
+from edge_all_export.classifier.cells import TrainingCell
+from edge_all_export.classifier.samples import plain_view
+from edge_all_export.gate import LEAST_CELLS, Check, classifier_checks
+from edge_all_export.model_files import decision_of
+from edge_all_export.quantize import ENOUGH, Calibration
+from edge_all_export.splits import any_matches
+from edge_all_export.to_onnx import run_model
+from edge_all_export.training.checkpoint import Checkpoint
+
+Item = TypeVar("Item")
+CALIBRATED_ON = 640
+
+
+def spread(items: Sequence[Item], group: Callable[[Item], str], count: int) -> list[Item]:
+    """``count`` items, in turn from each group, evenly within it; always the same ones."""
+    pools: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        pools[group(item)].append(item)
+    each = dict.fromkeys(sorted(pools), 0)
+    while sum(each.values()) < min(count, len(items)):
+        for name, pool in sorted(pools.items()):
+            if each[name] < len(pool) and sum(each.values()) < count:
+                each[name] += 1
+    chosen: list[Item] = []
+    for name, pool in sorted(pools.items()):
+        places = np.linspace(0, len(pool) - 1, each[name]).round().astype(int) if each[name] else []
+        chosen += [pool[i] for i in dict.fromkeys(places)]
+    return chosen
+
+
+def seen_by(checkpoint: Checkpoint, source: str, group: str) -> bool:
+    """Whether the checkpoint was trained on a group."""
+    return any_matches(checkpoint.seen_groups, source, group)
+
+
+def classifier_calibration(checkpoint: Checkpoint, cells: Sequence[TrainingCell]) -> Calibration:
+    """Real leukocytes that the checkpoint was trained on, spread over its subjects. Raises UsageError."""
+    real = [
+        c
+        for c in cells
+        if c.source != "simulator" and c.kind in ("blast", "normal") and seen_by(checkpoint, c.source, c.group)
+    ]
+    chosen = spread(real, lambda c: f"{c.source}/{c.group}", CALIBRATED_ON)
+    if len(chosen) < ENOUGH:
+        # Calibration refuses what is far too little; more views of few cells would only look like enough.
+        chosen = real
+    return Calibration([plain_view(c) for c in chosen], [f"{c.source}/{c.group}" for c in chosen],
+                       checkpoint.unseen_groups)  # fmt: skip
+
+
+class ClassifierComparison:
+    """Float against quantized on the cells that each fold has not seen."""
+
+    def __init__(self, folds: Sequence[Checkpoint], cells: Sequence[TrainingCell]) -> None:
+        """Raises UsageError where there are too few."""
+        self._tests: list[tuple[Checkpoint, list[TrainingCell], Image]] = []
+        for fold in folds:
+            unseen = [
+                c
+                for c in cells
+                if c.kind in ("blast", "normal")
+                and any_matches(fold.unseen_groups, c.source, c.group)
+                and not seen_by(fold, c.source, c.group)
+            ]
+            if unseen:
+                self._tests.append((fold, unseen, np.stack([plain_view(c) for c in unseen])))
+        self.folds = [fold for fold, _, _ in self._tests]
+        blasts = sum(c.kind == "blast" for _, cells, _ in self._tests for c in cells)
+        normals = sum(len(cells) for _, cells, _ in self._tests) - blasts
+        if min(blasts, normals) < LEAST_CELLS:
+            raise UsageError(
+                f"the gate needs {LEAST_CELLS} blasts and {LEAST_CELLS} normal cells that the checkpoint has not "
+                f"seen; there are {blasts} and {normals}",
+                "leave groups out in the recipe ([data] leave_out), or name checkpoints of folds with --fold",
+            )
+
+    def __call__(self, pairs: Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]) -> list[Check]:
+        """The gate's checks, all folds' cells together."""
+        before, after, blast, labels, suspect = [], [], [], ([], []), []  # type: ignore[var-annotated]
+        for (fold, cells, views), (float_model, quantized_model) in zip(self._tests, pairs, strict=True):
+            decision = decision_of(fold)
+            probabilities = []
+            for k, model in enumerate((float_model, quantized_model)):
+                outputs = run_model(model, views, batch=32)
+                own = decision.segmented or decision
+                third = outputs[2] if len(outputs) > 2 else outputs[0]
+                alone = np.array([c.segmented for c in cells])
+                p = np.where(alone, third, outputs[0])
+                high, low = np.where(alone, own.blast, decision.blast), np.where(alone, own.normal, decision.normal)
+                label = np.where(p >= high, "blast", np.where(p < low, "normal", "unidentified"))
+                labels[k].extend(np.where(outputs[1] >= decision.unfamiliar, "unidentified", label))
+                probabilities.append(p)
+            before.append(probabilities[0])
+            after.append(probabilities[1])
+            blast.append(np.array([c.kind == "blast" for c in cells]))
+            suspect.append(np.where(alone, own.suspect, decision.suspect))
+        return classifier_checks(
+            np.concatenate(before), np.concatenate(after), np.concatenate(blast), *labels, np.concatenate(suspect)
+        )
