@@ -52,8 +52,7 @@ class Judge:
         return judged
 
     def _batch(self, crops: Sequence[Image]) -> list[Judgement]:
-        outputs = self._engine.run(np.stack(crops))
-        probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in outputs[:2])
+        probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in self._engine.run(np.stack(crops)))
         if not (np.isfinite(probability).all() and np.isfinite(unfamiliarity).all()):
             raise ModelError(
                 f"{self._engine.contract.name} gave a value that is no number",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +31,6 @@ class Decision:
     suspect: float = 0.5
     """Where a cell must be one or the other: from here a blast. For two-way figures only; the device has three
     labels."""
-    segmented: Decision | None = None
-    """The same for cells cut out of their surroundings, which no device sees."""
-
-    @staticmethod
-    def of(values: Mapping[str, Any]) -> Decision:
-        """From dataclasses.asdict."""
-        inner = values.get("segmented")
-        return Decision(**{**values, "segmented": Decision.of(inner) if inner else None})
 
     def probability(self, logit: FloatArray) -> FloatArray:
         """Calibrated blast probability."""
@@ -62,19 +52,22 @@ def choose_decision(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.
     suspect = 0.999 * float(np.quantile(p[is_blast], 1 - SENSITIVITY, method="lower"))
     # A threshold on a cell itself would call that cell the other way.
     normal, blast = normal * 0.999, min(max(blast * 1.001, normal * 1.001), 0.999)
-    unfamiliar = float(np.quantile(unfamiliarity, FAMILIAR, method="higher"))
-    return Decision(scale, shift, blast, min(normal, blast), min(max(unfamiliar, 0.05), 0.95), suspect)
+    return Decision(scale, shift, blast, min(normal, blast), _unfamiliar(unfamiliarity), suspect)
 
 
-def choose_two_way(logit: FloatArray, is_blast: npt.NDArray[np.bool_], unfamiliar: float) -> Decision:
-    """For cells of a study, where no smear is at stake: the one threshold with the highest weighted F1 serves all."""
+def _unfamiliar(unfamiliarity: FloatArray) -> float:
+    return min(max(float(np.quantile(unfamiliarity, FAMILIAR, method="higher")), 0.05), 0.95)
+
+
+def choose_two_way(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]) -> Decision:
+    """For cells of a study, where no smear is at stake: one threshold, that with the highest weighted F1."""
     from sklearn.metrics import f1_score
 
     scale, shift = _platt(logit, is_blast)
     p = 1 / (1 + np.exp(-(scale * logit + shift)))
     cuts = np.linspace(0.2, 0.8, 121)
     cut = float(max(cuts, key=lambda c: f1_score(is_blast, p >= c, average="weighted")))
-    return Decision(scale, shift, cut, cut, unfamiliar, cut)
+    return Decision(scale, shift, cut, cut, _unfamiliar(unfamiliarity), cut)
 
 
 def _platt(logit: FloatArray, is_blast: npt.NDArray[np.bool_]) -> tuple[float, float]:

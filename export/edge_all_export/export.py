@@ -13,6 +13,7 @@ import onnx
 
 from edge_all.errors import EdgeAllError
 from edge_all_export.gate import Check
+from edge_all_export.model_files import model_name
 from edge_all_export.quantize import Calibration, contract_of, in_fp16, layers, quantized
 from edge_all_export.to_onnx import finished, float_model, run_model, write_model
 from edge_all_export.training.checkpoint import Checkpoint
@@ -82,7 +83,7 @@ def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say)
                     "nothing was written; deploy the float file, or train a network that quantizes better",
                 )
             made[precision] = int8_model
-    _write(out / task, made, report, checkpoint)
+    _write(out / model_name(checkpoint), made, report, checkpoint)
     return report
 
 

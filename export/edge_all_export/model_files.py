@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
@@ -40,24 +40,13 @@ def classifier_contract(checkpoint: Checkpoint, decision: Decision) -> Contract:
         version=str(checkpoint.recipe["version"]),
         um_per_px=CELL_UM_PER_PX,
         input_px=SIDE,
-        outputs=OUTPUTS if decision.segmented is None else (*OUTPUTS, SEGMENTED_OUTPUT),
+        outputs=("blast_probability", "unfamiliarity"),
         thresholds={"blast": decision.blast, "normal": decision.normal, "unfamiliar": decision.unfamiliar},
         training_data=_sources(checkpoint),
         unseen_groups=checkpoint.unseen_groups,
         window="disc",
-        extra={**_provenance(checkpoint), "suspect": decision.suspect, **_segmented(decision)},
+        extra={**_provenance(checkpoint), "suspect": decision.suspect, "cells": checkpoint.recipe["cells"]},
     )
-
-
-OUTPUTS = ("blast_probability", "unfamiliarity")
-SEGMENTED_OUTPUT = "segmented_blast_probability"
-
-
-def _segmented(decision: Decision) -> dict[str, object]:
-    if decision.segmented is None:
-        return {}
-    own = decision.segmented
-    return {"segmented": {"blast": own.blast, "normal": own.normal, "suspect": own.suspect}}
 
 
 def _sources(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -81,9 +70,17 @@ def decision_of(checkpoint: Checkpoint) -> Decision:
     if not values:
         from edge_all_export.training.checkpoint import load_checkpoint
 
-        values = load_checkpoint(shipped_checkpoint("classifier")).decision
-    decision = Decision.of(values)
-    return decision if checkpoint.recipe["segmented_output"] else replace(decision, segmented=None)
+        values = load_checkpoint(shipped_checkpoint(model_name(checkpoint))).decision
+    return Decision(**values)
+
+
+def model_name(checkpoint: Checkpoint) -> str:
+    """detector, classifier, or classifier-segmented: its folder among exported files."""
+    segmented = checkpoint.task == "classifier" and checkpoint.recipe["cells"] == "segmented"
+    return SEGMENTED if segmented else checkpoint.task
+
+
+SEGMENTED = "classifier-segmented"
 
 
 def with_decision(checkpoint: Checkpoint, decision: Decision) -> Checkpoint:
@@ -94,8 +91,7 @@ def with_decision(checkpoint: Checkpoint, decision: Decision) -> Checkpoint:
 
 def deployed_classifier(network: nn.Module, decision: Decision) -> DeployedBlastNet:
     """With calibration."""
-    own = decision.segmented
-    return DeployedBlastNet(network, decision.scale, decision.shift, (own.scale, own.shift) if own else None)
+    return DeployedBlastNet(network, decision.scale, decision.shift)
 
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"

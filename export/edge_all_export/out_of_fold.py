@@ -27,7 +27,7 @@ from edge_all_export.detector.network import DeployedLeukocyteNet, LeukocyteNet
 from edge_all_export.detector.samples import UM_PER_PX, PreparedField
 from edge_all_export.detector.training import ARCHITECTURE, detector_job
 from edge_all_export.evaluate.torch_engine import network_of
-from edge_all_export.model_files import CHECKPOINTS
+from edge_all_export.model_files import CHECKPOINTS, SEGMENTED
 from edge_all_export.recipe import Recipe, load_recipe
 from edge_all_export.splits import balanced_folds
 from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -45,10 +45,18 @@ DETECTOR_FOLDS: dict[str, IsOut] = {
 
 SERIES_PAIRS = ("AC", "DG", "BE")
 """One with blasts and one healthy at a time."""
-CLASSIFIER_FOLDS = ("fold-1", "fold-2", "fold-3", "fold-4", "fold-5", "simulator-only")
-"""Folds 1 to 5 each leave out a fifth of C-NMC's subjects; the first three a pair of ALL-IDB1's series too, the
-fourth PBC, the fifth the simulator."""
-SERIES_FOLDS = CLASSIFIER_FOLDS[:3]
+CLASSIFIER_FOLDS: dict[str, IsOut] = {
+    **{
+        f"out-{pair}": (lambda source, group, pair=pair: source == "allidb1" and group in pair)  # type: ignore[misc]
+        for pair in SERIES_PAIRS
+    },
+    "out-pbc": lambda source, _: source == "pbc",
+    "real-only": lambda source, _: source == "simulator",
+    "simulator-only": lambda source, _: source != "simulator",
+}
+SERIES_FOLDS = tuple(f"out-{pair}" for pair in SERIES_PAIRS)
+SEGMENTED_FOLDS = tuple(f"fold-{n}" for n in range(1, 6))
+"""Of classifier-segmented: each leaves out a fifth of C-NMC's subjects, linked ones together."""
 
 DETECTION_COLUMNS = ("fold", "source", "group", "file", "x_px", "y_px", "radius_px", "score", "smudge")
 CELL_COLUMNS = ("fold", "source", "group", "name", "kind", "detail", "blast_logit", "unfamiliar_logit")
@@ -60,30 +68,15 @@ RUNS = HOME / "runs" / "folds"
 Item = TypeVar("Item", TrainingCell, PreparedField)
 
 
-def cnmc_folds(cells: Sequence[TrainingCell], count: int = 5) -> list[list[str]]:
-    """C-NMC's subjects dealt into folds, linked ones together."""
+def segmented_fold(fold: str, cells: Sequence[TrainingCell]) -> IsOut:
+    """The subjects that one of SEGMENTED_FOLDS never sees; whatever their source."""
     groups: dict[str, tuple[str, int]] = {}
     for cell in cells:
-        if cell.source == "cnmc":
-            groups[cell.group] = (cell.kind, groups.get(cell.group, ("", 0))[1] + 1)
-    return balanced_folds(groups, count)
-
-
-def left_out(fold: str, folds: Sequence[Sequence[str]]) -> IsOut:
-    """What a fold of the classifier never sees."""
-    if fold == "simulator-only":
-        return lambda source, _: source != "simulator"
-    number = int(fold.removeprefix("fold-")) - 1
-    subjects = set(folds[number])
-
-    def is_out(source: str, group: str) -> bool:
-        if source == "cnmc":
-            return group in subjects
-        if source == "allidb1":
-            return number < len(SERIES_PAIRS) and group in SERIES_PAIRS[number]
-        return (source == "pbc" and number == 3) or (source == "simulator" and number == 4)
-
-    return is_out
+        if cell.kind in ("blast", "normal"):
+            name = f"{cell.source}/{cell.group}"
+            groups[name] = (cell.kind, groups.get(name, ("", 0))[1] + 1)
+    subjects = set(balanced_folds(groups, len(SEGMENTED_FOLDS))[SEGMENTED_FOLDS.index(fold)])
+    return lambda source, group: f"{source}/{group}" in subjects
 
 
 @lru_cache(maxsize=1)
@@ -91,34 +84,49 @@ def _sets() -> list[DataSet]:
     return data_of(load_recipe("classifier"))
 
 
-@lru_cache(maxsize=1)
-def _cells() -> tuple[TrainingCell, ...]:
-    return tuple(classifier_cells(_sets(), load_recipe("classifier")))
+@lru_cache(maxsize=2)
+def _cells(name: str) -> tuple[TrainingCell, ...]:
+    return tuple(classifier_cells(_sets(), load_recipe(name)))
 
 
-def classifier_fold(fold: str, recipe: Recipe) -> Checkpoint:
-    """The fold's checkpoint, from export/checkpoints where it belongs to this recipe and data, else trained."""
-    cells = _cells()
-    sha256 = _sha256()
-    path = CHECKPOINTS / ("classifier.pt" if fold == "all" else f"classifier-{fold}.pt")
+def classifier_is_out(name: str, fold: str) -> IsOut:
+    """What a fold of "classifier" or "classifier-segmented" never sees; "all": nothing."""
+    if fold == "all":
+        return lambda _source, _group: False
+    return segmented_fold(fold, _cells(name)) if name == SEGMENTED else CLASSIFIER_FOLDS[fold]
+
+
+def checkpoint_path(name: str, fold: str) -> Path:
+    """export/checkpoints/NAME-FOLD.pt; of "all" NAME.pt."""
+    return CHECKPOINTS / (f"{name}.pt" if fold == "all" else f"{name}-{fold}.pt")
+
+
+def _kept(path: Path, recipe: Recipe) -> Checkpoint | None:
     if path.is_file():
         there = load_checkpoint(path)
-        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, sha256):
+        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, _sha256()):
             return there
-    out = left_out(fold, cnmc_folds(cells)) if fold != "all" else (lambda _s, _g: False)
-    job = classifier_job(cells, recipe, sha256, leave_out=lambda c: out(c.source, c.group))
-    made = fit(job, RUNS / f"classifier-{fold}", recipe["network"], say=_say(f"classifier {fold}"))
+    return None
+
+
+def classifier_fold(name: str, fold: str) -> Checkpoint:
+    """A fold of "classifier" or "classifier-segmented": the checkpoint that is there where it belongs to this recipe
+    and data, else trained."""
+    recipe, path = load_recipe(name), checkpoint_path(name, fold)
+    if (there := _kept(path, recipe)) is not None:
+        return there
+    out = classifier_is_out(name, fold)
+    job = classifier_job(_cells(name), recipe, _sha256(), leave_out=lambda c: out(c.source, c.group))
+    made = fit(job, RUNS / f"{name}-{fold}", recipe["network"], say=_say(f"{name} {fold}"))
     save_checkpoint(made, path)
     return made
 
 
 def detector_fold(fold: str, recipe: Recipe, prepared: Callable[[], Sequence[PreparedField]]) -> Checkpoint:
     """As classifier_fold, of the detector; "all" leaves nothing out."""
-    path = CHECKPOINTS / ("detector.pt" if fold == "all" else f"detector-{fold}.pt")
-    if path.is_file():
-        there = load_checkpoint(path)
-        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, _sha256()):
-            return there
+    path = checkpoint_path("detector", fold)
+    if (there := _kept(path, recipe)) is not None:
+        return there
     out = DETECTOR_FOLDS.get(fold, lambda _s, _g: False)
     job = detector_job(prepared(), recipe, _sha256(), leave_out=lambda f: out(f.source, f.group))
     made = fit(job, RUNS / f"detector-{fold}", ARCHITECTURE, say=_say(f"detector {fold}"))
@@ -178,27 +186,21 @@ def detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[ob
         )
 
 
-def tested(fold: str, cells: Sequence[TrainingCell]) -> list[TrainingCell]:
-    """The cells that a fold's network has not seen and is asked about."""
-    is_out = left_out(fold, cnmc_folds(cells))
-    found = [c for c in cells if is_out(c.source, c.group)]
-    if fold == "simulator-only":
-        return [c for c in found if c.source == "allidb1" and c.kind in ("blast", "normal")]
-    return found
-
-
 def write_cells(output: Path) -> None:
-    """cells.csv: the logits of cells of groups never seen."""
-    recipe = load_recipe("classifier")
-    cells = _cells()
-    rows: list[tuple[object, ...]] = []
-    for fold in CLASSIFIER_FOLDS:
-        network = network_of(classifier_fold(fold, recipe))
-        own = tested(fold, cells)
-        for cell, (blast, unfamiliar) in zip(own, logits_of(network, own), strict=True):
-            logits = (round(float(blast), 4), round(float(unfamiliar), 4))
-            rows.append((fold, cell.source, cell.group, cell.name, cell.kind, cell.detail, *logits))
-    _write(output / "cells.csv", CELL_COLUMNS, rows, recipe)
+    """cells.csv, and segmented_cells.csv: the logits of cells of groups never seen."""
+    for name, folds in (("classifier", tuple(CLASSIFIER_FOLDS)), (SEGMENTED, SEGMENTED_FOLDS)):
+        rows: list[tuple[object, ...]] = []
+        for fold in folds:
+            network = network_of(classifier_fold(name, fold))
+            is_out = classifier_is_out(name, fold)
+            own = [c for c in _cells(name) if is_out(c.source, c.group)]
+            if fold == "simulator-only":
+                own = [c for c in own if c.source == "allidb1" and c.kind in ("blast", "normal")]
+            for cell, (blast, unfamiliar) in zip(own, logits_of(network, own), strict=True):
+                logits = (round(float(blast), 4), round(float(unfamiliar), 4))
+                rows.append((fold, cell.source, cell.group, cell.name, cell.kind, cell.detail, *logits))
+        file = "cells.csv" if name == "classifier" else "segmented_cells.csv"
+        _write(output / file, CELL_COLUMNS, rows, load_recipe(name))
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]], recipe: Recipe) -> None:
@@ -213,7 +215,8 @@ def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
 
 def train_all() -> None:
     """Every fold and the shipped networks, and the predictions on unseen groups; what is there already stays."""
-    classifier_fold("all", load_recipe("classifier"))
+    for name in ("classifier", SEGMENTED):
+        classifier_fold(name, "all")
     write_cells(OUT_OF_FOLD)
     write_detections(OUT_OF_FOLD)
     recipe = load_recipe("detector")
@@ -221,8 +224,8 @@ def train_all() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Folds named: train those of the classifier, or with "detector:" before the name, of the detector. "cells",
-    "detections": write those predictions. None named: everything."""
+    """NAME:FOLD ...: train those (classifier:out-AC, classifier-segmented:fold-1, detector:all). "cells", "detections":
+    write those predictions. None named: everything."""
     from edge_all_export.data.root import data_root
 
     if data_root() is None:
@@ -231,24 +234,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not named:
         train_all()
     detector = load_recipe("detector")
-    fields: list[PreparedField] = []
 
+    @lru_cache(maxsize=1)
     def prepared() -> Sequence[PreparedField]:
-        if not fields:
-            fields.extend(detector_fields(_sets(), detector))
-        return fields
+        return detector_fields(_sets(), detector)
 
-    for name in named:
-        if name in (*CLASSIFIER_FOLDS, "all"):
-            classifier_fold(name, load_recipe("classifier"))
-        elif name.removeprefix("detector:") in (*DETECTOR_FOLDS, "all"):
-            detector_fold(name.removeprefix("detector:"), detector, prepared)
-        elif name == "cells":
+    for word in named:
+        name, _, fold = word.partition(":")
+        if name == "detector" and fold in (*DETECTOR_FOLDS, "all"):
+            detector_fold(fold, detector, prepared)
+        elif fold in {"classifier": (*CLASSIFIER_FOLDS, "all"), SEGMENTED: (*SEGMENTED_FOLDS, "all")}.get(name, ()):
+            classifier_fold(name, fold)
+        elif word == "cells":
             write_cells(OUT_OF_FOLD)
-        elif name == "detections":
+        elif word == "detections":
             write_detections(OUT_OF_FOLD)
         else:
-            sys.exit(f"there is no fold {name}")
+            sys.exit(f"there is no fold {word}")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ _COMMON = {
     "task": _Key('"detector" or "classifier"', lambda v: v in ("detector", "classifier")),
     "version": _Key("a text", _text),
     "seed": _Key("a whole number from 0", _whole(0, 2**31)),
-    "epochs": _Key("a whole number from 1 to 10000", _whole(1, 10000)),
+    "epochs": _Key("a whole number from 0 to 10000", _whole(0, 10000)),
     "steps_per_epoch": _Key("a whole number from 1 to 100000", _whole(1, 100000)),
     "batch": _Key("a whole number from 1 to 4096", _whole(1, 4096)),
     "rate": _Key("a number over 0, at most 1", lambda v: _number(0, 1)(v) and v > 0),
@@ -75,14 +75,16 @@ _COMMON = {
     "simulator.query": _Key("a text", _text, ""),
     "simulator.defocus": _Key("a list of numbers from 0 to 10", _list(_number(0, 10)), [0.0]),
 }
+CELLS = ("field", "segmented")
 _OF_TASK = {
     "detector": {"found": _Key("a number from 0 to 1", _number(0, 1))},
     "classifier": {
         "network": _Key("the name of an architecture", _text, "blast-net"),
         "pretrained": _Key("true or false", lambda v: isinstance(v, bool), True),
         "frozen_blocks": _Key("a whole number from 0 to 16", _whole(0, 16), 0),
-        "segmented_output": _Key("true or false", lambda v: isinstance(v, bool), True),
+        "cells": _Key('"field" or "segmented" (cut out of their surroundings)', lambda v: v in CELLS, "field"),
         "probe_batches": _Key("a whole number from 0 (0: no linear probe first)", _whole(0, 10000), 0),
+        "probe_nuisance": _Key("a number from 0 to 10", _number(0, 10), 0.0),
         "probe_penalty": _Key("a number over 0, at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),
         "dropout": _Key("a number from 0 to 0.9", _number(0, 0.9), 0.3),
         "head_rate": _Key("a number from 0.01 to 100", _number(0.01, 100), 1.0),

@@ -94,19 +94,15 @@ class ClassifierComparison:
             decision = decision_of(fold)
             probabilities = []
             for k, model in enumerate((float_model, quantized_model)):
-                outputs = run_model(model, views, batch=32)
-                own = decision.segmented or decision
-                third = outputs[2] if len(outputs) > 2 else outputs[0]
-                alone = np.array([c.segmented for c in cells])
-                p = np.where(alone, third, outputs[0])
-                high, low = np.where(alone, own.blast, decision.blast), np.where(alone, own.normal, decision.normal)
+                p, unfamiliarity = run_model(model, views, batch=32)
+                high, low = decision.blast, decision.normal
                 label = np.where(p >= high, "blast", np.where(p < low, "normal", "unidentified"))
-                labels[k].extend(np.where(outputs[1] >= decision.unfamiliar, "unidentified", label))
+                labels[k].extend(np.where(unfamiliarity >= decision.unfamiliar, "unidentified", label))
                 probabilities.append(p)
             before.append(probabilities[0])
             after.append(probabilities[1])
             blast.append(np.array([c.kind == "blast" for c in cells]))
-            suspect.append(np.where(alone, own.suspect, decision.suspect))
+            suspect.append(np.full(len(cells), decision.suspect))
         return classifier_checks(
             np.concatenate(before), np.concatenate(after), np.concatenate(blast), *labels, np.concatenate(suspect)
         )

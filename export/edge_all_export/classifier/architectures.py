@@ -1,4 +1,4 @@
-"""The classifiers that can be trained and compared, by name: float N x 3 x S x S, 0..255 -> logits N x outputs."""
+"""The classifiers that can be trained and compared, by name: float N x 3 x S x S, 0..255 -> logits N x 2."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from edge_all_export.classifier.inverted_residual import LITE0_BLOCKS, LiteTrunk
 from edge_all_export.classifier.network import BlastNet
 
 OURS = "blast-net"
+OURS_TEXTURED = "blast-net-textured"
+"""For cells cut out of their surroundings, all from one bench."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """imagenet: whether ImageNet weights can be had offline. build(pretrained, dropout, outputs)."""
+    """imagenet: whether ImageNet weights can be had offline. build(pretrained, dropout)."""
 
     name: str
     source: str
     imagenet: bool
-    build: Callable[[bool, float, int], nn.Module]
+    build: Callable[[bool, float], nn.Module]
 
 
 class Lite0(nn.Module):
     """EfficientNet-Lite0, whole."""
 
-    def __init__(self, pretrained: bool, dropout: float, outputs: int) -> None:
+    def __init__(self, pretrained: bool, dropout: float) -> None:
         super().__init__()
         self.keeps_statistics = pretrained
         self.trunk = LiteTrunk(len(LITE0_BLOCKS), pretrained)
         self.last = nn.Conv2d(320, 1280, 1, bias=False)
         self.last_norm = nn.BatchNorm2d(1280, eps=1e-3)
         self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(1280, outputs)
+        self.head = nn.Linear(1280, 2)
         if pretrained:
             weights = imagenet_lite0()
             self.last.weight.data.copy_(weights["_conv_head.weight"])
@@ -53,11 +55,11 @@ class JetsonNanoCnn(nn.Module):
     """The 46,652-parameter network of the Jetson Nano ALL classifier: 100 x 100 input, average pool, 30 convolutions
     of 5 x 5, a depthwise convolution of 30 x 30, flatten, dense 2."""
 
-    def __init__(self, pretrained: bool, dropout: float, outputs: int) -> None:  # noqa: ARG002
+    def __init__(self, pretrained: bool, dropout: float) -> None:  # noqa: ARG002
         super().__init__()
         self.convolution = nn.Conv2d(3, 30, 5)
         self.depthwise = nn.Conv2d(30, 30, 30, groups=30)
-        self.head = nn.Linear(30 * 17 * 17, outputs)
+        self.head = nn.Linear(30 * 17 * 17, 2)
 
     def forward(self, image: Tensor) -> Tensor:
         x = nn.functional.interpolate(image / 255.0, size=(100, 100), mode="bilinear", align_corners=False)
@@ -67,7 +69,7 @@ class JetsonNanoCnn(nn.Module):
 
 
 class _Normalised(nn.Module):
-    """A torchvision network behind ImageNet's normalisation; its last layer gives the logits."""
+    """A torchvision network behind ImageNet's normalisation; its last layer gives two logits."""
 
     def __init__(self, network: nn.Module, side: int = 0) -> None:
         super().__init__()
@@ -84,9 +86,9 @@ class _Normalised(nn.Module):
         return logits
 
 
-def _torchvision(name: str, side: int = 0, **options: object) -> Callable[[bool, float, int], nn.Module]:
-    def build(pretrained: bool, dropout: float, outputs: int) -> nn.Module:  # noqa: ARG001
-        return _Normalised(_models()(name, weights=None, num_classes=outputs, **options), side)
+def _torchvision(name: str, side: int = 0, **options: object) -> Callable[[bool, float], nn.Module]:
+    def build(pretrained: bool, dropout: float) -> nn.Module:  # noqa: ARG001
+        return _Normalised(_models()(name, weights=None, num_classes=2, **options), side)
 
     return build
 
@@ -119,7 +121,8 @@ _KEPT: list[object] = []
 ARCHITECTURES = {
     a.name: a
     for a in (
-        Architecture(OURS, "this project", True, lambda p, d, n: BlastNet(p, d, n > 2)),
+        Architecture(OURS, "this project", True, lambda p, d: BlastNet(p, d)),
+        Architecture(OURS_TEXTURED, "this project", True, lambda p, d: BlastNet(p, d, textured=True)),
         Architecture("jetson-nano-cnn", "the Jetson Nano ALL classifier", False, JetsonNanoCnn),
         Architecture("alexnet", "Krizhevsky 2014", False, _torchvision("alexnet")),
         Architecture("vgg16", "Simonyan and Zisserman 2014", False, _torchvision("vgg16_bn")),
@@ -135,8 +138,8 @@ ARCHITECTURES = {
 }  # fmt: skip
 
 
-def build_network(name: str, pretrained: bool, dropout: float = 0.3, segmented: bool = True) -> nn.Module:
-    """A classifier by name. segmented: with a third output, for cells cut out of their surroundings.
+def build_network(name: str, pretrained: bool, dropout: float = 0.3) -> nn.Module:
+    """A classifier by name.
 
     Raises UsageError for an unknown one or where no ImageNet weights can be had offline.
     """
@@ -145,4 +148,4 @@ def build_network(name: str, pretrained: bool, dropout: float = 0.3, segmented: 
         raise UsageError(f"there is no network '{name}'", f"take one of {', '.join(ARCHITECTURES)}")
     if pretrained and not architecture.imagenet:
         raise UsageError(f"no ImageNet weights of {name} can be had offline", "set pretrained = false")
-    return architecture.build(pretrained, dropout, 3 if segmented else 2)
+    return architecture.build(pretrained, dropout)

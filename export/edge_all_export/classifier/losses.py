@@ -1,4 +1,4 @@
-"""What the classifier's training minimises, and which logit holds for which cell."""
+"""What the classifier's training minimises."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ def pixels_of(image: Tensor) -> Tensor:
     return image.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
 
 
-def blast_logit(logits: Tensor, segmented: Tensor) -> Tensor:
-    """N: the logit that holds for each cell, cut out of its surroundings (1) or not (0)."""
-    return logits[:, 0] + segmented * logits[:, 2] if logits.shape[1] > 2 else logits[:, 0]
-
-
 def logit_loss(logits: Tensor, labels: Sequence[Tensor], smoothing: float) -> Tensor:
     """Cross entropy of blast against normal where the label says, and half that of unfamiliar against leukocyte."""
-    blast, outlier, segmented = labels
+    blast, outlier = labels
     judged = (blast >= 0).float()
     cross = nn.functional.binary_cross_entropy_with_logits
     target = blast.clamp(min=0) * (1 - smoothing) + smoothing / 2
-    loss = (cross(blast_logit(logits, segmented), target, reduction="none") * judged).sum() / judged.sum().clamp(min=1)
+    loss = (cross(logits[:, 0], target, reduction="none") * judged).sum() / judged.sum().clamp(min=1)
     return loss + 0.5 * cross(logits[:, 1], outlier)

@@ -7,57 +7,54 @@ from torch import Tensor, nn
 
 from edge_all_export.classifier.inverted_residual import LITE0_BLOCKS, LiteTrunk
 
-DEPTH = 11
-"""Blocks of the trunk; the rest of EfficientNet-Lite0 knows objects, not textures."""
 TAPS = (2, 4, 7, 10)
-"""Blocks whose statistics the answers are made from."""
+"""Blocks of the trunk whose maps are looked at; what comes after them knows objects, not textures."""
 _DARK, _SOFT = 185.0, 30.0
 """Level of the darkest channel under which a pixel counts for the stain's statistics, and how gradually: nuclei and
 dark cytoplasm do, erythrocytes and the surroundings do not."""
 
 
 class BlastNet(nn.Module):
-    """Input float N x 3 x S x S, 0..255. Returns logits N x 3: blast against normal, unfamiliar against leukocyte, and
-    what is added to the first where the cell was cut out of its surroundings (N x 2 without ``segmented``).
+    """Input float N x 3 x S x S, 0..255. Returns logits N x 2: blast against normal, unfamiliar against leukocyte.
 
     The colours are standardised within each cell's own dark pixels, so that stain, camera and light are taken out
-    before anything is learnt. The trunk is the first eleven blocks of EfficientNet-Lite0 (Tan and Le 2019), with
-    ImageNet weights where ``pretrained``. The means of its maps at four depths feed one linear layer. Their standard
-    deviations, which tell texture but the camera's sharpness too, serve only where every cell came from one camera:
-    for the third logit.
+    before anything is learnt. The trunk is the beginning of EfficientNet-Lite0 (Tan and Le 2019), with ImageNet
+    weights where ``pretrained``. The means of its maps at some depths feed one linear layer; with ``textured`` their
+    standard deviations too, which tell a texture but also the sharpness of a camera: they help only where all cells
+    come from one bench.
     """
 
     feature_mean: Tensor
     feature_scale: Tensor
 
-    def __init__(self, pretrained: bool = True, dropout: float = 0.3, segmented: bool = True) -> None:
+    def __init__(self, pretrained: bool = True, dropout: float = 0.3, textured: bool = False) -> None:
         super().__init__()
         self.keeps_statistics = pretrained
-        self.trunk = LiteTrunk(DEPTH, pretrained)
+        self.textured = textured
+        self.trunk = LiteTrunk(max(TAPS) + 1, pretrained)
         self.drop = nn.Dropout(dropout)
-        self.means = sum(LITE0_BLOCKS[tap][4] for tap in TAPS)
-        count = 2 * self.means if segmented else self.means
+        count = sum(LITE0_BLOCKS[tap][4] for tap in TAPS) * (2 if textured else 1)
         self.register_buffer("feature_mean", torch.zeros(count))
         self.register_buffer("feature_scale", torch.ones(count))
-        self.head = nn.Linear(self.means, 2)
-        self.head_segmented = nn.Linear(count, 1) if segmented else None
+        self.head = nn.Linear(count, 2)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.logits((self.features(image) - self.feature_mean) * self.feature_scale)
+        return self.logits(self.normalised(self.features(image)))
+
+    def normalised(self, features: Tensor) -> Tensor:
+        """Each feature less its mean over the training views, in units of its standard deviation there."""
+        return (features - self.feature_mean) * self.feature_scale
 
     def logits(self, features: Tensor) -> Tensor:
         """From normalised features."""
-        features = self.drop(features)
-        logits: Tensor = self.head(features[:, : self.means])
-        if self.head_segmented is None:
-            return logits
-        return torch.cat([logits, self.head_segmented(features)], 1)
+        logits: Tensor = self.head(self.drop(features))
+        return logits
 
     def features(self, image: Tensor) -> Tensor:
-        """N x F, not normalised: means, then with ``segmented`` standard deviations."""
+        """N x F, not normalised."""
         maps = self.trunk(standardised(image))
         mean = torch.cat([maps[tap].mean((2, 3)) for tap in TAPS], 1)
-        if self.head_segmented is None:
+        if not self.textured:
             return mean
         square = torch.cat([(maps[tap] * maps[tap]).mean((2, 3)) for tap in TAPS], 1)
         return torch.cat([mean, ((square - mean * mean).clamp(min=0) + 1e-3).sqrt()], 1)
@@ -77,26 +74,17 @@ def standardised(image: Tensor) -> Tensor:
 
 
 class DeployedBlastNet(nn.Module):
-    """What the device runs: uint8 N x S x S x 3 in; blast probability and unfamiliarity out, each N; where the network
-    has it, the blast probability of a cell cut out of its surroundings as third.
+    """What the device runs: uint8 N x S x S x 3 in; blast probability and unfamiliarity out, each N.
 
-    ``scale`` and ``shift`` calibrate the blast logit (Platt 1999), fitted on out-of-fold cells; ``segmented`` likewise
-    for the third output.
+    ``scale`` and ``shift`` calibrate the blast logit (Platt 1999), fitted on out-of-fold cells.
     """
 
-    def __init__(
-        self, network: nn.Module, scale: float, shift: float, segmented: tuple[float, float] | None = None
-    ) -> None:
+    def __init__(self, network: nn.Module, scale: float, shift: float) -> None:
         super().__init__()
         self.network = network
         self.scale = scale
         self.shift = shift
-        self.segmented = segmented
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.network(image.to(torch.float32).permute(0, 3, 1, 2))
-        outputs = (torch.sigmoid(logits[:, 0] * self.scale + self.shift), torch.sigmoid(logits[:, 1]))
-        if self.segmented is None:
-            return outputs
-        scale, shift = self.segmented
-        return (*outputs, torch.sigmoid((logits[:, 0] + logits[:, 2]) * scale + shift))
+        return torch.sigmoid(logits[:, 0] * self.scale + self.shift), torch.sigmoid(logits[:, 1])

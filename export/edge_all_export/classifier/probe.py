@@ -7,37 +7,40 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from edge_all_export.classifier.cells import TrainingCell
 from edge_all_export.classifier.losses import logit_loss, pixels_of
 from edge_all_export.classifier.network import BlastNet
+from edge_all_export.classifier.samples import plain_view
 from edge_all_export.recipe import Recipe
 from edge_all_export.training.job import Sampler
 
 
-def start_from_probe(network: BlastNet, sampler: Sampler, recipe: Recipe) -> None:
+def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[TrainingCell], recipe: Recipe) -> None:
     """Normalise the features and solve the last layer for them, the trunk untouched (Kumar et al. 2022: fine-tuning
     from a random last layer spoils features that would have served on other data).
 
-    Draws recipe["probe_batches"] batches as epoch -1 and minimises the training's loss plus recipe["probe_penalty"]
-    times the squared weights by L-BFGS.
+    Draws recipe["probe_batches"] batches and minimises by L-BFGS the training's loss, plus "probe_penalty" times the
+    squared weights, plus "probe_nuisance" times the squared answers to what differs between the groups of one class
+    and source (within-class covariance normalisation, Hatch et al. 2006): a series or a bench must not be an argument.
+    cells: those trained on.
     """
     sampler.begin_epoch(2**20, 0)  # random numbers that no training epoch uses
     network.eval()
     features, labels = _collect(network, sampler, recipe)
     network.feature_mean.copy_(features.mean(0))
     network.feature_scale.copy_(1.0 / (features.std(0) + 1e-3))
-    x = (features - network.feature_mean) * network.feature_scale
-    heads = [network.head] if network.head_segmented is None else [network.head, network.head_segmented]
-    for head in heads:
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
-    solved = [p for head in heads for p in head.parameters()]
-    optimizer = torch.optim.LBFGS(solved, max_iter=100, history_size=20, line_search_fn="strong_wolfe")
+    x = network.normalised(features)
+    nuisance = _group_differences(network, cells) if recipe["probe_nuisance"] else torch.zeros(0, x.shape[1])
+    head = network.head
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=100, history_size=20, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
         loss = logit_loss(network.logits(x), labels, recipe["label_smoothing"])
-        for head in heads:
-            loss = loss + recipe["probe_penalty"] * (head.weight**2).sum()
+        loss = loss + recipe["probe_penalty"] * (head.weight**2).sum()
+        loss = loss + recipe["probe_nuisance"] * ((nuisance @ head.weight[0]) ** 2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
@@ -52,3 +55,28 @@ def _collect(network: BlastNet, sampler: Sampler, recipe: Recipe) -> tuple[Tenso
         features.append(network.features(pixels_of(image)))
         labels.append(rest)
     return torch.cat(features), [torch.cat(column) for column in zip(*labels, strict=True)]
+
+
+_ENOUGH_CELLS = 8
+
+
+@torch.no_grad()
+def _group_differences(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
+    """Rows: each group's mean features less the mean of its class and source, over the root of their number."""
+    pools: dict[tuple[str, str], dict[str, list[TrainingCell]]] = {}
+    for cell in cells:
+        if cell.kind in ("blast", "normal"):
+            pools.setdefault((cell.source, cell.kind), {}).setdefault(cell.group, []).append(cell)
+    rows = [torch.zeros(0, len(network.feature_mean))]
+    for groups in pools.values():
+        large = [g for g in groups.values() if len(g) >= _ENOUGH_CELLS]
+        if len(large) > 1:
+            means = torch.stack([_mean_features(network, g) for g in large])
+            rows.append((means - means.mean(0)) / len(large) ** 0.5)
+    return torch.cat(rows)
+
+
+def _mean_features(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
+    views = [torch.from_numpy(plain_view(c)) for c in cells]
+    parts = [network.features(pixels_of(torch.stack(views[i : i + 64]))) for i in range(0, len(views), 64)]
+    return network.normalised(torch.cat(parts)).mean(0)

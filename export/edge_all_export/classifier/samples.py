@@ -34,7 +34,8 @@ _SHIFT = 0.27 / UM_PER_PX
 class CellSampler:
     """Batches with a chosen share of each source and kind, and within it of each group.
 
-    shares: "source/kind" -> share; kind is blast, normal or outlier; "*/kind" serves the sources not named.
+    shares: "source/kind" -> share; kind is blast, normal or outlier, or a detail such as lymphocyte, which then is a
+    share of its own; "*/kind" serves the sources not named.
     """
 
     def __init__(self, cells: Sequence[TrainingCell], shares: Mapping[str, float], seed: int) -> None:
@@ -44,6 +45,8 @@ class CellSampler:
         for cell in cells:
             kind = "outlier" if cell.kind in OUTLIERS else cell.kind
             if kind in ("blast", "normal", "outlier"):
+                if f"{cell.source}/{cell.detail}" in shares:
+                    kind = cell.detail
                 groups = pools.setdefault((cell.source, kind), {})
                 key = cell.detail if cell.source == "pbc" else f"{cell.group}/{cell.kind}"
                 groups.setdefault(key, []).append(cell)
@@ -59,10 +62,10 @@ class CellSampler:
         """Start this epoch's random numbers."""
         self._rng = np.random.Generator(np.random.PCG64([self._seed, epoch, rank]))
 
-    def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray, FloatArray]:
-        """Images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0); segmented N (1, 0)."""
+    def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]:
+        """Images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0)."""
         rng = self._rng
-        images, blast, outlier, segmented = [], [], [], []
+        images, blast, outlier = [], [], []
         for pool in rng.choice(len(self._pools), size, p=self._weights):
             groups = self._pools[int(pool)]
             # Square root of the count: small subjects are heard, large ones not thrown away.
@@ -72,8 +75,7 @@ class CellSampler:
             images.append(self._view(cell))
             blast.append(1.0 if cell.kind == "blast" else 0.0 if cell.kind == "normal" else -1.0)
             outlier.append(1.0 if cell.kind in OUTLIERS else 0.0)
-            segmented.append(float(cell.segmented))
-        return np.stack(images), *(np.array(a, np.float32) for a in (blast, outlier, segmented))
+        return np.stack(images), np.array(blast, np.float32), np.array(outlier, np.float32)
 
     def _view(self, cell: TrainingCell) -> npt.NDArray[np.uint8]:
         rng = self._rng

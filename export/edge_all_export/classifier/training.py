@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from edge_all.errors import UsageError
 from edge_all_export.classifier.architectures import build_network
 from edge_all_export.classifier.cells import TrainingCell
-from edge_all_export.classifier.losses import blast_logit, logit_loss, pixels_of
+from edge_all_export.classifier.losses import logit_loss, pixels_of
 from edge_all_export.classifier.network import BlastNet
 from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
@@ -65,7 +65,7 @@ def classifier_job(
     network = build_with_seed(recipe)
     sampler = CellSampler(seen, recipe["shares"], recipe["seed"])
     if recipe["probe_batches"] and isinstance(network, BlastNet):
-        start_from_probe(network, sampler, recipe)
+        start_from_probe(network, sampler, seen, recipe)
     return Job(
         recipe,
         network,
@@ -84,7 +84,7 @@ def classifier_job(
 def build_with_seed(recipe: Recipe) -> nn.Module:
     """The recipe's network with reproducible first weights."""
     torch.manual_seed(recipe["seed"])
-    return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"], recipe["segmented_output"])
+    return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"])
 
 
 def into_training(network: nn.Module) -> None:
@@ -133,7 +133,5 @@ def logits_of(network: nn.Module, cells: Sequence[TrainingCell]) -> npt.NDArray[
     parts = []
     for start in range(0, len(cells), 64):
         views = np.stack([plain_view(c) for c in cells[start : start + 64]])
-        logits = network(pixels_of(torch.from_numpy(views).to(device))).cpu()
-        segmented = torch.tensor([float(c.segmented) for c in cells[start : start + 64]])
-        parts.append(torch.stack([blast_logit(logits, segmented), logits[:, 1]], 1).numpy())
+        parts.append(network(pixels_of(torch.from_numpy(views).to(device))).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)

@@ -38,44 +38,49 @@ def command(
     from edge_all_export.classifier.architectures import build_network
     from edge_all_export.cli.options import set_threads
     from edge_all_export.compare import table
-    from edge_all_export.compare.contest import compete, contestants, read_results, recipe_for, write_results
+    from edge_all_export.compare.contest import compete, contestants, is_scored, read_results, recipe_for, write_results
     from edge_all_export.compare.cost import cost_of
     from edge_all_export.data.sets import classifier_cells, data_of, sets_sha256
-    from edge_all_export.out_of_fold import cnmc_folds, left_out
+    from edge_all_export.model_files import SEGMENTED
+    from edge_all_export.out_of_fold import CLASSIFIER_FOLDS, SEGMENTED_FOLDS, SERIES_FOLDS, segmented_fold
     from edge_all_export.recipe import load_recipe
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "name a folder for --out")
     chosen = contestants([n.strip() for n in networks.split(",")] if networks else ())
     set_threads(threads)
-    recipe = load_recipe("classifier")
+    recipes = [load_recipe(name) for name in ("classifier", SEGMENTED)]
     if paths:
-        recipe = recipe.but(data__paths=[str(p) for p in paths])
-    data = data_of(recipe)
+        recipes = [r.but(data__paths=[str(p) for p in paths]) for r in recipes]
+    data = data_of(recipes[0])
     sha256 = sets_sha256(data)
     file = out / "comparison.csv"
     results = read_results(file)
     if any(r.data_sha256 != sha256 for r in results):
         raise UsageError(f"{file} holds results of other data", "name another --out")
-    click.echo("reading and preparing the images")
-    cells = classifier_cells(data, recipe, click.echo)
-    dealt = cnmc_folds(cells) if any(c.source == "cnmc" for c in cells) else [[] for _ in range(5)]
-    for contestant in chosen:
-        own = recipe_for(contestant, recipe, epochs, steps)
-        for number in range(1, folds + 1):
-            fold = f"fold-{number}"
-            if any((r.network, r.pretrained, r.fold, r.recipe_sha256)
-                   == (contestant.network, contestant.pretrained, fold, own.sha256) for r in results):  # fmt: skip
+    wanted = set()
+    for recipe in recipes:
+        kind = recipe["cells"]
+        click.echo(f"reading and preparing {kind} cells")
+        cells = classifier_cells(data, recipe, click.echo)
+        if not any(is_scored(c) for c in cells):
+            click.echo(f"there are no {kind} cells: that half of the comparison is left out")
+            continue
+        names = (SERIES_FOLDS if kind == "field" else SEGMENTED_FOLDS)[:folds]
+        for contestant, fold in [(c, f) for c in chosen for f in names]:
+            own = recipe_for(contestant, recipe, epochs, steps)
+            key = (contestant.network, contestant.pretrained, kind, fold, own.sha256)
+            wanted.add(key)
+            if any(r.key == key for r in results):
                 continue
-            click.echo(f"{contestant.name}, {fold}")
+            click.echo(f"{contestant.name}, {kind} cells, {fold}")
+            is_out = segmented_fold(fold, cells) if kind == "segmented" else CLASSIFIER_FOLDS[fold]
             say = lambda line: click.echo(f"  {line}")  # noqa: E731
-            results.append(compete(contestant, fold, left_out(fold, dealt), cells, own, sha256, say))
+            results.append(compete(contestant, fold, is_out, cells, own, sha256, say))
             write_results(results, file)
-    names = {c.network for c in chosen}
-    wanted = {recipe_for(c, recipe, epochs, steps).sha256 for c in chosen}
-    shown = [r for r in results if r.network in names and r.recipe_sha256 in wanted]
+    shown = [r for r in results if r.key in wanted]
     torch.set_num_threads(1)
-    costs = {n: cost_of(build_network(n, pretrained=False, segmented=False)) for n in names}
+    costs = {n: cost_of(build_network(n, pretrained=False)) for n in {c.network for c in chosen}}
     lines = table.lines_of(shown, costs)
     machine = torch.cuda.get_device_name() if torch.cuda.is_available() else "a CPU"
     budget = (

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_all_export.cli.options import out_option, threads_option
+
+if TYPE_CHECKING:
+    from edge_all.engines.engine import Engine
 
 
 @click.command("evaluate")
@@ -50,7 +54,7 @@ def command(
     from edge_all_export.data.sets import real_cells
     from edge_all_export.data.survey import survey
     from edge_all_export.evaluate.judged import judge_cells
-    from edge_all_export.evaluate.load import load_classifier
+    from edge_all_export.evaluate.load import load_classifier, load_for_segmented
     from edge_all_export.evaluate.report import evaluation, write_evaluation
     from edge_all_export.evaluate.smears import smear_results
 
@@ -61,6 +65,8 @@ def command(
     if not wanted:
         raise UsageError("there are no images to evaluate on", "name them with --data, or set EDGE_ALL_DATA")
     engine = load_classifier(model, threads or 0)
+    for_segmented = load_for_segmented(model, engine, threads or 0)
+    used: list[Engine] = []
     data = read_all(wanted)
     data = survey(data).data  # groups that share an image are one group
     sources = {i.source for d in data for i in (*d.cells, *d.fields)}
@@ -72,12 +78,23 @@ def command(
             f"{', '.join(map(str, wanted))} holds no labelled cell", "'edge-all data check' tells what it holds"
         )
     console = Console(stderr=True)
+    if engine.contract.extra.get("cells") == "segmented":
+        click.echo(f"{engine.contract.name} judges segmented cells only: cells in fields are left out", err=True)
+        cells = [c for c in cells if c.segmented]
+        no_smears = True
+    elif any(c.segmented for c in cells) and for_segmented is engine:
+        click.echo("no classifier-segmented lies beside the model: it judges segmented cells too", err=True)
     fields = [] if no_smears else [f for d in data for f in d.fields]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("judging", total=len(cells) + len(fields))
-        judged = judge_cells(engine, cells, lambda n: progress.advance(task, n))
+        judged = []
+        for own, segmented in ((engine, False), (for_segmented, True)):
+            part = [c for c in cells if c.segmented == segmented]
+            if part:
+                judged += judge_cells(own, part, lambda n: progress.advance(task, n))
+                used.append(own)
         smears = smear_results(engine, fields, lambda: progress.advance(task))
-    result = evaluation(engine, judged, smears, [d.layout for d in data])
+    result = evaluation(used, judged, smears, [d.layout for d in data])
     write_evaluation(result, out)
     click.echo(result.title)
     v = result.values

@@ -53,22 +53,23 @@ def command(
     from edge_all_export.cli.options import set_threads
     from edge_all_export.export import export
     from edge_all_export.export_subject import SHIPPED_FOLDS, export_subject
-    from edge_all_export.model_files import CHECKPOINTS, shipped_checkpoint
+    from edge_all_export.model_files import model_name, shipped_checkpoint
     from edge_all_export.training.checkpoint import load_checkpoint
 
     set_threads(threads)
     if checkpoint is None and folds:
         raise UsageError("--fold belongs to a CHECKPOINT of your own", "name the checkpoint, or leave --fold out")
-    files = [checkpoint] if checkpoint else [shipped_checkpoint(name) for name in ("detector", "classifier")]
+    files = [checkpoint] if checkpoint else [shipped_checkpoint(name) for name in SHIPPED_FOLDS]
     for file in files:
         made = load_checkpoint(file)
-        of_folds = list(folds) if checkpoint else [CHECKPOINTS / name for name in SHIPPED_FOLDS[made.task]]
+        name = model_name(made)
+        of_folds = list(folds) if checkpoint else [shipped_checkpoint(f"{name}-{f}") for f in SHIPPED_FOLDS[name]]
         subject = export_subject(made, of_folds, paths, click.echo) if int8 else None
         report = export(made, subject, out, click.echo)
         for parity in report:
             note = f", {len(parity.float_layers)} layers in float" if parity.float_layers else ""
-            click.echo(f"{made.task} {parity.precision}: largest difference {parity.largest_difference:.4f}{note}")
-        click.echo(f"written to {out / made.task}")
+            click.echo(f"{name} {parity.precision}: largest difference {parity.largest_difference:.4f}{note}")
+        click.echo(f"written to {out / name}")
     return 0
 
 

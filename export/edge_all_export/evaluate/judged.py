@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.cells.judging import label_for
+from edge_all.cells.judging import Judge
 from edge_all.engines.engine import Engine
-from edge_all.errors import ModelError, UsageError
-from edge_all.vocabulary import Judgement, Thresholds
+from edge_all.errors import UsageError
+from edge_all.vocabulary import Judgement
 from edge_all_export.classifier.cells import SIDE, UM_PER_PX, TrainingCell
 from edge_all_export.classifier.samples import plain_view
 from edge_all_export.splits import matches
@@ -58,35 +58,15 @@ def judge_cells(
             f"cells are cut at {SIDE} px and {UM_PER_PX}",
             "evaluate it with the version of edge-all that made it",
         )
-    own = contract.thresholds
-    field = Thresholds(own["blast"], own["normal"], own["unfamiliar"])
-    segmented = contract.extra.get("segmented")
-    alone = Thresholds(segmented["blast"], segmented["normal"], own["unfamiliar"]) if segmented else field
+    judge = Judge(engine)
+    cut = float(contract.extra.get("suspect", contract.thresholds["blast"]))
     judged: list[JudgedCell] = []
-    for start in range(0, len(cells), BATCH):
-        part = cells[start : start + BATCH]
-        outputs = [np.asarray(o).reshape(len(part)) for o in engine.run(np.stack([plain_view(c) for c in part]))]
-        for i, cell in enumerate(part):
-            thresholds = alone if cell.segmented else field
-            p = float(outputs[2 if cell.segmented and segmented else 0][i])
-            u = float(outputs[1][i])
-            if not (np.isfinite(p) and np.isfinite(u)):
-                raise ModelError(f"{contract.name} gave a value that is no number", "the model file is damaged")
-            label = label_for(p, u, thresholds)
-            judgement = Judgement(p, u, label, thresholds, engine.identity, engine.name)
-            judged.append(JudgedCell(cell, judgement, was_seen(engine, cell), cut_of(engine, cell)))
+    for start in range(0, len(cells), 64):
+        part = cells[start : start + 64]
+        for cell, judgement in zip(part, judge.judge([plain_view(c) for c in part]), strict=True):
+            judged.append(JudgedCell(cell, judgement, was_seen(engine, cell), cut))
         advance(len(part))
     return judged
-
-
-BATCH = 32
-
-
-def cut_of(engine: Engine, cell: TrainingCell) -> float:
-    """The two-way threshold that holds for a cell."""
-    extra = engine.contract.extra
-    own = extra.get("segmented") if cell.segmented else None
-    return float(own["suspect"] if own else extra.get("suspect", engine.contract.thresholds["blast"]))
 
 
 def was_seen(engine: Engine, cell: TrainingCell) -> bool:

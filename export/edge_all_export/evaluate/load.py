@@ -8,10 +8,12 @@ from edge_all.engines.engine import Engine
 from edge_all.engines.loading import load_engine
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import UsageError
+from edge_all_export.model_files import SEGMENTED
 
 
 def load_classifier(path: Path | None, threads: int = 0) -> Engine:
-    """A checkpoint, an ONNX file, or a folder with classifier/float.onnx; None: the shipped classifier."""
+    """A checkpoint, an ONNX file, or a folder with classifier/float.onnx; None: the shipped classifier. Raises
+    UsageError, ModelError."""
     if path is None:
         return load_engine(models_folder() / "classifier" / "float.onnx", "classifier", threads)
     if not path.exists():
@@ -26,3 +28,17 @@ def load_classifier(path: Path | None, threads: int = 0) -> Engine:
 
         return checkpoint_engine(path)
     return load_engine(path, "classifier", threads)
+
+
+def load_for_segmented(path: Path | None, classifier: Engine, threads: int = 0) -> Engine:
+    """What judges cells that were cut out of their surroundings: the classifier-segmented beside a classifier's file,
+    else the classifier itself."""
+    if classifier.contract.extra.get("cells") == "segmented":
+        return classifier
+    file = models_folder() / "classifier" / "float.onnx" if path is None else path
+    homes = [file / SEGMENTED] if file.is_dir() else [file.parent.parent / SEGMENTED]
+    for home in homes:
+        for name in (file.name, "float.onnx"):
+            if (home / name).is_file():
+                return load_engine(home / name, "classifier", threads)
+    return classifier

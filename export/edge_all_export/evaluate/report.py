@@ -42,22 +42,24 @@ class Evaluation:
 
 
 def evaluation(
-    engine: Engine, judged: Sequence[JudgedCell], smears: Sequence[SmearResult], data: Sequence[str]
+    engines: Sequence[Engine], judged: Sequence[JudgedCell], smears: Sequence[SmearResult], data: Sequence[str]
 ) -> Evaluation:
-    """Figures on unseen cells where there are blasts and normals of them, else on all, said in the title."""
+    """Figures on unseen cells where there are blasts and normals of them, else on all, said in the title. engines:
+    those that judged, one for cells in fields, one for segmented cells."""
     known = [j for j in judged if j.cell.kind in ("blast", "normal")]
     unseen = [j for j in known if not j.seen]
     # A class is enough: a healthy smear has no blasts to show.
     seen = not unseen
     used = known if seen else unseen
     s = scored(used)
+    # The one that judged most stands first.
+    engines = sorted(engines, key=lambda e: -sum(j.judgement.model == e.identity for j in used))
+    engine = engines[0]
     thresholds = {k: float(v) for k, v in engine.contract.thresholds.items()}
     cut = float(engine.contract.extra.get("suspect", thresholds["blast"]))
-    if used and all(j.cell.segmented for j in used):
-        cut = used[0].cut
     found = figures(s, seen)
-    leaky = bool(engine.contract.extra.get("leaky"))
-    title = f"{engine.contract.name} {engine.contract.version}"
+    leaky = any(bool(e.contract.extra.get("leaky")) for e in engines)
+    title = " and ".join(f"{e.contract.name} {e.contract.version}" for e in engines)
     if leaky:
         title = f"LEAKY split by image: {title}"
     if seen and known:
@@ -67,12 +69,10 @@ def evaluation(
     values = {
         **plain,
         "title": title,
-        "model": {
-            "name": engine.identity.name,
-            "version": engine.identity.version,
-            "sha256": engine.identity.sha256,
-            "engine": engine.name,
-        },
+        "models": [
+            {"name": e.identity.name, "version": e.identity.version, "sha256": e.identity.sha256, "engine": e.name}
+            for e in engines
+        ],
         "leaky": leaky,
         "cells_seen_in_training": seen,
         "data": list(data),
@@ -166,7 +166,7 @@ def page(result: Evaluation) -> str:
         f"<h1>{_e(result.title)}</h1><p class=warn>{RESEARCH_USE}</p>",
         f"<p>{v['blasts']} blasts and {v['normals']} normal cells of {_e(', '.join(v['data']))}; "
         f"{v['left_out_because_seen']} more were left out, for the model was trained on their groups. "
-        f"Model sha256 {v['model']['sha256'][:16]}, engine {_e(v['model']['engine'])}.</p>",
+        f"Models: {_e('; '.join(_said(m) for m in v['models']))}.</p>",
         "<h2>Figures</h2>" + _table(("figure", "value", "low", "high", "interval"), (
             (f.name, _n(f.value), _n(f.low), _n(f.high), f.how) for f in result.figures)),
         "<h2>Thresholds</h2><p>" + ", ".join(f"{_e(k)} {t:.4f}" for k, t in v["thresholds"].items())
@@ -200,6 +200,10 @@ def page(result: Evaluation) -> str:
             words = f"{j.cell.kind}, said {j.judgement.blast_probability:.3f}, {j.group}, {j.cell.name}"
             parts.append(f"<figure>{_img(plots.picture(plain_view(j.cell)), words)}<br>{_e(words)}</figure>")
     return "\n".join(parts) + "\n</html>\n"
+
+
+def _said(model: dict[str, str]) -> str:
+    return f"{model['name']} {model['version']}, sha256 {model['sha256'][:16]}, {model['engine']}"
 
 
 def _e(text: object) -> str:

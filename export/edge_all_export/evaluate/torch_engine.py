@@ -46,8 +46,7 @@ def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
                 raise UsageError(f"{where} is of the architecture {checkpoint.architecture}", "this program has none")
             network = LeukocyteNet()
         else:
-            segmented = bool(checkpoint.recipe["segmented_output"])
-            network = build_network(checkpoint.architecture, pretrained=False, segmented=segmented)
+            network = build_network(checkpoint.architecture, pretrained=False)
         network.load_state_dict(checkpoint.weights)
     except (RuntimeError, AttributeError, KeyError) as error:
         raise UsageError(

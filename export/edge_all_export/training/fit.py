@@ -47,7 +47,7 @@ def fit(
     groups = job.parameters(network)
     trained = [p for group in groups for p in group["params"]]
     optimizer = torch.optim.AdamW(groups, lr=recipe["rate"], weight_decay=recipe["weight_decay"])
-    steps = recipe["epochs"] * recipe["steps_per_epoch"]
+    steps = max(1, recipe["epochs"] * recipe["steps_per_epoch"])
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         [g.get("lr", recipe["rate"]) for g in groups],
