@@ -43,6 +43,10 @@ class Decision:
         return np.where(unfamiliarity >= self.unfamiliar, "unidentified", label)
 
 
+NOT_CHOSEN = Decision(1.0, 0.0, 0.8, 0.2, 0.5, 0.5)
+"""Of a network for which no groups were held out to choose by."""
+
+
 def choose_decision(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]) -> Decision:
     """Platt's scaling (1999, with his target smoothing, both classes weighing the same) and four quantiles."""
     scale, shift = _platt(logit, is_blast)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,9 @@ def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Se
     folds = [load_checkpoint(f) for f in fold_files]
     if any((f.task, f.architecture) != (checkpoint.task, checkpoint.architecture) for f in folds):
         raise UsageError("a fold is a checkpoint of another network", f"name folds of {checkpoint.architecture}")
-    folds = [f for f in (checkpoint, *folds) if f.unseen_groups]
+    # A fold is judged by the thresholds that it stands in for.
+    folds = [f if f.decision else replace(f, decision=checkpoint.decision) for f in (checkpoint, *folds)]
+    folds = [f for f in folds if f.unseen_groups]
     recipe = Recipe(checkpoint.recipe_name, checkpoint.recipe)
     if paths:
         recipe = recipe.but(data__paths=[str(p) for p in paths])

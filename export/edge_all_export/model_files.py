@@ -11,7 +11,7 @@ from edge_all.engines.contract import Contract
 from edge_all_export.classifier.cells import SIDE
 from edge_all_export.classifier.cells import UM_PER_PX as CELL_UM_PER_PX
 from edge_all_export.classifier.network import DeployedBlastNet
-from edge_all_export.decision import Decision
+from edge_all_export.decision import NOT_CHOSEN, Decision
 from edge_all_export.detector.samples import UM_PER_PX as FIELD_UM_PER_PX
 from edge_all_export.training.checkpoint import Checkpoint
 
@@ -65,13 +65,8 @@ def _provenance(checkpoint: Checkpoint) -> dict[str, object]:
 
 
 def decision_of(checkpoint: Checkpoint) -> Decision:
-    """The checkpoint's own calibration and thresholds, else the shipped classifier's."""
-    values = checkpoint.decision
-    if not values:
-        from edge_all_export.training.checkpoint import load_checkpoint
-
-        values = load_checkpoint(shipped_checkpoint(model_name(checkpoint))).decision
-    return Decision(**values)
+    """The checkpoint's calibration and thresholds; NOT_CHOSEN where it has none."""
+    return Decision(**checkpoint.decision) if checkpoint.decision else NOT_CHOSEN
 
 
 def model_name(checkpoint: Checkpoint) -> str:

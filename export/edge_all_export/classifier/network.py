@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from edge_all_export.classifier.inverted_residual import LITE0_BLOCKS, LiteTrunk
 
-TAPS = (2, 4, 7, 10)
+TAPS = (2, 4, 7)
 """Blocks of the trunk whose maps are looked at; what comes after them knows objects, not textures."""
+TEXTURED_TAPS = (2, 4, 7, 10)
 _DARK, _SOFT = 185.0, 30.0
 """Level of the darkest channel under which a pixel counts for the stain's statistics, and how gradually: nuclei and
 dark cytoplasm do, erythrocytes and the surroundings do not."""
@@ -31,9 +32,10 @@ class BlastNet(nn.Module):
         super().__init__()
         self.keeps_statistics = pretrained
         self.textured = textured
-        self.trunk = LiteTrunk(max(TAPS) + 1, pretrained)
+        self.taps = TEXTURED_TAPS if textured else TAPS
+        self.trunk = LiteTrunk(max(self.taps) + 1, pretrained)
         self.drop = nn.Dropout(dropout)
-        count = sum(LITE0_BLOCKS[tap][4] for tap in TAPS) * (2 if textured else 1)
+        count = sum(LITE0_BLOCKS[tap][4] for tap in self.taps) * (2 if textured else 1)
         self.register_buffer("feature_mean", torch.zeros(count))
         self.register_buffer("feature_scale", torch.ones(count))
         self.head = nn.Linear(count, 2)
@@ -53,10 +55,10 @@ class BlastNet(nn.Module):
     def features(self, image: Tensor) -> Tensor:
         """N x F, not normalised."""
         maps = self.trunk(standardised(image))
-        mean = torch.cat([maps[tap].mean((2, 3)) for tap in TAPS], 1)
+        mean = torch.cat([maps[tap].mean((2, 3)) for tap in self.taps], 1)
         if not self.textured:
             return mean
-        square = torch.cat([(maps[tap] * maps[tap]).mean((2, 3)) for tap in TAPS], 1)
+        square = torch.cat([(maps[tap] * maps[tap]).mean((2, 3)) for tap in self.taps], 1)
         return torch.cat([mean, ((square - mean * mean).clamp(min=0) + 1e-3).sqrt()], 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from edge_all_export.classifier.losses import logit_loss, pixels_of
 from edge_all_export.classifier.network import BlastNet
 from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
+from edge_all_export.decision import choose_decision
 from edge_all_export.recipe import Recipe
 from edge_all_export.splits import any_matches, group_names
 from edge_all_export.training.job import Job
@@ -78,6 +80,7 @@ def classifier_job(
         data_sha256,
         (lambda net: held_out_auroc(net, judged)) if both else None,
         leaky,
+        (lambda net: held_out_decision(net, judged)) if both else None,
     )
 
 
@@ -123,6 +126,13 @@ def held_out_auroc(network: nn.Module, cells: Sequence[TrainingCell]) -> float:
 
     logits = logits_of(network, cells)[:, 0]
     return float(roc_auc_score([c.kind == "blast" for c in cells], logits))
+
+
+def held_out_decision(network: nn.Module, cells: Sequence[TrainingCell]) -> dict[str, Any]:
+    """Calibration and thresholds, as values of a Decision."""
+    blast, unfamiliar = logits_of(network, cells).T.astype(np.float64)
+    is_blast = np.array([c.kind == "blast" for c in cells])
+    return asdict(choose_decision(blast, 1 / (1 + np.exp(-unfamiliar)), is_blast))
 
 
 @torch.inference_mode()

@@ -40,5 +40,7 @@ def command(recipe_file: Path, out: Path, fresh: bool, leaky: bool, threads: int
     if checkpoint is not None:
         unseen = ", ".join(checkpoint.unseen_groups) or "none: it has seen everything"
         click.echo(f"groups it has never seen: {unseen}")
+        if checkpoint.task == "classifier" and not checkpoint.decision:
+            click.echo("thresholds are not chosen: name groups of both classes under [data] hold_out to choose them by")
         click.echo(f"written to {out / 'checkpoint.pt'}")
     return 0

@@ -63,7 +63,7 @@ def checkpoint_engine(path: Path) -> TorchEngine:
     checkpoint = load_checkpoint(path)
     if checkpoint.task != "classifier":
         raise UsageError(f"{path} is a {checkpoint.task}", "evaluate takes a classifier")
-    decision = decision_of(checkpoint)
+    network, decision = network_of(checkpoint, path), decision_of(checkpoint)
     contract = classifier_contract(checkpoint, decision)
     identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(path.read_bytes()).hexdigest())
-    return TorchEngine(deployed_classifier(network_of(checkpoint, path), decision), contract, identity)
+    return TorchEngine(deployed_classifier(network, decision), contract, identity)

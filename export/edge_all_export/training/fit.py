@@ -173,6 +173,9 @@ def fit(
         tuple(history),
         job.leaky,
     )
+    if job.decide is not None:
+        network.load_state_dict(weights)
+        result.decision = job.decide(network.eval())
     if rank == 0:
         save_checkpoint(result, out / CHECKPOINT)
     return result

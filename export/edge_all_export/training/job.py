@@ -37,3 +37,5 @@ class Job:
     data_sha256: str
     score: Callable[[nn.Module], float] | None = None
     leaky: bool = False
+    decide: Callable[[nn.Module], dict[str, Any]] | None = None
+    """Calibration and thresholds, from the groups held out."""
