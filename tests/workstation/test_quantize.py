@@ -1,0 +1,160 @@
+"""INT8 and FP16 files: what calibrates them, what is in them, how near they stay."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from edge_all.errors import UsageError
+from edge_all_export.classifier.network import BlastNet, DeployedBlastNet
+from edge_all_export.gate import classifier_checks, detector_checks
+from edge_all_export.inspection import layer_precision
+from edge_all_export.quantize import Calibration, in_fp16, quantized, unfit_for_tensorrt
+from edge_all_export.to_onnx import run_model
+
+from .conftest import draw_cell
+
+
+def drawn(count, side=80):
+    import cv2
+
+    pictures = [draw_cell(n, n % 2 == 0) for n in range(count)]
+    return [cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in pictures]
+
+
+GROUPS = [f"own/p{n % 5}" for n in range(120)]
+
+
+def model_of(network: torch.nn.Module) -> onnx.ModelProto:
+    import io
+
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        network.eval(), (torch.zeros(2, 80, 80, 3, dtype=torch.uint8),), buffer, input_names=["image"],
+        output_names=["blast_probability", "unfamiliarity"], opset_version=17, dynamo=False,
+        dynamic_axes={n: {0: "batch"} for n in ("image", "blast_probability", "unfamiliarity")},
+    )  # fmt: skip
+    model = onnx.load_from_string(buffer.getvalue())
+    model.ir_version = 10
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return model_of(DeployedBlastNet(BlastNet(pretrained=False), 1.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    return Calibration(drawn(120), GROUPS, ())
+
+
+@pytest.mark.parametrize(
+    ("images", "groups", "apart", "says"),
+    [
+        (drawn(40), GROUPS[:40], (), "40 images are too few"),
+        (drawn(120), ["simulator/s1"] * 120, (), "simulated images only"),
+        (drawn(120), GROUPS, ["own/p3"], r"images that evaluation uses \(own/p3\)"),
+        (list(np.random.default_rng(0).integers(0, 255, (120, 80, 80, 3), np.uint8)), GROUPS, (), "random numbers"),
+    ],
+)
+def test_what_would_calibrate_falsely_is_refused(images, groups, apart, says):
+    with pytest.raises(UsageError, match=says):
+        Calibration(images, groups, apart)
+
+
+def test_the_calibration_is_named_by_its_pixels(calibration):
+    again = Calibration(drawn(120), GROUPS, ())
+    assert again.sha256 == calibration.sha256
+    other = drawn(120)
+    other[7][0, 0, 0] ^= 1
+    assert Calibration(other, GROUPS, ()).sha256 != calibration.sha256
+
+
+@pytest.mark.parametrize("precision", ["int8-cpu", "int8-trt"])
+def test_an_int8_file_stays_near_and_is_int8(model, calibration, precision):
+    made = quantized(model, precision, calibration)
+    assert set(layer_precision(made).values()) <= {"int8", "fp16", "float"}
+    assert sum(p == "int8" for p in layer_precision(made).values()) >= 20
+    batch = np.stack(drawn(9))  # a size that no calibration batch had
+    for before, after in zip(run_model(model, batch), run_model(made, batch), strict=True):
+        assert after.shape == before.shape
+        assert np.abs(after - before).max() < 0.1
+    assert len(made.SerializeToString()) < 0.6 * len(model.SerializeToString())
+
+
+def test_only_the_symmetric_file_is_fit_for_tensorrt(model, calibration):
+    assert unfit_for_tensorrt(quantized(model, "int8-trt", calibration)) == []
+    wrong = unfit_for_tensorrt(quantized(model, "int8-cpu", calibration))
+    assert any("zero point" in w for w in wrong)
+    assert any("bias" in w for w in wrong)
+
+
+def test_a_layer_named_stays_in_float(model, calibration):
+    names = [n.name for n in model.graph.node if n.op_type == "Conv"]
+    made = quantized(model, "int8-cpu", calibration, names[:2])
+    precision = layer_precision(made)
+    assert [precision[n] for n in names[:3]] == ["float", "float", "int8"]
+
+
+def test_fp16_holds_halves_and_stays_near(model):
+    made = in_fp16(model)
+    assert set(layer_precision(made).values()) == {"fp16"}
+    batch = np.stack(drawn(6))
+    for before, after in zip(run_model(model, batch), run_model(made, batch), strict=True):
+        assert after.dtype == np.float32
+        assert np.abs(after - before).max() < 0.01
+
+
+def gate(after, labels_after=None):
+    rng = np.random.default_rng(0)
+    blast = np.arange(800) < 400
+    before = np.clip(np.where(blast, rng.normal(0.8, 0.2, 800), rng.normal(0.2, 0.2, 800)), 0, 1)
+    p = after(before.copy(), blast)
+    labels = np.where(before > 0.5, "blast", "normal")
+    changed = np.where(p > 0.5, "blast", "normal") if labels_after is None else labels_after(labels.copy())
+    return {c.name: c.passed for c in classifier_checks(before, p, blast, labels, changed, np.full(800, 0.5))}
+
+
+def test_the_gate_passes_what_is_the_same():
+    assert all(gate(lambda p, _: p).values())
+
+
+def test_the_gate_sees_a_fall_of_sensitivity():
+    def miss(p, blast):
+        p[np.flatnonzero(blast & (p > 0.5))[:5]] = 0.49  # 1.25 points
+        return p
+
+    found = gate(miss)
+    assert not found["sensitivity"]
+    assert found["labels that agree"]
+
+
+def test_the_gate_sees_a_fall_of_auroc():
+    def shuffle(p, blast):
+        order = np.random.default_rng(1).permutation(np.flatnonzero(~blast))[:40]
+        p[order] = 0.99
+        return p
+
+    assert not gate(shuffle)["AUROC"]
+
+
+def test_the_gate_sees_labels_that_change():
+    def change(labels):
+        labels[:17] = "unidentified"  # 2.1 %
+        return labels
+
+    assert not gate(lambda p, _: p, change)["labels that agree"]
+
+
+def test_the_gate_needs_enough_cells_of_both_kinds():
+    p = np.linspace(0, 1, 500)
+    with pytest.raises(ValueError, match="300 unseen blasts"):
+        classifier_checks(p, p, np.arange(500) < 250, ["a"] * 500, ["a"] * 500, p)
+
+
+def test_the_detectors_gate():
+    assert all(c.passed for c in detector_checks((0.99, 0.986), (0.1, 0.15)))
+    assert not detector_checks((0.99, 0.98), (0.1, 0.1))[0].passed
+    assert not detector_checks((0.99, 0.99), (0.1, 0.3))[1].passed
