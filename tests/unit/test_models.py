@@ -90,9 +90,10 @@ def test_labels_follow_the_thresholds(probability, unfamiliarity, label):
 
 
 def test_the_judge_gives_one_judgement_a_crop_whatever_the_batch():
-    judge = Judge(load_engine(CLASSIFIER, "classifier"))
+    engine = load_engine(CLASSIFIER, "classifier")
+    judge, side = Judge(engine), engine.contract.input_px
     rng = np.random.default_rng(0)
-    crops = list(rng.integers(0, 255, (37, 112, 112, 3), np.uint8))
+    crops = list(rng.integers(0, 255, (37, side, side, 3), np.uint8))
     together = judge.judge(crops)
     assert len(together) == 37
     alone = [judge.judge([c])[0].blast_probability for c in crops[:5]]

@@ -9,10 +9,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-
-from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
-from edge_all.engines.shipped import models_folder
-from edge_all.errors import EdgeAllError
 from edge_all_export import export as exporting
 from edge_all_export.export import Subject, export
 from edge_all_export.gate import Check
@@ -20,6 +16,10 @@ from edge_all_export.model_files import CHECKPOINTS
 from edge_all_export.quantize import Calibration, unfit_for_tensorrt
 from edge_all_export.to_onnx import float_model, run_model, to_bytes
 from edge_all_export.training.checkpoint import load_checkpoint
+
+from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
+from edge_all.engines.shipped import models_folder
+from edge_all.errors import EdgeAllError
 
 from .test_quantize import GROUPS, drawn
 
@@ -184,7 +184,15 @@ def test_a_folder_that_cannot_be_written(edge_all, tmp_path):
 def test_inspect_tells_what_a_file_is(edge_all):
     done = edge_all("inspect", models_folder() / "classifier" / "int8-cpu.onnx")
     assert done.exit_code == 0, done.output
-    for word in ("classifier blast-net", "sha256", "um per px", "thresholds", "int8", "not TensorRT", "self-check batch there"):
+    for word in (
+        "classifier blast-net",
+        "sha256",
+        "um per px",
+        "thresholds",
+        "int8",
+        "not TensorRT",
+        "self-check batch there",
+    ):
         assert word in done.stdout
     trt = edge_all("inspect", models_folder() / "classifier" / "int8-trt.onnx", "--no-layers").stdout
     assert "TensorRT 8.6 and later, INT8" in trt

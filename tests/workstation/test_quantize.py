@@ -4,13 +4,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
-
-from edge_all.errors import UsageError
 from edge_all_export.classifier.network import BlastNet, DeployedBlastNet
 from edge_all_export.gate import classifier_checks, detector_checks
 from edge_all_export.inspection import layer_precision
 from edge_all_export.quantize import Calibration, in_fp16, quantized, unfit_for_tensorrt
 from edge_all_export.to_onnx import run_model
+
+from edge_all.errors import UsageError
 
 from .conftest import draw_cell
 

@@ -4,16 +4,16 @@ import json
 
 import pytest
 import torch
-
-from edge_all.errors import EdgeAllError, UsageError
 from edge_all_export.classifier.training import classifier_job
 from edge_all_export.data.sets import classifier_cells, data_of
 from edge_all_export.recipe import read_recipe
 from edge_all_export.training.checkpoint import load_checkpoint
 from edge_all_export.training.fit import RESUME, fit
 
+from edge_all.errors import EdgeAllError, UsageError
 
-class Killed(Exception):
+
+class KilledError(Exception):
     pass
 
 
@@ -28,9 +28,9 @@ def test_resumed_after_a_kill_the_result_is_the_same(tiny_recipe, tmp_path):
 
     def kill(epoch, _loss):
         if epoch == 2:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fit(job_of(path), tmp_path / "cut", "jetson-nano-cnn", say=str, watch=kill)
     lines = []
     again = fit(job_of(path), tmp_path / "cut", "jetson-nano-cnn", say=lines.append)
@@ -110,8 +110,8 @@ def test_a_resume_of_another_recipe_is_refused(tiny_recipe, tmp_path):
 
 def test_a_loss_that_is_no_number_says_what_to_do(tiny_recipe, tmp_path):
     job = job_of(tiny_recipe(epochs=1))
-    job.loss = lambda net, batch: sum(p.sum() for p in net.parameters()) * float("nan")
-    with pytest.raises(EdgeAllError, match="no longer a number.*lower 'rate'"):
+    job.loss = lambda net, _: sum(p.sum() for p in net.parameters()) * float("nan")
+    with pytest.raises(EdgeAllError, match=r"no longer a number.*lower 'rate'"):
         fit(job, tmp_path / "out", "jetson-nano-cnn", say=str)
     assert not (tmp_path / "out" / "checkpoint.pt").exists()
 

@@ -1,0 +1,42 @@
+"""Committed out-of-fold predictions: whose they are, and how they are made anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_all_export.data.root import data_root
+from edge_all_export.data.sets import data_sha256
+from edge_all_export.recipe import load_recipe
+
+OUT_OF_FOLD = Path(__file__).parent / "out_of_fold"
+
+
+def ready(names: Sequence[str], part: str) -> bool:
+    """Retrain first where RETRAIN=1 asks for it; then whether each NAME.csv belongs to the recipe and the data here,
+    the reason printed where it does not."""
+    if os.environ.get("RETRAIN") == "1":
+        from edge_all_export import out_of_fold
+        from edge_all_export.model_files import CHECKPOINTS
+
+        shutil.rmtree(out_of_fold.RUNS, ignore_errors=True)
+        shutil.rmtree(CHECKPOINTS, ignore_errors=True)
+        out_of_fold.main([])
+    reasons = [reason for name in names if (reason := _stale(name)) is not None]
+    for reason in reasons:
+        print(f"{reason}: RETRAIN=1 make scores PART={part}", file=sys.stderr)
+    return not reasons
+
+
+def _stale(name: str) -> str | None:
+    made = json.loads((OUT_OF_FOLD / f"{name}.json").read_text())
+    if made["recipe_sha256"] != load_recipe(made["recipe"]).sha256:
+        return f"{name}.csv was made by another recipe"
+    root = data_root()
+    if root is not None and made["data_sha256"] != data_sha256(root):
+        return f"{name}.csv was made from other data"
+    return None

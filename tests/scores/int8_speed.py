@@ -1,0 +1,64 @@
+"""Rows about INT8's speed on this CPU, float and INT8 measured in turn in one process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from edge_all.engines.shipped import models_folder
+from tests.scores.board import Row
+
+RUNS = 200
+ROUNDS = 5
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _measured(batch: int) -> list[tuple[float, float]]:
+    """(float, INT8) median milliseconds of each round."""
+    folder = models_folder() / "classifier"
+    sessions = [_session(folder / name) for name in ("float.onnx", "int8-cpu.onnx")]
+    images = np.random.default_rng(0).integers(0, 255, (batch, 80, 80, 3), dtype=np.uint8)
+    rounds = []
+    for _ in range(ROUNDS):
+        times: tuple[list[float], list[float]] = ([], [])
+        for _ in range(RUNS // ROUNDS + 20):
+            for session, own in zip(sessions, times, strict=True):
+                begun = time.perf_counter()
+                session.run(None, {"image": images})
+                own.append(1000 * (time.perf_counter() - begun))
+        rounds.append((statistics.median(times[0]), statistics.median(times[1])))
+    return rounds
+
+
+def speed_rows() -> list[Row]:
+    """INT8 against float at batch 8, and one cell alone."""
+    eight, one = _measured(8), _measured(1)
+    ratios = sorted(a / b for a, b in eight)
+    ratio = statistics.median(ratios)
+    single = sorted(b for _, b in one)
+    median = statistics.median(single)
+    return [
+        Row(
+            "INT8 against float, CPU, one thread, batch 8",
+            ">= 1.5x",
+            f"{ratio:.2f}x",
+            f"{ratios[0]:.2f} to {ratios[-1]:.2f} over {ROUNDS} rounds; {min(b for _, b in eight):.2f} ms",
+            ratio >= 1.5,
+        ),
+        Row(
+            "one cell, batch 1, one thread, INT8",
+            "<= 0.4 ms",
+            f"{median:.3f} ms",
+            f"{single[0]:.3f} to {single[-1]:.3f}; float {min(a for a, _ in one):.3f}",
+            median <= 0.4,
+        ),
+    ]

@@ -1,0 +1,69 @@
+"""edge-all compare: the same for all, resumed, and no loser that was still improving."""
+
+import pytest
+import torch
+from edge_all_export.classifier.architectures import ARCHITECTURES, build_network
+from edge_all_export.compare.contest import Contestant, Result, contestants, read_results, write_results
+from edge_all_export.compare.cost import Cost, multiply_adds
+from edge_all_export.compare.table import lines_of, verdict
+
+COST = {"blast-net": Cost(1, 10_000_000, 1, 1, 1), "alexnet": Cost(1, 200_000_000, 1, 1, 1)}
+
+
+def result(network, auroc, unconverged=False, fold="out-AC", cells="field"):
+    return Result(network, False, cells, fold, 10, 8, auroc, auroc, 0.5, unconverged, "r", "d")
+
+
+def test_the_jetson_nano_network_has_its_published_size():
+    assert sum(p.numel() for p in build_network("jetson-nano-cnn", pretrained=False).parameters()) == 46_652
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_every_network_takes_a_crop_and_gives_two_answers(name):
+    if name not in ("blast-net", "blast-net-textured", "jetson-nano-cnn", "efficientnet-lite0"):
+        pytest.importorskip("PIL")
+    network = build_network(name, pretrained=False).eval()
+    with torch.no_grad():
+        assert network(torch.zeros(2, 3, 80, 80)).shape == (2, 2)
+
+
+def test_ours_has_a_tenth_of_the_multiply_adds_of_lite0_at_its_published_size():
+    published = 407e6  # EfficientNet-Lite0 at 224 x 224, from its makers
+    assert multiply_adds(build_network("blast-net", pretrained=False)) < 0.1 * published
+
+
+def test_a_network_still_improving_cannot_lose():
+    rows = [result("blast-net", 0.9), result("alexnet", 0.6, unconverged=True)]
+    said = verdict(lines_of(rows, COST))
+    assert "not decided against alexnet, scratch" in said
+    assert "leads" not in said
+    said = verdict(lines_of([rows[0], result("alexnet", 0.6)], COST))
+    assert "ours leads on mean AUROC, 0.900 against 0.600 of alexnet, scratch, at 0.05" in said
+    assert "does not lead" in verdict(lines_of([rows[0], result("alexnet", 0.95)], COST))
+
+
+def test_folds_are_averaged_with_their_spread():
+    rows = [result("alexnet", 0.8), result("alexnet", 0.6, fold="out-BE"), result("blast-net", 0.9)]
+    line = next(x for x in lines_of(rows, COST) if x.contestant.network == "alexnet")
+    assert line.figures["auroc", "field"] == pytest.approx((0.7, 0.6, 0.8))
+
+
+def test_results_are_kept_and_read_back(tmp_path):
+    rows = [result("alexnet", 0.8), result("blast-net", 0.91, unconverged=True)]
+    write_results(rows, tmp_path / "comparison.csv")
+    assert read_results(tmp_path / "comparison.csv") == rows
+    assert read_results(tmp_path / "none.csv") == []
+
+
+def test_contestants():
+    names = {(c.network, c.pretrained) for c in contestants()}
+    assert ("efficientnet-lite0", True) in names
+    assert ("efficientnet-lite0", False) in names
+    assert ("blast-net", True) in names
+    assert Contestant("resnet50", True) not in contestants()
+
+
+def test_the_command_refuses_an_unknown_network(edge_all, tmp_path):
+    done = edge_all("compare", "--networks", "blast-net,gpt", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "there is no network 'gpt'" in done.stderr
