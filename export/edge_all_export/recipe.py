@@ -75,14 +75,14 @@ _COMMON = {
     "simulator.query": _Key("a text", _text, ""),
     "simulator.defocus": _Key("a list of numbers from 0 to 10", _list(_number(0, 10)), [0.0]),
 }
-CELLS = ("field", "segmented")
+CELLS = ("all", "segmented")
 _OF_TASK = {
     "detector": {"found": _Key("a number from 0 to 1", _number(0, 1))},
     "classifier": {
         "network": _Key("the name of an architecture", _text, "blast-net"),
         "pretrained": _Key("true or false", lambda v: isinstance(v, bool), True),
         "frozen_blocks": _Key("a whole number from 0 to 16", _whole(0, 16), 0),
-        "cells": _Key('"field" or "segmented" (cut out of their surroundings)', lambda v: v in CELLS, "field"),
+        "cells": _Key('"all" or "segmented" (only those cut out)', lambda v: v in CELLS, "all"),
         "probe_batches": _Key("a whole number from 0 (0: no linear probe first)", _whole(0, 10000), 0),
         "probe_nuisance": _Key("a number from 0 to 10", _number(0, 10), 0.0),
         "probe_penalty": _Key("a number over 0, at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),

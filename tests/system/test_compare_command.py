@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="make test-system installs the export extra")
 
-from tests.workstation.conftest import own_cells  # noqa: E402, F401
+from tests.workstation.conftest import own_cells  # noqa: F401
 
 
 def test_the_command_runs_and_goes_on_where_it_was(edge_all, tmp_path, own_cells):  # noqa: F811

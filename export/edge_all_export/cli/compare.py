@@ -15,9 +15,9 @@ from edge_all_export.cli.options import out_option, threads_option
     "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
     help="Labelled images; may be given again. Default: EDGE_ALL_DATA.",
 )  # fmt: skip
-@click.option("--networks", metavar="A,B", help="Only these. Default: all there are.")
+@click.option("--networks", metavar="A,B", help="Only these, such as blast-net, resnet50. Default: all there are.")
 @click.option("--folds", default=2, type=click.IntRange(1, 5), show_default=True, help="How many folds of groups.")
-@click.option("--epochs", default=6, type=click.IntRange(1), show_default=True)
+@click.option("--epochs", default=6, type=click.IntRange(1), show_default=True, help="Of each training.")
 @click.option("--steps", default=50, type=click.IntRange(1), show_default=True, help="Batches an epoch.")
 @threads_option
 def command(
@@ -38,7 +38,15 @@ def command(
     from edge_all_export.classifier.architectures import build_network
     from edge_all_export.cli.options import set_threads
     from edge_all_export.compare import table
-    from edge_all_export.compare.contest import compete, contestants, is_scored, read_results, recipe_for, write_results
+    from edge_all_export.compare.contest import (
+        compete,
+        contestants,
+        is_scored,
+        kind_of,
+        read_results,
+        recipe_for,
+        write_results,
+    )
     from edge_all_export.compare.cost import cost_of
     from edge_all_export.data.sets import classifier_cells, data_of, sets_sha256
     from edge_all_export.model_files import SEGMENTED
@@ -60,10 +68,10 @@ def command(
         raise UsageError(f"{file} holds results of other data", "name another --out")
     wanted = set()
     for recipe in recipes:
-        kind = recipe["cells"]
+        kind = kind_of(recipe)
         click.echo(f"reading and preparing {kind} cells")
         cells = classifier_cells(data, recipe, click.echo)
-        if not any(is_scored(c) for c in cells):
+        if not any(is_scored(c) and c.segmented == (kind == "segmented") for c in cells):
             click.echo(f"there are no {kind} cells: that half of the comparison is left out")
             continue
         names = (SERIES_FOLDS if kind == "field" else SEGMENTED_FOLDS)[:folds]

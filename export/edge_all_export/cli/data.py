@@ -11,7 +11,12 @@ import click
 
 @click.group("data")
 def command() -> None:
-    """Look at folders of labelled images before training on them."""
+    """Look at folders of labelled images before training on them.
+
+    \b
+    Example:
+      edge-all data check my_cells.csv
+    """
 
 
 @command.command("check")

@@ -118,7 +118,7 @@ def compete(
     return Result(
         contestant.network,
         contestant.pretrained,
-        recipe["cells"],
+        kind_of(recipe),
         fold,
         recipe["epochs"] * recipe["steps_per_epoch"] + recipe["probe_batches"],
         recipe["batch"],
@@ -129,6 +129,11 @@ def compete(
         recipe.sha256,
         data_sha256,
     )
+
+
+def kind_of(recipe: Recipe) -> str:
+    """What the fold's test cells are: "field" or "segmented"."""
+    return "segmented" if recipe["cells"] == "segmented" else "field"
 
 
 def is_scored(cell: TrainingCell) -> bool:

@@ -89,13 +89,11 @@ def with_scale(fields: Sequence[LabelledField]) -> list[LabelledField]:
 
 
 def classifier_cells(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[TrainingCell]:
-    """Everything the classifier trains on: cells in fields, or those cut out of their surroundings."""
+    """Everything a classifier trains on: all cells, or only those cut out of their surroundings."""
     if recipe["cells"] == "segmented":
         alone = [replace(part, fields=()) for part in data]
         return [c for c in real_cells(alone, {}, recipe["data.um_per_px"], say) if c.segmented]
-    # A set of segmented cells is told by its layout, without decoding thousands of pictures that would be left out.
-    in_fields = [replace(part, cells=tuple(c for c in part.cells if not c.on_black)) for part in data]
-    cells = [c for c in real_cells(in_fields, recipe["background"], recipe["data.um_per_px"], say) if not c.segmented]
+    cells = real_cells(data, recipe["background"], recipe["data.um_per_px"], say)
     for field in simulated_fields(recipe):
         cells += cells_of_field(field, recipe["background"].get("simulator", 0))
     return cells
