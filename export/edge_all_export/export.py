@@ -19,6 +19,11 @@ from edge_all_export.quantize import Calibration, contract_of, in_fp16, layers, 
 from edge_all_export.to_onnx import finished, float_model, run_model, write_model
 from edge_all_export.training.checkpoint import Checkpoint
 
+
+class GateFailedError(EdgeAllError):
+    """An INT8 file lost too much whatever was tried."""
+
+
 Say = Callable[[str], None]
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 """How many of the worst layers stay in float, tried in this order."""
@@ -78,7 +83,7 @@ def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say)
             report.append(parity)
             if int8_model is None:
                 failed = "; ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks if not c.passed)
-                raise EdgeAllError(
+                raise GateFailedError(
                     f"the {precision} file of the {task} loses too much ({failed}), also with layers left in float "
                     "and trained again",
                     "nothing was written; deploy the float file, or train a network that quantizes better",

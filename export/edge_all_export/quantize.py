@@ -108,7 +108,7 @@ def quantized(
     batches = [np.stack(calibration.images[i : i + size]) for i in range(0, len(calibration.images), size)]
     reader = _Reader(model.graph.input[0].name, batches)
     CalibrationDataReader.register(_Reader)
-    chosen = [n.name for n in model.graph.node if n.name not in float_layers and _may_be_int8(n, model)]
+    chosen = [n.name for n in model.graph.node if n.name not in float_layers and _may_be_int8(n, model, float_layers)]
     options: dict[str, Any] = {"ForceQuantizeNoInputCheck": False}
     if not for_cpu:
         options |= {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
@@ -136,13 +136,16 @@ def quantized(
     return made
 
 
-def _may_be_int8(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
+def _may_be_int8(node: onnx.NodeProto, model: onnx.ModelProto, float_layers: Sequence[str]) -> bool:
     """Convolutions, and the additions that join two of them; the standardisation of the input stays in float."""
     if node.op_type == "Conv":
         return True
     maker = {output: n for n in model.graph.node for output in n.output}
-    if node.op_type == "Clip":  # the activation of a convolution becomes the end of its range
-        return node.input[0] in maker and maker[node.input[0]].op_type == "Conv"
+    if node.op_type == "Clip":
+        # The activation of an INT8 convolution becomes the end of its range. That of a float one stays in float: before
+        # it lies a range ten times as wide, in which eight bits are too few.
+        before = maker.get(node.input[0])
+        return before is not None and before.op_type == "Conv" and before.name not in float_layers
     if node.op_type != "Add":
         return False
     return all(i in maker and maker[i].op_type in ("Conv", "Add", "Clip", "Resize") for i in node.input)

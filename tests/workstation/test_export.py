@@ -23,8 +23,13 @@ from edge_all.errors import EdgeAllError
 
 from .test_quantize import GROUPS, drawn
 
-FILES = [f"{f}/{p}.onnx" for f in ("detector", "classifier", "classifier-segmented")
-         for p in ("float", "fp16", "int8-cpu", "int8-trt")]  # fmt: skip
+SHIPPED = {
+    "detector": ("float", "fp16", "int8-cpu", "int8-trt"),
+    # No INT8 file of the classifier has passed the gate yet: docs/decisions/0004-classifiers-tried.md
+    "classifier": ("float", "fp16"),
+    "classifier-segmented": ("float", "fp16"),
+}
+FILES = [f"{folder}/{name}.onnx" for folder, names in SHIPPED.items() for name in names]
 ALL_FILES = ["MODEL_CARD.md", "float.onnx", "fp16.onnx", "int8-cpu.onnx", "int8-trt.onnx", "parity.html", "parity.json"]
 
 
@@ -71,11 +76,12 @@ def test_a_checkpoint_exports_to_the_same_bytes_as_were_shipped(name):
     assert once == (models_folder() / name / "float.onnx").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["detector", "classifier", "classifier-segmented"])
-def test_the_shipped_parity_reports_passed_the_gate(name):
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_no_int8_file_is_shipped_that_did_not_pass_the_gate(name):
+    assert {p.stem for p in (models_folder() / name).glob("*.onnx")} == set(SHIPPED[name])
     report = json.loads((models_folder() / name / "parity.json").read_text())
     int8 = {r["precision"]: r for r in report if r["precision"].startswith("int8")}
-    assert set(int8) == {"int8-cpu", "int8-trt"}
+    assert set(int8) == {n for n in SHIPPED[name] if n.startswith("int8")}
     for r in int8.values():
         assert r["passed"]
         assert r["checks"]
@@ -194,7 +200,7 @@ def test_inspect_tells_what_a_file_is(edge_all):
         "self-check batch there",
     ):
         assert word in done.stdout
-    trt = edge_all("inspect", models_folder() / "classifier" / "int8-trt.onnx", "--no-layers").stdout
+    trt = edge_all("inspect", models_folder() / "detector" / "int8-trt.onnx", "--no-layers").stdout
     assert "TensorRT 8.6 and later, INT8" in trt
     assert "checkpoint of a classifier" in edge_all("inspect", CHECKPOINTS / "classifier.pt").stdout
 

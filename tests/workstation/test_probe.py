@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
 from edge_all_export.classifier.cells import STORED_SIDE, TrainingCell
 from edge_all_export.classifier.network import BlastNet, standardised
 from edge_all_export.classifier.probe import start_from_probe
