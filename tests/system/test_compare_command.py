@@ -31,7 +31,7 @@ def test_the_command_runs_and_goes_on_where_it_was(edge_all, tmp_path, own_cells
     )
     out = tmp_path / "out"
     done = edge_all(*given, "--out", out)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     rows = list(csv.DictReader((out / "comparison.csv").open()))
     assert [(r["network"], r["fold"]) for r in rows] == [("blast-net", "out-AC"), ("jetson-nano-cnn", "out-AC")]
     assert (out / "comparison.html").read_text().startswith("<!doctype html>")

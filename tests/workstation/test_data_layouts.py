@@ -79,7 +79,7 @@ def test_a_layout_is_recognised_and_counted(edge_all, tmp_path, make):
     wanted = make(root)
     found = tmp_path / "found.json"
     done = edge_all("data", "check", root, "--json", found)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     (survey,) = json.loads(found.read_text())
     assert survey["objects"] == wanted
     assert survey["corrupt"] == survey["missing"] == []

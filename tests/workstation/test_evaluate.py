@@ -88,7 +88,7 @@ def test_any_form_of_a_model_is_evaluated_by_the_same_code(edge_all, own_cells, 
         model, (models_folder() / "classifier" / str(model),)
     )
     done = edge_all("evaluate", *path, "--data", own_cells, "--out", tmp_path / "e")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     values = json.loads((tmp_path / "e" / "evaluation.json").read_text())
     assert {"auroc", "weighted_f1", "sensitivity", "specificity"} <= set(list(values)[:4])
     assert all(isinstance(values[k], float) for k in ("auroc", "weighted_f1", "sensitivity", "specificity"))
@@ -153,7 +153,7 @@ def test_smears_are_told_as_run_would(edge_all, real_data, tmp_path):
     for name in files[:2]:
         (folder / "images" / name).symlink_to(real_data / "allidb1" / "images" / name)
     done = edge_all("evaluate", "--data", folder, "--out", tmp_path / "e")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     (smear,) = json.loads((tmp_path / "e" / "evaluation.json").read_text())["smears"]
     assert smear["fields"] == 2
     assert len(smear["each"]) == 2

@@ -40,7 +40,13 @@ if plan is None:
 print(plan.nbytes)
 """
 
-FILES = ["detector/fp16.onnx", "detector/int8-trt.onnx", "classifier/fp16.onnx", "classifier-segmented/fp16.onnx"]
+FILES = [
+    "detector/fp16.onnx",
+    "detector/int8-trt.onnx",
+    "classifier/fp16.onnx",
+    "classifier-segmented/fp16.onnx",
+    "classifier-segmented/int8-trt.onnx",
+]
 
 
 def built(path):

@@ -51,7 +51,7 @@ def test_the_seed_decides(tiny_recipe, tmp_path):
 def test_the_command_trains_and_names_what_it_has_not_seen(edge_all, tiny_recipe, tmp_path):
     out = tmp_path / "out"
     done = edge_all("train", tiny_recipe(epochs=1), "--out", out)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     made = load_checkpoint(out / "checkpoint.pt")
     assert made.unseen_groups == ("own/patient0", "own/patient3")
     assert set(made.seen_groups) == {f"own/patient{n}" for n in (1, 2, 4, 5)}
@@ -97,7 +97,7 @@ def test_a_split_by_image_needs_its_right_name(edge_all, tiny_recipe, tmp_path):
     assert edge_all("train", path, "--out", tmp_path / "out", "--leaky").exit_code == 0
     page = tmp_path / "page"
     done = edge_all("evaluate", tmp_path / "out", "--data", path.parent / "own", "--out", page, "--no-smears")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     assert "LEAKY" in json.loads((page / "evaluation.json").read_text())["title"]
     assert "<h1>LEAKY" in (page / "evaluation.html").read_text()
 
