@@ -3,7 +3,14 @@
 import pytest
 import torch
 from edge_all_export.classifier.architectures import ARCHITECTURES, build_network
-from edge_all_export.compare.contest import Contestant, Result, contestants, read_results, write_results
+from edge_all_export.compare.contest import (
+    Contestant,
+    Result,
+    contestants,
+    read_results,
+    still_improving,
+    write_results,
+)
 from edge_all_export.compare.cost import Cost, multiply_adds
 from edge_all_export.compare.table import lines_of, verdict
 
@@ -67,3 +74,12 @@ def test_the_command_refuses_an_unknown_network(edge_all, tmp_path):
     done = edge_all("compare", "--networks", "blast-net,gpt", "--out", tmp_path)
     assert done.exit_code == 2
     assert "there is no network 'gpt'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("losses", "improving"),
+    [([], False), ([0.7], True), ([0.9, 0.7, 0.6, 0.5, 0.4, 0.3], True), ([0.9, 0.5, 0.4, 0.4, 0.399, 0.398], False),
+     ([0.9, 0.7, 0.6, 0.45, 0.405, 0.4], True)],
+)  # fmt: skip
+def test_still_improving_looks_at_the_last_third(losses, improving):
+    assert still_improving(losses) is improving

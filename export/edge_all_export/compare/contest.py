@@ -22,7 +22,8 @@ from edge_all_export.recipe import Recipe
 from edge_all_export.training.fit import fit
 
 STILL_IMPROVING = 0.03
-"""A training loss that fell by more than this share in the last epoch was still falling when the budget ended."""
+"""A training loss that fell by more than this share over the last third of the epochs was still falling when the budget
+ended."""
 
 Say = Callable[[str], None]
 
@@ -125,10 +126,18 @@ def compete(
         auroc,
         weighted_f1,
         losses[-1] if losses else float("nan"),
-        len(losses) > 1 and losses[-1] < (1 - STILL_IMPROVING) * losses[-2],
+        still_improving(losses),
         recipe.sha256,
         data_sha256,
     )
+
+
+def still_improving(losses: Sequence[float]) -> bool:
+    """Whether the loss, one value an epoch, was falling when the budget ended; one epoch tells nothing, so yes."""
+    if not losses:
+        return False  # nothing was trained by steps: the last layer was solved
+    before = losses[-1 - max(1, len(losses) // 3)] if len(losses) > 1 else float("inf")
+    return losses[-1] < (1 - STILL_IMPROVING) * before
 
 
 def kind_of(recipe: Recipe) -> str:
