@@ -132,6 +132,7 @@ def test_first_the_worst_layers_stay_in_float(checkpoint, tmp_path, monkeypatch)
     assert not script.trained
 
 
+@pytest.mark.timeout(600)
 def test_then_it_trains_again_and_then_it_gives_up_and_writes_nothing(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "layer_errors", lambda *_: {"/network/trunk/stem/Conv": 0.9})
     steps = len(exporting.STEPS_OF_FLOAT_LAYERS)
@@ -146,6 +147,7 @@ def test_then_it_trains_again_and_then_it_gives_up_and_writes_nothing(checkpoint
     assert not list((tmp_path / "bad").glob("**/*"))
 
 
+@pytest.mark.timeout(600)
 def test_layers_are_told_apart_by_what_they_lose(checkpoint):
     model = float_model(checkpoint)
     calibration = Calibration(drawn(120), GROUPS, ())
