@@ -21,7 +21,7 @@ from edge_all_export.evaluate.smears import SmearResult
 
 PLAIN = ("auroc", "weighted_f1", "sensitivity", "specificity")
 _CHOSEN = (
-    "Chosen for sensitivity on cells the judging networks had not seen: under 'normal' lie at most 1.5 % of blasts, "
+    "Chosen for sensitivity on cells the judging networks had not seen: under 'normal' lie at most 0.5 % of blasts, "
     "over 'blast' at most 3 % of normal cells, over 'unfamiliar' at most 1 % of leukocytes; 'suspect', for two-way "
     "figures only, keeps 97 % of blasts."
 )
