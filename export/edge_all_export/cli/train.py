@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
-from edge_all_export.cli.options import leaky_option, out_option, threads_option
+from edge_all_export.cli.options import leaky_option, threads_option
 
 
 @click.command("train")
 @click.argument("recipe_file", metavar="RECIPE.toml", type=click.Path(path_type=Path))
-@out_option
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for the results. Default: runs/RECIPE."
+)
 @click.option("--fresh", is_flag=True, help="Begin anew where --out holds an unfinished training.")
 @leaky_option
 @threads_option
-def command(recipe_file: Path, out: Path, fresh: bool, leaky: bool, threads: int | None) -> int:
+def command(recipe_file: Path, out: Path | None, fresh: bool, leaky: bool, threads: int | None) -> int:
     """Train a detector or a classifier by a recipe.
 
     Killed and started again with the same --out it goes on after the last finished epoch, with the same result. Writes
@@ -31,6 +33,7 @@ def command(recipe_file: Path, out: Path, fresh: bool, leaky: bool, threads: int
     from edge_all_export.splits import refuse_leaky
 
     recipe = read_recipe(recipe_file)
+    out = out or Path("runs") / recipe_file.stem
     refuse_leaky(recipe["data.split"], leaky)
     from edge_all_export.training.distributed import in_parallel
     from edge_all_export.training.start import start
