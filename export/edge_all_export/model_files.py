@@ -45,7 +45,12 @@ def classifier_contract(checkpoint: Checkpoint, decision: Decision) -> Contract:
         training_data=_sources(checkpoint),
         unseen_groups=checkpoint.unseen_groups,
         window="disc",
-        extra={**_provenance(checkpoint), "suspect": decision.suspect, "cells": checkpoint.recipe["cells"]},
+        extra={
+            **_provenance(checkpoint),
+            "suspect": decision.suspect,
+            "cells": checkpoint.recipe["cells"],
+            **({} if checkpoint.decision else {"thresholds_not_chosen": True}),
+        },
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
 
 from edge_all.errors import UsageError
+from edge_all_export.recipe import Recipe
 
 
 def matches(entry: str, source: str, group: str) -> bool:
@@ -32,6 +36,41 @@ def refuse_leaky(split: str, leaky: bool) -> None:
             "a split by image puts cells of one patient on both sides and flatters every figure",
             'set split = "group", or give --leaky: the report\'s title then says so',
         )
+
+
+class Grouped(Protocol):
+    """What has a source and a group."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=Grouped)
+
+
+def parted(
+    items: Sequence[Item], recipe: Recipe, leave_out: Callable[[Item], bool] | None, leaky: bool
+) -> tuple[list[Item], list[Item], list[Item]]:
+    """Left out (never seen), held out (early stop and thresholds only), and trained on.
+
+    By the recipe's data.leave_out and data.hold_out, and by ``leave_out``; with ``leaky`` a fifth of the rest is held
+    out image by image.
+    """
+    is_left = [
+        any_matches(recipe["data.leave_out"], i.source, i.group) or (leave_out is not None and leave_out(i))
+        for i in items
+    ]
+    left = [i for i, out in zip(items, is_left, strict=True) if out]
+    rest = [i for i, out in zip(items, is_left, strict=True) if not out]
+    if leaky:
+        rng = np.random.Generator(np.random.PCG64(recipe["seed"]))
+        is_held = [bool(h) for h in rng.random(len(rest)) < 0.2]
+    else:
+        is_held = [any_matches(recipe["data.hold_out"], i.source, i.group) for i in rest]
+    held = [i for i, h in zip(rest, is_held, strict=True) if h]
+    return left, held, [i for i, h in zip(rest, is_held, strict=True) if not h]
 
 
 def balanced_folds(groups: Mapping[str, tuple[str, int]], count: int) -> list[list[str]]:

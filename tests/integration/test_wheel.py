@@ -24,6 +24,8 @@ def test_the_wheel_has_models_profiles_and_the_program(tmp_path):
         "edge_all/models/detector/MODEL_CARD.md",
         "edge_all/models/classifier/float.onnx",
         "edge_all/models/classifier/MODEL_CARD.md",
+        "edge_all/models/classifier-segmented/float.onnx",
+        "edge_all/models/detector/int8-cpu.onnx",
         "firmware_config/profiles/default.toml",
         "edge_all_export/to_onnx.py",
     ):

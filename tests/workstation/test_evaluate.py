@@ -116,6 +116,7 @@ def test_cells_that_were_trained_on_are_left_out_or_said(edge_all, tiny_recipe, 
     edge_all("evaluate", tmp_path / "t", "--data", own_cells, "--out", tmp_path / "e")
     values = json.loads((tmp_path / "e" / "evaluation.json").read_text())
     assert values["left_out_because_seen"] == 32
+    assert values["thresholds_chosen"].startswith("Not chosen")
     assert values["blasts"] == values["normals"] == 8
     rows = (own_cells / "cells.csv").read_text().splitlines()
     kept = [r for r in rows if "patient0" not in r and "patient3" not in r]

@@ -157,6 +157,25 @@ def test_layers_are_told_apart_by_what_they_lose(checkpoint):
     assert max(errors.values()) > 0
 
 
+def test_one_network_that_fails_the_gate_does_not_keep_the_others_from_their_files(edge_all, tmp_path, monkeypatch):
+    from edge_all_export import export_subject as subjects
+    from edge_all_export.export import GateFailedError
+
+    monkeypatch.setattr(subjects, "export_subject", lambda *_: None)
+    whole = exporting.export
+
+    def failing(checkpoint, subject, out, say):
+        if checkpoint.architecture == "blast-net":
+            raise GateFailedError("the int8-cpu file of the classifier loses too much", "nothing was written")
+        return whole(checkpoint, subject, out, say)
+
+    monkeypatch.setattr(exporting, "export", failing)
+    done = edge_all("export", "--int8", "--out", tmp_path)
+    assert done.exit_code == 1
+    assert done.stderr == "edge-all: the int8-cpu file of the classifier loses too much: nothing was written\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["classifier-segmented", "detector"]
+
+
 def test_without_int8_float_and_fp16_are_written(edge_all, tmp_path):
     done = edge_all("export", CHECKPOINTS / "detector.pt", "--out", tmp_path)
     assert done.exit_code == 0, done.stderr

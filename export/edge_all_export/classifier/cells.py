@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -146,8 +146,3 @@ def is_on_black(image: npt.NDArray[np.uint8]) -> bool:
     """Whether the picture's border is cut away."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     return bool((border.max(1) <= _ON_BLACK).mean() > 0.7)
-
-
-def cells_of(fields: Iterable[LabelledField], background: int = 0) -> list[TrainingCell]:
-    """All cells of some fields."""
-    return [cell for field in fields for cell in cells_of_field(field, background)]

@@ -20,7 +20,7 @@ from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
 from edge_all_export.decision import choose_decision
 from edge_all_export.recipe import Recipe
-from edge_all_export.splits import any_matches, group_names
+from edge_all_export.splits import group_names, parted
 from edge_all_export.training.job import Job
 
 
@@ -33,22 +33,7 @@ def classifier_job(
     leaky: bool = False,
 ) -> Job:
     """A training on all cells but those left out (never seen) and held out (early stop only)."""
-
-    def is_left(cell: TrainingCell) -> bool:
-        named = any_matches(recipe["data.leave_out"], cell.source, cell.group)
-        return named or (leave_out is not None and leave_out(cell))
-
-    left = [c for c in cells if is_left(c)]
-    rest = [c for c in cells if not is_left(c)]
-    held: list[TrainingCell]
-    if leaky:
-        rng = np.random.Generator(np.random.PCG64(recipe["seed"]))
-        chosen = rng.random(len(rest)) < 0.2
-        held = [c for c, h in zip(rest, chosen, strict=True) if h]
-        seen = [c for c, h in zip(rest, chosen, strict=True) if not h]
-    else:
-        held = [c for c in rest if any_matches(recipe["data.hold_out"], c.source, c.group)]
-        seen = [c for c in rest if not any_matches(recipe["data.hold_out"], c.source, c.group)]
+    left, held, seen = parted(cells, recipe, leave_out, leaky)
     for kind in ("blast", "normal"):
         if not any(c.kind == kind for c in seen):
             groups = group_names((c.source, c.group) for c in cells if c.kind == kind)

@@ -12,7 +12,7 @@ from edge_all.errors import UsageError
 from edge_all_export.detector.network import LeukocyteNet
 from edge_all_export.detector.samples import PreparedField, SampleMaker
 from edge_all_export.recipe import Recipe
-from edge_all_export.splits import any_matches, group_names
+from edge_all_export.splits import group_names, parted
 from edge_all_export.training.job import Job
 
 ARCHITECTURE = "leukocyte-net"
@@ -28,20 +28,7 @@ def detector_job(
     leaky: bool = False,
 ) -> Job:
     """A training on all fields but those left out (never seen) and held out (early stop only)."""
-
-    def is_left(field: PreparedField) -> bool:
-        named = any_matches(recipe["data.leave_out"], field.source, field.group)
-        return named or (leave_out is not None and leave_out(field))
-
-    left = [f for f in fields if is_left(f)]
-    rest = [f for f in fields if not is_left(f)]
-    if leaky:
-        rng = np.random.Generator(np.random.PCG64(recipe["seed"]))
-        chosen = rng.random(len(rest)) < 0.2
-    else:
-        chosen = np.array([any_matches(recipe["data.hold_out"], f.source, f.group) for f in rest], bool)
-    held = [f for f, h in zip(rest, chosen, strict=True) if h]
-    seen = [f for f, h in zip(rest, chosen, strict=True) if not h]
+    left, held, seen = parted(fields, recipe, leave_out, leaky)
     if not any(len(f.objects) for f in seen):
         raise UsageError("no labelled field is left to train on", "leave fewer groups out, or name more data")
     if recipe["patience"] and not held:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_all.engines.contract import Contract
 from edge_all.engines.engine import Engine
 from edge_all_export.classifier.samples import plain_view
 from edge_all_export.evaluate import plots
@@ -24,6 +25,13 @@ _CHOSEN = (
     "Chosen for sensitivity on cells the judging networks had not seen: under 'normal' lie at most 0.5 % of blasts, "
     "over 'blast' at most 3 % of normal cells, over 'unfamiliar' at most 1 % of leukocytes; 'suspect', for two-way "
     "figures only, keeps 97 % of blasts."
+)
+_TWO_WAY = (
+    "Chosen on cells of subjects the judging networks had not seen: the one threshold with the highest weighted F1; "
+    "over 'unfamiliar' lie at most 1 % of cells."
+)
+_NOT_CHOSEN = (
+    "Not chosen: no groups were held out to choose them by ([data] hold_out). They are the same for every network."
 )
 RESEARCH_USE = "Research use only, not a diagnosis."
 
@@ -81,7 +89,7 @@ def evaluation(
         "left_out_because_seen": len(known) - len(used),
         "threshold": cut,
         "thresholds": {**thresholds, "suspect": cut},
-        "thresholds_chosen": _CHOSEN,
+        "thresholds_chosen": _how_chosen(engine.contract),
         "figures": [asdict(f) for f in found],
         "groups": list(groups),
         "other_kinds": _other_kinds(judged),
@@ -170,7 +178,7 @@ def page(result: Evaluation) -> str:
         "<h2>Figures</h2>" + _table(("figure", "value", "low", "high", "interval"), (
             (f.name, _n(f.value), _n(f.low), _n(f.high), f.how) for f in result.figures)),
         "<h2>Thresholds</h2><p>" + ", ".join(f"{_e(k)} {t:.4f}" for k, t in v["thresholds"].items())
-        + f"</p><p class=note>{_e(_CHOSEN)}</p>",
+        + f"</p><p class=note>{_e(v['thresholds_chosen'])}</p>",
     ]  # fmt: skip
     if len(s.is_blast):
         pictures = [plots.confusion(s), plots.reliability(s)]
@@ -200,6 +208,12 @@ def page(result: Evaluation) -> str:
             words = f"{j.cell.kind}, said {j.judgement.blast_probability:.3f}, {j.group}, {j.cell.name}"
             parts.append(f"<figure>{_img(plots.picture(plain_view(j.cell)), words)}<br>{_e(words)}</figure>")
     return "\n".join(parts) + "\n</html>\n"
+
+
+def _how_chosen(contract: Contract) -> str:
+    if contract.extra.get("thresholds_not_chosen"):
+        return _NOT_CHOSEN
+    return _TWO_WAY if contract.extra.get("cells") == "segmented" else _CHOSEN
 
 
 def _said(model: dict[str, str]) -> str:
