@@ -31,6 +31,14 @@ class ModelError(EdgeAllError):
     """A model file is none, damaged or of another contract."""
 
 
+class EngineError(EdgeAllError):
+    """An engine that ran does not any more (out of GPU memory, a driver that failed)."""
+
+
+class EngineUnavailableError(EdgeAllError):
+    """An engine cannot run here: a library, a driver or a GPU is missing or too old."""
+
+
 class RecordError(EdgeAllError):
     """The record folder cannot be opened, read or written."""
 

@@ -11,7 +11,8 @@ from edge_all.vocabulary import Image, ModelIdentity
 
 
 class Engine(Protocol):
-    """A loaded model. ``name``: what runs it, for example "onnxruntime-cpu float"."""
+    """A loaded model. ``name``: what runs it and which file, for example "onnxruntime-cpu int8-cpu". Called from one
+    thread at a time, not always the same."""
 
     name: str
     contract: Contract
@@ -19,3 +20,6 @@ class Engine(Protocol):
 
     def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
         """Outputs in the contract's order for a batch of images, uint8 N x H x W x 3."""
+
+    def close(self) -> None:
+        """Give back what it holds; harmless when called twice. It does not run after that."""

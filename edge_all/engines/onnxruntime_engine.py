@@ -62,5 +62,11 @@ class OnnxRuntimeEngine:
         results = list(self._pool.map(self._run, parts))
         return tuple(np.concatenate(output) for output in zip(*results, strict=True))
 
+    def close(self) -> None:
+        """Its threads end."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
     def _run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
         return tuple(self._session.run(list(self.contract.outputs), {self._input: batch}))

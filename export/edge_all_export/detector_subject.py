@@ -18,8 +18,8 @@ from edge_all.vocabulary import Image
 from edge_all_export.detector.samples import BASE_UM_PER_PX, SIDE, UM_PER_PX, PreparedField
 from edge_all_export.gate import Check, detector_checks
 from edge_all_export.quantize import Calibration
-from edge_all_export.splits import any_matches
-from edge_all_export.subjects import CALIBRATED_ON, seen_by, spread
+from edge_all_export.splits import any_matches, spread
+from edge_all_export.subjects import CALIBRATED_ON, seen_by
 from edge_all_export.to_onnx import session_of
 from edge_all_export.training.checkpoint import Checkpoint
 

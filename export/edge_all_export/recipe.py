@@ -85,6 +85,7 @@ _OF_TASK = {
         "cells": _Key('"all" or "segmented" (only those cut out)', lambda v: v in CELLS, "all"),
         "probe_batches": _Key("a whole number from 0 (0: no linear probe first)", _whole(0, 10000), 0),
         "probe_nuisance": _Key("a number from 0 to 10", _number(0, 10), 0.0),
+        "probe_rounding": _Key("a number from 0 (0: without) to 1000", _number(0, 1000), 0.0),
         "probe_penalty": _Key("a number over 0, at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),
         "dropout": _Key("a number from 0 to 0.9", _number(0, 0.9), 0.3),
         "head_rate": _Key("a number from 0.01 to 100", _number(0.01, 100), 1.0),
@@ -103,8 +104,9 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """Of the content, whatever its layout and where its data lie."""
-        told = {k: v for k, v in self.values.items() if k != "data.paths"}
+        """Of the content, whatever its layout and where its data lie. What is off (0, false, empty) is left out: a new
+        option, off, leaves the hashes of old recipes as they are."""
+        told = {k: v for k, v in self.values.items() if k != "data.paths" and v}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def __getitem__(self, key: str) -> Any:

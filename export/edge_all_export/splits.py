@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -71,6 +72,23 @@ def parted(
         is_held = [any_matches(recipe["data.hold_out"], i.source, i.group) for i in rest]
     held = [i for i, h in zip(rest, is_held, strict=True) if h]
     return left, held, [i for i, h in zip(rest, is_held, strict=True) if not h]
+
+
+def spread(items: Sequence[Item], group: Callable[[Item], str], count: int) -> list[Item]:
+    """``count`` items, in turn from each group, evenly within it; always the same ones."""
+    pools: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        pools[group(item)].append(item)
+    each = dict.fromkeys(sorted(pools), 0)
+    while sum(each.values()) < min(count, len(items)):
+        for name, pool in sorted(pools.items()):
+            if each[name] < len(pool) and sum(each.values()) < count:
+                each[name] += 1
+    chosen: list[Item] = []
+    for name, pool in sorted(pools.items()):
+        places = np.linspace(0, len(pool) - 1, each[name]).round().astype(int) if each[name] else []
+        chosen += [pool[i] for i in dict.fromkeys(places)]
+    return chosen
 
 
 def balanced_folds(groups: Mapping[str, tuple[str, int]], count: int) -> list[list[str]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -16,29 +14,11 @@ from edge_all_export.classifier.samples import plain_view
 from edge_all_export.gate import LEAST_CELLS, Check, classifier_checks
 from edge_all_export.model_files import decision_of
 from edge_all_export.quantize import ENOUGH, Calibration
-from edge_all_export.splits import any_matches
+from edge_all_export.splits import any_matches, spread
 from edge_all_export.to_onnx import run_model
 from edge_all_export.training.checkpoint import Checkpoint
 
-Item = TypeVar("Item")
 CALIBRATED_ON = 640
-
-
-def spread(items: Sequence[Item], group: Callable[[Item], str], count: int) -> list[Item]:
-    """``count`` items, in turn from each group, evenly within it; always the same ones."""
-    pools: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        pools[group(item)].append(item)
-    each = dict.fromkeys(sorted(pools), 0)
-    while sum(each.values()) < min(count, len(items)):
-        for name, pool in sorted(pools.items()):
-            if each[name] < len(pool) and sum(each.values()) < count:
-                each[name] += 1
-    chosen: list[Item] = []
-    for name, pool in sorted(pools.items()):
-        places = np.linspace(0, len(pool) - 1, each[name]).round().astype(int) if each[name] else []
-        chosen += [pool[i] for i in dict.fromkeys(places)]
-    return chosen
 
 
 def seen_by(checkpoint: Checkpoint, source: str, group: str) -> bool:

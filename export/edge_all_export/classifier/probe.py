@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,8 @@ from edge_all_export.classifier.losses import logit_loss, pixels_of
 from edge_all_export.classifier.network import BlastNet
 from edge_all_export.classifier.samples import plain_view
 from edge_all_export.recipe import Recipe
+from edge_all_export.rounding import rounded, rounded_weight
+from edge_all_export.splits import spread
 from edge_all_export.training.job import Sampler
 
 
@@ -22,15 +26,21 @@ def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[Traini
     Draws recipe["probe_batches"] batches and minimises by L-BFGS the training's loss, plus "probe_penalty" times the
     squared weights, plus "probe_nuisance" times the squared answers to what differs between the groups of one class
     and source (within-class covariance normalisation, Hatch et al. 2006): a series or a bench must not be an argument.
-    cells: those trained on.
+    With "probe_rounding" the trunk's weights are rounded to INT8's steps first, and that number times the squared
+    answers to what INT8 changes in the features is added: the last layer listens to what survives INT8. cells: those
+    trained on.
     """
     sampler.begin_epoch(2**20, 0)  # random numbers that no training epoch uses
     network.eval()
+    if recipe["probe_rounding"]:
+        _round_weights(network)
     features, labels = _collect(network, sampler, recipe)
     network.feature_mean.copy_(features.mean(0))
     network.feature_scale.copy_(1.0 / (features.std(0) + 1e-3))
     x = network.normalised(features)
     nuisance = _group_differences(network, cells) if recipe["probe_nuisance"] else torch.zeros(0, x.shape[1])
+    noise = _rounding_noise(network, cells) if recipe["probe_rounding"] else torch.zeros(1, x.shape[1])
+    noise = noise.T @ noise / len(noise)
     head = network.head
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
@@ -41,6 +51,7 @@ def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[Traini
         loss = logit_loss(network.logits(x), labels, recipe["label_smoothing"])
         loss = loss + recipe["probe_penalty"] * (head.weight**2).sum()
         loss = loss + recipe["probe_nuisance"] * ((nuisance @ head.weight[0]) ** 2).sum()
+        loss = loss + recipe["probe_rounding"] * ((head.weight @ noise) * head.weight).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
@@ -77,6 +88,33 @@ def _group_differences(network: BlastNet, cells: Sequence[TrainingCell]) -> Tens
 
 
 def _mean_features(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
+    return _plain_features(network, cells).mean(0)
+
+
+def _plain_features(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
     views = [torch.from_numpy(plain_view(c)) for c in cells]
     parts = [network.features(pixels_of(torch.stack(views[i : i + 64]))) for i in range(0, len(views), 64)]
-    return network.normalised(torch.cat(parts)).mean(0)
+    return network.normalised(torch.cat(parts))
+
+
+@torch.no_grad()
+def _round_weights(network: BlastNet) -> None:
+    for module in network.trunk.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.copy_(rounded_weight(module.weight))
+
+
+_ROUNDED_CELLS = 640
+
+
+@torch.no_grad()
+def _rounding_noise(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
+    """Rows: what INT8 changes in the features of one cell, less the mean change, which the export takes out
+    (edge_all_export.bias_correction)."""
+    leukocytes = [c for c in cells if c.kind in ("blast", "normal")]
+    some = spread(leukocytes, lambda c: f"{c.source}/{c.group}", _ROUNDED_CELLS)
+    first = pixels_of(torch.from_numpy(np.stack([plain_view(c) for c in some[:: max(1, len(some) // 128)]])))
+    int8 = rounded(copy.deepcopy(network), first)
+    assert isinstance(int8, BlastNet)
+    change = _plain_features(int8, some) - _plain_features(network, some)
+    return change - change.mean(0)

@@ -67,3 +67,6 @@ def checkpoint_engine(path: Path) -> TorchEngine:
     contract = classifier_contract(checkpoint, decision)
     identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(path.read_bytes()).hexdigest())
     return TorchEngine(deployed_classifier(network, decision), contract, identity)
+
+    def close(self) -> None:
+        """Nothing is held outside Python."""
