@@ -32,6 +32,9 @@ class TorchEngine:
         outputs = self._network(torch.from_numpy(np.ascontiguousarray(batch)))
         return tuple(o.numpy() for o in outputs)
 
+    def close(self) -> None:
+        """Nothing is held outside Python."""
+
 
 def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
     """The checkpoint's network with its weights. Raises UsageError when they are of another architecture."""
@@ -67,6 +70,3 @@ def checkpoint_engine(path: Path) -> TorchEngine:
     contract = classifier_contract(checkpoint, decision)
     identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(path.read_bytes()).hexdigest())
     return TorchEngine(deployed_classifier(network, decision), contract, identity)
-
-    def close(self) -> None:
-        """Nothing is held outside Python."""
