@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_all.cells.crops import Cropper, portrait
 from edge_all.cells.judging import Judge
 from edge_all.cells.tracking import Sighting, Tracker
-from edge_all.engines.loading import load_engine
+from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engine
 from edge_all.field.gate import Gate, Skip
 from edge_all.field.leukocytes import LeukocyteFinder
 from edge_all.profile import Profile
@@ -40,23 +40,62 @@ class Models:
     finder: LeukocyteFinder
     cropper: Cropper
     judge: Judge
-    identities: tuple[ModelIdentity, ...]
+    loaded: tuple[Loaded, ...]
 
     @property
     def thresholds(self) -> Thresholds:
         return self.judge.thresholds
 
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """Of the files in use now."""
+        return tuple(one.engine.identity for one in self.loaded)
 
-def load_models(folder: Path, profile: Profile, blast_threshold: float | None = None) -> Models:
-    """Both model files of a folder. Raises ModelError, UsageError."""
-    detector = load_engine(folder / "detector" / "float.onnx", "detector", profile.threads, profile.engine)
-    classifier = load_engine(folder / "classifier" / "float.onnx", "classifier", profile.threads, profile.engine)
-    return Models(
-        LeukocyteFinder(detector),
-        Cropper(classifier.contract),
-        Judge(classifier, blast_threshold, profile.max_batch),
-        (detector.identity, classifier.identity),
+    @property
+    def engines_in_words(self) -> str:
+        """What runs, and why not something better."""
+        return engines_in_words(self.loaded)
+
+    def close(self) -> None:
+        """Give the engines back."""
+        for one in self.loaded:
+            one.engine.close()
+
+
+def load_models(
+    folder: Path,
+    profile: Profile,
+    blast_threshold: float | None = None,
+    *,
+    wait_for_engine: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Models:
+    """Both models of a folder on the best engines there are, self-checked. wait_for_engine: build TensorRT's engine
+    first, not beside the first frames. say: told of every change of engine, from any thread. Raises ModelError,
+    EngineUnavailableError, UsageError."""
+    wanted = Wanted(
+        profile.engine,
+        profile.precision,
+        profile.threads,
+        profile.max_batch,
+        profile.build_memory_mib or None,
+        wait_for_engine,
+        say or (lambda _: None),
     )
+    detector = load_engine(folder / "detector", "detector", wanted)
+    try:
+        classifier = load_engine(folder / "classifier", "classifier", wanted)
+    except BaseException:
+        detector.engine.close()
+        raise
+    try:
+        judge = Judge(classifier.engine, blast_threshold, profile.max_batch)
+    except BaseException:
+        detector.engine.close()
+        classifier.engine.close()
+        raise
+    cropper = Cropper(classifier.engine.contract)
+    return Models(LeukocyteFinder(detector.engine), cropper, judge, (detector, classifier))
 
 
 class Analysis:

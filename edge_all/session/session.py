@@ -73,18 +73,28 @@ class Session:
         um_per_px: float | None = None,
         max_frames: int | None = None,
         stop_at: int | None = None,
+        wait_for_engine: bool = False,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
-        that many leukocytes are counted. Raises ModelError, RecordError, UsageError."""
+        that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first frame. say: told in
+        one line when the engine changes, from any thread. Raises ModelError, EngineUnavailableError, RecordError,
+        UsageError."""
         from edge_all import __version__
 
         self._camera = camera
         self._profile = profile if profile is not None else Profile()
         self._max_frames, self._stop_at = max_frames, stop_at
         scale = um_per_px if um_per_px is not None else self._profile.um_per_px
-        self._models = load_models(models or models_folder(), self._profile, blast_threshold)
+        self._models = load_models(
+            models or models_folder(), self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
+        )
         self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields)
-        self._record = Record.open(record_folder)
+        try:
+            self._record = Record.open(record_folder)
+        except BaseException:
+            self._models.close()
+            raise
         self._info = SessionInfo(
             sample=sample,
             camera=camera.uri,
@@ -110,8 +120,14 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close the record."""
+        """Close the record, give the engines back."""
+        self._models.close()
         self._record.close()
+
+    @property
+    def engines_in_words(self) -> str:
+        """What judges, and why not something better."""
+        return self._models.engines_in_words
 
     def stop(self) -> None:
         """End after the frame in work; may be called from any thread or a signal handler."""
