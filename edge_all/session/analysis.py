@@ -13,6 +13,7 @@ from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engi
 from edge_all.field.gate import Gate, Skip
 from edge_all.field.leukocytes import LeukocyteFinder
 from edge_all.profile import Profile
+from edge_all.session.step_times import OFF, StepTimes
 from edge_all.vocabulary import Cell, Field, Frame, Image, Judgement, ModelIdentity, Thresholds
 
 
@@ -101,23 +102,40 @@ def load_models(
 class Analysis:
     """Made once for a session; frames must come in the camera's order."""
 
-    def __init__(self, profile: Profile, models: Models, um_per_px: float | None, independent_fields: bool) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        models: Models,
+        um_per_px: float | None,
+        independent_fields: bool,
+        times: StepTimes = OFF,
+    ) -> None:
         self._models = models
+        self._times = times
         self._independent = independent_fields
         self._gate = Gate(profile.gate, um_per_px, independent_fields)
         self._tracker = Tracker(independent_fields)
 
     def analyse(self, frame: Frame) -> FieldResult:
         """The whole way of one frame."""
-        checked = self._gate.check(frame)
+        models, step = self._models, self._times.step
+        with step("gate"):
+            checked = self._gate.check(frame)
         if isinstance(checked, Skip):
             return FieldResult(frame, skip=checked)
-        sightings = self._tracker.track(checked, self._models.finder.find(checked))
+        with step("detect"):
+            detections = models.finder.find(checked)
+        with step("track"):
+            sightings = self._tracker.track(checked, detections)
         to_judge = [s for s in sightings if s.sharper and not s.detection.smudge]
-        crops = [self._models.cropper.crop(checked, s.detection) for s in to_judge]
-        judgements = dict(zip((s.number for s in to_judge), self._models.judge.judge(crops), strict=True))
+        with step("crop"):
+            crops = [models.cropper.crop(checked, s.detection) for s in to_judge]
+        with step("classify"):
+            judged = models.judge.judge(crops)
+        judgements = dict(zip((s.number for s in to_judge), judged, strict=True))
         cells = tuple(self._cell(checked, s, judgements.get(s.number)) for s in sightings if s.sharper)
-        portraits = {c.number: portrait(checked, c.detection) for c in cells if c.is_finding}
+        with step("portray"):
+            portraits = {c.number: portrait(checked, c.detection) for c in cells if c.is_finding}
         views = {s.number: s.views for s in sightings if not s.sharper}
         left = () if self._independent else tuple(self._tracker.left(checked))
         return FieldResult(frame, checked, None, cells, portraits, views, left)
