@@ -20,7 +20,7 @@ def encode_crop(crop: Image, row: dict[str, Any]) -> bytes:
     """PNG of an RGB uint8 crop with the row as JSON in an iTXt chunk (PNG specification, 11.3.3.4)."""
     import cv2
 
-    # A photograph repeats nothing: looking for repetitions costs three times the time and makes the file a fifth larger.
+    # A photograph repeats nothing: to look for repetitions takes three times as long and makes the file larger.
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
     if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # OpenCV before 4.11 differences rows by itself
         options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
