@@ -1,0 +1,1 @@
+"""TensorRT with pycuda. Nothing here is imported before a GPU is asked for."""

@@ -1,0 +1,80 @@
+"""The memory of one batch in flight, on both sides, allocated once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.engines.tensorrt.context import GpuContext
+
+
+class Buffer:
+    """Page-locked memory of the processor and its twin on the GPU; one and the same where it is mapped. Made, used and
+    freed with the context current."""
+
+    def __init__(self, gpu: GpuContext, size_bytes: int, mapped: bool) -> None:
+        drv = gpu.driver
+        with ExitStack() as undo:
+            flags = drv.host_alloc_flags.DEVICEMAP if mapped else 0
+            self._host: Any = drv.pagelocked_empty(max(1, size_bytes), np.uint8, mem_flags=flags)
+            undo.callback(self._free_host)
+            self._device: Any = None
+            if not mapped:
+                self._device = drv.mem_alloc(max(1, size_bytes))
+            address = self._host.base.get_device_pointer() if mapped else self._device
+            self.address = int(address)
+            """On the GPU."""
+            undo.pop_all()
+
+    def host(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """The start of the page-locked memory as an array; no longer than the buffer lives."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        array: npt.NDArray[Any] = self._host[:size].view(dtype).reshape(shape)
+        return array
+
+    def free(self) -> None:
+        """Both sides; harmless when called twice."""
+        device, self._device = self._device, None
+        if device is not None:
+            device.free()
+        self._free_host()
+
+    def _free_host(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            host.base.free()
+
+
+class BufferSet:
+    """Input and outputs of one batch, and the events that tell how far it is."""
+
+    def __init__(self, gpu: GpuContext, input_bytes: int, output_bytes: Mapping[str, int], mapped: bool) -> None:
+        drv = gpu.driver
+        flags = drv.event_flags.DISABLE_TIMING | drv.event_flags.BLOCKING_SYNC
+        with ExitStack() as undo:
+            self.input = Buffer(gpu, input_bytes, mapped)
+            undo.callback(self.input.free)
+            self.outputs: dict[str, Buffer] = {}
+            for name, size in output_bytes.items():
+                self.outputs[name] = Buffer(gpu, size, mapped)
+                undo.callback(self.outputs[name].free)
+            undo.callback(self._drop_events)
+            # BLOCKING_SYNC: whoever waits sleeps, and leaves the core to camera and record.
+            self.uploaded: Any = drv.Event(flags)
+            self.computed: Any = drv.Event(flags)
+            self.downloaded: Any = drv.Event(flags)
+            undo.pop_all()
+
+    def free(self) -> None:
+        """Memory, then events."""
+        for buffer in (*self.outputs.values(), self.input):
+            buffer.free()
+        self._drop_events()
+
+    def _drop_events(self) -> None:
+        # pycuda destroys an event with its last reference, and a traceback may hold one to this set.
+        self.uploaded = self.computed = self.downloaded = None

@@ -1,0 +1,180 @@
+"""Engines that were built, on disk: found again by what they were built for, and noticed when they are not what they
+were."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge_all.engines.tensorrt.checked_file import TEMPORARY, DamagedFileError, read_checked, write_checked
+from edge_all.engines.tensorrt.key import EngineKey
+from edge_all.errors import EngineUnavailableError
+from edge_all.state_folder import state_folder
+
+_SUFFIX = ".engine"
+_TIMINGS = ".timings"
+_LOCK = ".lock"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the cache."""
+
+    path: Path
+    size_bytes: int
+    damage: str | None
+    """What is wrong with it; the rest is empty then."""
+    key: dict[str, Any]
+    model: str
+    built: str
+    """Local time, to the second."""
+
+
+class EngineCache:
+    """Safe for several processes at once."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """folder: made when something is stored. Default: "engines" in the state folder."""
+        self.folder = folder or state_folder() / "engines"
+
+    def path_of(self, key: EngineKey) -> Path:
+        """Where an engine of this key lies, or would."""
+        return self.folder / f"{key.digest[:32]}{_SUFFIX}"
+
+    def load(self, key: EngineKey, say: Say = lambda _: None) -> bytes | None:
+        """The plan, checked; None where there is none, and ``say`` hears of one that is damaged or foreign."""
+        path = self.path_of(key)
+        try:
+            found = read_checked(path)
+        except FileNotFoundError:
+            return None
+        except DamagedFileError as error:
+            say(f"the stored engine {path.name} is damaged ({error}) and is built again")
+            return None
+        except OSError as error:
+            say(f"the stored engine {path.name} cannot be read ({error.strerror}) and is built again")
+            return None
+        foreign = key.differences(found.about.get("key", {}))
+        if foreign:
+            say(f"the stored engine {path.name} is of another {', '.join(foreign)} and is built again")
+            return None
+        return found.payload
+
+    def store(self, key: EngineKey, plan: bytes, model: str) -> None:
+        """In the place of what was there. model: in words, for 'engine list'. Raises EngineUnavailableError where the
+        folder cannot be written."""
+        built = datetime.now(timezone.utc).astimezone().isoformat(sep=" ", timespec="seconds")
+        with self._writing():
+            write_checked(self.path_of(key), {"key": key.to_json(), "model": model, "built": built}, plan)
+
+    def timings_path(self, key: EngineKey) -> Path:
+        """Where the builder's measurements on this machine lie; every model's engine shares them."""
+        machine = EngineKey(
+            "", key.flavour, key.tensorrt, key.gpu, key.capability, key.driver, "", least=(), usual=(), largest=()
+        )
+        return self.folder / f"{machine.digest[:32]}{_TIMINGS}"
+
+    @contextmanager
+    def building(self, key: EngineKey, say: Say = lambda _: None) -> Iterator[Path]:
+        """Held while an engine is built: a second process waits here, then finds the first one's engine. A process that
+        dies lets go. Gives a path for the plan that is removed afterwards. Raises EngineUnavailableError."""
+        path = self.path_of(key)
+        lock = path.with_suffix(_LOCK)
+        with self._writing():
+            handle = self._locked(lock, say)
+        try:
+            # Whoever wrote these is dead, or would hold the lock.
+            for left in self.folder.glob(f"{TEMPORARY}{path.name}-*"):
+                left.unlink(missing_ok=True)
+            yield self.folder / f"{TEMPORARY}{path.name}-plan"
+        finally:
+            (self.folder / f"{TEMPORARY}{path.name}-plan").unlink(missing_ok=True)
+            os.close(handle)
+
+    def entries(self) -> list[Entry]:
+        """Every engine file, by name. Raises EngineUnavailableError where the folder cannot be read."""
+        entries = []
+        for path in self._files(_SUFFIX):
+            try:
+                size = path.stat().st_size
+                found = read_checked(path)
+                about = found.about
+                entries.append(Entry(path, size, None, about["key"], about["model"], about["built"]))
+            except FileNotFoundError:
+                continue
+            except DamagedFileError as error:
+                entries.append(Entry(path, size, str(error), {}, "", ""))
+            except OSError as error:
+                entries.append(Entry(path, 0, str(error.strerror), {}, "", ""))
+        return entries
+
+    def clear(self) -> tuple[int, int]:
+        """Remove all of it but what is being built; gives how many engines, and how many bytes in all."""
+        engines = size = 0
+        with self._writing():
+            for path in [*self._files(_SUFFIX), *self._files(_TIMINGS)]:
+                size += path.stat().st_size
+                engines += path.suffix == _SUFFIX
+                path.unlink()
+            for lock in self._files(_LOCK):
+                self._clear_unless_held(lock)
+        return engines, size
+
+    def _clear_unless_held(self, lock: Path) -> None:
+        handle = os.open(lock, os.O_RDWR)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        else:
+            for left in self.folder.glob(f"{TEMPORARY}{lock.stem}{_SUFFIX}-*"):
+                left.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+    def _files(self, suffix: str) -> list[Path]:
+        try:
+            return sorted(p for p in self.folder.iterdir() if p.suffix == suffix and not p.name.startswith("."))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _locked(self, lock: Path, say: Say) -> int:
+        """An exclusive lock on a file that is still the one of that name: 'clear' may have removed it meanwhile."""
+        while True:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    say("another process builds this engine; waiting for it")
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+                if lock.exists() and os.fstat(handle).st_ino == lock.stat().st_ino:
+                    return handle
+            except BaseException:
+                os.close(handle)
+                raise
+            os.close(handle)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> EngineUnavailableError:
+        return EngineUnavailableError(
+            f"cannot keep engines in {self.folder} ({error.strerror})",
+            "make room and give this user the right to write there, or name another folder with EDGE_ALL_STATE",
+        )

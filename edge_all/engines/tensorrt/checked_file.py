@@ -1,0 +1,91 @@
+"""A file that knows when it was changed: a header with a checksum, then a payload whose checksum the header holds.
+
+8 bytes  magic
+4 bytes  format version, little endian
+4 bytes  length of the header's JSON, little endian
+32 bytes SHA-256 of the two numbers and the JSON
+JSON     {"about": ..., "payload_bytes": ..., "payload_sha256": ...}
+payload
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAGIC = b"edgeall\n"
+FORMAT = 1
+TEMPORARY = ".writing-"
+_NUMBERS = struct.Struct("<II")
+_START = len(MAGIC) + _NUMBERS.size + 32
+_LONGEST_HEADER = 1 << 20
+
+
+class DamagedFileError(Exception):
+    """The file is cut off, changed, of another format or none of ours; the message says which."""
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """What was read."""
+
+    about: dict[str, Any]
+    payload: bytes
+
+
+def write_checked(path: Path, about: Mapping[str, Any], payload: bytes) -> None:
+    """Whole or not at all, also when the power fails: a temporary name, fsync, rename, fsync of the folder. Raises
+    OSError."""
+    header = json.dumps(
+        {"about": about, "payload_bytes": len(payload), "payload_sha256": hashlib.sha256(payload).hexdigest()},
+        sort_keys=True,
+    ).encode()
+    numbers = _NUMBERS.pack(FORMAT, len(header))
+    handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + numbers + hashlib.sha256(numbers + header).digest() + header)
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_checked(path: Path) -> CheckedFile:
+    """Raises DamagedFileError, OSError."""
+    data = path.read_bytes()
+    if data[: len(MAGIC)] != MAGIC:
+        raise DamagedFileError("it does not begin as an engine file of edge-all does")
+    if len(data) < _START:
+        raise DamagedFileError("it is cut off")
+    numbers = data[len(MAGIC) : len(MAGIC) + _NUMBERS.size]
+    version, length = _NUMBERS.unpack(numbers)
+    if version != FORMAT:
+        raise DamagedFileError(f"it has format {version}, this program reads {FORMAT}")
+    header = data[_START : _START + length]
+    if length > _LONGEST_HEADER or len(header) != length:
+        raise DamagedFileError("it is cut off")
+    if hashlib.sha256(numbers + header).digest() != data[_START - 32 : _START]:
+        raise DamagedFileError("its header was changed")
+    content = json.loads(header)
+    payload = data[_START + length :]
+    if len(payload) != content["payload_bytes"]:
+        raise DamagedFileError("it is cut off" if len(payload) < content["payload_bytes"] else "something was added")
+    if hashlib.sha256(payload).hexdigest() != content["payload_sha256"]:
+        raise DamagedFileError("its content was changed")
+    return CheckedFile(content["about"], payload)

@@ -1,0 +1,68 @@
+"""What an engine was built for: it runs nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge_all.engines.tensorrt.gpu import Gpu
+from edge_all.engines.tensorrt.shapes import InputShapes
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """Two engines with the same key can stand for each other."""
+
+    model_sha256: str
+    flavour: str
+    """"tensorrt" or "tensorrt-rtx"."""
+    tensorrt: str
+    gpu: str
+    capability: str
+    driver: str
+    precision: str
+    """"int8", "fp16" or "fp32"."""
+    least: tuple[int, ...]
+    usual: tuple[int, ...]
+    largest: tuple[int, ...]
+    """Of the input, N x H x W x 3: the batches and the sizes."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Lists in the place of tuples, as JSON gives them back."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, hexadecimal."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """Names of the parts in which another key, read from a file, differs."""
+        return [name for name, value in self.to_json().items() if other.get(name) != value]
+
+
+def engine_key(
+    model_sha256: str, flavour: str, version: str, gpu: Gpu, precision: str, shapes: InputShapes
+) -> EngineKey:
+    """The key of one model on this machine. flavour, version: TensorRT's."""
+    return EngineKey(
+        model_sha256,
+        flavour,
+        version,
+        gpu.name,
+        f"{gpu.capability[0]}.{gpu.capability[1]}",
+        gpu.driver,
+        precision,
+        shapes.least,
+        shapes.usual,
+        shapes.largest,
+    )
+
+
+def fits_machine(key: Mapping[str, Any], flavour: str, version: str, gpu: Gpu) -> bool:
+    """Whether an engine of this key, read from a file, runs on this machine."""
+    here = engine_key("", flavour, version, gpu, "", InputShapes((), (), ()))
+    return not {"flavour", "tensorrt", "gpu", "capability", "driver"} & set(here.differences(key))
