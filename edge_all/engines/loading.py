@@ -50,8 +50,9 @@ def load_file(path: Path, task: str, threads: int = 0, engine: str = "onnxruntim
     return _checked(_onnxruntime_engine(file, Wanted(engine, threads=threads), engine), file)
 
 
-def load_engine(folder: Path, task: str, wanted: Wanted | None = None) -> Loaded:
-    """The model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works.
+def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: tuple[str, ...] = ()) -> Loaded:
+    """The model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works. without: engines that "auto"
+    passes over.
 
     A named engine or precision that cannot be had is an error, never a fallback. Raises EngineUnavailableError,
     ModelError, UsageError.
@@ -59,7 +60,7 @@ def load_engine(folder: Path, task: str, wanted: Wanted | None = None) -> Loaded
     wanted = wanted or Wanted()
     if not folder.is_dir():
         raise ModelError(f"there is no model folder {folder}", "check --models; it holds detector/ and classifier/")
-    engines = ENGINES if wanted.engine == "auto" else (wanted.engine,)
+    engines = [e for e in ENGINES if e not in without] if wanted.engine == "auto" else [wanted.engine]
     reasons: list[str] = []
     for engine in engines:
         try:

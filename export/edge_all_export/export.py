@@ -25,8 +25,9 @@ class GateFailedError(EdgeAllError):
 
 
 Say = Callable[[str], None]
-_FLOAT_BEGINNING = 4
-"""The stem, the first block, and what takes the first block's output up."""
+_FLOAT_BEGINNING = {"int8-cpu": 4, "int8-trt": 7}
+"""The stem, the first block and what takes its output up; for TensorRT, whose symmetric ranges have seven bits for what
+is never negative, the second block too."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 """How many of the worst layers stay in float, tried in this order."""
 
@@ -146,7 +147,7 @@ def _int8(
     """Quantized and corrected. A classifier's first convolutions stay in float: the standardised colours and the few
     channels of the first block hold the finest steps that tell one nucleus from another, and with so few channels
     INT8 gains no time (docs/decisions/0004-classifiers-tried.md)."""
-    first = layers(model)[:_FLOAT_BEGINNING] if model.graph.output[0].name == "blast_probability" else []
+    first = layers(model)[: _FLOAT_BEGINNING[precision]] if model.graph.output[0].name == "blast_probability" else []
     made = quantized(model, precision, calibration, [*first, *float_layers])
     return bias_corrected(made, model, calibration.images)
 
