@@ -239,7 +239,8 @@ def test_a_queue_that_was_full_says_so():
     assert queue.use == QueueUse(2, 2, 0)
     putter = threading.Thread(target=queue.put, args=(3,))
     putter.start()
-    while queue.use.waits == 0:
+    until = time.monotonic() + 10
+    while queue.use.waits == 0 and time.monotonic() < until:
         time.sleep(0.001)
     assert queue.get() == 1
     putter.join()
