@@ -35,12 +35,17 @@ _REACH = 1.4
 _LOBE_SHARE = 0.12
 """Smaller pieces than this share of the largest are no lobes of the nucleus."""
 _PIECE_SHARE = 0.5
+_TOUCHES = 1.34
+"""A region that goes on to here may be two cells that touch."""
+_NECK_UM = 2.6
+"""What hangs on by a narrower neck is a neighbour."""
 _LEAST_UM2 = 8.0
 """A nucleus of less is none (a platelet's area)."""
 _NUCLEUS_HOLE_UM2 = 2.6
 """Smaller holes in the nucleus are pale chromatin or vacuoles over it, larger ones cytoplasm between lobes."""
 _BACKGROUND_QUANTILE = 0.95
 FEATURES = 11
+_BLOCK = np.ones((2, 2), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +89,11 @@ def segment_cell(portrait: Image, radius_px: float) -> Segmentation | None:
     if nucleus.sum() * um2 < _LEAST_UM2:
         return None
     cell = _regions(((large[..., 0] < 0.5) & inside) | nucleus, _PIECE_SHARE, np.inf)
+    if (cell & (np.kron(_distance(radius_px), _BLOCK) > _TOUCHES)).any():
+        cell = _without_neighbours(cell, nucleus)
     nucleus &= cell
+    if nucleus.sum() * um2 < _LEAST_UM2:
+        return None
     return Segmentation(cell, nucleus, density, _is_cut(cell, outside))
 
 
@@ -93,7 +102,8 @@ def optical_density(portrait: Image) -> tuple[Floats, Mask]:
 
     Background is the 0.95 quantile of each channel: some of it shows in any 25 um of a smear that can be counted.
     """
-    outside = np.asarray(portrait.min(axis=2) == 255)
+    red, green, blue = cv2.split(portrait)
+    outside = np.asarray((red & green & blue) == 255)
     smooth = cv2.GaussianBlur(portrait, (0, 0), 0.8)
     seen = smooth[::2, ::2][~outside[::2, ::2]]
     if len(seen) == 0:
@@ -194,6 +204,22 @@ def _regions(mask: Mask, least_share: float, largest_hole_px: float) -> Mask:
     holes[0] = False
     holes[rim] = False
     return np.asarray(result | holes[labels])
+
+
+def _without_neighbours(cell: Mask, nucleus: Mask) -> Mask:
+    """The part of the cell that hangs together with the most of the nucleus once thin necks are cut."""
+    side = round(_NECK_UM / PORTRAIT_UM_PER_PX) | 1
+    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    eroded = cv2.erode(cell.astype(np.uint8), ellipse, borderType=cv2.BORDER_REPLICATE)
+    count, labels = cv2.connectedComponents(eroded)
+    if count < 2:
+        return cell
+    # Distance from the middle decides between two nuclei: the portrait's cell is in its middle.
+    middle = np.kron(np.exp(-((_grid() / PORTRAIT_SIDE * 6) ** 2)), _BLOCK)
+    weight = np.bincount(labels.ravel(), (middle * (1 + nucleus)).ravel(), count)
+    weight[0] = 0
+    own = (labels == int(weight.argmax())).astype(np.uint8)
+    return np.asarray(cell & (cv2.dilate(own, ellipse) > 0))
 
 
 def _is_cut(cell: Mask, outside: Mask) -> bool:
