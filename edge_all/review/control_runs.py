@@ -16,6 +16,7 @@ from edge_all.state_folder import state_folder
 FILE = "controls.jsonl"
 MEASURES: dict[str, str] = {
     "blast_percent": "%",
+    "decided_blast_percent": "%",
     "unidentified_percent": "%",
     "leukocytes_per_field": "cells",
     "um_per_px": "um",

@@ -31,7 +31,7 @@ def simulated_expectation(camera: SimulatedMicroscope) -> dict[str, float]:
         stops.add(truth.stop)
         seen.update({c.id: c.kind in BLASTS for c in truth.cells if c.kind in (*BLASTS, *MATURE)})
     return {
-        "blast_percent": 100 * sum(seen.values()) / max(len(seen), 1),
+        "decided_blast_percent": 100 * sum(seen.values()) / max(len(seen), 1),
         "leukocytes_per_field": len(seen) / max(len(stops), 1),
         "um_per_px": camera.um_per_px,
     }
@@ -69,6 +69,7 @@ def run_control(
         frames = [f for f in record.frames(summary.session_id) if f.status == "analysed"]
     values = {
         "blast_percent": 100 * counts.blasts / counts.leukocytes,
+        "decided_blast_percent": 100 * counts.blasts / max(counts.blasts + counts.normals, 1),
         "unidentified_percent": 100 * counts.unidentified / counts.leukocytes,
         "leukocytes_per_field": counts.leukocytes / counts.fields,
         "um_per_px": median(f.um_per_px for f in frames if f.um_per_px is not None),
