@@ -1,4 +1,4 @@
-"""What a hematologist would measure of a cell: sizes, shape of the nucleus, chromatin, cytoplasm. docs/morphology.md."""
+"""What a hematologist looks at in a cell, measured: sizes, nucleus, chromatin, cytoplasm. See docs/morphology.md."""
 
 from __future__ import annotations
 
@@ -184,8 +184,8 @@ def _pale(density: Floats) -> tuple[Floats, Floats]:
     """The density with pale spots of up to 3.2 um filled up (a grey closing), and by how much each pixel was."""
     side = round(_SPOT_UM / PORTRAIT_UM_PER_PX) | 1
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    filled = np.asarray(cv2.morphologyEx(density, cv2.MORPH_CLOSE, ellipse))
-    return filled, filled - density
+    filled = np.asarray(cv2.morphologyEx(density, cv2.MORPH_CLOSE, ellipse), np.float32)
+    return filled, np.asarray(filled - density, np.float32)
 
 
 def _spots(mask: Mask, least_um2: float, most_um2: float) -> list[Mask]:

@@ -103,7 +103,7 @@ def optical_density(portrait: Image) -> tuple[Floats, Mask]:
     Background is the 0.95 quantile of each channel: some of it shows in any 25 um of a smear that can be counted.
     """
     red, green, blue = cv2.split(portrait)
-    outside = np.asarray((red & green & blue) == 255)
+    outside = np.asarray(cv2.min(cv2.min(red, green), blue)) == 255
     smooth = cv2.GaussianBlur(portrait, (0, 0), 0.8)
     seen = smooth[::2, ::2][~outside[::2, ::2]]
     if len(seen) == 0:
@@ -174,7 +174,7 @@ def _grid() -> Floats:
 
 def _distance(radius_px: float) -> Floats:
     """Distance of each pixel from the centre in radii of the cell, float32 96 x 96."""
-    return _grid() / np.float32(max(radius_px, 4.0))
+    return np.asarray(_grid() / max(radius_px, 4.0), np.float32)
 
 
 def _otsu(values: Floats) -> float:

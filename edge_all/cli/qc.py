@@ -18,8 +18,11 @@ from edge_all.cli.options import RESEARCH_USE, plain, record_option
     "--name", metavar="NAME", help="The control smear's name: its runs make one trend. Default: simulator, or smear."
 )
 @click.option(
-    "--expect", "expected", multiple=True, metavar="MEASURE=VALUE",
-    help="What is known of the smear, such as blast_percent=20; may be given several times. Else the first runs say it.",
+    "--expect",
+    "expected",
+    multiple=True,
+    metavar="MEASURE=VALUE",
+    help="Known of the smear, such as blast_percent=20; may be repeated. Else the first runs say it.",
 )
 @click.option("--chart", metavar="FILE.svg", help="Write the trend as a Levey-Jennings chart here.")
 @click.option("--show", is_flag=True, help="Run nothing: list the runs so far.")

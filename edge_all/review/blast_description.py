@@ -1,7 +1,7 @@
 """The session's blasts in the words of the French-American-British group: a description by measurement, no diagnosis.
 
-Features after Bennett, Catovsky, Daniel et al. 1976 and the score of 1981 (British Journal of Haematology 47: 553), each
-by a measurement and a limit. No images labelled L1, L2 or L3 were at hand: how well a share agrees with a person's
+Features after Bennett, Catovsky, Daniel et al. 1976 and the score of 1981 (British Journal of Haematology 47: 553),
+each by a measurement and a limit. No images labelled L1, L2 or L3 were at hand: how well a share agrees with a person's
 typing is not known, and every description says so.
 """
 
@@ -23,8 +23,8 @@ UNROUND = 0.87
 BASOPHILIC = 0.3
 MANY_VACUOLES = 4
 NOTE = (
-    "A description by measurements, not a diagnosis and not a typing: no images labelled L1, L2 or L3 were available to "
-    "check it against."
+    "A description by measurements, not a diagnosis and not a typing: no images labelled L1, L2 or L3 were available "
+    "to check it against."
 )
 
 

@@ -63,9 +63,7 @@ class ControlRun:
     reasons: tuple[str, ...] = ()
 
 
-def limits_for(
-    run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str, float]
-) -> dict[str, Limit]:
+def limits_for(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str, float]) -> dict[str, Limit]:
     """Targets from what is expected, else from the first 10 of the earlier runs (3 at least); the standard deviation
     is theirs, and never less than counting so few cells allows."""
     limits = {}

@@ -6,9 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from itertools import pairwise
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from edge_all.cells.morphology import Morphology
 from edge_all.engines.model_facts import ModelFacts, model_facts
 from edge_all.engines.shipped import models_folder
 from edge_all.record.record import Record
@@ -18,7 +22,6 @@ from edge_all.review.blast_description import BlastDescription, describe_blasts
 from edge_all.review.control_runs import ControlRun, last_control
 from edge_all.review.recorded_morphology import recorded_morphology
 from edge_all.review.reviewed_differential import ReviewedDifferential, reviewed_differential
-from edge_all.cells.morphology import Morphology
 from edge_all.session.differential import result_words
 
 RESEARCH_USE = "Research use only, not a diagnosis."
@@ -182,7 +185,7 @@ def _quality(frames: Sequence[FrameEntry], row: SessionRow) -> Quality:
 
 def camera_gaps(frames: Sequence[FrameEntry]) -> tuple[CameraGap, ...]:
     """Waits between frames of over 2 s and over ten times the usual one, by the frames' times."""
-    waits = [(a.index, b.time - a.time) for a, b in zip(frames, frames[1:], strict=False)]
+    waits = [(a.index, b.time - a.time) for a, b in pairwise(frames)]
     if not waits:
         return ()
     usual = median(w for _, w in waits)

@@ -26,7 +26,17 @@ def report_csv(c: ReportContents) -> str:
             writer.writerow([section.title, "note", _text(note), "", "", "", ""])
     for cell in c.gallery:
         title = f"Blast {cell.number}"
-        writer.writerow([title, "blast probability", f"{cell.blast_probability:.3f}", "probability", "", "", _text(shown(cell.frame))])
+        writer.writerow(
+            [
+                title,
+                "blast probability",
+                f"{cell.blast_probability:.3f}",
+                "probability",
+                "",
+                "",
+                _text(shown(cell.frame)),
+            ]
+        )
         if cell.morphology is not None:
             for name, value in cell.morphology.as_dict().items():
                 writer.writerow([title, name, "" if value is None else value, UNITS[name], "", "", ""])

@@ -105,9 +105,7 @@ def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[
             }
         )
     common: Resource = {
-        "category": [
-            _code("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory", "Laboratory")
-        ],
+        "category": [_code("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory", "Laboratory")],
         "effectivePeriod": _period(c),
         "specimen": {"reference": urls["specimen"]},
         "device": {"reference": urls["device"]},
@@ -123,7 +121,10 @@ def _quantity(value: float, unit: str = "%", code: str = "%") -> Resource:
 
 
 def _percentage(share: Share, of: Differential, code: Resource, how: str) -> Resource:
-    values: Resource = {"code": code, "note": [{"text": f"{share.count} of {of.leukocytes} leukocytes, {how}. {INTERVAL_NOTE}"}]}
+    values: Resource = {
+        "code": code,
+        "note": [{"text": f"{share.count} of {of.leukocytes} leukocytes, {how}. {INTERVAL_NOTE}"}],
+    }
     if of.leukocytes == 0:
         values["dataAbsentReason"] = _code(
             "http://terminology.hl7.org/CodeSystem/data-absent-reason", "not-performed", "Not Performed"

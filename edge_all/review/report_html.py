@@ -16,7 +16,8 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:t
 th{font-weight:normal;color:#555;width:17em}td.note{color:#555;overflow-wrap:anywhere}td.value{overflow-wrap:anywhere}
 .status{display:inline-block;border:2px solid #222;padding:.1em .6em;font-weight:bold}
 .warning{border-left:5px solid #d55e00;padding-left:.7em}.notice{color:#555}
-.gallery{display:flex;flex-wrap:wrap;gap:12px}figure{margin:0;width:144px}figure img{width:144px;height:144px;display:block}
+.gallery{display:flex;flex-wrap:wrap;gap:12px}figure{margin:0;width:144px}
+figure img{width:144px;height:144px;display:block;box-shadow:0 0 0 1px #bbb}
 figcaption{font-size:12px;overflow-wrap:anywhere}.bar{width:56px;border-top:4px solid #222;margin:.6em 0 .1em}
 @media print{body{margin:0}h2{break-after:avoid}figure{break-inside:avoid}}
 """
@@ -27,7 +28,7 @@ def report_html(c: ReportContents) -> str:
     title = f"Blood smear report, session {c.session.id}"
     status = "FINAL" if c.signed else "PRELIMINARY"
     body = [
-        f"<h1>Blood smear report</h1>",
+        "<h1>Blood smear report</h1>",
         f'<p><span class="status">{status}</span> <strong>{RESEARCH_USE}</strong></p>',
     ]
     for section in report_sections(c):

@@ -22,7 +22,7 @@ _MARGIN, _LINE = 15.0, 4.8
 _ITEM, _VALUE, _NOTE = 52.0, 62.0, 66.0
 _COLUMNS, _SIDE, _GAP, _CAPTION = 5, 33.0, 3.5, 3.6
 _PORTRAIT_UM, _BAR_UM = 25.6, 10.0
-_GREY, _INK, _ORANGE = (95, 95, 95), (25, 25, 25), (213, 94, 0)
+_GREY, _PALE, _INK, _ORANGE = (95, 95, 95), (190, 190, 190), (25, 25, 25), (213, 94, 0)
 
 
 def report_pdf(c: ReportContents) -> bytes:
@@ -41,7 +41,7 @@ def report_pdf(c: ReportContents) -> bytes:
     captions = [caption_lines(g) for g in c.gallery]
     foot = f"Session {c.session.id}, made {time.strftime('%Y-%m-%d %H:%M', time.localtime(c.made))}. {RESEARCH_USE}"
 
-    class Paper(FPDF):
+    class Paper(FPDF):  # type: ignore[misc]
         """Every page says what it is."""
 
         def footer(self) -> None:
@@ -182,7 +182,7 @@ class _Writer:
         if not text:
             return _LINE
         found = self._paper.multi_cell(width, _LINE, self._plain(text), dry_run=True, output="HEIGHT", align="L")
-        return float(found)  # type: ignore[arg-type]
+        return float(found)
 
     def gallery(self, c: ReportContents, captions: list[list[str]]) -> None:
         """Crops in rows of five, at equal scale, with a bar."""
@@ -221,6 +221,10 @@ class _Writer:
             stored = BytesIO()
             Picture.fromarray(crop).save(stored, "JPEG", quality=92)
             paper.image(stored, left, top, _SIDE, _SIDE, alt_text=f"cell {cell.number}")
+            # Beyond the field's edge a crop is white: its frame shows that it has the size of the others.
+            paper.set_draw_color(*_PALE)
+            paper.rect(left, top, _SIDE, _SIDE)
+            paper.set_draw_color(*_INK)
         paper.set_font_size(6.8)
         for i, line in enumerate(lines):
             paper.set_xy(left, top + _SIDE + 0.6 + i * _CAPTION)

@@ -41,11 +41,17 @@ def report_sections(c: ReportContents) -> list[ReportSection]:
     """All of a report but its gallery, in order."""
     d = c.differential
     warnings = tuple(d.after.warnings) + ((_open_findings(d.findings_open),) if d.findings_open else ())
+    how = "after review" if d.reviewed else "not reviewed"
+    as_before = () if d.reviewed else ("No cell has a reviewer's verdict yet: as before.",)
     sections = [
         ReportSection("Sample", tuple(_sample(c))),
-        ReportSection("Result", (ReportRow("Model", shown(c.result, 500)), *_shares("After review", d.after)), warnings),
+        ReportSection(
+            "Result",
+            (ReportRow("Model", shown(c.result, 500)), _share(d.after.share("blast"), f"Blasts, {how}")),
+            warnings,
+        ),
         ReportSection("Differential before review (the model alone)", tuple(_counts(d.before)), (INTERVAL_NOTE,)),
-        ReportSection("Differential after review", (*_counts(d.after), *_review(c))),
+        ReportSection("Differential after review", (*_counts(d.after), *_review(c)), as_before),
     ]
     if d.agreements:
         sections.append(ReportSection("Agreement of reviewers", tuple(map(_agreement, d.agreements))))
@@ -80,10 +86,6 @@ def _sample(c: ReportContents) -> Iterable[ReportRow]:
         yield ReportRow("Ended", f"{local_time(s.ended)} ({s.ended - s.begun:.0f} s){early}")
     yield ReportRow("Operator", shown(getattr(s, "operator", None)) or "not recorded")
     yield ReportRow("Report made", local_time(c.made))
-
-
-def _shares(prefix: str, d: Differential) -> Iterable[ReportRow]:
-    yield _share(d.share("blast"), f"{prefix}: blasts")
 
 
 def _share(s: Share, item: str) -> ReportRow:
@@ -142,7 +144,7 @@ def _quality(c: ReportContents) -> Iterable[ReportRow]:
         yield ReportRow(f"Analysed in spite of: {shown(reason, 80)}", str(count), "fields")
     if q.sharpness is not None:
         low, middle, high = q.sharpness
-        yield ReportRow("Sharpness, median", f"{middle:.2f}", "1 is in focus", note=f"{low:.2f} to {high:.2f}")
+        yield ReportRow("Sharpness, median", f"{middle:.2f}", note=f"{low:.2f} to {high:.2f}; 1 is in focus")
     if q.gaps:
         longest = max(g.seconds for g in q.gaps)
         yield ReportRow("Camera gaps", str(len(q.gaps)), "gaps", note=f"the longest {longest:.1f} s")
@@ -155,7 +157,9 @@ def _control(run: ControlRun | None) -> ReportRow:
     if run is None:
         return ReportRow("Last control slide", "none was run before this session")
     reasons = "; ".join(shown(r, 120) for r in run.reasons)
-    return ReportRow("Last control slide", run.verdict, note=f"{shown(run.name, 80)}, {local_time(run.time)}; {reasons}".rstrip("; "))
+    return ReportRow(
+        "Last control slide", run.verdict, note=f"{shown(run.name, 80)}, {local_time(run.time)}; {reasons}".rstrip("; ")
+    )
 
 
 def _device(c: ReportContents) -> Iterable[ReportRow]:
@@ -174,7 +178,8 @@ def _device(c: ReportContents) -> Iterable[ReportRow]:
 def _models(c: ReportContents) -> Iterable[ReportRow]:
     for m in c.models:
         name = shown(m.identity.name, 80)
-        yield ReportRow(name, f"version {shown(m.identity.version, 40)}", note=f"sha256 {shown(m.identity.sha256, 64)}")
+        yield ReportRow(name, f"version {shown(m.identity.version, 40)}")
+        yield ReportRow(f"{name}: sha256", shown(m.identity.sha256, 64))
         yield ReportRow(f"{name}: training data", shown(m.training_data, 800))
         yield ReportRow(f"{name}: not seen in training", shown(m.unseen_groups, 800))
         yield ReportRow(f"{name}: known limits", shown(m.known_limits, 1200))

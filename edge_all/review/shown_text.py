@@ -1,4 +1,4 @@
-"""Text from outside (sample ids, names, notes), made fit to be shown: one line, of bounded length, nothing that acts."""
+"""Text from outside (sample ids, names, notes), made fit to be shown: one bounded line, nothing that acts."""
 
 from __future__ import annotations
 

@@ -51,9 +51,10 @@ def morphology_rows(root: Path) -> list[Row]:
         low, high = np.quantile(means, [0.025, 0.975], axis=0)
         for i, (what, target) in enumerate((("cell", CELL_DICE), ("nucleus", NUCLEUS_DICE))):
             mean = float(values[:, i].mean())
+            middle, least = np.median(values[:, i]), np.quantile(values[:, i], 0.05)
             spread = (
                 f"95 % {low[i]:.3f} to {high[i]:.3f} over {len(groups)} groups; "
-                f"median {np.median(values[:, i]):.3f}, 5 % quantile {np.quantile(values[:, i], 0.05):.3f}; n {len(unseen)}"
+                f"median {middle:.3f}, 5 % quantile {least:.3f}; n {len(unseen)}"
             )
             rows.append(
                 Row(

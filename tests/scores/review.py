@@ -18,9 +18,9 @@ def main() -> int:
         return 1
     rows: list[Row] = morphology_rows(root)
     notes = [
-        "Cells are taken at the place and radius at which a detector that has not seen their series (`allidb2`) or their "
-        "source (`bccd`) found them. The pixel judge learned from the other half only: series A, C, E and the BCCD files "
-        "under 206 (BCCD names no smear; its files are numbered as they were taken).",
+        "Cells are taken at the place and radius at which a detector that has not seen their series (`allidb2`) or "
+        "their source (`bccd`) found them. The pixel judge learned from the other half only: series A, C, E and the "
+        "BCCD files under 206 (BCCD names no smear; its files are numbered as they were taken).",
     ]
     return publish("review", rows, notes)
 

@@ -93,9 +93,7 @@ def _bccd(root: Path, found: Mapping[tuple[str, str], Sequence[Found]]) -> list[
         image = field.read()
         for o in field.objects:
             reach = o.radius_px
-            near = _nearest(
-                found.get(("bccd", field.file), ()), o.x_px, o.y_px, lambda f, r=reach: 0.6 * max(f[2], r)
-            )
+            near = _nearest(found.get(("bccd", field.file), ()), o.x_px, o.y_px, lambda f, r=reach: 0.6 * max(f[2], r))
             if mask is None or near is None:
                 cells.append(None)
                 continue
