@@ -64,11 +64,12 @@ class ControlRun:
 
 
 def limits_for(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str, float]) -> dict[str, Limit]:
-    """Targets from what is expected, else from the first 10 of the earlier runs (3 at least); the standard deviation
-    is theirs, and never less than counting so few cells allows."""
+    """Targets from what is expected, else from the first 10 good ones of the earlier runs (3 at least); the standard
+    deviation is theirs, and never less than counting so few cells allows."""
     limits = {}
+    good = [r for r in earlier if r.verdict in (BASELINE, IN_CONTROL)]
     for name, value in run.values.items():
-        before = [r.values[name] for r in earlier if name in r.values][:BASELINE_RUNS]
+        before = [r.values[name] for r in good if name in r.values][:BASELINE_RUNS]
         if name in expected:
             target = expected[name]
         elif len(before) >= LEAST_RUNS:
