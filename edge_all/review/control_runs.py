@@ -20,7 +20,7 @@ MEASURES: dict[str, str] = {
     "unidentified_percent": "%",
     "leukocytes_per_field": "cells",
     "um_per_px": "um",
-    "sharpness": "1 is in focus",
+    "sharpness": "",
 }
 BASELINE_RUNS = 10
 """Where nothing is expected from outside, the first so many runs say what is usual."""

@@ -12,8 +12,9 @@ from edge_all.review.shown_text import shown
 _STYLE = """
 body{font:15px/1.45 sans-serif;color:#222;background:#fff;max-width:60em;margin:2em auto;padding:0 1em}
 h1{font-size:1.5em;margin-bottom:.2em}h2{font-size:1.1em;margin:1.6em 0 .3em;border-bottom:1px solid #999}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.15em .8em .15em 0}
-th{font-weight:normal;color:#555;width:17em}td.note{color:#555;overflow-wrap:anywhere}td.value{overflow-wrap:anywhere}
+table{border-collapse:collapse;width:100%;table-layout:fixed}
+td,th{text-align:left;vertical-align:top;padding:.15em .8em .15em 0}
+th{font-weight:normal;color:#555;width:30%}td.note{color:#555;overflow-wrap:anywhere}td.value{overflow-wrap:anywhere}
 .status{display:inline-block;border:2px solid #222;padding:.1em .6em;font-weight:bold}
 .warning{border-left:5px solid #d55e00;padding-left:.7em}.notice{color:#555}
 .gallery{display:flex;flex-wrap:wrap;gap:12px}figure{margin:0;width:144px}

@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from edge_all_export.data.masks import MaskedCell, load
 
-from edge_all.cells.segmentation import segment_cell
+from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cells.crops import PORTRAIT_SIDE, PORTRAIT_UM_PER_PX, cut_cell
+from edge_all.cells.morphology import measure_cell
+from edge_all.cells.segmentation import radius_of, segment_cell
+from edge_all.review.blast_description import form_of
+from edge_all.session.differential import wilson_interval
+from edge_all.simulator.kinds import BLASTS
 from tests.scores.board import Row
 from tests.scores.committed import OUT_OF_FOLD
 
@@ -65,5 +71,47 @@ def morphology_rows(root: Path) -> list[Row]:
                     mean >= target,
                 )
             )
+    rows.append(_ratio_row([c for c in cells if not c.tuning]))
     rows.append(Row("Cells with masks that the detector missed", "-", str(missed), f"of {len(cells) + missed}", None))
+    return rows
+
+
+def _ratio_row(unseen: Sequence[MaskedCell]) -> Row:
+    """How far the measured nucleus-to-cell ratio is from that of the masks, kept-out half of both sets."""
+    errors = []
+    for cell in unseen:
+        found = measure_cell(cell.portrait, cell.radius_px)
+        if found is not None and cell.cell.any():
+            errors.append(found.nucleus_to_cell_area - float(cell.nucleus.sum()) / float(cell.cell.sum()))
+    low, high = np.quantile(errors, [0.05, 0.95])
+    spread = f"5 % to 95 % quantile {low:+.3f} to {high:+.3f}; n {len(errors)}"
+    return Row("Nucleus-to-cell area less that of the masks", "-", f"{np.median(errors):+.3f} (median)", spread, None)
+
+
+def drawn_form_rows() -> list[Row]:
+    """Simulated lymphoblasts whose measured form is the drawn one: checks the arithmetic, no more."""
+    right, total = dict.fromkeys(BLASTS, 0), dict.fromkeys(BLASTS, 0)
+    for seed in range(101, 113):
+        camera = SimulatedMicroscope(f"sim:?seed={seed}&fields=6&blast_fraction=0.7&frames_per_field=1")
+        camera.start()
+        assert camera.frame_count is not None
+        for index in range(camera.frame_count):
+            frame, truth = camera.read(), camera.truth(index)
+            if truth.moving or frame is None:
+                continue
+            for c in truth.cells:
+                if c.kind not in BLASTS or not (110 < c.x_px < 1170 and 110 < c.y_px < 610):
+                    continue
+                crop = cut_cell(frame.image, c.x_px, c.y_px, camera.um_per_px, PORTRAIT_SIDE, PORTRAIT_UM_PER_PX)
+                found = measure_cell(crop, radius_of(2 * c.radius_px * camera.um_per_px))
+                total[c.kind] += 1
+                right[c.kind] += found is not None and form_of(found) == c.kind.value[-2:].upper()
+    rows = []
+    for kind in BLASTS:
+        low, high = wilson_interval(right[kind], total[kind])
+        share = right[kind] / max(total[kind], 1)
+        spread = f"95 % {low:.2f} to {high:.2f}; n {total[kind]}"
+        rows.append(
+            Row(f"Simulated {kind.value} described as {kind.value[-2:].upper()}", "-", f"{share:.2f}", spread, None)
+        )
     return rows

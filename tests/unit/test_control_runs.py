@@ -47,7 +47,7 @@ def test_expected_values_judge_the_first_run():
     ("values", "verdict", "says"),
     [
         ((1.0, 1.0, 1.0, 1.25), "warning", "1-2s"),
-        ((1.0, 1.0, 1.0, 1.25, 1.35), "out of control", "2-2s"),
+        ((1.0, 1.0, 1.0, 1.25, 1.28), "out of control", "2-2s"),
         ((1.0, 1.0, 1.0, 1.25, 0.75), "warning", "1-2s"),
         ((1.0, 1.0, 1.0, 0.6), "out of control", "1-3s"),
         ((1.0,) * 10 + (1.12,) * 10, "warning", "10x"),
