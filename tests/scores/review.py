@@ -20,8 +20,8 @@ def main() -> int:
     notes = [
         "Cells are taken at the place and radius at which a detector that has not seen their series (`allidb2`) or "
         "their source (`bccd`) found them. The pixel judge learned from the other half only: series A, C, E and the "
-        "BCCD files under 206 (BCCD names no smear; its files are numbered as they were taken). Two ways of drawing its "
-        "training pixels were compared with both halves in view.",
+        "BCCD files under 206 (BCCD names no smear; its files are numbered as they were taken). Two ways of drawing "
+        "its training pixels were compared with both halves in view.",
         "Simulated lymphoblasts are of seeds 101 to 112; the limits of the features were set on seeds 1 to 12.",
     ]
     return publish("review", rows, notes)

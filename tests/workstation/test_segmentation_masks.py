@@ -33,8 +33,10 @@ def test_the_kept_out_half_reaches_the_dice_that_was_asked_for(masked, source):
 
 
 def test_tuning_and_kept_out_share_no_series(masked):
-    for source in ("allidb2", "bccd"):
-        tuning, kept = ({c.name if source == "bccd" else c.group for c in masked[0] if c.source == source and c.tuning is t} for t in (True, False))  # fmt: skip # noqa: E501
+    for source, kept_together in (("allidb2", "group"), ("bccd", "name")):
+        own = [c for c in masked[0] if c.source == source]
+        tuning = {getattr(c, kept_together) for c in own if c.tuning}
+        kept = {getattr(c, kept_together) for c in own if not c.tuning}
         assert tuning
         assert kept
         assert not tuning & kept
