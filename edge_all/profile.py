@@ -41,9 +41,12 @@ class Profile:
     um_per_px: float | None = None
     """None: measured from the erythrocytes of the field."""
     engine: str = "auto"
+    precision: str = "auto"
     threads: int = 0
     """0: every core."""
     max_batch: int = 32
+    build_memory_mib: int = 0
+    """Limit of TensorRT's builder; 0: its own."""
     queue_frames: int = 4
     gate: GateLimits = GateLimits()
 
@@ -51,7 +54,7 @@ class Profile:
 _TABLES: dict[str, dict[str, str]] = {
     "": {"camera": "camera"},
     "optics": {"um_per_px": "um_per_px"},
-    "engine": {"name": "engine", "threads": "threads", "max_batch": "max_batch"},
+    "engine": {n: n for n in ("precision", "threads", "max_batch", "build_memory_mib")} | {"name": "engine"},
     "limits": {"queue_frames": "queue_frames"},
     "gate": {f.name: f.name for f in fields(GateLimits)},
 }
@@ -59,6 +62,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "um_per_px": (0.01, 2.0),
     "threads": (0, 256),
     "max_batch": (1, 32),
+    "build_memory_mib": (0, 1 << 20),
     "queue_frames": (1, 64),
     "min_sharpness": (0, 10),
     "min_brightness": (0, 255),
@@ -66,7 +70,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "min_density": (0, 1),
     "max_density": (0, 1),
 }
-_WHOLE = {"threads", "max_batch", "queue_frames"}
+_WHOLE = {"threads", "max_batch", "build_memory_mib", "queue_frames"}
 
 
 def shipped_profiles() -> list[str]:

@@ -156,6 +156,10 @@ class SimulatedMicroscope:
         image = self._optics.see(window, pose.defocus_um, pose.motion_px, rng)
         return Frame(image, index, time.time(), f"{self.uri}#{index}")
 
+    def seek(self, index: int) -> None:
+        """Read frame ``index`` next."""
+        self._next = index
+
     def stop(self) -> None:
         """Forget the smear."""
         self._smear = None

@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from edge_all.cli.engine_options import engine_options, with_engine
 from edge_all.cli.options import record_option
 
 
@@ -37,6 +38,8 @@ from edge_all.cli.options import record_option
     metavar="UM",
     help="Scale, in place of the profile's or of measuring erythrocytes.",
 )
+@engine_options
+@click.option("--wait-for-engine", is_flag=True, help="Build TensorRT's engine before the first frame, not beside it.")
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="End after so many frames.")
 @click.option("--stop-at", type=click.IntRange(1), metavar="N", help="End when so many leukocytes are counted.")
 @click.option("--sample", metavar="ID", help="The smear's id, kept in the record.")
@@ -48,6 +51,10 @@ def command(
     models: str | None,
     threshold: float | None,
     um_per_px: float | None,
+    engine: str | None,
+    precision: str | None,
+    threads: int | None,
+    wait_for_engine: bool,
     max_frames: int | None,
     stop_at: int | None,
     sample: str | None,
@@ -74,7 +81,7 @@ def command(
     # Lines of OpenCV and FFmpeg about damaged files would stand beside ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    profile = load_profile(profile_name)
+    profile = with_engine(load_profile(profile_name), engine, precision, threads)
     if models is not None and not Path(models).is_dir():
         raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
     camera = open_camera(camera_uri or profile.camera)
@@ -88,9 +95,11 @@ def command(
         um_per_px=um_per_px,
         max_frames=max_frames,
         stop_at=stop_at,
+        wait_for_engine=wait_for_engine,
+        say=lambda line: click.echo(line, err=True),
     )
     with session, _Interrupts(session):
-        click.echo(f"Camera {camera.uri}, profile {profile.name}", err=True)
+        click.echo(f"Camera {camera.uri}, profile {profile.name}, {session.engines_in_words}", err=True)
         with ProgressPrinter(camera.frame_count, log_json) as progress:
             summary = session.run(progress)
     for line in summary_lines(summary):

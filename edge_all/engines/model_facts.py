@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_all.engines.contract import TASKS
+from edge_all.engines.model_file import read_model_file
 from edge_all.errors import EdgeAllError
 from edge_all.vocabulary import ModelIdentity
 
@@ -63,11 +65,9 @@ def _item(card: str, begins: str) -> str:
 
 
 def _contract(path: Path) -> tuple[str, str]:
-    from edge_all.engines.loading import load_engine
-
-    for task in ("classifier", "detector"):
+    for task in TASKS:
         try:
-            contract = load_engine(path, task, threads=1).contract
+            contract = read_model_file(path, task).contract
         except EdgeAllError:
             continue
         return ", ".join(contract.training_data), ", ".join(contract.unseen_groups) or "none"

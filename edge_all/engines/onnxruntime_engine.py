@@ -1,66 +1,86 @@
-"""Runs a model file with ONNX Runtime on the CPU."""
+"""Runs a model file with ONNX Runtime, on the CPU or through CUDA."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.engines.contract import Contract, read_contract
-from edge_all.errors import ModelError
-from edge_all.vocabulary import Image, ModelIdentity
+from edge_all.engines.model_file import ModelFile
+from edge_all.errors import EngineError, EngineUnavailableError, ModelError
+from edge_all.vocabulary import Image
+
+_PROVIDERS = {"onnxruntime-cpu": "CPUExecutionProvider", "onnxruntime-cuda": "CUDAExecutionProvider"}
+_BATCHES = (1, 2, 4, 8, 16, 32)
+"""CUDA chooses its kernels anew for every shape it meets; on the CPU any batch is as good."""
 
 
 class OnnxRuntimeEngine:
     """An ONNX Runtime session that has read its own contract. Safe to call from one thread at a time."""
 
-    def __init__(self, path: Path, task: str, threads: int = 0) -> None:
-        """path: an ONNX file. threads: 0 takes every core. Raises ModelError."""
-        import onnxruntime
-
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ModelError(
-                f"cannot read the model file {path} ({error.strerror})",
-                "check --models; it holds detector/float.onnx and classifier/float.onnx",
-            ) from error
+    def __init__(self, file: ModelFile, threads: int = 0, engine: str = "onnxruntime-cpu") -> None:
+        """engine: "onnxruntime-cpu" or "onnxruntime-cuda". threads: of the CPU, 0 takes every core. Raises ModelError,
+        EngineUnavailableError."""
+        onnxruntime = _onnxruntime()
+        provider = _PROVIDERS[engine]
+        if provider not in onnxruntime.get_available_providers():
+            raise EngineUnavailableError(
+                "this onnxruntime has no CUDA provider",
+                "install onnxruntime-gpu in its place (on a Jetson NVIDIA's build), or take --engine onnxruntime-cpu",
+            )
+        self._workers = max(1, threads or len(os.sched_getaffinity(0)))
         options = onnxruntime.SessionOptions()
-        # One thread a call, and the batch shared out over several calls: small networks gain nothing from
-        # threads within a layer.
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
+        # A classifier's batch is shared out over several calls of one thread each: its layers are too small to gain
+        # from threads within. A whole field comes alone, and its layers are large.
+        alone = file.contract.input_px == 0
+        options.intra_op_num_threads = min(self._workers, 4) if alone else 1
+        options.log_severity_level = 4
+        # Threads that spin while they wait for work take the core from camera and record.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(file.data, options, providers=[provider])
         except Exception as error:  # ONNX Runtime raises a dozen kinds, all of them meaning the same here
             raise ModelError(
-                f"{path} is no model that ONNX Runtime {onnxruntime.__version__} can load",
+                f"{file.path} is no model that ONNX Runtime {onnxruntime.__version__} can load",
                 "copy it again from where it was exported, or leave --models out for the shipped ones",
             ) from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.contract: Contract = read_contract(metadata, str(path), task)
-        self.identity = ModelIdentity(self.contract.name, self.contract.version, hashlib.sha256(data).hexdigest())
-        self.name = f"onnxruntime-cpu {path.stem}"
-        self._workers = max(1, threads or os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(self._workers, "engine") if self._workers > 1 else None
+        if provider not in self._session.get_providers():
+            # ONNX Runtime takes the CPU without a word when CUDA does not start.
+            raise EngineUnavailableError(
+                "ONNX Runtime's CUDA provider does not start on this machine",
+                "check the NVIDIA driver and that CUDA and cuDNN are those it was built for",
+            )
+        self.contract, self.identity = file.contract, file.identity
+        self.name = f"{engine} {file.precision}"
+        self._pads = provider != _PROVIDERS["onnxruntime-cpu"]
+        shared = self._workers > 1 and not alone and not self._pads
+        self._pool = ThreadPoolExecutor(self._workers, "engine") if shared else None
         self._input = self._session.get_inputs()[0].name
         present = {output.name for output in self._session.get_outputs()}
         absent = [name for name in self.contract.outputs if name not in present]
         if absent:
-            raise ModelError(f"{path} lacks the output {absent[0]} that its contract names", "export it again")
+            raise ModelError(f"{file.path} lacks the output {absent[0]} that its contract names", "export it again")
+        size = self._session.get_inputs()[0].shape[0]
+        self._fixed = size if isinstance(size, int) else None
 
     def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
-        """Outputs in the contract's order for uint8 N x H x W x 3."""
-        if self._pool is None or len(batch) == 1:
+        """Outputs in the contract's order for uint8 N x H x W x 3. Raises EngineError."""
+        if self._fixed is not None:
+            parts = [self._padded(batch[i : i + self._fixed], self._fixed) for i in range(0, len(batch), self._fixed)]
+        elif self._pads:
+            step = _BATCHES[-1]
+            parts = [
+                self._padded(part, next(n for n in _BATCHES if n >= len(part)))
+                for part in (batch[i : i + step] for i in range(0, len(batch), step))
+            ]
+        elif self._pool is None or len(batch) == 1:
             return self._run(batch)
-        parts = np.array_split(batch, min(self._workers, len(batch)))
-        results = list(self._pool.map(self._run, parts))
-        return tuple(np.concatenate(output) for output in zip(*results, strict=True))
+        else:
+            parts = list(self._pool.map(self._run, np.array_split(batch, min(self._workers, len(batch)))))
+        return tuple(np.concatenate(output) for output in zip(*parts, strict=True))
 
     def close(self) -> None:
         """Its threads end."""
@@ -68,5 +88,27 @@ class OnnxRuntimeEngine:
             self._pool.shutdown()
             self._pool = None
 
+    def _padded(self, part: Image, size: int) -> tuple[npt.NDArray[Any], ...]:
+        missing = size - len(part)
+        full = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
+        return tuple(output[: len(part)] for output in self._run(full))
+
     def _run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
-        return tuple(self._session.run(list(self.contract.outputs), {self._input: batch}))
+        try:
+            return tuple(self._session.run(list(self.contract.outputs), {self._input: batch}))
+        except Exception as error:  # as above
+            reason = str(error).splitlines()[0][:200]
+            raise EngineError(
+                f"{self.name} failed on a batch of {len(batch)} ({reason})",
+                "free memory, lower max_batch in the profile, or name another --engine",
+            ) from error
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineUnavailableError(
+            "ONNX Runtime is not installed", "pip install onnxruntime (on a Jetson NVIDIA's onnxruntime-gpu)"
+        ) from error
+    return onnxruntime

@@ -83,6 +83,8 @@ class ReportContents:
     """Cells that count as blasts; the gallery shows the most suspicious."""
     quality: Quality
     models: tuple[ModelFacts, ...]
+    engines: tuple[tuple[str, str, int], ...]
+    """Engine, sha256 of its model file, cells it judged: a session may go over to a better engine in its middle."""
     reviewers: tuple[tuple[str, bool, int], ...]
     """Name, proven, standing verdicts."""
     approval: Approval | None
@@ -118,6 +120,7 @@ def read_report(
         blasts=len(blasts),
         quality=_quality(record.frames(row.id), row),
         models=tuple(model_facts(m, folders) for m in row.models),
+        engines=_engines(cells),
         reviewers=_reviewers(verdicts),
         approval=standing_approval(record, row.id),
         control=last_control(before=row.begun),
@@ -159,6 +162,11 @@ def _gallery(
             )
         )
     return cells
+
+
+def _engines(cells: Sequence[CellRow]) -> tuple[tuple[str, str, int], ...]:
+    counts = Counter((str(c["engine"]), str(c["model_sha256"])) for c in cells if c["engine"])
+    return tuple((engine, sha256, count) for (engine, sha256), count in counts.most_common())
 
 
 def _reviewers(verdicts: Sequence[Verdict]) -> tuple[tuple[str, bool, int], ...]:

@@ -46,6 +46,7 @@ def report_values(c: ReportContents) -> dict[str, Any]:
         "blasts_by_measurement": asdict(c.description),
         "quality": asdict(c.quality),
         "models": [asdict(m) for m in c.models],
+        "engines": [{"engine": e, "sha256": sha256, "cells": n} for e, sha256, n in c.engines],
         "reviewers": [{"name": n, "proven": p, "verdicts": v} for n, p, v in c.reviewers],
         "signature": None if c.approval is None else {**asdict(c.approval), "time": iso_time(c.approval.time)},
         "control": None if c.control is None else {**asdict(c.control), "time": iso_time(c.control.time)},

@@ -183,13 +183,21 @@ def _models(c: ReportContents) -> Iterable[ReportRow]:
         yield ReportRow(f"{name}: training data", shown(m.training_data, 800))
         yield ReportRow(f"{name}: not seen in training", shown(m.unseen_groups, 800))
         yield ReportRow(f"{name}: known limits", shown(m.known_limits, 1200))
-    engine = shown(c.session.engine, 80)
-    precision = engine.split()[-1] if engine else ""
-    yield ReportRow("Engine", engine, note=f"precision {_SHORT_PRECISION.get(precision, precision)}")
+    yield _engine("Engine at the begin", c.session.engine)
+    for engine, sha256, count in c.engines:
+        if (engine, len(c.engines)) != (c.session.engine, 1):
+            yield _engine(f"Judged {count} cells", engine)
+            yield ReportRow("by the file with sha256", shown(sha256, 64))
     t = c.session.thresholds
     yield ReportRow("Threshold: blast from", f"{t.blast:.3f}", "probability")
     yield ReportRow("Threshold: normal under", f"{t.normal:.3f}", "probability")
     yield ReportRow("Threshold: unfamiliar from", f"{t.unfamiliar:.3f}", "unfamiliarity")
+
+
+def _engine(item: str, name: str) -> ReportRow:
+    engine = shown(name, 80)
+    precision = engine.split()[-1] if engine else ""
+    return ReportRow(item, engine, note=f"precision {_SHORT_PRECISION.get(precision, precision)}")
 
 
 def _signature(c: ReportContents) -> Iterable[ReportRow]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_all.cells.crops import Cropper, portrait
 from edge_all.cells.judging import Judge
 from edge_all.cells.tracking import Sighting, Tracker
-from edge_all.engines.loading import load_engine
+from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engine
 from edge_all.field.gate import Gate, Skip
 from edge_all.field.leukocytes import LeukocyteFinder
 from edge_all.profile import Profile
+from edge_all.session.step_times import OFF, StepTimes
 from edge_all.vocabulary import Cell, Field, Frame, Image, Judgement, ModelIdentity, Thresholds
 
 
@@ -40,45 +41,101 @@ class Models:
     finder: LeukocyteFinder
     cropper: Cropper
     judge: Judge
-    identities: tuple[ModelIdentity, ...]
+    loaded: tuple[Loaded, ...]
 
     @property
     def thresholds(self) -> Thresholds:
         return self.judge.thresholds
 
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """Of the files in use now."""
+        return tuple(one.engine.identity for one in self.loaded)
 
-def load_models(folder: Path, profile: Profile, blast_threshold: float | None = None) -> Models:
-    """Both model files of a folder. Raises ModelError, UsageError."""
-    detector = load_engine(folder / "detector" / "float.onnx", "detector", profile.threads, profile.engine)
-    classifier = load_engine(folder / "classifier" / "float.onnx", "classifier", profile.threads, profile.engine)
-    return Models(
-        LeukocyteFinder(detector),
-        Cropper(classifier.contract),
-        Judge(classifier, blast_threshold, profile.max_batch),
-        (detector.identity, classifier.identity),
+    @property
+    def engines_in_words(self) -> str:
+        """What runs, and why not something better."""
+        return engines_in_words(self.loaded)
+
+    def close(self) -> None:
+        """Give the engines back."""
+        for one in self.loaded:
+            one.engine.close()
+
+
+def load_models(
+    folder: Path,
+    profile: Profile,
+    blast_threshold: float | None = None,
+    *,
+    wait_for_engine: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Models:
+    """Both models of a folder on the best engines there are, self-checked. wait_for_engine: build TensorRT's engine
+    first, not beside the first frames. say: told of every change of engine, from any thread. Raises ModelError,
+    EngineUnavailableError, UsageError."""
+    wanted = Wanted(
+        profile.engine,
+        profile.precision,
+        profile.threads,
+        profile.max_batch,
+        profile.build_memory_mib or None,
+        wait_for_engine,
+        say or (lambda _: None),
     )
+    detector = load_engine(folder / "detector", "detector", wanted)
+    try:
+        classifier = load_engine(folder / "classifier", "classifier", wanted)
+    except BaseException:
+        detector.engine.close()
+        raise
+    try:
+        judge = Judge(classifier.engine, blast_threshold, profile.max_batch)
+    except BaseException:
+        detector.engine.close()
+        classifier.engine.close()
+        raise
+    cropper = Cropper(classifier.engine.contract)
+    return Models(LeukocyteFinder(detector.engine), cropper, judge, (detector, classifier))
 
 
 class Analysis:
     """Made once for a session; frames must come in the camera's order."""
 
-    def __init__(self, profile: Profile, models: Models, um_per_px: float | None, independent_fields: bool) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        models: Models,
+        um_per_px: float | None,
+        independent_fields: bool,
+        times: StepTimes = OFF,
+    ) -> None:
         self._models = models
+        self._times = times
         self._independent = independent_fields
         self._gate = Gate(profile.gate, um_per_px, independent_fields)
         self._tracker = Tracker(independent_fields)
 
     def analyse(self, frame: Frame) -> FieldResult:
         """The whole way of one frame."""
-        checked = self._gate.check(frame)
+        models, step = self._models, self._times.step
+        with step("gate"):
+            checked = self._gate.check(frame)
         if isinstance(checked, Skip):
             return FieldResult(frame, skip=checked)
-        sightings = self._tracker.track(checked, self._models.finder.find(checked))
+        with step("detect"):
+            detections = models.finder.find(checked)
+        with step("track"):
+            sightings = self._tracker.track(checked, detections)
         to_judge = [s for s in sightings if s.sharper and not s.detection.smudge]
-        crops = [self._models.cropper.crop(checked, s.detection) for s in to_judge]
-        judgements = dict(zip((s.number for s in to_judge), self._models.judge.judge(crops), strict=True))
+        with step("crop"):
+            crops = [models.cropper.crop(checked, s.detection) for s in to_judge]
+        with step("classify"):
+            judged = models.judge.judge(crops)
+        judgements = dict(zip((s.number for s in to_judge), judged, strict=True))
         cells = tuple(self._cell(checked, s, judgements.get(s.number)) for s in sightings if s.sharper)
-        portraits = {c.number: portrait(checked, c.detection) for c in cells if c.is_finding}
+        with step("portray"):
+            portraits = {c.number: portrait(checked, c.detection) for c in cells if c.is_finding}
         views = {s.number: s.views for s in sightings if not s.sharper}
         left = () if self._independent else tuple(self._tracker.left(checked))
         return FieldResult(frame, checked, None, cells, portraits, views, left)

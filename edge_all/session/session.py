@@ -16,6 +16,7 @@ from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
 from edge_all.session.differential import result_words
 from edge_all.session.handover import Handover
+from edge_all.session.step_times import OFF, StepTimes
 from edge_all.session.tally import Tally
 from edge_all.vocabulary import Cell, Counts, Frame, ModelIdentity, Thresholds, Unreadable
 
@@ -73,18 +74,30 @@ class Session:
         um_per_px: float | None = None,
         max_frames: int | None = None,
         stop_at: int | None = None,
+        wait_for_engine: bool = False,
+        say: Callable[[str], None] | None = None,
+        times: StepTimes = OFF,
     ) -> None:
         """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
-        that many leukocytes are counted. Raises ModelError, RecordError, UsageError."""
+        that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first frame. say: told in
+        one line when the engine changes, from any thread. times: measures the steps. Raises ModelError,
+        EngineUnavailableError, RecordError, UsageError."""
         from edge_all import __version__
 
         self._camera = camera
         self._profile = profile if profile is not None else Profile()
         self._max_frames, self._stop_at = max_frames, stop_at
         scale = um_per_px if um_per_px is not None else self._profile.um_per_px
-        self._models = load_models(models or models_folder(), self._profile, blast_threshold)
-        self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields)
-        self._record = Record.open(record_folder)
+        self._models = load_models(
+            models or models_folder(), self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
+        )
+        self._times = times
+        self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields, times)
+        try:
+            self._record = Record.open(record_folder)
+        except BaseException:
+            self._models.close()
+            raise
         self._info = SessionInfo(
             sample=sample,
             camera=camera.uri,
@@ -110,8 +123,14 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close the record."""
+        """Close the record, give the engines back."""
+        self._models.close()
         self._record.close()
+
+    @property
+    def engines_in_words(self) -> str:
+        """What judges, and why not something better."""
+        return self._models.engines_in_words
 
     def stop(self) -> None:
         """End after the frame in work; may be called from any thread or a signal handler."""
@@ -148,7 +167,8 @@ class Session:
         read = 0
         try:
             while not self._stopped.is_set() and (self._max_frames is None or read < self._max_frames):
-                frame = self._camera.read()
+                with self._times.step("grab"):
+                    frame = self._camera.read()
                 if frame is None or not self._frames.put(frame):
                     break
                 read += 1
@@ -168,14 +188,16 @@ class Session:
             result = frame if isinstance(frame, Unreadable) else self._analysis.analyse(frame)
             self._tally.add(result)
             counts = self._tally.counts()
-            self._results.put((result, counts))
+            with self._times.step("wait"):
+                self._results.put((result, counts))
             if self._stop_at is not None and counts.leukocytes >= self._stop_at:
                 return
 
     def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
         try:
             while (item := self._results.get()) is not None:
-                self._write_one(item[0])
+                with self._times.step("record"):
+                    self._write_one(item[0])
                 if on_progress is not None:
                     on_progress(self._progress(*item))
         except BaseException as error:

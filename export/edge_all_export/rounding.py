@@ -21,14 +21,33 @@ class RoundedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """As Conv2d."""
-        if self.training:
-            low, high = (float(v) for v in x.detach().aminmax())
-            self.low, self.high = _KEPT * self.low + (1 - _KEPT) * low, _KEPT * self.high + (1 - _KEPT) * high
-        low, high = min(self.low, 0.0), max(self.high, 1e-6)
-        scale = (high - low) / 255
-        zero = round(-low / scale)
-        x = torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, 255)
-        return self._conv_forward(x, rounded_weight(self.weight), self.bias)
+        return self._conv_forward(_rounded_activation(self, x), rounded_weight(self.weight), self.bias)
+
+
+def _rounded_activation(module: RoundedConv2d | RoundingPoint, x: Tensor) -> Tensor:
+    if module.training:
+        low, high = (float(v) for v in x.detach().aminmax())
+        module.low = _KEPT * module.low + (1 - _KEPT) * low
+        module.high = _KEPT * module.high + (1 - _KEPT) * high
+    low, high = min(module.low, 0.0), max(module.high, 1e-6)
+    scale = (high - low) / 255
+    return torch.fake_quantize_per_tensor_affine(x, scale, round(-low / scale), 0, 255)
+
+
+class RoundingPoint(nn.Module):
+    """Where INT8 rounds besides the input of a convolution: what a projection or an addition gives. Changes nothing
+    until ``rounded`` gave it a range."""
+
+    low: float
+    high: float
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_on = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        return _rounded_activation(self, x) if self.is_on else x
 
 
 def rounded_weight(weight: Tensor) -> Tensor:
@@ -39,23 +58,28 @@ def rounded_weight(weight: Tensor) -> Tensor:
 
 
 def rounded(network: nn.Module, images: Tensor) -> nn.Module:
-    """The same network, in place, its convolutions rounding from now on; names and values of its weights stay.
+    """The same network, in place, rounding from now on at every convolution and rounding point; names and values of its
+    weights stay.
 
     images: float N x 3 x H x W, 0..255, to begin the ranges with.
     """
-    ranges: dict[nn.Conv2d, tuple[float, float]] = {}
+    places = [m for m in network.modules() if isinstance(m, (nn.Conv2d, RoundingPoint))]
+    ranges: dict[nn.Module, tuple[float, float]] = {}
 
-    def watch(module: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
+    def watch(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         low, high = inputs[0].aminmax()
         ranges[module] = (float(low), float(high))
 
-    handles = [m.register_forward_pre_hook(watch) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    handles = [m.register_forward_pre_hook(watch) for m in places]
     network.eval()
     with torch.no_grad():
         network(images)
     for handle in handles:
         handle.remove()
     for module, (low, high) in ranges.items():
-        module.__class__ = RoundedConv2d
+        if isinstance(module, RoundingPoint):
+            module.is_on = True
+        else:
+            module.__class__ = RoundedConv2d
         module.low, module.high = low, high  # type: ignore[assignment]
     return network

@@ -9,7 +9,7 @@ import pytest
 from edge_all.cells.crops import cut_cell, disc_weight
 from edge_all.cells.judging import Judge, label_for
 from edge_all.engines.contract import METADATA_KEY, Contract, read_contract
-from edge_all.engines.loading import load_engine
+from edge_all.engines.loading import load_file
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import ModelError, UsageError
 from edge_all.session.handover import Handover
@@ -55,20 +55,15 @@ def test_a_wrong_contract_is_refused(given, says):
 def test_a_file_that_is_no_model(tmp_path):
     path = tmp_path / "float.onnx"
     with pytest.raises(ModelError, match="cannot read the model file"):
-        load_engine(path, "detector")
+        load_file(path, "detector")
     path.write_bytes(b"rubbish")
-    with pytest.raises(ModelError, match="is no model"):
-        load_engine(path, "detector")
+    with pytest.raises(ModelError, match="is no ONNX file"):
+        load_file(path, "detector")
 
 
 def test_a_model_for_another_task():
     with pytest.raises(ModelError, match="is a detector"):
-        load_engine(DETECTOR, "classifier")
-
-
-def test_an_engine_there_is_not():
-    with pytest.raises(UsageError, match="onnxruntime-cpu"):
-        load_engine(DETECTOR, "detector", engine="tensorrt")
+        load_file(DETECTOR, "classifier")
 
 
 T = Thresholds(0.8, 0.2, 0.5)
@@ -90,7 +85,7 @@ def test_labels_follow_the_thresholds(probability, unfamiliarity, label):
 
 
 def test_the_judge_gives_one_judgement_a_crop_whatever_the_batch():
-    engine = load_engine(CLASSIFIER, "classifier")
+    engine = load_file(CLASSIFIER, "classifier")
     judge, side = Judge(engine), engine.contract.input_px
     rng = np.random.default_rng(0)
     crops = list(rng.integers(0, 255, (37, side, side, 3), np.uint8))
@@ -103,7 +98,7 @@ def test_the_judge_gives_one_judgement_a_crop_whatever_the_batch():
 
 
 def test_a_threshold_under_the_lower_one_is_refused():
-    engine = load_engine(CLASSIFIER, "classifier")
+    engine = load_file(CLASSIFIER, "classifier")
     lower = engine.contract.thresholds["normal"]
     with pytest.raises(UsageError, match="outside"):
         Judge(engine, lower / 2)
@@ -122,7 +117,7 @@ class _NotANumber:
 
 def test_a_value_that_is_no_number_is_an_error():
     with pytest.raises(ModelError, match="no number"):
-        Judge(_NotANumber(load_engine(CLASSIFIER, "classifier"))).judge([np.zeros((112, 112, 3), np.uint8)])
+        Judge(_NotANumber(load_file(CLASSIFIER, "classifier"))).judge([np.zeros((112, 112, 3), np.uint8)])
 
 
 def test_a_crop_has_its_scale_and_its_centre():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edge_all_export.rounding import RoundingPoint
+
 _EPSILON = 1e-3
 """Of batch norm, as in EfficientNet's published weights."""
 
@@ -23,14 +25,15 @@ class InvertedResidual(nn.Module):
         self.project = nn.Conv2d(middle, outputs, 1, bias=False)
         self.project_norm = nn.BatchNorm2d(outputs, eps=_EPSILON)
         self.shortcut = stride == 1 and inputs == outputs
+        self.projected, self.added = RoundingPoint(), RoundingPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
         if self.expand is not None and self.expand_norm is not None:
             y = nn.functional.relu6(self.expand_norm(self.expand(y)))
         y = nn.functional.relu6(self.depthwise_norm(self.depthwise(y)))
-        y = self.project_norm(self.project(y))
-        return x + y if self.shortcut else y
+        y = self.projected(self.project_norm(self.project(y)))
+        return self.added(x + y) if self.shortcut else y
 
 
 LITE0_BLOCKS = (

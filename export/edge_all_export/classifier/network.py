@@ -22,7 +22,8 @@ class BlastNet(nn.Module):
     before anything is learnt. The trunk is the beginning of EfficientNet-Lite0 (Tan and Le 2019), with ImageNet
     weights where ``pretrained``. The means of its maps at some depths feed one linear layer; with ``textured`` their
     standard deviations too, which tell a texture but also the sharpness of a camera: they help only where all cells
-    come from one bench.
+    come from one bench. The textured network looks at a cell in eight ways, turned and mirrored, and takes the mean of
+    the features; while it is trained, in one.
     """
 
     feature_mean: Tensor
@@ -41,7 +42,11 @@ class BlastNet(nn.Module):
         self.head = nn.Linear(count, 2)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.logits(self.normalised(self.features(image)))
+        if self.training or not self.textured:
+            return self.logits(self.normalised(self.features(image)))
+        views = turned_and_mirrored(image)
+        features = self.features(torch.cat(views))
+        return self.logits(self.normalised(features.reshape(len(views), -1, features.shape[1]).mean(0)))
 
     def normalised(self, features: Tensor) -> Tensor:
         """Each feature less its mean over the training views, in units of its standard deviation there."""
@@ -60,6 +65,15 @@ class BlastNet(nn.Module):
             return mean
         square = torch.cat([(maps[tap] * maps[tap]).mean((2, 3)) for tap in self.taps], 1)
         return torch.cat([mean, ((square - mean * mean).clamp(min=0) + 1e-3).sqrt()], 1)
+
+
+def turned_and_mirrored(image: Tensor) -> list[Tensor]:
+    """The eight ways to lay a square picture, N x C x S x S each: a smear has no upper side."""
+    views = []
+    for turned in (image, image.transpose(2, 3)):
+        for axes in ((), (2,), (3,), (2, 3)):
+            views.append(turned.flip(axes) if axes else turned)
+    return views
 
 
 def standardised(image: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from edge_all_export.classifier.cells import TrainingCell
+from edge_all_export.classifier.equalization import equalize
 from edge_all_export.classifier.losses import logit_loss, pixels_of
-from edge_all_export.classifier.network import BlastNet
+from edge_all_export.classifier.network import BlastNet, standardised
 from edge_all_export.classifier.samples import plain_view
 from edge_all_export.recipe import Recipe
 from edge_all_export.rounding import rounded, rounded_weight
@@ -33,7 +34,7 @@ def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[Traini
     sampler.begin_epoch(2**20, 0)  # random numbers that no training epoch uses
     network.eval()
     if recipe["probe_rounding"]:
-        _round_weights(network)
+        _make_ready_for_int8(network, cells)
     features, labels = _collect(network, sampler, recipe)
     network.feature_mean.copy_(features.mean(0))
     network.feature_scale.copy_(1.0 / (features.std(0) + 1e-3))
@@ -98,23 +99,34 @@ def _plain_features(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
 
 
 @torch.no_grad()
-def _round_weights(network: BlastNet) -> None:
+def _make_ready_for_int8(network: BlastNet, cells: Sequence[TrainingCell]) -> None:
+    """Channels of one range, weights on INT8's steps: INT8 then rounds activations only, and those finely."""
+    equalize(network.trunk, standardised(_some_pixels(cells, _RANGED_CELLS)))
     for module in network.trunk.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.copy_(rounded_weight(module.weight))
 
 
 _ROUNDED_CELLS = 640
+_RANGED_CELLS = 256
+
+
+def _spread_leukocytes(cells: Sequence[TrainingCell], count: int) -> list[TrainingCell]:
+    leukocytes = [c for c in cells if c.kind in ("blast", "normal")]
+    return spread(leukocytes, lambda c: f"{c.source}/{c.group}", count)
+
+
+def _some_pixels(cells: Sequence[TrainingCell], count: int) -> Tensor:
+    """Plain views, float N x 3 x S x S."""
+    return pixels_of(torch.from_numpy(np.stack([plain_view(c) for c in _spread_leukocytes(cells, count)])))
 
 
 @torch.no_grad()
 def _rounding_noise(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
     """Rows: what INT8 changes in the features of one cell, less the mean change, which the export takes out
     (edge_all_export.bias_correction)."""
-    leukocytes = [c for c in cells if c.kind in ("blast", "normal")]
-    some = spread(leukocytes, lambda c: f"{c.source}/{c.group}", _ROUNDED_CELLS)
-    first = pixels_of(torch.from_numpy(np.stack([plain_view(c) for c in some[:: max(1, len(some) // 128)]])))
-    int8 = rounded(copy.deepcopy(network), first)
+    some = _spread_leukocytes(cells, _ROUNDED_CELLS)
+    int8 = rounded(copy.deepcopy(network), _some_pixels(cells, _RANGED_CELLS))
     assert isinstance(int8, BlastNet)
     change = _plain_features(int8, some) - _plain_features(network, some)
     return change - change.mean(0)

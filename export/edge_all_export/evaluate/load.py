@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_all.engines.engine import Engine
-from edge_all.engines.loading import load_engine
+from edge_all.engines.loading import load_file
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import UsageError
 from edge_all_export.model_files import SEGMENTED
@@ -15,7 +15,7 @@ def load_classifier(path: Path | None, threads: int = 0) -> Engine:
     """A checkpoint, an ONNX file, or a folder with classifier/float.onnx; None: the shipped classifier. Raises
     UsageError, ModelError."""
     if path is None:
-        return load_engine(models_folder() / "classifier" / "float.onnx", "classifier", threads)
+        return load_file(models_folder() / "classifier" / "float.onnx", "classifier", threads)
     if not path.exists():
         raise UsageError(f"there is no model {path}", "name a checkpoint.pt or an ONNX file")
     if path.is_dir():
@@ -27,7 +27,7 @@ def load_classifier(path: Path | None, threads: int = 0) -> Engine:
         from edge_all_export.evaluate.torch_engine import checkpoint_engine
 
         return checkpoint_engine(path)
-    return load_engine(path, "classifier", threads)
+    return load_file(path, "classifier", threads)
 
 
 def load_for_segmented(path: Path | None, classifier: Engine, threads: int = 0) -> Engine:
@@ -40,5 +40,5 @@ def load_for_segmented(path: Path | None, classifier: Engine, threads: int = 0) 
     for home in homes:
         for name in (file.name, "float.onnx"):
             if (home / name).is_file():
-                return load_engine(home / name, "classifier", threads)
+                return load_file(home / name, "classifier", threads)
     return classifier

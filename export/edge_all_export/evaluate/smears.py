@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_all.cells.crops import Cropper
 from edge_all.cells.judging import Judge
 from edge_all.engines.engine import Engine
-from edge_all.engines.loading import load_engine
+from edge_all.engines.loading import load_file
 from edge_all.engines.shipped import models_folder
 from edge_all.field.leukocytes import LeukocyteFinder
 from edge_all.profile import Profile
@@ -45,7 +45,7 @@ def smear_results(
 ) -> list[SmearResult]:
     """One result for each group of fields (series, source) and for each field in it, by the shipped detector and this
     classifier, independent fields, the scale measured as on the device."""
-    finder = LeukocyteFinder(load_engine(detector or models_folder() / "detector" / "float.onnx", "detector"))
+    finder = LeukocyteFinder(load_file(detector or models_folder() / "detector" / "float.onnx", "detector"))
     models = Models(finder, Cropper(classifier.contract), Judge(classifier), (classifier.identity,))
     groups: dict[str, list[LabelledField]] = {}
     for field in fields:

@@ -1,0 +1,101 @@
+"""Fields with a known number of leukocytes, drawn or read before the clock starts, as a camera that needs no time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from edge_all.cameras.opening import open_camera
+from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.errors import UsageError
+from edge_all.vocabulary import Frame, Image
+
+_NOT_LEUKOCYTES = ("platelet", "clump", "debris", "smudge")
+_DENSEST = 20.0
+"""Leukocytes in 1280x720 at 0.1 um per px that the simulated smear has room for."""
+_SEEDS = range(5000, 5400)
+UM_PER_PX = 0.1
+
+
+def drawn_fields(width: int, height: int, cells: int, count: int) -> list[Image]:
+    """Different fields of the simulated microscope at 0.1 um per px with ``cells`` leukocytes each (from 20 on, within
+    a twentieth). RGB uint8. Raises UsageError where they do not fit."""
+    per_field = cells / (width * height / (1280 * 720))
+    if per_field > _DENSEST:
+        side = (cells / _DENSEST) ** 0.5
+        raise UsageError(
+            f"{cells} leukocytes do not fit into {width}x{height} at {UM_PER_PX} um per px",
+            f"ask for a size of at least {int(1280 * side)}x{int(720 * side)}, or for fewer",
+        )
+    slack = cells // 20
+    fields: list[Image] = []
+    for seed in _SEEDS:
+        uri = f"sim:?seed={seed}&fields=8&frames_per_field=1&step=1.3&width={width}&height={height}"
+        with SimulatedMicroscope(f"{uri}&um_per_px={UM_PER_PX}&cells={per_field:.3f}") as camera:
+            for index in range(camera.frame_count or 0):
+                truth = camera.truth(index)
+                kinds = [str(c.kind) for c in truth.cells]
+                own = sum(not k.startswith(_NOT_LEUKOCYTES) for k in kinds)
+                if not truth.moving and abs(own - cells) <= slack:
+                    camera.seek(index)
+                    frame = camera.read()
+                    assert isinstance(frame, Frame)
+                    fields.append(frame.image)
+                    if len(fields) == count:
+                        return fields
+    if fields:
+        return fields
+    raise UsageError(f"no field of {width}x{height} with {cells} leukocytes came up", "ask for another number")
+
+
+def fields_of(uri: str, count: int) -> list[Image]:
+    """The first frames of a camera. Raises CameraError, UsageError."""
+    fields: list[Image] = []
+    with open_camera(uri) as camera:
+        while len(fields) < count and (frame := camera.read()) is not None:
+            if isinstance(frame, Frame):
+                fields.append(frame.image)
+    if not fields:
+        raise UsageError(f"{uri} gave no frame", "name images, a folder, a video or sim:")
+    return fields
+
+
+class StillFields:
+    """A camera that hands out fields in turn, mirrored from the second turn on: each frame shows a new place."""
+
+    live = False
+
+    def __init__(self, fields: Sequence[Image], count: int, independent: bool = False) -> None:
+        """count: frames until the end; at most four turns show places that have not been seen."""
+        self.uri = "bench"
+        self.independent_fields = independent
+        self.frame_count: int | None = count
+        self._fields = fields
+        self._next = 0
+
+    def start(self) -> None:
+        """Begin with the first field."""
+        self._next = 0
+
+    def read(self) -> Frame | None:
+        """The next; None after ``count``."""
+        index, count = self._next, self.frame_count
+        if count is not None and index >= count:
+            return None
+        self._next += 1
+        turn, place = divmod(index, len(self._fields))
+        image = self._fields[place]
+        flipped = image[:: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
+        return Frame(flipped.copy() if turn & 3 else image, index, time.time(), f"bench#{index}")
+
+    def stop(self) -> None:
+        """Nothing to release."""
+
+    def __enter__(self) -> StillFields:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,132 @@
+"""Whole sessions over prepared fields, each step timed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_all.bench.percentiles import LEAST_RUNS, Percentiles, percentiles
+from edge_all.bench.still_fields import UM_PER_PX, StillFields
+from edge_all.errors import UsageError
+from edge_all.profile import Profile
+from edge_all.session.session import Progress, Session
+from edge_all.session.step_times import STEPS, StepTimes
+from edge_all.vocabulary import Image
+
+_TURNS = 4
+"""A field and its mirror images: four places."""
+
+
+@dataclass(frozen=True)
+class WayTimes:
+    """What sessions over one kind of field took. Rates are medians over the rounds, with the lowest and highest."""
+
+    fields_per_s: float
+    lowest: float
+    highest: float
+    cells_per_s: float
+    cells_per_field: float
+    steps: dict[str, Percentiles]
+    field: Percentiles
+    """From the moment a frame was grabbed until its cells are on disk, without waiting for those before it."""
+    engine: str
+    models: tuple[str, ...]
+    peak_mib: float
+
+
+def time_way(
+    fields: Sequence[Image],
+    runs: int,
+    profile: Profile,
+    *,
+    models: Path | None = None,
+    um_per_px: float | None = UM_PER_PX,
+    rounds: int = 5,
+) -> WayTimes:
+    """At least ``runs`` fields in all, in ``rounds`` sessions, each over fields that are new to it. Raises UsageError
+    for too few, ModelError, EngineUnavailableError."""
+    if runs < LEAST_RUNS:
+        raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+    each = -(-runs // rounds)
+    rounds = max(rounds, -(-runs // min(each, _TURNS * len(fields))))
+    each = -(-runs // rounds)
+    times = StepTimes()
+    rates, cells = [], 0
+    _session(fields, min(each, 12), profile, models, um_per_px, StepTimes())  # warms files, kernels and clocks
+    for _ in range(rounds):
+        rate, found, engine, identities = _session(fields, each, profile, models, um_per_px, times)
+        rates.append(rate)
+        cells += found
+    steps = {name: percentiles(times.seconds[name][: rounds * each]) for name in STEPS if times.seconds.get(name)}
+    per_field = cells / (rounds * each)
+    whole = [sum(parts) for parts in zip(*(times.seconds[n] for n in _OF_A_FIELD), strict=False)]
+    rate = statistics.median(rates)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return WayTimes(
+        rate, min(rates), max(rates), rate * per_field, per_field, steps, percentiles(whole), engine, identities, peak
+    )
+
+
+_OF_A_FIELD = ("grab", "gate", "detect", "track", "crop", "classify", "portray", "record")
+
+
+def _session(
+    fields: Sequence[Image],
+    count: int,
+    profile: Profile,
+    models: Path | None,
+    um_per_px: float | None,
+    times: StepTimes,
+) -> tuple[float, int, str, tuple[str, ...]]:
+    """Fields a second from the first frame to the last row on disk, cells, engines, hashes of the models."""
+    camera = StillFields(fields, count)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Session(camera, Path(folder), profile, models=models, um_per_px=um_per_px, times=times) as session,
+    ):
+        begun = time.perf_counter()
+        summary = session.run()
+        seconds = time.perf_counter() - begun
+        engines = session.engines_in_words
+    if summary.error is not None:
+        raise summary.error
+    counts = summary.counts
+    if counts.fields < count:
+        skipped = ", ".join(f"{k} {v}" for k, v in counts.skipped.items())
+        raise UsageError(f"{count - counts.fields} of {count} fields were skipped ({skipped})", "take others")
+    found = counts.leukocytes + counts.smudges
+    return count / seconds, found, engines, tuple(m.sha256 for m in summary.models)
+
+
+def resident_mib() -> float:
+    """Memory of this process now, MiB (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+def memory_over(fields: Sequence[Image], frames: int, every: int, profile: Profile) -> list[tuple[int, float]]:
+    """(frames recorded, MiB resident) every so many frames of one long session over fields that come again."""
+    seen: list[tuple[int, float]] = []
+    count = 0
+
+    def watch(_: Progress) -> None:
+        nonlocal count
+        count += 1
+        if count % every == 0:
+            seen.append((count, resident_mib()))
+
+    camera = StillFields(fields, frames)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Session(camera, Path(folder), profile, um_per_px=UM_PER_PX) as session,
+    ):
+        summary = session.run(watch)
+    if summary.error is not None:
+        raise summary.error
+    return seen

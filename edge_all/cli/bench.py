@@ -1,0 +1,214 @@
+"""edge-all bench."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_all.bench.percentiles import LEAST_RUNS
+from edge_all.cli.engine_options import engine_options, with_engine
+
+if TYPE_CHECKING:
+    from edge_all.bench.way import WayTimes
+
+
+@click.command("bench")
+@click.option("--size", "sizes", multiple=True, metavar="WxH", help="Of the fields, several times. Default: 1280x720.")
+@click.option("--cells", multiple=True, type=click.IntRange(0, 400), metavar="N", help="In a field. Default: 5.")
+@click.option("--camera", "camera_uri", metavar="URI", help="Fields of your own in place of drawn ones.")
+@click.option("--um-per-px", type=click.FloatRange(0.01, 2.0), metavar="UM", help="Of your own fields.")
+@click.option("--runs", type=int, default=200, show_default=True, metavar="N", help=f"Fields; {LEAST_RUNS} or more.")
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@engine_options
+@click.option("--compare", nargs=2, metavar="A B", help="Two of ENGINE, PRECISION or ENGINE:PRECISION in turn.")
+@click.option("--batch", type=click.IntRange(1, 32), default=8, show_default=True, help="Of --compare.")
+@click.option("--baseline", metavar="FILE", help="Another network's ONNX file, measured alone in the same run.")
+@click.option("--no-cold-start", is_flag=True, help="Leave out the starts of new processes.")
+@click.option("--json", "json_file", metavar="FILE|-", help="All figures as JSON.")
+def command(
+    sizes: tuple[str, ...],
+    cells: tuple[int, ...],
+    camera_uri: str | None,
+    um_per_px: float | None,
+    runs: int,
+    profile_name: str | None,
+    models: str | None,
+    engine: str | None,
+    precision: str | None,
+    threads: int | None,
+    compare: tuple[str, str] | None,
+    batch: int,
+    baseline: str | None,
+    no_cold_start: bool,
+    json_file: str | None,
+) -> int:
+    """Measure every step from frame to record, and the whole way, on this machine.
+
+    The fields are drawn before the clock starts; the sessions are real ones, with recording. Each field shows cells
+    that are new to its session.
+
+    \b
+    Example:
+      edge-all bench --size 1280x720 --cells 1 --cells 5 --cells 50
+      edge-all bench --compare fp32 int8
+    """
+    from edge_all.bench.alone import time_alone
+    from edge_all.bench.machine import BoardWatch, machine
+    from edge_all.bench.still_fields import UM_PER_PX, drawn_fields, fields_of
+    from edge_all.bench.way import time_way
+    from edge_all.errors import UsageError
+    from edge_all.profile import load_profile
+
+    if runs < LEAST_RUNS:
+        raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+    folder = _models_folder(models)
+    profile = with_engine(load_profile(profile_name), engine, precision, threads)
+    told = machine()
+    result: dict[str, Any] = {"machine": told, "ways": []}
+    click.echo(", ".join(f"{k} {v}" for k, v in told.items()), err=json_file == "-")
+    if compare is not None:
+        result["compare"] = _compared(compare, folder, runs, batch, json_file == "-")
+        return _written(result, json_file)
+    if camera_uri is not None:
+        asked = [("own fields", fields_of(camera_uri, 48), um_per_px)]
+    else:
+        wanted = [(_size(s), n) for s in sizes or ("1280x720",) for n in cells or (5,)]
+        asked = [(f"{w}x{h}, {n} cells", drawn_fields(w, h, n, 12), UM_PER_PX) for (w, h), n in wanted]
+    for name, fields, scale in asked:
+        with BoardWatch() as watch:
+            times = time_way(fields, runs, profile, models=folder, um_per_px=scale)
+        way = {"name": name, **_as_json(times), "board": asdict(watch.report)}
+        result["ways"].append(way)
+        for line in _table(name, times):
+            click.echo(line, err=json_file == "-")
+        for line in _board_lines(way):
+            click.echo(line, err=json_file == "-")
+    first = result["ways"][0]
+    result["end_to_end"] = first["end_to_end"]
+    result["steps"] = first["steps"]
+    if not no_cold_start:
+        result["cold_start_s"] = _cold(asked[0][1][0], profile, folder)
+        middle = statistics.median(result["cold_start_s"])
+        click.echo(f"cold start to the first result {middle:.2f} s (median of 5)", err=json_file == "-")
+    if baseline is not None:
+        alone = time_alone(Path(baseline), runs, profile.threads)
+        result["baseline"] = asdict(alone)
+        shape = "x".join(map(str, alone.shape))
+        t = alone.times
+        line = (
+            f"baseline {alone.file} alone, {shape}: p50 {t.p50_ms:.2f} ms, p95 {t.p95_ms:.2f}, {1000 / t.p50_ms:.1f}/s"
+        )
+        click.echo(line, err=json_file == "-")
+    return _written(result, json_file)
+
+
+def _models_folder(models: str | None) -> Path:
+    from edge_all.engines.shipped import models_folder
+    from edge_all.errors import UsageError
+
+    if models is None:
+        return models_folder()
+    if not Path(models).is_dir():
+        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+    return Path(models)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from edge_all.errors import UsageError
+
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 4096 and 64 <= int(height) <= 4096):
+        raise UsageError(f"'{text}' is no size", "write WIDTHxHEIGHT, each from 64 to 4096, as 1280x720")
+    return int(width), int(height)
+
+
+def _compared(pair: tuple[str, str], folder: Path, runs: int, batch: int, quiet: bool) -> dict[str, Any]:
+    from edge_all.bench.crops import cell_crops
+    from edge_all.bench.versus import parsed, versus
+
+    wanted = [parsed(text) for text in pair]
+    v = versus(wanted[0], wanted[1], folder / "classifier", cell_crops(folder), batch, runs)
+    for line in (
+        f"{v.first}: {v.first_ms:.3f} ms a batch of {v.batch}; {v.second}: {v.second_ms:.3f} ms",
+        f"{v.second} takes 1/{v.ratio:.2f} of the time (rounds {v.lowest:.2f} to {v.highest:.2f})",
+        f"outputs differ by at most {v.largest_difference:.4f}, on average {v.mean_difference:.4f}, 99 % by no more "
+        f"than {v.difference_99:.4f}; labels agree on {100 * v.label_agreement:.1f} %",
+    ):
+        click.echo(line, err=quiet)
+    return asdict(v)
+
+
+def _as_json(times: WayTimes) -> dict[str, Any]:
+    return {
+        "end_to_end": {
+            "fields_per_s": times.fields_per_s,
+            "lowest": times.lowest,
+            "highest": times.highest,
+            "cells_per_s": times.cells_per_s,
+            "cells_per_field": times.cells_per_field,
+            **asdict(times.field),
+        },
+        "steps": [{"name": name, **asdict(p)} for name, p in times.steps.items()],
+        "engine": times.engine,
+        "models": list(times.models),
+        "peak_mib": times.peak_mib,
+    }
+
+
+def _table(name: str, times: WayTimes) -> list[str]:
+    lines = [f"{name}: {times.engine}", f"{'step':<10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}"]
+    rows = [*times.steps.items(), ("one field", times.field)]
+    lines += [f"{step:<10}{p.p50_ms:>9.2f}{p.p95_ms:>9.2f}{p.p99_ms:>9.2f}" for step, p in rows]
+    lines.append(
+        f"end to end {times.fields_per_s:.1f} fields/s ({times.lowest:.1f} to {times.highest:.1f}), "
+        f"{times.cells_per_s:.0f} cells/s, {times.cells_per_field:.1f} cells a field; "
+        f"peak memory {times.peak_mib:.0f} MiB"
+    )
+    return lines
+
+
+def _board_lines(way: dict[str, Any]) -> list[str]:
+    board = way["board"]
+    lines = []
+    if board["throttled"]:
+        lines.append(f"THROTTLED during this run: {', '.join(board['throttled'])}. Its figures are not the board's.")
+    told = []
+    if board["mean_power_w"] is not None:
+        told.append(f"{board['mean_power_w']:.1f} W, {board['energy_j']:.0f} J")
+    if board["hottest_c"] is not None:
+        told.append(f"hottest sensor {board['hottest_c']:.0f} C")
+    return [*lines, *(["board: " + ", ".join(told)] if told else [])]
+
+
+def _cold(image: Any, profile: Any, models: Path) -> list[float]:
+    import cv2
+
+    from edge_all.bench.cold_start import cold_starts
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "field.png"
+        cv2.imwrite(str(file), image[..., ::-1])
+        return cold_starts(file, profile, models)
+
+
+def _written(result: dict[str, Any], json_file: str | None) -> int:
+    from edge_all.errors import UsageError
+
+    if json_file is None:
+        return 0
+    text = json.dumps(result, indent=1)
+    if json_file == "-":
+        click.echo(text)
+        return 0
+    try:
+        Path(json_file).write_text(text + "\n")
+    except OSError as error:
+        raise UsageError(f"cannot write {json_file} ({error.strerror})", "name another file for --json") from error
+    return 0

@@ -1,0 +1,104 @@
+"""Judges on the engine that is ready, and goes over to the better one when that is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.engines.contract import Contract
+from edge_all.engines.engine import Engine
+from edge_all.engines.self_check import self_check
+from edge_all.errors import EdgeAllError, EngineError
+from edge_all.vocabulary import Image, ModelIdentity
+
+Say = Callable[[str], None]
+
+
+class SwitchingEngine:
+    """Two engines of one model: ``first`` runs now, the better one is made in a thread and taken once its self-check
+    agrees. Should the better one fail later, ``first`` goes on. ``name`` is always of the one that ran last."""
+
+    def __init__(self, first: Engine, make_better: Callable[[], Engine], metadata: Mapping[str, str], say: Say) -> None:
+        """metadata: of the better engine's model file. say: told in one line of every change, from any thread."""
+        self._first, self._metadata, self._say = first, metadata, say
+        self._now = first
+        self._ready: Engine | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self._maker = threading.Thread(target=self._make, args=(make_better,), name="engine builder", daemon=True)
+        self._maker.start()
+
+    @property
+    def name(self) -> str:
+        """Of the engine in use."""
+        return self._now.name
+
+    @property
+    def contract(self) -> Contract:
+        """Of the file in use; both files come from one network."""
+        return self._now.contract
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Of the file in use."""
+        return self._now.identity
+
+    def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
+        """As the engine in use. Raises EngineError only where both fail."""
+        with self._lock:
+            ready, self._ready = self._ready, None
+        if ready is not None:
+            self._now = ready
+            self._say(f"{ready.contract.task}: {ready.name} is ready and agrees; it judges from now on")
+        try:
+            if self._now is self._first:
+                return self._first.run(batch)
+            return _finite(self._now.run(batch), self._now.name)
+        except EngineError as error:
+            if self._now is self._first:
+                raise
+            failed, self._now = self._now, self._first
+            self._say(f"{failed.contract.task}: {error.message}; {self._first.name} goes on")
+            failed.close()
+            return self._first.run(batch)
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Until the better engine is there or cannot be had."""
+        self._maker.join(timeout_s)
+
+    def close(self) -> None:
+        """Both. A build that is under way is not waited for; what it makes is closed."""
+        with self._lock:
+            self._closed = True
+            ready, self._ready = self._ready, None
+        for engine in (ready, self._now, self._first):
+            if engine is not None:
+                engine.close()
+
+    def _make(self, make_better: Callable[[], Engine]) -> None:
+        try:
+            better = make_better()
+        except EdgeAllError as error:
+            self._say(f"{self._first.contract.task}: stays on {self._first.name} ({error.message})")
+            return
+        try:
+            self_check(better, self._metadata)
+        except EdgeAllError as error:
+            better.close()
+            self._say(f"{self._first.contract.task}: stays on {self._first.name} ({error.message})")
+            return
+        with self._lock:
+            if not self._closed:
+                self._ready = better
+                return
+        better.close()
+
+
+def _finite(outputs: tuple[npt.NDArray[Any], ...], name: str) -> tuple[npt.NDArray[Any], ...]:
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise EngineError(f"{name} gave a value that is no number")
+    return outputs
