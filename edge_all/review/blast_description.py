@@ -43,10 +43,13 @@ class FeatureShare:
 
 @dataclass(frozen=True)
 class BlastDescription:
-    """Of all measured blasts. ``unmeasured``: blasts without a crop, without a nucleus found, or cut off by an edge."""
+    """Of the measured blasts."""
 
     measured: int
     unmeasured: int
+    """Blasts without a crop, without a nucleus found, or cut off by an edge."""
+    left_out: int
+    """Blasts that were not looked at: of very many, some evenly chosen ones stand for all."""
     forms: tuple[FeatureShare, ...]
     """Whose features each cell fits best: L1, L2, L3; they add up to ``measured``."""
     features: tuple[FeatureShare, ...]
@@ -97,8 +100,8 @@ def form_of(cell: Morphology) -> str:
     return "L2" if sum(second) >= 2 else "L1"
 
 
-def describe_blasts(cells: Sequence[Morphology | None]) -> BlastDescription:
-    """Describe a session's blasts; None stands for one that could not be measured."""
+def describe_blasts(cells: Sequence[Morphology | None], left_out: int = 0) -> BlastDescription:
+    """Describe a session's blasts; None stands for one that could not be measured. left_out: those not looked at."""
     whole = [c for c in cells if c is not None and not c.cut]
     shown = [features_of(c) for c in whole]
     forms = [form_of(c) for c in whole]
@@ -110,6 +113,7 @@ def describe_blasts(cells: Sequence[Morphology | None]) -> BlastDescription:
     return BlastDescription(
         measured=len(whole),
         unmeasured=len(cells) - len(whole),
+        left_out=left_out,
         forms=tuple(share(n, rule, forms.count(n)) for n, rule in _FORM_RULES.items()),
         features=tuple(share(n, rule, sum(s[n] for s in shown)) for n, rule in _RULES.items()),
         median_diameter_um=median(diameters) if diameters else None,

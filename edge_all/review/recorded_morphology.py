@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -25,7 +25,7 @@ def read_crop(path: Path) -> Image | None:
     return None if decoded is None else np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def recorded_morphology(folder: Path, cells: Sequence[CellRow]) -> dict[int, Morphology | None]:
+def recorded_morphology(folder: Path, cells: Iterable[CellRow]) -> dict[int, Morphology | None]:
     """By cell number; None for a cell without a crop, with a damaged one, or in which no nucleus was found."""
     measured: dict[int, Morphology | None] = {}
     for cell in cells:

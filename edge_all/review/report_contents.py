@@ -24,6 +24,8 @@ from edge_all.session.differential import result_words
 
 RESEARCH_USE = "Research use only, not a diagnosis."
 GALLERY_CELLS = 20
+MEASURED_BLASTS = 300
+"""Of more blasts, so many evenly chosen ones are measured for their description: 10 ms each."""
 _GAP_S = 2.0
 """A camera is silent when the next frame takes longer than this, and ten times the usual."""
 
@@ -108,15 +110,18 @@ def read_report(
     verdicts = standing(all_verdicts(record, row.id))
     latest = latest_verdicts(record, row.id)
     blasts = _blasts(cells, latest)
-    measured = recorded_morphology(record.folder, blasts)
+    shown_blasts, described = blasts[:GALLERY_CELLS], evenly_chosen(blasts, MEASURED_BLASTS)
+    measured = recorded_morphology(record.folder, {id(c): c for c in (*shown_blasts, *described)}.values())
     folders = [f for f in (models, models_folder()) if f is not None]
     return ReportContents(
         session=row,
         made=time.time() if now is None else now,
         result=row.result or result_words(row.counts),
         differential=reviewed_differential(cells, latest, verdicts),
-        description=describe_blasts([measured.get(int(c["cell"])) for c in blasts]),
-        gallery=tuple(_gallery(record.folder, blasts[:GALLERY_CELLS], latest, measured)),
+        description=describe_blasts(
+            [measured[int(c["cell"])] for c in described], left_out=len(blasts) - len(described)
+        ),
+        gallery=tuple(_gallery(record.folder, shown_blasts, latest, measured)),
         blasts=len(blasts),
         quality=_quality(record.frames(row.id), row),
         models=tuple(model_facts(m, folders) for m in row.models),
@@ -136,6 +141,13 @@ def _blasts(cells: Sequence[CellRow], latest: dict[int, Verdict]) -> list[CellRo
 
     found = [c for c in cells if label(c) == "blast"]
     return sorted(found, key=lambda c: (-(c["blast_probability"] or 0.0), c["cell"]))
+
+
+def evenly_chosen(cells: Sequence[CellRow], most: int) -> list[CellRow]:
+    """All of them, or ``most`` at even distances: the same ones each time."""
+    if len(cells) <= most:
+        return list(cells)
+    return [cells[i * len(cells) // most] for i in range(most)]
 
 
 def _gallery(

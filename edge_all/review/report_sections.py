@@ -123,7 +123,8 @@ def _agreement(a: Agreement) -> ReportRow:
 
 def _description(c: ReportContents) -> Iterable[ReportRow]:
     d = c.description
-    yield ReportRow("Blasts measured", str(d.measured), "cells", note=f"{d.unmeasured} could not be measured")
+    chosen = f"; {d.left_out} others not looked at: these were chosen evenly" if d.left_out else ""
+    yield ReportRow("Blasts measured", str(d.measured), "cells", note=f"{d.unmeasured} could not be measured{chosen}")
     if not d.measured:
         return
     if d.median_diameter_um is not None:

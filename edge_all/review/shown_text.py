@@ -5,9 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 MOST_CHARACTERS = 200
-_ACTING = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-"""Directional overrides and invisible marks: they make a name read as another one. Letters that run from right to left
-are left as they are."""
+_JOINERS = "\u200c\u200d"
+"""Persian and Indian names need them to be spelt right."""
 
 
 def shown(text: str | None, most: int = MOST_CHARACTERS) -> str:
@@ -20,9 +19,9 @@ def shown(text: str | None, most: int = MOST_CHARACTERS) -> str:
 
 
 def _visible(character: str) -> str:
-    if character in _ACTING:
-        return "\ufffd"
     if character.isspace():
         return " "
-    # Cc, Cf, Cs, Co, Cn: controls, formats, lone surrogates, private and unassigned characters.
-    return "\ufffd" if unicodedata.category(character)[0] == "C" else character
+    # Cc, Cf, Cs, Co, Cn: controls, directional overrides, lone surrogates, private and unassigned characters. Letters
+    # that run from right to left are letters.
+    acts = unicodedata.category(character)[0] == "C" and character not in _JOINERS
+    return "\ufffd" if acts else character

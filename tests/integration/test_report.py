@@ -108,7 +108,9 @@ def test_the_json_says_everything_that_a_report_must(record):
     for model in values["models"]:
         assert "ALL-IDB1" in model["training_data"]
         assert len(model["known_limits"]) > 30
-        assert model["precision"] == "float"
+        assert model["precision"] in ("float", "fp16", "int8-cpu", "int8-trt")
+    assert sum(e["cells"] for e in values["engines"]) == sum(c["label"] != "smudge" for c in cells)
+    assert {e["engine"] for e in values["engines"]} == {row.engine}
     assert values["quality"]["scale_sources"]
     assert dict(values["quality"]["skipped"])["moving"] >= 3
     forms = {f["name"]: f["cells"] for f in values["blasts_by_measurement"]["forms"]}
@@ -269,6 +271,17 @@ def test_the_pdf_without_any_font_of_the_machine(record, monkeypatch):
     monkeypatch.setattr("edge_all.review.report_pdf.text_font", lambda: None)
     text = re.sub(r"\s", "", pdf_text(report(record, session_ids(record)[1], "pdf")))
     assert "[U+5F20]" in text
+
+
+def test_of_very_many_blasts_some_stand_for_all(record, monkeypatch):
+    monkeypatch.setattr("edge_all.review.report_contents.MEASURED_BLASTS", 3)
+    monkeypatch.setattr("edge_all.review.report_contents.GALLERY_CELLS", 2)
+    values = json.loads(report(record, session_ids(record)[0], "json"))
+    described = values["blasts_by_measurement"]
+    assert described["measured"] + described["unmeasured"] == 3
+    assert described["left_out"] == values["blasts"] - 3 > 0
+    assert len(values["gallery"]) == 2
+    assert "chosen evenly" in report(record, session_ids(record)[0], "csv").decode()
 
 
 def test_gaps_between_frames_are_found():
