@@ -31,6 +31,7 @@ _VACUOLE_CLEAR = 0.6
 _NUCLEOLUS_UM2 = (0.9, 7.0)
 _NUCLEOLUS_DROP = 0.15
 """A nucleolus-like spot is paler than the chromatin around it by so large a share of the nucleus's density."""
+_STEPS = 80.0
 _COMPACT = 0.45
 """Least share that a spot fills of the circle around it."""
 
@@ -94,6 +95,7 @@ def measure_cell(portrait: Image, radius_px: float) -> Morphology | None:
 
 def measure(found: Segmentation) -> Morphology:
     """The measurements of a segmented cell."""
+    found = _around_cell(found)
     cell_um2, nucleus_um2 = (float(m.sum()) * _UM2 for m in (found.cell, found.nucleus))
     roundness, indentation = _shape(found.nucleus)
     stain = np.asarray(0.6 * found.density[..., 0] + 0.4 * found.density[..., 1], np.float32)
@@ -112,6 +114,16 @@ def measure(found: Segmentation) -> Morphology:
         nucleolus_like_spots=_nucleolus_like_spots(stain, inner, clear),
         cut=found.cut,
     )
+
+
+def _around_cell(found: Segmentation) -> Segmentation:
+    """Only the part of the picture with the cell, and what the widest filter sees: a third of the time."""
+    left, top, width, height = cv2.boundingRect(found.cell.astype(np.uint8))
+    margin = round(_SPOT_UM / PORTRAIT_UM_PER_PX) + 2
+    rows = slice(max(0, top - margin), top + height + margin)
+    columns = slice(max(0, left - margin), left + width + margin)
+    density = np.ascontiguousarray(found.density[rows, columns])
+    return Segmentation(found.cell[rows, columns], found.nucleus[rows, columns], density, found.cut)
 
 
 def _diameter(area: float) -> float:
@@ -184,7 +196,9 @@ def _pale(density: Floats) -> tuple[Floats, Floats]:
     """The density with pale spots of up to 3.2 um filled up (a grey closing), and by how much each pixel was."""
     side = round(_SPOT_UM / PORTRAIT_UM_PER_PX) | 1
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    filled = np.asarray(cv2.morphologyEx(density, cv2.MORPH_CLOSE, ellipse), np.float32)
+    # A closing only chooses among values: on 8 bits (steps of 0.0125) it takes a quarter of the time.
+    coarse = cv2.convertScaleAbs(density, alpha=_STEPS)
+    filled = np.asarray(cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, ellipse) / np.float32(_STEPS), np.float32)
     return filled, np.asarray(filled - density, np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def morphology_rows(root: Path) -> list[Row]:
                 )
             )
     rows.append(_ratio_row([c for c in cells if not c.tuning]))
+    rows.append(_time_row(cells[::4]))
     rows.append(Row("Cells with masks that the detector missed", "-", str(missed), f"of {len(cells) + missed}", None))
     return rows
 
@@ -86,6 +88,17 @@ def _ratio_row(unseen: Sequence[MaskedCell]) -> Row:
     low, high = np.quantile(errors, [0.05, 0.95])
     spread = f"5 % to 95 % quantile {low:+.3f} to {high:+.3f}; n {len(errors)}"
     return Row("Nucleus-to-cell area less that of the masks", "-", f"{np.median(errors):+.3f} (median)", spread, None)
+
+
+def _time_row(cells: Sequence[MaskedCell]) -> Row:
+    spent = []
+    for cell in cells:
+        begun = time.process_time()
+        measure_cell(cell.portrait, cell.radius_px)
+        spent.append(1000 * (time.process_time() - begun))
+    low, high = np.quantile(spent, [0.05, 0.95])
+    spread = f"5 % to 95 % quantile {low:.1f} to {high:.1f} ms; n {len(spent)}"
+    return Row("Segmenting and measuring a cell, processor time", "-", f"{np.median(spent):.1f} ms (median)", spread, None)
 
 
 def drawn_form_rows() -> list[Row]:
