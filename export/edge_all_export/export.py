@@ -25,6 +25,8 @@ class GateFailedError(EdgeAllError):
 
 
 Say = Callable[[str], None]
+_FLOAT_BEGINNING = 4
+"""The stem, the first block, and what takes the first block's output up."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 """How many of the worst layers stay in float, tried in this order."""
 
@@ -141,9 +143,10 @@ def _through_the_gate(
 def _int8(
     model: onnx.ModelProto, precision: str, calibration: Calibration, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
-    """Quantized and corrected. A classifier's first convolution stays in float: its input is the standardised colours,
-    whose finest steps tell one nucleus from another, and with three channels INT8 gains nothing there."""
-    first = layers(model)[:1] if model.graph.output[0].name == "blast_probability" else []
+    """Quantized and corrected. A classifier's first convolutions stay in float: the standardised colours and the few
+    channels of the first block hold the finest steps that tell one nucleus from another, and with so few channels
+    INT8 gains no time (docs/decisions/0004-classifiers-tried.md)."""
+    first = layers(model)[:_FLOAT_BEGINNING] if model.graph.output[0].name == "blast_probability" else []
     made = quantized(model, precision, calibration, [*first, *float_layers])
     return bias_corrected(made, model, calibration.images)
 
