@@ -25,7 +25,7 @@ from edge_all.session.differential import result_words
 RESEARCH_USE = "Research use only, not a diagnosis."
 GALLERY_CELLS = 20
 MEASURED_BLASTS = 300
-"""Of more blasts, so many evenly chosen ones are measured for their description: 10 ms each."""
+"""Of more blasts, so many evenly chosen ones are measured for their description, at about 10 ms each."""
 _GAP_S = 2.0
 """A camera is silent when the next frame takes longer than this, and ten times the usual."""
 

@@ -98,7 +98,9 @@ def _time_row(cells: Sequence[MaskedCell]) -> Row:
         spent.append(1000 * (time.process_time() - begun))
     low, high = np.quantile(spent, [0.05, 0.95])
     spread = f"5 % to 95 % quantile {low:.1f} to {high:.1f} ms; n {len(spent)}"
-    return Row("Segmenting and measuring a cell, processor time", "-", f"{np.median(spent):.1f} ms (median)", spread, None)
+    return Row(
+        "Segmenting and measuring a cell, processor time", "-", f"{np.median(spent):.1f} ms (median)", spread, None
+    )
 
 
 def drawn_form_rows() -> list[Row]:
