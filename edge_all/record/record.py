@@ -288,6 +288,17 @@ class Record:
             )
         return self.folder / str(row[0])
 
+    def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Rows of a query; for the modules of this package. A record of an older schema that may not be written
+        has none in the tables it lacks."""
+        with _told(self.folder):
+            try:
+                return self._database.execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
     def _session_row(self, values: dict[str, Any]) -> SessionRow:
         counts = json.loads(values["counts"]) if values["counts"] else self._counted(values["id"])
         return SessionRow(
