@@ -242,7 +242,7 @@ class TestTensorRtForASession:
 
         self.go, self.made = threading.Event(), []
 
-        def stand_in(path, task, *, precision, cache, max_batch, build_memory_mib, on_progress):
+        def stand_in(path, task, *, precision, cache, max_batch, build_memory_mib, on_progress):  # noqa: ARG001
             on_progress("building")
             self.go.wait(10)
             self.made.append((path.name, precision, max_batch, build_memory_mib))
