@@ -1,6 +1,6 @@
 """What the buffer code must do, each in a process of its own with the stub driver and the real pycuda:
 
-    python -m tests.cuda_stub.checks NAME
+python -m tests.cuda_stub.checks NAME
 """
 
 import gc

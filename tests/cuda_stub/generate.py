@@ -1,6 +1,6 @@
 """Makes libcuda.so.1 from device.c and the machine's cuda.h: what device.c does not have is there, and refuses.
 
-    python -m tests.cuda_stub.generate FOLDER
+python -m tests.cuda_stub.generate FOLDER
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 DEVICE = Path(__file__).with_name("device.c")
-HEADERS = '#include <cuda.h>\n#include <cudaProfiler.h>\n'
+HEADERS = "#include <cuda.h>\n#include <cudaProfiler.h>\n"
 NOT_SUPPORTED = 801
 
 
@@ -21,7 +21,9 @@ class CannotBuildError(Exception):
 
 def headers_folder() -> Path:
     """Folder with cuda.h: CUDA_INCLUDE, CUDA_HOME, the usual place, or a package of headers. Raises CannotBuildError."""
-    named = [Path(os.environ[n]) / rest for n, rest in (("CUDA_INCLUDE", ""), ("CUDA_HOME", "include")) if n in os.environ]
+    named = [
+        Path(os.environ[n]) / rest for n, rest in (("CUDA_INCLUDE", ""), ("CUDA_HOME", "include")) if n in os.environ
+    ]
     packaged = [Path(p) / "nvidia" / "cu13" / "include" for p in sys.path if p]
     for folder in (*named, Path("/usr/local/cuda/include"), *packaged):
         if (folder / "cuda.h").is_file() and (folder / "cudaProfiler.h").is_file():
