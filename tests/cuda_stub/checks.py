@@ -2,6 +2,7 @@
 
 python -m tests.cuda_stub.checks NAME
 """
+# ruff: noqa: PT017
 
 import gc
 import sys

@@ -20,7 +20,7 @@ class CannotBuildError(Exception):
 
 
 def headers_folder() -> Path:
-    """Folder with cuda.h: CUDA_INCLUDE, CUDA_HOME, the usual place, or a package of headers. Raises CannotBuildError."""
+    """Folder with cuda.h: CUDA_INCLUDE, CUDA_HOME, the usual place, a package of headers. Raises CannotBuildError."""
     named = [
         Path(os.environ[n]) / rest for n, rest in (("CUDA_INCLUDE", ""), ("CUDA_HOME", "include")) if n in os.environ
     ]

@@ -83,7 +83,7 @@ class Fake:
 
             def create_network(self, wanted=0):
                 calls.append(("network", wanted))
-                return types.SimpleNamespace(get_input=lambda i: types.SimpleNamespace(name="image", shape=fake.shape))
+                return types.SimpleNamespace(get_input=lambda _: types.SimpleNamespace(name="image", shape=fake.shape))
 
             def create_builder_config(self):
                 return Config()
@@ -91,7 +91,7 @@ class Fake:
             def create_optimization_profile(self):
                 return Profile()
 
-            def build_serialized_network(self, network, config):
+            def build_serialized_network(self, _network, config):
                 if monitor:
                     seen = config.progress_monitor
                     seen.phase_start("Tactics", None, 2)
@@ -113,7 +113,7 @@ class Fake:
                 calls.append(("parse", data))
                 return fake.parses
 
-            def get_error(self, index):
+            def get_error(self, _index):
                 return types.SimpleNamespace(desc=lambda: "zero point is not zero")
 
         self.module = types.SimpleNamespace(
@@ -240,13 +240,14 @@ def test_timings_are_kept_and_foreign_ones_passed_over(model, tmp_path):
     assert fake.made("timings") == [(b"", False)]
 
 
-def test_progress_is_watched_where_there_is_a_monitor(monkeypatch):
+def test_progress_is_watched_where_there_is_a_monitor():
     for version in (trt10, trt11, rtx):
         fake, steps = version(), []
         api = Api(fake.module)
+        tell = steps.append
         builder = fake.module.Builder(api.log())
         config = api.configuration(builder, "fp16", None, None)
-        assert api.watch(config, lambda *step: steps.append(step)) is not None
+        assert api.watch(config, lambda *step, tell=tell: tell(step)) is not None
         api.build(builder, None, config)
         assert steps == [("Tactics", 0, 2), ("Tactics", 1, 2)]
     fake = trt8()

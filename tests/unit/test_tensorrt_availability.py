@@ -18,7 +18,7 @@ class Driver:
         self.init, self.devices, self.cuda = init, devices, cuda
         self.attributes = {18: 1, 19: 1, 75: 8, 76: 7} | (attributes or {})
 
-    def cuInit(self, flags):  # noqa: N802
+    def cuInit(self, _flags):  # noqa: N802
         return self.init
 
     def cuDriverGetVersion(self, out):  # noqa: N802
@@ -31,13 +31,13 @@ class Driver:
     def cuDeviceGet(self, out, number):  # noqa: N802
         out._obj.value = number
 
-    def cuDeviceGetName(self, out, size, device):  # noqa: N802
+    def cuDeviceGetName(self, out, _size, _device):  # noqa: N802
         out.value = b"Orin"
 
-    def cuDeviceGetAttribute(self, out, which, device):  # noqa: N802
+    def cuDeviceGetAttribute(self, out, which, _device):  # noqa: N802
         out._obj.value = self.attributes[which]
 
-    def cuGetErrorName(self, code, out):  # noqa: N802
+    def cuGetErrorName(self, _code, out):  # noqa: N802
         out._obj.value = b"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
 
 

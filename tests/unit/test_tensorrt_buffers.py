@@ -13,11 +13,14 @@ import pytest
 from tests.cuda_stub import generate
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = [
-    node.name
-    for node in ast.parse((ROOT / "tests/cuda_stub/checks.py").read_text()).body
-    if isinstance(node, ast.FunctionDef) and not node.args.args and node.name != "clean" and not node.args.vararg
-]
+MODULES = ("checks", "engine_checks")
+
+
+def checks_in(module: str) -> list[str]:
+    """Functions without arguments that are no part of the others."""
+    tree = ast.parse((ROOT / "tests" / "cuda_stub" / f"{module}.py").read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [f.name for f in functions if f.name != "clean" and not (f.args.args or f.args.vararg)]
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +46,15 @@ def run(stub_driver: Path, *arguments: str, **environment: str) -> subprocess.Co
     )
 
 
-@pytest.mark.parametrize("check", CHECKS)
-def test_buffers(stub_driver, check):
-    done = run(stub_driver, "-m", "tests.cuda_stub.checks", check)
+@pytest.mark.parametrize(("module", "check"), [(m, c) for m in MODULES for c in checks_in(m)])
+def test_on_the_stub(stub_driver, tmp_path, module, check):
+    done = run(stub_driver, "-m", f"tests.cuda_stub.{module}", check, str(tmp_path))
     assert done.returncode == 0, done.stderr[-3000:] or f"killed, status {done.returncode}"
     assert done.stdout == "passed\n"
 
 
 def test_there_are_checks():
-    assert len(CHECKS) >= 14
+    assert [len(checks_in(module)) >= 10 for module in MODULES] == [True, True]
 
 
 SAYS = """

@@ -169,7 +169,7 @@ class Builder:
     def __init__(self, log, plan=PLAN, seconds=0.0):
         self.log, self.plan, self.seconds = log, plan, seconds
 
-    def __call__(self, request, path, module, say):
+    def __call__(self, _request, path, _module, say):
         with self.log.open("a") as file:
             file.write(f"{os.getpid()}\n")
         path.write_bytes(self.plan[:100])
@@ -252,7 +252,7 @@ def test_a_builder_that_is_killed_lets_go(cache, tmp_path):
     assert not list(cache.folder.glob(".*"))
 
 
-def test_clear_leaves_what_is_being_built(cache, tmp_path):
+def test_clear_leaves_what_is_being_built(cache):
     cache.store(KEY, PLAN, "m")
     other = replace(KEY, precision="fp16")
     write_checked(cache.timings_path(KEY), {}, b"timings")
