@@ -83,7 +83,7 @@ class _Phases:
 
 
 def _reasons(lines: list[str]) -> str:
-    return "; ".join(lines)[:400]
+    return " ".join("; ".join(lines).split())[:400]
 
 
 def _read_timings(path: Path) -> bytes:

@@ -41,9 +41,10 @@ def build_in_process(
                 pass  # it died first; its exit status tells more
             for line in child.stdout:
                 try:
-                    last = dict(json.loads(line))
+                    said = json.loads(line)
                 except ValueError:
                     continue
+                last = said if isinstance(said, dict) else {}
                 if "progress" in last:
                     say(str(last["progress"]))
             status = child.wait()

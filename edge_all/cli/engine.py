@@ -1,0 +1,157 @@
+"""edge-all engine build, list, clear."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_all.cli.options import plain
+
+if TYPE_CHECKING:
+    from edge_all.engines.tensorrt.cache import Entry
+
+_TASKS = ("detector", "classifier")
+_PRECISIONS = ("auto", "int8", "fp16", "fp32")
+
+
+@click.group("engine", no_args_is_help=True)
+def command() -> None:
+    """Build TensorRT's engines ahead of a session, list them, remove them.
+
+    An engine is built once for a model, a precision, this GPU, its driver and TensorRT; a session builds what is
+    missing by itself.
+
+    \b
+    Example:
+      edge-all engine build --precision int8
+      edge-all engine list
+    """
+
+
+@command.command("build")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option(
+    "--precision",
+    type=click.Choice(_PRECISIONS),
+    help="auto: the lowest that each model has. Default: the profile's.",
+)
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Whose max_batch and build_memory_mib are taken.")
+def build(models: str | None, precision: str | None, profile_name: str | None) -> int:
+    """Build the engines that are not there yet, and check that they run.
+
+    \b
+    Example:
+      edge-all engine build --profile jetson-orin-nano
+    """
+    from edge_all.engines.precision import file_for, precisions_of
+    from edge_all.engines.shipped import models_folder
+    from edge_all.engines.tensorrt.availability import unavailable
+    from edge_all.engines.tensorrt.cache import EngineCache
+    from edge_all.engines.tensorrt.engine import TensorRtEngine
+    from edge_all.errors import ModelError
+    from edge_all.profile import load_profile
+
+    if (missing := unavailable()) is not None:
+        raise missing
+    profile = load_profile(profile_name)
+    folder = Path(models) if models else models_folder()
+    wanted = precision or profile.precision
+    for task in _TASKS:
+        tried = precisions_of("tensorrt") if wanted == "auto" else (wanted,)
+        files = [(p, file_for("tensorrt", p, folder / task)) for p in tried]
+        found = next(((p, file) for p, file in files if isinstance(file, Path)), None)
+        if found is None:
+            reasons = "; ".join(str(file) for _, file in files)
+            raise ModelError(f"no {task} to build ({reasons})", "check --models, or take another --precision")
+        engine = TensorRtEngine(
+            found[1],
+            task,
+            precision=found[0],
+            cache=EngineCache(),
+            max_batch=profile.max_batch,
+            build_memory_mib=profile.build_memory_mib or None,
+            on_progress=partial(_say, task),
+        )
+        click.echo(f"{task}: {engine.name} is ready")
+        engine.close()
+    return 0
+
+
+@command.command("list")
+def list_engines() -> int:
+    """Print the stored engines: good (runs here), damaged, or foreign (of another GPU, driver or TensorRT).
+
+    \b
+    Example:
+      edge-all engine list
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from edge_all.engines.tensorrt.cache import EngineCache
+
+    cache = EngineCache()
+    entries = cache.entries()
+    if not entries:
+        click.echo(f"No engines in {cache.folder}: 'edge-all engine build' makes them.")
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "precision", "GPU", "TensorRT", "size", "built", "state"):
+        table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
+    for entry in entries:
+        key = entry.key
+        row = (
+            entry.model or entry.path.name,
+            str(key.get("precision", "-")),
+            str(key.get("gpu", "-")),
+            f"{key['flavour']} {key['tensorrt']}" if key else "-",
+            f"{entry.size_bytes / 1e6:.1f} MB",
+            entry.built or "-",
+            _state(entry),
+        )
+        table.add_row(*(Text(plain(part)) for part in row))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    return 0
+
+
+@command.command("clear")
+def clear() -> int:
+    """Remove every stored engine and what was measured while they were built.
+
+    \b
+    Example:
+      edge-all engine clear
+    """
+    from edge_all.engines.tensorrt.cache import EngineCache
+
+    cache = EngineCache()
+    engines, size = cache.clear()
+    click.echo(f"{engines} engines removed from {cache.folder} ({size / 1e6:.1f} MB)")
+    return 0
+
+
+def _say(task: str, line: str) -> None:
+    click.echo(f"{task}: {plain(line)}", err=True)
+
+
+def _state(entry: Entry) -> str:
+    from edge_all.engines.tensorrt.api import load_api
+    from edge_all.engines.tensorrt.gpu import read_gpu
+    from edge_all.engines.tensorrt.key import fits_machine
+    from edge_all.errors import EngineUnavailableError
+
+    if entry.damage is not None:
+        return f"damaged: {entry.damage}"
+    try:
+        gpu, api = read_gpu(), load_api()
+    except EngineUnavailableError:
+        return "foreign"
+    return "good" if fits_machine(entry.key, api.flavour, api.version, gpu) else "foreign"
