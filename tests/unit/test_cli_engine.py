@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from edge_all.engines.model_file import read_model_file
 from edge_all.engines.tensorrt import api, gpu
 from edge_all.engines.tensorrt.cache import EngineCache
 from edge_all.engines.tensorrt.gpu import Gpu
@@ -65,17 +66,50 @@ def test_build_takes_the_lowest_precision_and_the_profiles_limits(edge_all, cach
 
     monkeypatch.setattr("edge_all.engines.tensorrt.availability.unavailable", lambda: None)
     monkeypatch.setattr("edge_all.engines.tensorrt.engine.TensorRtEngine", Engine)
+    monkeypatch.setattr("edge_all.engines.self_check.self_check", lambda engine, _: made.append(engine.name) or 0.0123)
     done = edge_all("engine", "build", "--profile", "jetson-orin-nano")
     assert done.exit_code == 0, done.stderr
-    (detector, _, classifier, _) = made
+    (detector, checked, closed, classifier, _, _) = made
+    assert (checked, closed) == ("tensorrt-10.3 int8", "closed")
     assert detector[:4] == ("detector", "int8-trt.onnx", "int8", 16)
     assert detector[4]
     assert classifier[0] == "classifier"
-    assert done.stdout.splitlines()[0] == "detector: tensorrt-10.3 int8 is ready"
+    assert (
+        done.stdout.splitlines()[0]
+        == "detector: tensorrt-10.3 int8 is ready, 0.012 at most from the model's stored answers"
+    )
     assert "detector: half? way" in done.stderr
     made.clear()
     assert edge_all("engine", "build", "--precision", "fp16").exit_code == 0
-    assert [one[1:4] for one in made[::2]] == [("fp16.onnx", "fp16", 32)] * 2
+    assert [one[1:4] for one in made[::3]] == [("fp16.onnx", "fp16", 32)] * 2
+
+
+def test_an_engine_with_other_answers_is_an_error_and_closed(edge_all, cache, monkeypatch):  # noqa: ARG001
+    """The real self-check on an engine that answers with zeros."""
+    import numpy as np
+
+    closed = []
+
+    class Zeros:
+        name = "tensorrt-10.3 int8"
+
+        def __init__(self, path, task, **_):
+            self.contract = read_model_file(path, task).contract
+
+        def run(self, batch):
+            n, height, width, _ = batch.shape
+            return np.zeros((n, 2, height // 4, width // 4)), np.zeros((n, 1, height // 4, width // 4))
+
+        def close(self):
+            closed.append(True)
+
+    monkeypatch.setattr("edge_all.engines.tensorrt.availability.unavailable", lambda: None)
+    monkeypatch.setattr("edge_all.engines.tensorrt.engine.TensorRtEngine", Zeros)
+    done = edge_all("engine", "build")
+    assert done.exit_code == 1
+    assert "gives other answers here" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert closed == [True]
 
 
 def test_list_and_clear(edge_all, cache, monkeypatch):
