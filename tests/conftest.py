@@ -39,7 +39,7 @@ def edge_all(tmp_path: Path) -> Callable[..., Result]:
 
     def run(*arguments: object, record: Path | None = None) -> Result:
         given = [str(a) for a in arguments]
-        if given and given[0] in ("run", "sessions", "cells", "show"):
+        if given and given[0] in ("run", "sessions", "cells", "show", "report", "export-dataset", "qc"):
             given += ["--record", str(record or tmp_path / "record")]
         out, err = io.StringIO(), io.StringIO()
         code = 0

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from edge_all.bench.clocks import clock_mhz, throttle_counts
+
 _HOLDS_CLOCKS = re.compile("cpu|gpu|processor|devfreq|throttle|alert|powerclamp", re.IGNORECASE)
 """Cooling devices that slow something down; a fan that turns is no throttling."""
 _LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "tensorrt", "pycuda")
@@ -65,6 +67,8 @@ class BoardSample:
     """The hottest sensor."""
     gpu_percent: int | None = None
     throttled: tuple[str, ...] = ()
+    clock_mhz: float | None = None
+    """Mean of the CPU's cores."""
 
 
 def parse_tegrastats(line: str) -> BoardSample:
@@ -77,7 +81,9 @@ def parse_tegrastats(line: str) -> BoardSample:
     temperatures = [float(t) for t in re.findall(r"@(-?[\d.]+)C\b", line)]
     sound = [t for t in temperatures if t > -50]  # -256: the sensor's part of the chip is switched off
     gpu = re.search(r"GR3D_FREQ (\d+)%", line)
-    return BoardSample(power, max(sound) if sound else None, int(gpu[1]) if gpu else None)
+    clocks = [int(mhz) for mhz in re.findall(r"\d+%@(\d+)", (re.search(r"CPU \[(.*?)\]", line) or [""])[0])]
+    clock = sum(clocks) / len(clocks) if clocks else None
+    return BoardSample(power, max(sound) if sound else None, int(gpu[1]) if gpu else None, (), clock)
 
 
 def throttling_now(root: Path = Path("/sys")) -> tuple[str, ...]:
@@ -115,6 +121,8 @@ class BoardReport:
     mean_power_w: float | None = None
     hottest_c: float | None = None
     throttled: tuple[str, ...] = ()
+    lowest_clock_mhz: float | None = None
+    """Of the CPU, mean over its cores."""
     samples: int = 0
 
 
@@ -129,6 +137,7 @@ class BoardWatch:
     def __enter__(self) -> BoardWatch:
         self._seen: list[BoardSample] = []
         self._end = threading.Event()
+        self._counts = throttle_counts(self.root)
         self._tegrastats = self._start_tegrastats()
         self._threads = [threading.Thread(target=self._look, daemon=True)]
         if self._tegrastats is not None:
@@ -143,6 +152,8 @@ class BoardWatch:
             self._tegrastats.terminate()
         for thread in self._threads:
             thread.join(5)
+        risen = throttle_counts(self.root) - self._counts
+        self._seen.append(BoardSample(throttled=tuple(sorted(risen))))
         self.report = summed(self._seen, self.period_s)
 
     def _start_tegrastats(self) -> subprocess.Popen[str] | None:
@@ -153,7 +164,9 @@ class BoardWatch:
 
     def _look(self) -> None:
         while True:
-            self._seen.append(BoardSample(None, temperature_c(self.root), None, throttling_now(self.root)))
+            self._seen.append(
+                BoardSample(None, temperature_c(self.root), None, throttling_now(self.root), clock_mhz(self.root))
+            )
             if self._end.wait(self.period_s):
                 return
 
@@ -174,5 +187,6 @@ def summed(samples: Iterable[BoardSample], period_s: float) -> BoardReport:
         mean_power_w=sum(powers) / len(powers) if powers else None,
         hottest_c=max(temperatures) if temperatures else None,
         throttled=tuple(dict.fromkeys(name for s in seen for name in s.throttled)),
+        lowest_clock_mhz=min((s.clock_mhz for s in seen if s.clock_mhz is not None), default=None),
         samples=len(seen),
     )

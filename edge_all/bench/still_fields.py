@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -9,7 +10,9 @@ from types import TracebackType
 from edge_all.cameras.opening import open_camera
 from edge_all.cameras.simulator import SimulatedMicroscope
 from edge_all.errors import UsageError
-from edge_all.vocabulary import Frame, Image
+from edge_all.field.gate import Gate
+from edge_all.profile import GateLimits
+from edge_all.vocabulary import Field, Frame, Image
 
 _NOT_LEUKOCYTES = ("platelet", "clump", "debris", "smudge")
 _DENSEST = 20.0
@@ -18,21 +21,22 @@ _SEEDS = range(5000, 5400)
 UM_PER_PX = 0.1
 
 
-def drawn_fields(width: int, height: int, cells: int, count: int) -> list[Image]:
-    """Different fields of the simulated microscope at 0.1 um per px with ``cells`` leukocytes each (from 20 on, within
+def drawn_fields(width: int, height: int, cells: int, count: int, um_per_px: float = UM_PER_PX) -> list[Image]:
+    """Different fields of the simulated microscope with ``cells`` leukocytes each (from 20 on, within
     a twentieth). RGB uint8. Raises UsageError where they do not fit."""
-    per_field = cells / (width * height / (1280 * 720))
+    per_field = cells / (width * height * um_per_px**2 / (1280 * 720 * UM_PER_PX**2))
     if per_field > _DENSEST:
-        side = (cells / _DENSEST) ** 0.5
+        side = (cells / _DENSEST) ** 0.5 * UM_PER_PX / um_per_px
         raise UsageError(
-            f"{cells} leukocytes do not fit into {width}x{height} at {UM_PER_PX} um per px",
-            f"ask for a size of at least {int(1280 * side)}x{int(720 * side)}, or for fewer",
+            f"{cells} leukocytes do not fit into {width}x{height} at {um_per_px} um per px",
+            f"ask for a size of at least {math.ceil(1280 * side)}x{math.ceil(720 * side)}, for fewer, or for a coarser "
+            "--um-per-px",
         )
     slack = cells // 20
     fields: list[Image] = []
     for seed in _SEEDS:
         uri = f"sim:?seed={seed}&fields=8&frames_per_field=1&step=1.3&width={width}&height={height}"
-        with SimulatedMicroscope(f"{uri}&um_per_px={UM_PER_PX}&cells={per_field:.3f}") as camera:
+        with SimulatedMicroscope(f"{uri}&um_per_px={um_per_px}&cells={per_field:.3f}") as camera:
             for index in range(camera.frame_count or 0):
                 truth = camera.truth(index)
                 kinds = [str(c.kind) for c in truth.cells]
@@ -49,16 +53,18 @@ def drawn_fields(width: int, height: int, cells: int, count: int) -> list[Image]
     raise UsageError(f"no field of {width}x{height} with {cells} leukocytes came up", "ask for another number")
 
 
-def fields_of(uri: str, count: int) -> list[Image]:
-    """The first frames of a camera. Raises CameraError, UsageError."""
+def fields_of(uri: str, count: int, limits: GateLimits, um_per_px: float | None = None) -> tuple[list[Image], bool]:
+    """The first frames of a camera that the gate lets through, and whether each is a field of its own. Raises
+    CameraError, UsageError."""
     fields: list[Image] = []
     with open_camera(uri) as camera:
+        gate = Gate(limits, um_per_px, camera.independent_fields)
         while len(fields) < count and (frame := camera.read()) is not None:
-            if isinstance(frame, Frame):
+            if isinstance(frame, Frame) and isinstance(gate.check(frame), Field):
                 fields.append(frame.image)
     if not fields:
-        raise UsageError(f"{uri} gave no frame", "name images, a folder, a video or sim:")
-    return fields
+        raise UsageError(f"{uri} gave no good field", "'edge-all run' on it says why")
+    return fields, camera.independent_fields
 
 
 class StillFields:

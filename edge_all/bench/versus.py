@@ -11,18 +11,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.bench.percentiles import LEAST_RUNS
 from edge_all.cells.judging import label_for
+from edge_all.engines.contract import Contract
 from edge_all.engines.engine import Engine
 from edge_all.engines.loading import Wanted, load_engine
 from edge_all.engines.precision import ENGINES, PRECISIONS
 from edge_all.errors import UsageError
+from edge_all.field.leukocytes import decode_peaks
 from edge_all.vocabulary import Image, Thresholds
+
+FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Versus:
     """How the second does against the first."""
 
+    task: str
     first: str
     second: str
     batch: int
@@ -36,7 +42,9 @@ class Versus:
     mean_difference: float
     difference_99: float
     """99 % of the outputs differ by no more."""
-    label_agreement: float
+    agreement: float
+    """Classifier: share of cells with one label from both. Detector: of the cells that either finds, the share that
+    both find."""
 
 
 def parsed(text: str) -> Wanted:
@@ -53,41 +61,82 @@ def parsed(text: str) -> Wanted:
 
 
 def versus(
-    first: Wanted, second: Wanted, folder: Path, crops: Sequence[Image], batch: int, runs: int, rounds: int = 5
+    task: str,
+    first: Wanted,
+    second: Wanted,
+    folder: Path,
+    images: Sequence[Image],
+    batch: int,
+    runs: int,
+    rounds: int = 5,
 ) -> Versus:
-    """The classifier in ``folder`` on crops, ``batch`` at a time, the two engines taking turns. Raises
-    EngineUnavailableError, ModelError."""
-    engines = [load_engine(folder, "classifier", w).engine for w in (first, second)]
+    """The network of a task on its own inputs (RGB uint8, all of one size), ``batch`` at a time, the two engines taking
+    turns. Differences are of all outputs of a classifier, of a detector's maps of centres. Raises
+    EngineUnavailableError, ModelError, UsageError."""
+    if runs < LEAST_RUNS:
+        raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+    engines: list[Engine] = []
     try:
-        outputs = [_outputs(e, crops, batch) for e in engines]
-        times = _times(engines, np.stack([crops[i % len(crops)] for i in range(batch)]), runs, rounds)
+        for wanted in (first, second):
+            engines.append(load_engine(folder / task, task, wanted).engine)
+        outputs = [_outputs(e, images, batch) for e in engines]
+        times = _times(engines, np.stack([images[i % len(images)] for i in range(batch)]), runs, rounds)
     finally:
         for engine in engines:
             engine.close()
     ratios = [a / b for a, b in times]
-    difference = np.abs(outputs[0] - outputs[1])
-    own = engines[0].contract.thresholds
-    thresholds = Thresholds(own["blast"], own["normal"], own["unfamiliar"])
-    labels = [[label_for(float(p), float(u), thresholds) for p, u in o] for o in outputs]
+    agreement = _same_cells if task == "detector" else _same_labels
+    compared = [o[:1] if task == "detector" else o for o in outputs]
+    difference = np.concatenate([np.abs(a - b).reshape(-1) for a, b in zip(*compared, strict=True)])
     return Versus(
-        engines[0].name,
-        engines[1].name,
-        batch,
-        1000 * statistics.median(a for a, _ in times),
-        1000 * statistics.median(b for _, b in times),
-        statistics.median(ratios),
-        min(ratios),
-        max(ratios),
-        float(difference.max()),
-        float(difference.mean()),
-        float(np.quantile(difference, 0.99)),
-        float(np.mean([a is b for a, b in zip(*labels, strict=True)])),
+        task=task,
+        first=engines[0].name,
+        second=engines[1].name,
+        batch=batch,
+        first_ms=1000 * statistics.median(a for a, _ in times),
+        second_ms=1000 * statistics.median(b for _, b in times),
+        ratio=statistics.median(ratios),
+        lowest=min(ratios),
+        highest=max(ratios),
+        largest_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        difference_99=float(np.quantile(difference, 0.99)),
+        agreement=agreement(outputs, [e.contract for e in engines]),
     )
 
 
-def _outputs(engine: Engine, crops: Sequence[Image], batch: int) -> npt.NDArray[np.floating]:
-    parts = [engine.run(np.stack(crops[i : i + batch])) for i in range(0, len(crops), batch)]
-    return np.stack([np.concatenate([np.asarray(p[k]).reshape(-1) for p in parts]) for k in (0, 1)], 1)
+def _outputs(engine: Engine, images: Sequence[Image], batch: int) -> list[FloatArray]:
+    parts = [engine.run(np.stack(images[i : i + batch])) for i in range(0, len(images), batch)]
+    return [np.concatenate(one).astype(np.float32) for one in zip(*parts, strict=True)]
+
+
+def _same_labels(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Contract]) -> float:
+    """Share of the cells that get one label from both, each by its own file's thresholds."""
+    labels = []
+    for (probability, unfamiliarity), contract in zip(outputs, contracts, strict=True):
+        t = contract.thresholds
+        thresholds = Thresholds(t["blast"], t["normal"], t["unfamiliar"])
+        pairs = zip(probability.reshape(-1), unfamiliarity.reshape(-1), strict=True)
+        labels.append([label_for(float(p), float(u), thresholds) for p, u in pairs])
+    return float(np.mean([a is b for a, b in zip(*labels, strict=True)]))
+
+
+def _same_cells(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Contract]) -> float:
+    """Of the cells that either finds, the share that both find, at one place and of one kind."""
+    both = either = 0
+    for index in range(len(outputs[0][0])):
+        found = [
+            decode_peaks(heat[index], log_radius[index, 0], contract.thresholds["found"], contract.um_per_px)
+            for (heat, log_radius), contract in zip(outputs, contracts, strict=True)
+        ]
+        left = list(found[1])
+        for peak in found[0]:
+            near = [o for o in left if o.smudge == peak.smudge and np.hypot(o.x - peak.x, o.y - peak.y) < peak.radius]
+            if near:
+                left.remove(near[0])
+                both += 1
+        either += len(found[0]) + len(left)
+    return both / either if either else 1.0
 
 
 def _times(engines: Sequence[Engine], images: Image, runs: int, rounds: int) -> list[tuple[float, float]]:

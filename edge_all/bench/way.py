@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import statistics
 import tempfile
 import time
@@ -11,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_all.bench.memory import peak_mib, resident_mib
 from edge_all.bench.percentiles import LEAST_RUNS, Percentiles, percentiles
 from edge_all.bench.still_fields import UM_PER_PX, StillFields
 from edge_all.errors import UsageError
 from edge_all.profile import Profile
+from edge_all.session.handover import QueueUse
 from edge_all.session.session import Progress, Session
-from edge_all.session.step_times import STEPS, StepTimes
+from edge_all.session.step_times import HAND_OVERS, STEPS, StepTimes
 from edge_all.vocabulary import Image
 
 _TURNS = 4
@@ -35,6 +35,10 @@ class WayTimes:
     steps: dict[str, Percentiles]
     field: Percentiles
     """From the moment a frame was grabbed until its cells are on disk, without waiting for those before it."""
+    beside_networks: Percentiles
+    """Gate, track, crop and both hand-overs of a field: what the analysis does besides running networks."""
+    record_queue: QueueUse
+    """Before the record, over all rounds."""
     engine: str
     models: tuple[str, ...]
     peak_mib: float
@@ -47,33 +51,53 @@ def time_way(
     *,
     models: Path | None = None,
     um_per_px: float | None = UM_PER_PX,
+    independent: bool = False,
     rounds: int = 5,
 ) -> WayTimes:
-    """At least ``runs`` fields in all, in ``rounds`` sessions, each over fields that are new to it. Raises UsageError
-    for too few, ModelError, EngineUnavailableError."""
+    """At least ``runs`` fields in all, in ``rounds`` sessions, each over fields that are new to it. independent: as of
+    a folder of images, not of a stage that moves. Raises UsageError for too few, ModelError, EngineUnavailableError."""
     if runs < LEAST_RUNS:
         raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
     each = -(-runs // rounds)
     rounds = max(rounds, -(-runs // min(each, _TURNS * len(fields))))
     each = -(-runs // rounds)
     times = StepTimes()
-    rates, cells = [], 0
-    _session(fields, min(each, 12), profile, models, um_per_px, StepTimes())  # warms files, kernels and clocks
+    rates, cells, queues = [], 0, []
+    _session(
+        fields, min(each, 12), profile, models, um_per_px, independent, StepTimes()
+    )  # warms files, kernels and clocks
     for _ in range(rounds):
-        rate, found, engine, identities = _session(fields, each, profile, models, um_per_px, times)
+        rate, found, engine, identities, queue = _session(fields, each, profile, models, um_per_px, independent, times)
+        queues.append(queue)
         rates.append(rate)
         cells += found
-    steps = {name: percentiles(times.seconds[name][: rounds * each]) for name in STEPS if times.seconds.get(name)}
+    steps = {name: percentiles(times.seconds[name]) for name in STEPS if times.seconds.get(name)}
     per_field = cells / (rounds * each)
-    whole = [sum(parts) for parts in zip(*(times.seconds[n] for n in _OF_A_FIELD), strict=False)]
     rate = statistics.median(rates)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    queue = QueueUse(queues[0].size, max(q.deepest for q in queues), sum(q.waits for q in queues))
     return WayTimes(
-        rate, min(rates), max(rates), rate * per_field, per_field, steps, percentiles(whole), engine, identities, peak
+        fields_per_s=rate,
+        lowest=min(rates),
+        highest=max(rates),
+        cells_per_s=rate * per_field,
+        cells_per_field=per_field,
+        steps=steps,
+        field=percentiles(_summed(times, _OF_A_FIELD)),
+        beside_networks=percentiles(_summed(times, _BESIDE_NETWORKS)),
+        record_queue=queue,
+        engine=engine,
+        models=identities,
+        peak_mib=peak_mib(),
     )
 
 
 _OF_A_FIELD = ("grab", "gate", "detect", "track", "crop", "classify", "portray", "record")
+_BESIDE_NETWORKS = ("gate", "track", "crop", *HAND_OVERS)
+
+
+def _summed(times: StepTimes, names: Sequence[str]) -> list[float]:
+    """Of each field, in order: every step runs once a field."""
+    return [sum(parts) for parts in zip(*(times.seconds[n] for n in names), strict=True)]
 
 
 def _session(
@@ -82,10 +106,12 @@ def _session(
     profile: Profile,
     models: Path | None,
     um_per_px: float | None,
+    independent: bool,
     times: StepTimes,
-) -> tuple[float, int, str, tuple[str, ...]]:
-    """Fields a second from the first frame to the last row on disk, cells, engines, hashes of the models."""
-    camera = StillFields(fields, count)
+) -> tuple[float, int, str, tuple[str, ...], QueueUse]:
+    """Fields a second from the first frame to the last row on disk, cells, engines, hashes of the models, the queue
+    before the record."""
+    camera = StillFields(fields, count, independent)
     with (
         tempfile.TemporaryDirectory() as folder,
         Session(camera, Path(folder), profile, models=models, um_per_px=um_per_px, times=times) as session,
@@ -93,7 +119,7 @@ def _session(
         begun = time.perf_counter()
         summary = session.run()
         seconds = time.perf_counter() - begun
-        engines = session.engines_in_words
+        engines, queue = session.engines_in_words, session.record_queue
     if summary.error is not None:
         raise summary.error
     counts = summary.counts
@@ -101,13 +127,7 @@ def _session(
         skipped = ", ".join(f"{k} {v}" for k, v in counts.skipped.items())
         raise UsageError(f"{count - counts.fields} of {count} fields were skipped ({skipped})", "take others")
     found = counts.leukocytes + counts.smudges
-    return count / seconds, found, engines, tuple(m.sha256 for m in summary.models)
-
-
-def resident_mib() -> float:
-    """Memory of this process now, MiB (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 2**20
+    return count / seconds, found, engines, tuple(m.sha256 for m in summary.models), queue
 
 
 def memory_over(fields: Sequence[Image], frames: int, every: int, profile: Profile) -> list[tuple[int, float]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -57,22 +60,34 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
 
 def even_light(crop: Image, gain: npt.NDArray[np.float32]) -> Image:
     """An RGB uint8 crop with a gain for each of its three channels."""
-    return np.asarray(np.minimum(crop * gain + np.float32(0.5), 255.0).astype(np.uint8))
+    scalar: Any = (*map(float, gain), 0.0)
+    return np.asarray(cv2.multiply(crop, scalar, dtype=cv2.CV_8U))
+
+
+@lru_cache(maxsize=8)
+def _distance(side: int) -> npt.NDArray[np.float32]:
+    """Of each pixel from the centre of a square, in pixels."""
+    axis = np.arange(side, dtype=np.float32) - (side - 1) / 2
+    return np.asarray(np.hypot(axis[:, None], axis[None, :]), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _background(side: int) -> Image:
+    return np.full((side, side, 3), round(BACKGROUND_LEVEL), np.uint8)
 
 
 def disc_weight(side: int, radius: float) -> npt.NDArray[np.float32]:
     """Weight of each pixel, 1 within the cell's disc to 0 outside; float32 side x side. radius in pixels."""
-    centre = (side - 1) / 2
-    axis = np.arange(side, dtype=np.float32) - centre
-    distance = np.hypot(axis[:, None], axis[None, :])
-    edge = _DISC_MARGIN * radius
-    return np.asarray(np.clip((edge - distance) / (_DISC_FADE * radius) + 0.5, 0, 1), np.float32)
+    fade = _DISC_FADE * radius
+    weight = _distance(side) * np.float32(-1 / fade)
+    weight += np.float32(_DISC_MARGIN * radius / fade + 0.5)
+    return np.asarray(np.clip(weight, 0, 1, out=weight))
 
 
 def fade_to_background(crop: Image, radius: float) -> Image:
     """The crop with all that is outside the cell's disc faded to background; RGB uint8, same size."""
-    weight = disc_weight(crop.shape[0], radius)[..., None]
-    return (crop * weight + BACKGROUND_LEVEL * (1 - weight) + 0.5).astype(np.uint8)
+    weight = disc_weight(crop.shape[0], radius)
+    return np.asarray(cv2.blendLinear(crop, _background(crop.shape[0]), weight, 1 - weight))
 
 
 class Cropper:

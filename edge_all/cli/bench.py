@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--size", "sizes", multiple=True, metavar="WxH", help="Of the fields, several times. Default: 1280x720.")
 @click.option("--cells", multiple=True, type=click.IntRange(0, 400), metavar="N", help="In a field. Default: 5.")
 @click.option("--camera", "camera_uri", metavar="URI", help="Fields of your own in place of drawn ones.")
-@click.option("--um-per-px", type=click.FloatRange(0.01, 2.0), metavar="UM", help="Of your own fields.")
+@click.option("--um-per-px", type=click.FloatRange(0.01, 2.0), metavar="UM", help="Scale. Drawn fields: 0.1.")
 @click.option("--runs", type=int, default=200, show_default=True, metavar="N", help=f"Fields; {LEAST_RUNS} or more.")
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
 @click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
@@ -60,9 +60,9 @@ def command(
       edge-all bench --compare fp32 int8
     """
     from edge_all.bench.alone import time_alone
-    from edge_all.bench.machine import BoardWatch, machine
+    from edge_all.bench.apart import time_way_apart
+    from edge_all.bench.machine import machine
     from edge_all.bench.still_fields import UM_PER_PX, drawn_fields, fields_of
-    from edge_all.bench.way import time_way
     from edge_all.errors import UsageError
     from edge_all.profile import load_profile
 
@@ -70,21 +70,24 @@ def command(
         raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
     folder = _models_folder(models)
     profile = with_engine(load_profile(profile_name), engine, precision, threads)
-    told = machine()
+    told = machine() | {"engine asked": profile.engine, "precision asked": profile.precision}
+    told["threads"] = str(profile.threads or told["cores"])
     result: dict[str, Any] = {"machine": told, "ways": []}
     click.echo(", ".join(f"{k} {v}" for k, v in told.items()), err=json_file == "-")
     if compare is not None:
         result["compare"] = _compared(compare, folder, runs, batch, json_file == "-")
         return _written(result, json_file)
     if camera_uri is not None:
-        asked = [("own fields", fields_of(camera_uri, 48), um_per_px)]
+        own, independent = fields_of(camera_uri, 48, profile.gate, um_per_px)
+        asked: list[tuple[str, list[Any], float | None]] = [(f"{len(own)} fields of {camera_uri}", own, um_per_px)]
     else:
+        independent = False
         wanted = [(_size(s), n) for s in sizes or ("1280x720",) for n in cells or (5,)]
-        asked = [(f"{w}x{h}, {n} cells", drawn_fields(w, h, n, 12), UM_PER_PX) for (w, h), n in wanted]
-    for name, fields, scale in asked:
-        with BoardWatch() as watch:
-            times = time_way(fields, runs, profile, models=folder, um_per_px=scale)
-        way = {"name": name, **_as_json(times), "board": asdict(watch.report)}
+        scale = um_per_px or UM_PER_PX
+        asked = [(f"{w}x{h}, {n} cells", drawn_fields(w, h, n, 12, scale), scale) for (w, h), n in wanted]
+    for name, fields, um in asked:
+        times, board = time_way_apart(fields, runs, profile, models=folder, um_per_px=um, independent=independent)
+        way = {"name": name, **_as_json(times), "board": asdict(board)}
         result["ways"].append(way)
         for line in _table(name, times):
             click.echo(line, err=json_file == "-")
@@ -94,9 +97,12 @@ def command(
     result["end_to_end"] = first["end_to_end"]
     result["steps"] = first["steps"]
     if not no_cold_start:
-        result["cold_start_s"] = _cold(asked[0][1][0], profile, folder)
+        result["cold_start_s"] = _cold(asked[0][1][0], profile, folder, asked[0][2])
         middle = statistics.median(result["cold_start_s"])
-        click.echo(f"cold start to the first result {middle:.2f} s (median of 5)", err=json_file == "-")
+        click.echo(
+            f"cold start to the first result {middle:.2f} s (median of 5 new processes, to their end)",
+            err=json_file == "-",
+        )
     if baseline is not None:
         alone = time_alone(Path(baseline), runs, profile.threads)
         result["baseline"] = asdict(alone)
@@ -129,20 +135,36 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _compared(pair: tuple[str, str], folder: Path, runs: int, batch: int, quiet: bool) -> dict[str, Any]:
-    from edge_all.bench.crops import cell_crops
+def _compared(pair: tuple[str, str], folder: Path, runs: int, batch: int, quiet: bool) -> list[dict[str, Any]]:
+    """Both networks, each with what there is of it: that one lacks a file does not keep the other back."""
+    from edge_all.bench.network_inputs import network_inputs
     from edge_all.bench.versus import parsed, versus
+    from edge_all.errors import EngineUnavailableError
 
-    wanted = [parsed(text) for text in pair]
-    v = versus(wanted[0], wanted[1], folder / "classifier", cell_crops(folder), batch, runs)
-    for line in (
-        f"{v.first}: {v.first_ms:.3f} ms a batch of {v.batch}; {v.second}: {v.second_ms:.3f} ms",
-        f"{v.second} takes 1/{v.ratio:.2f} of the time (rounds {v.lowest:.2f} to {v.highest:.2f})",
-        f"outputs differ by at most {v.largest_difference:.4f}, on average {v.mean_difference:.4f}, 99 % by no more "
-        f"than {v.difference_99:.4f}; labels agree on {100 * v.label_agreement:.1f} %",
-    ):
-        click.echo(line, err=quiet)
-    return asdict(v)
+    first, second = (parsed(text) for text in pair)
+    inputs = network_inputs(folder)
+    found, missing = [], []
+    for task, size in (("detector", 1), ("classifier", batch)):
+        try:
+            v = versus(task, first, second, folder, inputs[task], size, runs)
+        except EngineUnavailableError as error:
+            missing.append(error)
+            continue
+        found.append(asdict(v))
+        same = "of all cells are found by both" if task == "detector" else "of the cells get the same label"
+        for line in (
+            f"{task}, {v.batch} at a time: {v.first} {v.first_ms:.3f} ms, {v.second} {v.second_ms:.3f} ms",
+            f"  {v.first_ms:.3f} / {v.second_ms:.3f} = {v.ratio:.2f} (median of the rounds, {v.lowest:.2f} to "
+            f"{v.highest:.2f})",
+            f"  outputs differ by at most {v.largest_difference:.4f}, on average {v.mean_difference:.5f}, 99 % by no "
+            f"more than {v.difference_99:.4f}; {100 * v.agreement:.1f} % {same}",
+        ):
+            click.echo(line, err=quiet)
+    if not found:
+        raise missing[0]
+    for lacking in missing:
+        click.echo(f"not compared: {lacking.message}", err=True)
+    return found
 
 
 def _as_json(times: WayTimes) -> dict[str, Any]:
@@ -156,6 +178,8 @@ def _as_json(times: WayTimes) -> dict[str, Any]:
             **asdict(times.field),
         },
         "steps": [{"name": name, **asdict(p)} for name, p in times.steps.items()],
+        "beside_networks": asdict(times.beside_networks),
+        "record_queue": asdict(times.record_queue),
         "engine": times.engine,
         "models": list(times.models),
         "peak_mib": times.peak_mib,
@@ -164,13 +188,16 @@ def _as_json(times: WayTimes) -> dict[str, Any]:
 
 def _table(name: str, times: WayTimes) -> list[str]:
     lines = [f"{name}: {times.engine}", f"{'step':<10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}"]
-    rows = [*times.steps.items(), ("one field", times.field)]
+    rows = [*times.steps.items(), ("no network", times.beside_networks), ("one field", times.field)]
     lines += [f"{step:<10}{p.p50_ms:>9.2f}{p.p95_ms:>9.2f}{p.p99_ms:>9.2f}" for step, p in rows]
     lines.append(
         f"end to end {times.fields_per_s:.1f} fields/s ({times.lowest:.1f} to {times.highest:.1f}), "
         f"{times.cells_per_s:.0f} cells/s, {times.cells_per_field:.1f} cells a field; "
         f"peak memory {times.peak_mib:.0f} MiB"
     )
+    queue = times.record_queue
+    behind = f"fell behind: the analysis waited {queue.waits} times" if queue.waits else "kept up"
+    lines.append(f"recording {behind} (at most {queue.deepest} of {queue.size} waited to be written)")
     return lines
 
 
@@ -184,10 +211,12 @@ def _board_lines(way: dict[str, Any]) -> list[str]:
         told.append(f"{board['mean_power_w']:.1f} W, {board['energy_j']:.0f} J")
     if board["hottest_c"] is not None:
         told.append(f"hottest sensor {board['hottest_c']:.0f} C")
+    if board["lowest_clock_mhz"] is not None:
+        told.append(f"CPU at {board['lowest_clock_mhz']:.0f} MHz or more")
     return [*lines, *(["board: " + ", ".join(told)] if told else [])]
 
 
-def _cold(image: Any, profile: Any, models: Path) -> list[float]:
+def _cold(image: Any, profile: Any, models: Path, um_per_px: float | None) -> list[float]:
     import cv2
 
     from edge_all.bench.cold_start import cold_starts
@@ -195,7 +224,7 @@ def _cold(image: Any, profile: Any, models: Path) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "field.png"
         cv2.imwrite(str(file), image[..., ::-1])
-        return cold_starts(file, profile, models)
+        return cold_starts(file, profile, models, um_per_px)
 
 
 def _written(result: dict[str, Any], json_file: str | None) -> int:

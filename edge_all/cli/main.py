@@ -21,6 +21,9 @@ _COMMANDS = {
     "sessions": ("edge_all.cli.sessions", "List the sessions of a record."),
     "cells": ("edge_all.cli.cells", "Print one row for each counted cell of a session."),
     "show": ("edge_all.cli.show", "Show one session, with a contact sheet of its findings."),
+    "report": ("edge_all.cli.report", "Write the report of a session: pdf, html, json, csv, fhir."),
+    "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a data set to train on."),
+    "qc": ("edge_all.cli.qc", "Run a control smear and keep the trend."),
 }
 
 

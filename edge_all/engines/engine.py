@@ -11,12 +11,20 @@ from edge_all.vocabulary import Image, ModelIdentity
 
 
 class Engine(Protocol):
-    """A loaded model. ``name``: what runs it and which file, for example "onnxruntime-cpu int8-cpu". Called from one
-    thread at a time, not always the same."""
+    """A loaded model. Called from one thread at a time, not always the same."""
 
-    name: str
-    contract: Contract
-    identity: ModelIdentity
+    @property
+    def name(self) -> str:
+        """What runs it and which file, for example "onnxruntime-cpu int8-cpu"; of an engine that changes, what ran
+        last."""
+
+    @property
+    def contract(self) -> Contract:
+        """Of the model file."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Of the model file."""
 
     def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
         """Outputs in the contract's order for a batch of images, uint8 N x H x W x 3."""

@@ -50,8 +50,9 @@ def load_file(path: Path, task: str, threads: int = 0, engine: str = "onnxruntim
     return _checked(_onnxruntime_engine(file, Wanted(engine, threads=threads), engine), file)
 
 
-def load_engine(folder: Path, task: str, wanted: Wanted | None = None) -> Loaded:
-    """The model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works.
+def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: tuple[str, ...] = ()) -> Loaded:
+    """The model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works. without: engines that "auto"
+    passes over.
 
     A named engine or precision that cannot be had is an error, never a fallback. Raises EngineUnavailableError,
     ModelError, UsageError.
@@ -59,7 +60,7 @@ def load_engine(folder: Path, task: str, wanted: Wanted | None = None) -> Loaded
     wanted = wanted or Wanted()
     if not folder.is_dir():
         raise ModelError(f"there is no model folder {folder}", "check --models; it holds detector/ and classifier/")
-    engines = ENGINES if wanted.engine == "auto" else (wanted.engine,)
+    engines = [e for e in ENGINES if e not in without] if wanted.engine == "auto" else [wanted.engine]
     reasons: list[str] = []
     for engine in engines:
         try:
@@ -67,21 +68,26 @@ def load_engine(folder: Path, task: str, wanted: Wanted | None = None) -> Loaded
         except EngineUnavailableError as error:
             if wanted.engine != "auto":
                 raise
-            reasons.append(f"no {engine}: {error.message}")
-    raise EngineUnavailableError(f"no engine runs {folder}: {'; '.join(reasons)}", "see 'edge-all engine list'")
+            reasons.append(f"no {engine}: {error.message.removeprefix(engine + ' ')}")
+    raise EngineUnavailableError(
+        f"no engine runs {folder} ({'; '.join(reasons)})", "take another --precision, or --engine auto"
+    )
 
 
 def _on(engine: str, folder: Path, task: str, wanted: Wanted, reasons: list[str]) -> Engine:
     _refuse_early(engine)
     precisions = precisions_of(engine) if wanted.precision == "auto" else (wanted.precision,)
+    missing: list[str] = []
     for precision in precisions:
         path = file_for(engine, precision, folder)
         if isinstance(path, Path):
-            return _made(engine, read_model_file(path, task), precision, wanted)
-        if precision == "fp32" and engine == "onnxruntime-cpu" and wanted.precision == "auto":
-            read_model_file(folder / "float.onnx", task)  # says what is wrong with it
-        reasons.append(path)
-    raise EngineUnavailableError(reasons[-1], "export it ('edge-all export'), or take another --precision")
+            made = _made(engine, read_model_file(path, task), precision, wanted)
+            reasons += missing
+            return made
+        missing.append(path)
+    if engine == "onnxruntime-cpu" and wanted.precision == "auto":
+        read_model_file(folder / "float.onnx", task)  # says what is wrong with it
+    raise EngineUnavailableError(missing[-1], "export it ('edge-all export'), or take another --precision")
 
 
 def _refuse_early(engine: str) -> None:

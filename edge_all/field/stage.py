@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
@@ -23,6 +24,8 @@ _ALIKE = 0.93
 """Correlation of two pictures of an unmoved stage; a move by a tenth of an erythrocyte is under it."""
 _REMEMBERED = 200
 _NEIGHBOURS = 3
+_READY = 24
+"""Latest pictures whose sums are kept, a quarter of a megabyte each."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    grey: FloatArray
+    picture: Picture
     place: Place
 
 
@@ -56,33 +59,41 @@ class Stage:
             self._size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
         small = cv2.resize(overview, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
         small -= cv2.GaussianBlur(small, (0, 0), 8)  # uneven light would correlate with itself
+        return self._placed(Picture(small))
+
+    def _placed(self, now: Picture) -> Place:
         if not self._seen:
-            return self._begin(small)
+            return self._begin(now)
         last = self._seen[-1]
-        if _unmoved(last.grey, small):
+        if _unmoved(last.picture, now):
             return last.place
         measured = []
-        moved = displacement(last.grey, small)
+        moved = displacement(last.picture, now)
         if moved is not None:
             measured.append(self._from(last, moved))
-        candidates = self._near(measured[0] if measured else None, small.shape)
+        candidates = self._near(measured[0] if measured else None, now.grey.shape)
         for seen in candidates:
-            moved = displacement(seen.grey, small)
+            moved = displacement(seen.picture, now)
             if moved is not None:
                 measured.append(self._from(seen, moved))
         if not measured:
-            return self._begin(small)
+            return self._begin(now)
         # The median of what the neighbours say: errors of single steps do not add up along a row.
         region = measured[0].region
         same = [m for m in measured if m.region == region]
         place = Place(float(np.median([m.x_um for m in same])), float(np.median([m.y_um for m in same])), region)
-        self._seen.append(_Seen(small, place))
+        self._remember(now, place)
         return place
 
-    def _begin(self, small: FloatArray) -> Place:
+    def _remember(self, now: Picture, place: Place) -> None:
+        self._seen.append(_Seen(now, place))
+        if len(self._seen) > _READY:
+            self._seen[-1 - _READY].picture.forget()
+
+    def _begin(self, now: Picture) -> Place:
         self._region += 1
         place = Place(0.0, 0.0, self._region)
-        self._seen.append(_Seen(small, place))
+        self._remember(now, place)
         return place
 
     @staticmethod
@@ -107,13 +118,72 @@ class Stage:
         return [seen for seen in near if overlap(seen) > 2 * _LEAST_OVERLAP]
 
 
-def _unmoved(before: FloatArray, now: FloatArray) -> bool:
+def _unmoved(before: Picture, now: Picture) -> bool:
     """Quick look whether two pictures show the same: most frames of a resting stage need no more."""
-    correlation = float((before * now).sum() / np.sqrt(float((before**2).sum()) * float((now**2).sum()) + 1e-6))
-    return correlation > _ALIKE
+    return float(np.vdot(before.grey, now.grey)) > _ALIKE * float(np.sqrt(before.norm * now.norm + 1e-6))
 
 
-def displacement(before: FloatArray, now: FloatArray) -> tuple[float, float] | None:
+class Picture:
+    """A field at UM_PER_PX, with what its comparison with others needs, worked out once. grey: float32, light out."""
+
+    def __init__(self, grey: FloatArray) -> None:
+        self.grey = grey
+        self.norm = float(np.vdot(grey, grey))
+        height, width = grey.shape
+        self._fast = (cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width))
+
+    def forget(self) -> None:
+        """Keep the picture alone; the rest is worked out again when it is needed."""
+        for name in ("spectrum", "sums_before", "sums_now"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def spectrum(self) -> FloatArray:
+        """Of the picture with zeros around it, as cv2.dft packs it."""
+        padded = np.zeros(self._fast, np.float32)
+        padded[: self.grey.shape[0], : self.grey.shape[1]] = self.grey
+        return np.asarray(cv2.dft(padded, nonzeroRows=self.grey.shape[0]))
+
+    @cached_property
+    def sums_before(self) -> tuple[FloatArray, FloatArray]:
+        """Sum and sum of squares over the overlap at every shift, this picture being the earlier one."""
+        return self._sums(*_overlaps(self.grey.shape)[0])
+
+    @cached_property
+    def sums_now(self) -> tuple[FloatArray, FloatArray]:
+        """The same, this picture being the later one."""
+        return self._sums(*_overlaps(self.grey.shape)[1])
+
+    def _sums(self, rows: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
+        found = []
+        for table in cv2.integral2(self.grey, sdepth=cv2.CV_64F, sqdepth=cv2.CV_64F):
+            across = table[:, columns[1]] - table[:, columns[0]]
+            found.append((across[rows[1]] - across[rows[0]]).astype(np.float32))
+        return found[0], found[1]
+
+
+@lru_cache(maxsize=4)
+def _overlaps(shape: tuple[int, int]) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    """First and one after the last row, and column, of the overlap at every shift: of the earlier, of the later
+    picture. Shifts are in order, from -(n - 1) to n - 1, so that neighbours in the array are neighbours."""
+    height, width = shape
+    dy, dx = np.arange(1 - height, height), np.arange(1 - width, width)
+    rows = np.stack([np.maximum(dy, 0), np.minimum(dy, 0) + height])
+    columns = np.stack([np.maximum(dx, 0), np.minimum(dx, 0) + width])
+    return (rows, columns), (rows - dy, columns - dx)
+
+
+@lru_cache(maxsize=4)
+def _counts(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Pixels of the overlap at every shift, and the root of the number of cells in it; 0 where it is too small."""
+    (rows, columns), _ = _overlaps(shape)
+    count = np.outer(rows[1] - rows[0], columns[1] - columns[0]).astype(np.float32)
+    cells = np.sqrt(count * np.float32(UM_PER_PX**2 / _CELL_AREA_UM2))
+    cells[count < _LEAST_OVERLAP * shape[0] * shape[1]] = 0
+    return count, cells
+
+
+def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
     """How far, in pixels (x, y), the view moved over the smear between two pictures; None when they share too little.
 
     Normalised cross-correlation at every shift, each over its own overlap (Padfield 2012; with rectangular
@@ -121,36 +191,22 @@ def displacement(before: FloatArray, now: FloatArray) -> tuple[float, float] | N
     regular spacing of erythrocytes, alike at many shifts but equal at one, does not deceive. A correlation is
     believed by its significance: Fisher's z times the root of the number of cells in the overlap.
     """
-    height, width = before.shape
-    fast = (cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width))
-    spectrum = np.fft.rfft2(before, fast) * np.conj(np.fft.rfft2(now, fast))
-    cross = np.fft.irfft2(spectrum, fast)
-    # The shifts in order, from -(n - 1) to n - 1, so that neighbours in the array are neighbours.
-    dy, dx = np.arange(1 - height, height), np.arange(1 - width, width)
-    cross = cross[dy % fast[0]][:, dx % fast[1]]
-    y0, y1 = np.maximum(dy, 0), np.minimum(dy, 0) + height
-    x0, x1 = np.maximum(dx, 0), np.minimum(dx, 0) + width
-    count = np.outer(y1 - y0, x1 - x0)
-
-    def sums(values: FloatArray, rows: tuple[IntArray, IntArray], columns: tuple[IntArray, IntArray]) -> FloatArray:
-        table = cv2.integral(values, sdepth=cv2.CV_64F)
-        across = np.asarray(table[:, columns[1]] - table[:, columns[0]])
-        return np.asarray(across[rows[1]] - across[rows[0]])
-
-    there_rows, there_columns = (y0 - dy, y1 - dy), (x0 - dx, x1 - dx)
-    sum_before, sum_now = sums(before, (y0, y1), (x0, x1)), sums(now, there_rows, there_columns)
-    var_before = sums(before**2, (y0, y1), (x0, x1)) - sum_before**2 / count
-    var_now = sums(now**2, there_rows, there_columns) - sum_now**2 / count
-    spread = np.sqrt(np.maximum(var_before * var_now, 1e-3))
+    height, width = before.grey.shape
+    product = cv2.mulSpectrums(before.spectrum, now.spectrum, 0, conjB=True)
+    cross = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
+    cross = np.roll(cross, (height - 1, width - 1), (0, 1))[: 2 * height - 1, : 2 * width - 1]
+    count, cells = _counts((height, width))
+    (sum_before, square_before), (sum_now, square_now) = before.sums_before, now.sums_now
+    var_before, var_now = square_before - sum_before**2 / count, square_now - sum_now**2 / count
+    spread = np.sqrt(np.maximum(var_before * var_now, np.float32(1e-3)))
     correlation = np.clip((cross - sum_before * sum_now / count) / spread, -0.999, 0.999)
-    significance = np.arctanh(correlation) * np.sqrt(count * UM_PER_PX**2 / _CELL_AREA_UM2)
-    significance[count < _LEAST_OVERLAP * height * width] = 0
+    significance = np.arctanh(correlation) * cells
     row, column = np.unravel_index(int(significance.argmax()), significance.shape)
     if significance[row, column] < _SIGNIFICANT:
         return None
     return (
-        float(dx[column]) + _vertex(correlation[row], int(column)),
-        float(dy[row]) + _vertex(correlation[:, column], int(row)),
+        float(column + 1 - width) + _vertex(correlation[row], int(column)),
+        float(row + 1 - height) + _vertex(correlation[:, column], int(row)),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from edge_all.vocabulary import Image
@@ -12,16 +14,30 @@ _JPEG_QUALITY = 92
 
 def write_file(path: Path, data: bytes) -> None:
     """Under a temporary name, to disk, then renamed: a power cut leaves no half picture under the final name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    write_files([(path, data)])
+
+
+def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Several, each whole or not at all; all are on disk when this returns.
+
+    All are written before the first is synced: a journalling file system then takes them to disk together.
+    """
+    temporary = [path.with_name(f"{path.name}.{os.getpid()}.tmp") for path, _ in files]
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with ExitStack() as opened:
+            handles = []
+            for (path, data), name in zip(files, temporary, strict=True):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handles.append(opened.enter_context(name.open("wb")))
+                handles[-1].write(data)
+                handles[-1].flush()
+            for handle in handles:
+                os.fsync(handle.fileno())
+        for (path, _), name in zip(files, temporary, strict=True):
+            name.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for name in temporary:
+            name.unlink(missing_ok=True)
         raise
 
 

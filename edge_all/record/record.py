@@ -17,7 +17,7 @@ from typing import Any
 
 from edge_all.errors import RecordError
 from edge_all.record.crop_file import encode_crop
-from edge_all.record.pictures import encode_field, write_file
+from edge_all.record.pictures import encode_field, write_files
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionInfo, SessionRow
 from edge_all.record.schema import migrate
 from edge_all.vocabulary import Cell, Counts, Frame, Image, Label, ModelIdentity, Thresholds
@@ -44,6 +44,8 @@ class Record:
         self.folder = folder
         self._database = database
         self._waiting: list[tuple[str, tuple[Any, ...]]] = []
+        self._pictures: dict[Path, bytes] = {}
+        """To be on disk before the rows that wait."""
         self._last_commit = time.monotonic()
 
     @classmethod
@@ -167,8 +169,7 @@ class Record:
             if cell.is_finding and crop is not None:
                 name = f"crops/{session}/{cell.number}.png"
                 row = dict(zip(CELL_COLUMNS, _cell_columns(session, cell, name), strict=True))
-                with _told(self.folder):
-                    write_file(self.folder / name, encode_crop(crop, row))
+                self._pictures[self.folder / name] = encode_crop(crop, row)
             has_finding = has_finding or cell.is_finding
             self._waiting.append((_INSERT_CELL, _cell_values(session, cell, name)))
         if has_finding:
@@ -180,9 +181,8 @@ class Record:
         """Keep a field's picture, once, without boxes."""
         name = f"fields/{session}/{frame.index}.jpg"
         path = self.folder / name
-        if not path.exists():
-            with _told(self.folder):
-                write_file(path, encode_field(frame.image))
+        if path not in self._pictures and not path.exists():
+            self._pictures[path] = encode_field(frame.image)
         self._waiting.append(("INSERT OR REPLACE INTO picture VALUES (?, ?, ?)", (session, frame.index, name)))
 
     def note_views(self, session: str, views: Mapping[int, int]) -> None:
@@ -200,7 +200,8 @@ class Record:
         self._flush_if_due()
 
     def end_session(self, session: str, counts: Counts, result: str, interrupted: bool) -> None:
-        """Close a session: every cell is final."""
+        """Close a session: every cell is final. Where the disk has no room for the last pictures, their cells, which
+        nobody was shown, are left out, and the session is closed all the same before the error is raised."""
         self._waiting.append(("UPDATE cell SET final = 1 WHERE session = ?", (session,)))
         self._waiting.append(
             (
@@ -208,13 +209,22 @@ class Record:
                 (time.time(), json.dumps(_counts_json(counts)), result, int(interrupted), session),
             )
         )
-        self.flush()
+        try:
+            self.flush()
+        except RecordError:
+            unwritten = {str(path.relative_to(self.folder)) for path in self._pictures}
+            self._waiting = [(s, values) for s, values in self._waiting if unwritten.isdisjoint(map(str, values))]
+            self._pictures.clear()
+            self.flush()
+            raise
 
     def flush(self) -> None:
-        """Commit all that waits, in order, in one transaction; on an error it keeps waiting."""
+        """Pictures to disk, then all rows that wait, in order, in one transaction; on an error they keep waiting."""
         if not self._waiting:
             return
         with _told(self.folder):
+            write_files(list(self._pictures.items()))
+            self._pictures.clear()
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 for statement, values in self._waiting:
@@ -287,6 +297,17 @@ class Record:
                 "pictures are kept of fields with findings; 'edge-all show' lists them",
             )
         return self.folder / str(row[0])
+
+    def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Rows of a query; for the modules of this package. A record of an older schema that may not be written
+        has none in the tables it lacks."""
+        with _told(self.folder):
+            try:
+                return self._database.execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
 
     def _session_row(self, values: dict[str, Any]) -> SessionRow:
         counts = json.loads(values["counts"]) if values["counts"] else self._counted(values["id"])

@@ -83,6 +83,10 @@ _STEPS = (
     );
     CREATE INDEX cell_by_label ON cell (session, label, blast_probability);
     """,
+    """
+    CREATE TABLE verdict (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), cell INTEGER NOT NULL, reviewer TEXT NOT NULL, proven INTEGER NOT NULL, label TEXT, kind TEXT, time REAL NOT NULL, undoes INTEGER);
+    CREATE TABLE approval (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), reviewer TEXT NOT NULL, proven INTEGER NOT NULL, action TEXT NOT NULL CHECK (action IN ('approve','reopen')), time REAL NOT NULL, note TEXT);
+    """,  # noqa: E501
 )
 
 VERSION = len(_STEPS)

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class QueueUse:
+    """How full a hand-over was."""
+
+    size: int
+    deepest: int
+    """Most items that waited at once."""
+    waits: int
+    """How often put found it full and had to wait."""
 
 
 class Handover(Generic[T]):
@@ -19,10 +31,14 @@ class Handover(Generic[T]):
         self._ready = threading.Condition()
         self._closed = False
         self.dropped = 0
+        self._deepest = 0
+        self._waits = 0
 
     def put(self, item: T) -> bool:
         """False when closed: nobody will take it."""
         with self._ready:
+            if len(self._items) >= self._size and not (self._drop or self._closed):
+                self._waits += 1
             while len(self._items) >= self._size and not self._closed:
                 if self._drop:
                     self._items.popleft()
@@ -32,6 +48,7 @@ class Handover(Generic[T]):
             if self._closed:
                 return False
             self._items.append(item)
+            self._deepest = max(self._deepest, len(self._items))
             self._ready.notify_all()
             return True
 
@@ -53,3 +70,8 @@ class Handover(Generic[T]):
             if discard:
                 self._items.clear()
             self._ready.notify_all()
+
+    @property
+    def use(self) -> QueueUse:
+        """So far."""
+        return QueueUse(self._size, self._deepest, self._waits)

@@ -15,7 +15,7 @@ from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
 from edge_all.session.differential import result_words
-from edge_all.session.handover import Handover
+from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.step_times import OFF, StepTimes
 from edge_all.session.tally import Tally
 from edge_all.vocabulary import Cell, Counts, Frame, ModelIdentity, Thresholds, Unreadable
@@ -132,6 +132,11 @@ class Session:
         """What judges, and why not something better."""
         return self._models.engines_in_words
 
+    @property
+    def record_queue(self) -> QueueUse:
+        """How full the queue before the record was; a record that falls behind fills it and holds the analysis up."""
+        return self._results.use
+
     def stop(self) -> None:
         """End after the frame in work; may be called from any thread or a signal handler."""
         self._by_user = True
@@ -167,8 +172,7 @@ class Session:
         read = 0
         try:
             while not self._stopped.is_set() and (self._max_frames is None or read < self._max_frames):
-                with self._times.step("grab"):
-                    frame = self._camera.read()
+                frame = self._times.timed("grab", self._camera.read)
                 if frame is None or not self._frames.put(frame):
                     break
                 read += 1
@@ -180,7 +184,7 @@ class Session:
     def _analyse(self) -> None:
         dropped = 0
         while not self._stopped.is_set():
-            frame = self._frames.get()
+            frame = self._times.timed("take", self._frames.get)
             if frame is None:
                 return
             self._tally.add_dropped(self._frames.dropped - dropped)
@@ -188,7 +192,7 @@ class Session:
             result = frame if isinstance(frame, Unreadable) else self._analysis.analyse(frame)
             self._tally.add(result)
             counts = self._tally.counts()
-            with self._times.step("wait"):
+            with self._times.step("hand on"):
                 self._results.put((result, counts))
             if self._stop_at is not None and counts.leukocytes >= self._stop_at:
                 return

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
-STEPS = ("grab", "gate", "detect", "track", "crop", "classify", "portray", "wait", "record")
-"""In the order of the way. wait: from the end of an analysis until the record takes it over."""
+T = TypeVar("T")
+
+STEPS = ("grab", "take", "gate", "detect", "track", "crop", "classify", "portray", "hand on", "record")
+"""In the order of the way. take and hand on: of the analysis, from the camera's queue and to the record's, waits
+included. grab and record run in threads of their own."""
+HAND_OVERS = ("take", "hand on")
 
 
 class StepTimes:
@@ -27,17 +31,21 @@ class StepTimes:
         finally:
             self.seconds[name].append(time.perf_counter() - begun)
 
-    def add(self, name: str, seconds: float) -> None:
-        """A time measured elsewhere."""
-        self.seconds[name].append(seconds)
+    def timed(self, name: str, get: Callable[[], T]) -> T:
+        """What ``get`` gives; the None at a stream's end is no call."""
+        begun = time.perf_counter()
+        given = get()
+        if given is not None:
+            self.seconds[name].append(time.perf_counter() - begun)
+        return given
 
 
 class _Off(StepTimes):
     def step(self, name: str) -> Any:  # noqa: ARG002
         return nullcontext()
 
-    def add(self, name: str, seconds: float) -> None:
-        pass
+    def timed(self, name: str, get: Callable[[], T]) -> T:  # noqa: ARG002
+        return get()
 
 
 OFF = _Off()

@@ -25,6 +25,9 @@ class GateFailedError(EdgeAllError):
 
 
 Say = Callable[[str], None]
+_FLOAT_BEGINNING = {"int8-cpu": 4, "int8-trt": 7}
+"""The stem, the first block and what takes its output up; for TensorRT, whose symmetric ranges have seven bits for what
+is never negative, the second block too."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 """How many of the worst layers stay in float, tried in this order."""
 
@@ -54,7 +57,7 @@ class Parity:
     checks: list[Check] = field(default_factory=list)
     float_layers: list[str] = field(default_factory=list)
     errors: dict[str, float] = field(default_factory=dict)
-    """Mean output difference with this layer alone in INT8, where layers had to be told apart."""
+    """What each layer alone in INT8 changes, where layers had to be told apart: layer_errors."""
     trained_again: bool = False
     largest_difference: float = 0.0
     """Between this file and the float one over the self-check batch."""
@@ -141,15 +144,17 @@ def _through_the_gate(
 def _int8(
     model: onnx.ModelProto, precision: str, calibration: Calibration, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
-    """Quantized and corrected. A classifier's first convolution stays in float: its input is the standardised colours,
-    whose finest steps tell one nucleus from another, and with three channels INT8 gains nothing there."""
-    first = layers(model)[:1] if model.graph.output[0].name == "blast_probability" else []
+    """Quantized and corrected. A classifier's first convolutions stay in float: the standardised colours and the few
+    channels of the first block hold the finest steps that tell one nucleus from another, and with so few channels
+    INT8 gains no time (docs/decisions/0004-classifiers-tried.md)."""
+    first = layers(model)[: _FLOAT_BEGINNING[precision]] if model.graph.output[0].name == "blast_probability" else []
     made = quantized(model, precision, calibration, [*first, *float_layers])
     return bias_corrected(made, model, calibration.images)
 
 
 def layer_errors(model: onnx.ModelProto, precision: str, calibration: Calibration) -> dict[str, float]:
-    """Mean absolute difference of the outputs with one convolution alone in INT8, on 64 calibration images."""
+    """Standard deviation of the outputs' difference with one convolution alone in INT8, on 64 calibration images. A
+    difference that is the same for all of them is not counted: the correction of the biases takes it out."""
     few = calibration.part(128)
     batch = np.stack(few.images[:64])
     before = run_model(model, batch)
@@ -158,7 +163,7 @@ def layer_errors(model: onnx.ModelProto, precision: str, calibration: Calibratio
     for name in names:
         alone = quantized(model, precision, few, [n for n in names if n != name])
         after = run_model(alone, batch)
-        errors[name] = float(np.mean([np.abs(a - b).mean() for a, b in zip(after, before, strict=True)]))
+        errors[name] = float(np.mean([(a - b).std(0).mean() for a, b in zip(after, before, strict=True)]))
     return errors
 
 

@@ -1,10 +1,15 @@
 """edge-all bench: what it says and what it refuses to say. Speed itself is no test's matter."""
 
 import json
+import subprocess
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
+from edge_all.bench.alone import time_alone
 from edge_all.bench.machine import (
     BoardSample,
     BoardWatch,
@@ -14,14 +19,20 @@ from edge_all.bench.machine import (
     temperature_c,
     throttling_now,
 )
+from edge_all.bench.memory import peak_mib
+from edge_all.bench.network_inputs import network_inputs
 from edge_all.bench.percentiles import percentiles
 from edge_all.bench.still_fields import StillFields, drawn_fields, fields_of
-from edge_all.bench.versus import parsed
+from edge_all.bench.versus import _same_cells, parsed, versus
+from edge_all.cli.bench import _board_lines
 from edge_all.engines.loading import load_file
 from edge_all.engines.shipped import models_folder
-from edge_all.errors import UsageError
+from edge_all.errors import ModelError, UsageError
 from edge_all.field.illumination import estimate_illumination
 from edge_all.field.leukocytes import LeukocyteFinder
+from edge_all.profile import GateLimits
+from edge_all.session.handover import Handover, QueueUse
+from edge_all.session.step_times import STEPS
 from edge_all.vocabulary import Field, Frame, Quality
 
 ORIN_NANO = (
@@ -50,11 +61,15 @@ def test_fewer_than_a_hundred_runs_are_not_published(edge_all):
 
 
 @pytest.mark.parametrize(
-    ("line", "power", "hottest", "gpu"),
-    [(ORIN_NANO, 6912, 54.75, 61), (AGX_ORIN, 6800, 50.2, 0), ("", None, None, None)],
+    ("line", "power", "hottest", "gpu", "clock"),
+    [
+        (ORIN_NANO, 6912, 54.75, 61, 1119.5),
+        (AGX_ORIN, 6800, 50.2, 0, 729),
+        ("", None, None, None, None),
+    ],
 )
-def test_tegrastats_is_read(line, power, hottest, gpu):
-    assert parse_tegrastats(line) == BoardSample(power, hottest, gpu)
+def test_tegrastats_is_read(line, power, hottest, gpu, clock):
+    assert parse_tegrastats(line) == BoardSample(power, hottest, gpu, (), clock)
 
 
 def cooling(root, kind, state):
@@ -127,7 +142,12 @@ def test_four_turns_show_four_places():
 def test_fields_of_a_camera_without_frames(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(Exception, match="empty"):
-        fields_of(str(tmp_path / "empty"), 3)
+        fields_of(str(tmp_path / "empty"), 3, GateLimits())
+
+
+def test_own_fields_are_those_that_the_gate_lets_through():
+    fields, independent = fields_of("sim:?fields=3", 10, GateLimits(), 0.1)
+    assert (len(fields), independent) == (3, False), "frames of an unmoved stage and blurred ones are left out"
 
 
 def test_what_to_compare():
@@ -144,11 +164,120 @@ def test_the_same_engine_twice_gives_the_same(edge_all, tmp_path):
         "bench", "--compare", "onnxruntime-cpu:fp32", "float", "--runs", "100", "--batch", "4", "--json", file
     )
     assert done.exit_code == 0, done.stderr
-    found = json.loads(file.read_text())["compare"]
-    assert found["largest_difference"] == 0.0
-    assert found["label_agreement"] == 1.0
-    assert found["lowest"] <= found["ratio"] <= found["highest"]
-    assert "labels agree on 100.0 %" in done.stdout
+    compared = json.loads(file.read_text())["compare"]
+    assert [(c["task"], c["batch"]) for c in compared] == [("detector", 1), ("classifier", 4)]
+    for found in compared:
+        assert found["largest_difference"] == 0.0
+        assert found["agreement"] == 1.0
+        assert found["lowest"] <= found["ratio"] <= found["highest"]
+    assert "100.0 % of the cells get the same label" in done.stdout
+
+
+def test_two_precisions_differ_and_the_difference_is_told():
+    inputs = network_inputs(models_folder(), fields=2, cells=5)
+    assert len(inputs["detector"]) == 2
+    assert len(inputs["classifier"]) == pytest.approx(10, abs=2)
+    wanted = parsed("onnxruntime-cpu:fp32"), parsed("onnxruntime-cpu:int8")
+    found = versus("detector", *wanted, models_folder(), inputs["detector"], 1, 100)
+    assert 0 < found.mean_difference <= found.difference_99 <= found.largest_difference < 1
+    assert 0.5 < found.agreement <= 1.0
+    assert (found.first, found.second) == ("onnxruntime-cpu float", "onnxruntime-cpu int8-cpu")
+    assert found.lowest <= found.ratio <= found.highest
+
+
+def test_cells_found_by_one_alone_lower_the_agreement():
+    contract = load_file(models_folder() / "detector" / "float.onnx", "detector").contract
+    heat, radius = np.zeros((1, 2, 40, 40), np.float32), np.zeros((1, 1, 40, 40), np.float32)
+    heat[0, 0, 10, 10] = heat[0, 0, 30, 30] = 0.9
+    other = heat.copy()
+    other[0, 0, 30, 30] = 0
+    assert _same_cells([[heat, radius], [heat, radius]], [contract] * 2) == 1.0
+    assert _same_cells([[heat, radius], [other, radius]], [contract] * 2) == 0.5
+    assert _same_cells([[other, radius], [heat, radius]], [contract] * 2) == 0.5
+
+
+def test_a_counter_that_rose_says_why(tmp_path):
+    files = {
+        "class/hwmon/hwmon3/oc3_event_cnt": "7",
+        "class/hwmon/hwmon3/oc1_event_cnt": "2",
+        "devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "4",
+        "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000",
+        "devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "1000000",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    with BoardWatch(tmp_path, 0.01) as quiet:
+        pass
+    assert quiet.report.throttled == (), "what happened before the run is not the run's"
+    with BoardWatch(tmp_path, 0.01) as watch:
+        (tmp_path / "class/hwmon/hwmon3/oc3_event_cnt").write_text("8\n")
+        (tmp_path / "devices/system/cpu/cpu0/thermal_throttle/core_throttle_count").write_text("9\n")
+    assert watch.report.throttled == ("core too hot", "instantaneous over-current")
+    assert watch.report.lowest_clock_mhz == 1250.0
+
+
+def test_a_throttled_run_is_called_one_on_the_terminal():
+    board = {"throttled": ["gpu-throttle-alert"], "mean_power_w": 7.0, "energy_j": 70.0, "hottest_c": 99.0,
+             "lowest_clock_mhz": 729.0}  # fmt: skip
+    lines = _board_lines({"board": board})
+    assert lines[0].startswith("THROTTLED during this run: gpu-throttle-alert")
+    assert not any("THROTTLED" in line for line in _board_lines({"board": board | {"throttled": []}}))
+
+
+def test_peak_memory_is_this_process_own():
+    code = "from edge_all.bench.memory import peak_mib; print(peak_mib())"
+    ballast = np.ones(60 * 2**20, np.uint8)
+    child = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert child < ballast.nbytes / 2**20 < peak_mib()
+
+
+def test_a_queue_that_was_full_says_so():
+    queue: Handover[int] = Handover(2)
+    queue.put(1)
+    queue.put(2)
+    assert queue.use == QueueUse(2, 2, 0)
+    putter = threading.Thread(target=queue.put, args=(3,))
+    putter.start()
+    until = time.monotonic() + 10
+    while queue.use.waits == 0 and time.monotonic() < until:
+        time.sleep(0.001)
+    assert queue.get() == 1
+    putter.join()
+    assert queue.use == QueueUse(2, 2, 1)
+    live: Handover[int] = Handover(1, drop_oldest=True)
+    live.put(1)
+    live.put(2)
+    assert (live.use.waits, live.dropped) == (0, 1), "a live camera drops and does not wait"
+
+
+def test_a_baseline_is_measured_in_the_same_run(edge_all, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="the workstation's half")
+    from onnx import TensorProto, helper
+
+    def save(name, kind, shape):
+        node = helper.make_node("ReduceMean", ["images"], ["out"], keepdims=0)
+        given = helper.make_tensor_value_info("images", kind, shape)
+        out = helper.make_tensor_value_info("out", kind, [])
+        graph = helper.make_graph([node], "g", [given], [out])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        onnx.save(model, tmp_path / name)
+        return tmp_path / name
+
+    free = save("free.onnx", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    assert time_alone(free, 100, 1).shape == (1, 3, 640, 640)
+    fixed = save("fixed.onnx", TensorProto.FLOAT, [1, 3, 64, 32])
+    file = tmp_path / "b.json"
+    done = edge_all("bench", *SHORT, "--baseline", fixed, "--json", file)
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(file.read_text())["baseline"]
+    assert (told["shape"], told["times"]["n"]) == ([1, 3, 64, 32], 100)
+    assert "baseline fixed.onnx alone, 1x3x64x32: p50" in done.stdout
+    with pytest.raises(ModelError, match=r"tensor\(double\)"):
+        time_alone(save("double.onnx", TensorProto.DOUBLE, [1, 3, 8, 8]), 100, 1)
+    (tmp_path / "broken.onnx").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="does not run alone"):
+        time_alone(tmp_path / "broken.onnx", 100, 1)
 
 
 def test_every_step_and_the_whole_way_are_told(edge_all, tmp_path):
@@ -160,10 +289,17 @@ def test_every_step_and_the_whole_way_are_told(edge_all, tmp_path):
     assert told["end_to_end"]["fields_per_s"] > 0
     assert told["end_to_end"]["n"] >= 100
     names = [s["name"] for s in told["steps"]]
-    assert names == ["grab", "gate", "detect", "track", "crop", "classify", "portray", "wait", "record"]
+    assert names == list(STEPS)
     assert all(0 <= s["p50_ms"] <= s["p95_ms"] <= s["p99_ms"] and s["n"] >= 100 for s in told["steps"])
     assert "end to end" in done.stdout
-    assert len(told["ways"][0]["models"]) == 2
+    way = told["ways"][0]
+    assert len(way["models"]) == 2
+    assert way["record_queue"]["deepest"] >= 1
+    assert 20 < way["peak_mib"] < 2000
+    assert {"threads", "engine asked", "precision asked"} <= set(told["machine"])
+    p50 = {s["name"]: s["p50_ms"] for s in told["steps"]}
+    assert way["beside_networks"]["p50_ms"] < sum(p50.values())
+    assert way["beside_networks"]["p50_ms"] >= p50["gate"]
 
 
 SHORT = ("--size", "320x240", "--cells", "1", "--no-cold-start", "--runs", "100")
@@ -175,6 +311,9 @@ SHORT = ("--size", "320x240", "--cells", "1", "--no-cold-start", "--runs", "100"
         (("--size", "big"), "'big' is no size"),
         (("--size", "10x10"), "is no size"),
         (("--models", "/nowhere"), "does not exist"),
+        (("--cells", "200", "--size", "640x360"), "do not fit"),
+        (("--camera", "sin:"), "did you mean sim:"),
+        (("--camera", "sim:?fields=2&defocus=3", *SHORT), "gave no good field"),
         (("--compare", "a", "b"), "names no engine"),
         (("--baseline", "/nowhere.onnx", *SHORT), "there is no file"),
     ],

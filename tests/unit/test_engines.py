@@ -230,3 +230,48 @@ def test_the_contract_is_in_every_shipped_file():
     for path in models_folder().glob("*/*.onnx"):
         task = "detector" if path.parent.name == "detector" else "classifier"
         assert METADATA_KEY in read_model_file(path, task).metadata
+
+
+class TestTensorRtForASession:
+    """With an engine of ONNX Runtime in TensorRT's place: this machine may have none."""
+
+    @pytest.fixture(autouse=True)
+    def tensorrt_in_name(self, monkeypatch, tmp_path):
+        from edge_all.engines.tensorrt import availability
+        from edge_all.engines.tensorrt import engine as module
+
+        self.go, self.made = threading.Event(), []
+
+        def stand_in(path, task, *, precision, cache, max_batch, build_memory_mib, on_progress):  # noqa: ARG001
+            on_progress("building")
+            self.go.wait(10)
+            self.made.append((path.name, precision, max_batch, build_memory_mib))
+            return _Changed(load_file(path, task))
+
+        monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path))
+        monkeypatch.setattr(availability, "unavailable", lambda: None)
+        monkeypatch.setattr(module, "TensorRtEngine", stand_in)
+        yield
+        self.go.set()
+
+    def test_auto_begins_on_onnx_runtime_and_goes_over(self):
+        said = []
+        loaded = load_engine(DETECTOR, "detector", Wanted(max_batch=8, build_memory_mib=512, say=said.append))
+        assert loaded.engine.name.startswith("onnxruntime-cpu")
+        field = np.full((1, 96, 96, 3), 235, np.uint8)
+        loaded.engine.run(field)
+        assert self.made == []
+        self.go.set()
+        loaded.engine.wait(10)
+        loaded.engine.run(field)
+        assert loaded.engine.name == "changed"
+        assert self.made == [("int8-trt.onnx", "int8", 8, 512)]
+        assert said[0] == "building"
+        loaded.engine.close()
+
+    @pytest.mark.parametrize("wanted", [{"engine": "tensorrt"}, {"wait": True}])
+    def test_a_named_one_and_one_that_is_waited_for_are_there_at_once(self, wanted):
+        self.go.set()
+        loaded = load_engine(DETECTOR, "detector", Wanted(precision="fp16", **wanted))
+        assert loaded.engine.name == "changed"
+        assert self.made[0][:2] == ("fp16.onnx", "fp16")

@@ -188,3 +188,35 @@ def test_crop_rows_are_json_without_surprises(tmp_path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(RecordError, match="carries no row"):
         read_crop_row(path)
+
+
+def test_pictures_that_find_no_room_wait_and_are_left_out_at_the_end_only(tmp_path, monkeypatch):
+    from edge_all.record import record as module
+
+    written = module.write_files
+
+    def full(files):
+        if files:
+            raise OSError(28, "No space left on device")
+
+    with Record.open(tmp_path) as record:
+        session = record.begin_session(INFO)
+        record.write_cells(session, [(make_cell(1, Label.BLAST, 0.9), CROP)])
+        monkeypatch.setattr(module, "write_files", full)
+        with pytest.raises(RecordError, match="full"):
+            record.write_cells(session, [(make_cell(2, Label.BLAST, 0.9), CROP), (make_cell(3, Label.NORMAL), None)])
+        assert [c["cell"] for c in record.cells(session)] == [1]
+        monkeypatch.setattr(module, "write_files", written)
+        record.flush()  # there is room again
+        assert [c["cell"] for c in record.cells(session)] == [1, 2, 3]
+        monkeypatch.setattr(module, "write_files", full)
+        with pytest.raises(RecordError, match="full"):
+            record.write_cells(session, [(make_cell(4, Label.BLAST, 0.9), CROP), (make_cell(5, Label.NORMAL), None)])
+        with pytest.raises(RecordError, match="full"):
+            record.end_session(session, Counts(blasts=2, normals=2), "words", True)
+    with Record.open(tmp_path, create=False) as record:
+        assert record.session("last").result == "words"
+        cells = record.cells(session)
+        assert [c["cell"] for c in cells] == [1, 2, 3, 5]
+        assert all((tmp_path / c["crop"]).is_file() for c in cells if c["crop"])
+        assert not list(tmp_path.rglob("*.tmp"))

@@ -1,0 +1,38 @@
+"""Fields on disk, read one at a time, as a camera's driver hands over one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from edge_all.vocabulary import Image
+
+
+class StoredFields(Sequence[Image]):
+    """Each access reads its field anew: a process that measures itself holds no more than the product would."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = sorted(folder.glob("*.npy"))
+
+    @classmethod
+    def of(cls, fields: Sequence[Image], folder: Path) -> StoredFields:
+        """Writes fields, RGB uint8, into a folder."""
+        for index, image in enumerate(fields):
+            np.save(folder / f"{index:04d}.npy", image)
+        return cls(folder)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Image]: ...
+    def __getitem__(self, index: int | slice) -> Image | list[Image]:
+        if isinstance(index, slice):
+            return [np.load(file) for file in self._files[index]]
+        image: Image = np.load(self._files[index])
+        return image

@@ -1,0 +1,38 @@
+"""edge-all export-dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_all.cli.options import record_option
+
+
+@click.command("export-dataset")
+@click.argument("sessions", metavar="SESSION...", nargs=-1, required=True)
+@click.option("--out", metavar="DIR", required=True, help="A new folder.")
+@record_option
+def command(sessions: tuple[str, ...], out: str, record: str | None) -> int:
+    """Write the reviewed cells of sessions as a data set: CLASS/GROUP/image and labels.csv.
+
+    'edge-all data check' and 'edge-all train' read it. Sample ids become hashed groups; no name goes along.
+
+    \b
+    Example:
+      edge-all export-dataset 20260131-093000-ab12 20260131-101500-cd34 --out our_cells
+      edge-all data check our_cells
+    """
+    from edge_all.record.folder import record_folder
+    from edge_all.record.record import Record
+    from edge_all.review.dataset_export import export_dataset
+
+    with Record.open(record_folder(record), create=False) as opened:
+        done = export_dataset(opened, sessions, Path(out))
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(done.classes.items()))
+    click.echo(f"{counts} in {done.groups} group{'' if done.groups == 1 else 's'}. Written to {done.folder}")
+    if done.unidentified:
+        click.echo(f"{done.unidentified} reviewed as unidentified: left out, they have no class to learn")
+    if done.without_picture:
+        click.echo(f"{done.without_picture} left out: neither their crop nor their field was kept")
+    return 0

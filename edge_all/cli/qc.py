@@ -1,0 +1,134 @@
+"""edge-all qc."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from edge_all.cli.options import RESEARCH_USE, plain, record_option
+
+
+@click.command("qc")
+@click.option("--camera", "camera_uri", metavar="URI", help="Where the control smear is seen. Default: a drawn smear.")
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option(
+    "--name", metavar="NAME", help="The control smear's name: its runs make one trend. Default: simulator, or smear."
+)
+@click.option(
+    "--expect",
+    "expected",
+    multiple=True,
+    metavar="MEASURE=VALUE",
+    help="Known of the smear, such as blast_percent=20; may be repeated. Else the first runs say it.",
+)
+@click.option("--chart", metavar="FILE.svg", help="Write the trend as a Levey-Jennings chart here.")
+@click.option("--show", is_flag=True, help="Run nothing: list the runs so far.")
+@record_option
+def command(
+    camera_uri: str | None,
+    profile_name: str | None,
+    models: str | None,
+    name: str | None,
+    expected: tuple[str, ...],
+    chart: str | None,
+    show: bool,
+    record: str | None,
+) -> int:
+    """Run a control smear, compare with what is expected, keep the trend.
+
+    Exits 1 when the run is out of control. Reports show the last control before their session.
+
+    \b
+    Example:
+      edge-all qc
+      edge-all qc --camera v4l2:/dev/video0 --name slide-7 --expect blast_percent=18 --chart trend.svg
+      edge-all qc --show --name slide-7
+    """  # fmt: skip
+    from edge_all.errors import UsageError
+    from edge_all.record.pictures import write_file
+    from edge_all.review.control_runs import OUT, control_runs
+    from edge_all.review.control_slide import SIMULATED
+    from edge_all.review.levey_jennings import levey_jennings
+
+    targets = dict(_target(text) for text in expected)
+    if models is not None and not Path(models).is_dir():
+        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+    code = 0
+    if show:
+        wanted = name
+    else:
+        wanted = name or ("smear" if camera_uri else "simulator")
+        code = _run(camera_uri or SIMULATED, profile_name, models, wanted, targets, record) == OUT
+    runs = control_runs(wanted)
+    if show:
+        for run in runs:
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.time))
+            values = "  ".join(f"{k} {v:.4g}" for k, v in run.values.items())
+            click.echo(f"{when}  {plain(run.name)}  {run.verdict:<14}  {values}")
+        click.echo(f"{len(runs)} control runs. {RESEARCH_USE}")
+    if chart is not None:
+        names = {r.name for r in runs}
+        if len(names) > 1:
+            raise UsageError("a chart shows one control", f"give --name, one of {', '.join(map(plain, sorted(names)))}")
+        try:
+            write_file(Path(chart), levey_jennings(runs).encode())
+        except OSError as error:
+            raise UsageError(f"cannot write {chart} ({error.strerror})", "name another file") from error
+        click.echo(f"Written to {chart}")
+    return int(code)
+
+
+def _run(
+    camera_uri: str,
+    profile_name: str | None,
+    models: str | None,
+    name: str,
+    targets: dict[str, float],
+    record: str | None,
+) -> str:
+    from edge_all.cameras.opening import open_camera
+    from edge_all.cli.progress import ProgressPrinter
+    from edge_all.profile import load_profile
+    from edge_all.record.folder import record_folder
+    from edge_all.review.control_runs import MEASURES
+    from edge_all.review.control_slide import run_control
+
+    profile = load_profile(profile_name)
+    camera = open_camera(camera_uri)
+    click.echo(f"Control {plain(name)}, camera {plain(camera.uri)}, profile {profile.name}", err=True)
+    with ProgressPrinter(camera.frame_count, False) as progress:
+        run = run_control(
+            camera,
+            name,
+            record_folder(record),
+            profile,
+            expected=targets,
+            models=Path(models) if models else None,
+            on_progress=progress,
+        )
+    click.echo(f"Control       {plain(run.name)}, session {run.session}: {run.verdict}")
+    for measure, value in run.values.items():
+        limit = run.limits.get(measure)
+        against = "no limits yet" if limit is None else f"target {limit.target:.4g}, {limit.z(value):+.1f} SD"
+        click.echo(f"  {measure:<22}{value:<10.4g}{MEASURES[measure]:<14} {against}")
+    for reason in run.reasons:
+        click.echo(f"  {reason}")
+    click.echo(RESEARCH_USE)
+    return run.verdict
+
+
+def _target(text: str) -> tuple[str, float]:
+    from edge_all.errors import UsageError
+    from edge_all.review.control_runs import MEASURES
+
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if name not in MEASURES or not 0 <= number < 1e6:
+        raise UsageError(f"--expect {plain(text)} cannot be", f"write MEASURE=VALUE with {', '.join(MEASURES)}")
+    return name, number

@@ -1,0 +1,37 @@
+"""Morphology of cells in the record, measured from their kept crops when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge_all.cells.crops import PORTRAIT_SIDE
+from edge_all.cells.morphology import Morphology, measure_cell
+from edge_all.cells.segmentation import radius_of
+from edge_all.record.rows import CellRow
+from edge_all.vocabulary import Image
+
+
+def read_crop(path: Path) -> Image | None:
+    """A kept crop, RGB uint8; None where it is absent or damaged: a report goes on without it."""
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, cv2.error):
+        return None
+    return None if decoded is None else np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def recorded_morphology(folder: Path, cells: Iterable[CellRow]) -> dict[int, Morphology | None]:
+    """By cell number; None for a cell without a crop, with a damaged one, or in which no nucleus was found."""
+    measured: dict[int, Morphology | None] = {}
+    for cell in cells:
+        crop = read_crop(folder / str(cell["crop"])) if cell["crop"] else None
+        fits = crop is not None and crop.shape == (PORTRAIT_SIDE, PORTRAIT_SIDE, 3)
+        measured[int(cell["cell"])] = (
+            measure_cell(crop, radius_of(float(cell["size_um"]))) if fits and crop is not None else None
+        )
+    return measured

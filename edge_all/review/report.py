@@ -1,0 +1,39 @@
+"""The report of a session as bytes, in each format."""
+
+from __future__ import annotations
+
+from edge_all.errors import UsageError
+from edge_all.review.report_contents import ReportContents
+
+MEDIA_TYPES = {
+    "pdf": "application/pdf",
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "fhir": "application/fhir+json",
+}
+
+
+def render(contents: ReportContents, form: str) -> bytes:
+    """form: pdf, html, json, csv or fhir. Raises UsageError, and EdgeAllError where pdf's library is missing."""
+    if form == "pdf":
+        from edge_all.review.report_pdf import report_pdf
+
+        return report_pdf(contents)
+    if form == "html":
+        from edge_all.review.report_html import report_html
+
+        return report_html(contents).encode("utf-8", "backslashreplace")
+    if form == "json":
+        from edge_all.review.report_json import report_json
+
+        return report_json(contents).encode()
+    if form == "csv":
+        from edge_all.review.report_csv import report_csv
+
+        return report_csv(contents).encode("utf-8", "backslashreplace")
+    if form == "fhir":
+        from edge_all.review.report_fhir import report_fhir
+
+        return report_fhir(contents).encode()
+    raise UsageError(f"there is no report format '{form}'", f"take one of {', '.join(MEDIA_TYPES)}")

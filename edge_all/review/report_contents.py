@@ -1,0 +1,210 @@
+"""Everything a report says of a session, read from the record once; each format only sets it out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from edge_all.cells.morphology import Morphology
+from edge_all.engines.model_facts import ModelFacts, model_facts
+from edge_all.engines.shipped import models_folder
+from edge_all.record.record import Record
+from edge_all.record.rows import CellRow, FrameEntry, SessionRow
+from edge_all.record.verdicts import Approval, Verdict, all_verdicts, latest_verdicts, standing, standing_approval
+from edge_all.review.blast_description import BlastDescription, describe_blasts
+from edge_all.review.control_runs import ControlRun, last_control
+from edge_all.review.recorded_morphology import recorded_morphology
+from edge_all.review.reviewed_differential import ReviewedDifferential, reviewed_differential
+from edge_all.session.differential import result_words
+
+RESEARCH_USE = "Research use only, not a diagnosis."
+GALLERY_CELLS = 20
+MEASURED_BLASTS = 300
+"""Of more blasts, so many evenly chosen ones are measured for their description, at about 10 ms each."""
+_GAP_S = 2.0
+"""A camera is silent when the next frame takes longer than this, and ten times the usual."""
+
+
+@dataclass(frozen=True)
+class GalleryCell:
+    """One blast of the gallery."""
+
+    number: int
+    label: str
+    """The model's."""
+    verdict: str | None
+    reviewer: str | None
+    blast_probability: float
+    size_um: float
+    frame: str
+    frame_index: int
+    x_px: float
+    y_px: float
+    crop: Path | None
+    morphology: Morphology | None
+
+
+@dataclass(frozen=True)
+class CameraGap:
+    """No frame came for so long. after_frame: index of the last one before."""
+
+    after_frame: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How the fields were: frames by outcome, scale and where it came from, sharpness, gaps."""
+
+    skipped: tuple[tuple[str, int], ...]
+    """Reason and frames, the most frequent first."""
+    warned: tuple[tuple[str, int], ...]
+    scale_um_per_px: tuple[float, float, float] | None
+    """Least, median, most of the analysed fields."""
+    scale_sources: tuple[tuple[str, int], ...]
+    sharpness: tuple[float, float, float] | None
+    gaps: tuple[CameraGap, ...]
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """One session, as it stands at ``made`` (seconds since the epoch)."""
+
+    session: SessionRow
+    made: float
+    result: str
+    differential: ReviewedDifferential
+    description: BlastDescription
+    gallery: tuple[GalleryCell, ...]
+    blasts: int
+    """Cells that count as blasts; the gallery shows the most suspicious."""
+    quality: Quality
+    models: tuple[ModelFacts, ...]
+    engines: tuple[tuple[str, str, int], ...]
+    """Engine, sha256 of its model file, cells it judged: a session may go over to a better engine in its middle."""
+    reviewers: tuple[tuple[str, bool, int], ...]
+    """Name, proven, standing verdicts."""
+    approval: Approval | None
+    control: ControlRun | None
+
+    @property
+    def signed(self) -> bool:
+        """Approved, and not re-opened since."""
+        return self.approval is not None
+
+
+def read_report(
+    record: Record, session: str, *, models: Path | None = None, now: float | None = None
+) -> ReportContents:
+    """session: an id or "last". models: a folder to look for the model files in, before the shipped ones.
+
+    Raises RecordError.
+    """
+    row = record.session(session)
+    cells = record.cells(row.id)
+    verdicts = standing(all_verdicts(record, row.id))
+    latest = latest_verdicts(record, row.id)
+    blasts = _blasts(cells, latest)
+    shown_blasts, described = blasts[:GALLERY_CELLS], evenly_chosen(blasts, MEASURED_BLASTS)
+    measured = recorded_morphology(record.folder, {id(c): c for c in (*shown_blasts, *described)}.values())
+    folders = [f for f in (models, models_folder()) if f is not None]
+    return ReportContents(
+        session=row,
+        made=time.time() if now is None else now,
+        result=row.result or result_words(row.counts),
+        differential=reviewed_differential(cells, latest, verdicts),
+        description=describe_blasts(
+            [measured[int(c["cell"])] for c in described], left_out=len(blasts) - len(described)
+        ),
+        gallery=tuple(_gallery(record.folder, shown_blasts, latest, measured)),
+        blasts=len(blasts),
+        quality=_quality(record.frames(row.id), row),
+        models=tuple(model_facts(m, folders) for m in row.models),
+        engines=_engines(cells),
+        reviewers=_reviewers(verdicts),
+        approval=standing_approval(record, row.id),
+        control=last_control(before=row.begun),
+    )
+
+
+def _blasts(cells: Sequence[CellRow], latest: dict[int, Verdict]) -> list[CellRow]:
+    """Cells that count as blasts, the most suspicious first."""
+
+    def label(cell: CellRow) -> str:
+        verdict = latest.get(int(cell["cell"]))
+        return str(cell["label"]) if verdict is None else str(verdict.label)
+
+    found = [c for c in cells if label(c) == "blast"]
+    return sorted(found, key=lambda c: (-(c["blast_probability"] or 0.0), c["cell"]))
+
+
+def evenly_chosen(cells: Sequence[CellRow], most: int) -> list[CellRow]:
+    """All of them, or ``most`` at even distances: the same ones each time."""
+    if len(cells) <= most:
+        return list(cells)
+    return [cells[i * len(cells) // most] for i in range(most)]
+
+
+def _gallery(
+    folder: Path, blasts: Sequence[CellRow], latest: dict[int, Verdict], measured: dict[int, Morphology | None]
+) -> list[GalleryCell]:
+    cells = []
+    for c in blasts:
+        number = int(c["cell"])
+        verdict = latest.get(number)
+        cells.append(
+            GalleryCell(
+                number=number,
+                label=str(c["label"]),
+                verdict=None if verdict is None else verdict.label,
+                reviewer=None if verdict is None else verdict.reviewer,
+                blast_probability=float(c["blast_probability"] or 0.0),
+                size_um=float(c["size_um"]),
+                frame=str(c["frame"]),
+                frame_index=int(c["frame_index"]),
+                x_px=float(c["x_px"]),
+                y_px=float(c["y_px"]),
+                crop=folder / str(c["crop"]) if c["crop"] else None,
+                morphology=measured.get(number),
+            )
+        )
+    return cells
+
+
+def _engines(cells: Sequence[CellRow]) -> tuple[tuple[str, str, int], ...]:
+    counts = Counter((str(c["engine"]), str(c["model_sha256"])) for c in cells if c["engine"])
+    return tuple((engine, sha256, count) for (engine, sha256), count in counts.most_common())
+
+
+def _reviewers(verdicts: Sequence[Verdict]) -> tuple[tuple[str, bool, int], ...]:
+    counts = Counter((v.reviewer, v.proven) for v in verdicts)
+    return tuple((name, proven, count) for (name, proven), count in sorted(counts.items()))
+
+
+def _quality(frames: Sequence[FrameEntry], row: SessionRow) -> Quality:
+    analysed = [f for f in frames if f.status == "analysed"]
+    scales = [f.um_per_px for f in analysed if f.um_per_px is not None]
+    sharpness = [f.sharpness for f in analysed if f.sharpness is not None]
+    warned = Counter(reason for f in analysed for reason in f.reason.split(", ") if reason)
+    return Quality(
+        skipped=tuple(sorted(row.counts.skipped.items(), key=lambda i: (-i[1], i[0]))),
+        warned=tuple(warned.most_common()),
+        scale_um_per_px=(min(scales), median(scales), max(scales)) if scales else None,
+        scale_sources=tuple(Counter(f.scale_source or "not known" for f in analysed).most_common()),
+        sharpness=(min(sharpness), median(sharpness), max(sharpness)) if sharpness else None,
+        gaps=camera_gaps(frames),
+    )
+
+
+def camera_gaps(frames: Sequence[FrameEntry]) -> tuple[CameraGap, ...]:
+    """Waits between frames of over 2 s and over ten times the usual one, by the frames' times."""
+    waits = [(a.index, b.time - a.time) for a, b in pairwise(frames)]
+    if not waits:
+        return ()
+    usual = median(w for _, w in waits)
+    return tuple(CameraGap(index, wait) for index, wait in waits if wait > _GAP_S and wait > 10 * usual)

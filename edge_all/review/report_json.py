@@ -1,0 +1,78 @@
+"""A report as JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+from edge_all.review.report_contents import RESEARCH_USE, GalleryCell, ReportContents
+
+FORMAT = "edge-all report 1"
+
+
+def report_json(c: ReportContents) -> str:
+    """UTF-8 text; names as they were given (JSON has no markup to fall for), lone surrogates escaped."""
+    text = json.dumps(report_values(c), indent=1, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def report_values(c: ReportContents) -> dict[str, Any]:
+    """The report as plain values."""
+    s = c.session
+    return {
+        "format": FORMAT,
+        "research_use_only": True,
+        "notice": RESEARCH_USE,
+        "status": "final" if c.signed else "preliminary",
+        "made": iso_time(c.made),
+        "session": {
+            "id": s.id,
+            "sample": s.sample,
+            "operator": getattr(s, "operator", None),
+            "begun": iso_time(s.begun),
+            "ended": None if s.ended is None else iso_time(s.ended),
+            "interrupted": s.interrupted,
+            "camera": s.camera,
+            "profile": s.profile,
+            "engine": s.engine,
+            "program_version": s.version,
+            "thresholds": asdict(s.thresholds),
+            "result": c.result,
+            "counts": asdict(s.counts),
+        },
+        "differential": asdict(c.differential),
+        "blasts_by_measurement": asdict(c.description),
+        "quality": asdict(c.quality),
+        "models": [asdict(m) for m in c.models],
+        "engines": [{"engine": e, "sha256": sha256, "cells": n} for e, sha256, n in c.engines],
+        "reviewers": [{"name": n, "proven": p, "verdicts": v} for n, p, v in c.reviewers],
+        "signature": None if c.approval is None else {**asdict(c.approval), "time": iso_time(c.approval.time)},
+        "control": None if c.control is None else {**asdict(c.control), "time": iso_time(c.control.time)},
+        "blasts": c.blasts,
+        "gallery": [_cell(g) for g in c.gallery],
+    }
+
+
+def _cell(g: GalleryCell) -> dict[str, Any]:
+    return {
+        "cell": g.number,
+        "label": g.label,
+        "verdict": g.verdict,
+        "reviewer": g.reviewer,
+        "blast_probability": g.blast_probability,
+        "size_um": round(g.size_um, 2),
+        "frame": g.frame,
+        "frame_index": g.frame_index,
+        "x_px": round(g.x_px, 2),
+        "y_px": round(g.y_px, 2),
+        "crop": None if g.crop is None else g.crop.name,
+        "morphology": None if g.morphology is None else g.morphology.as_dict(),
+    }
+
+
+def iso_time(seconds: float) -> str:
+    """ISO 8601 to the second, with the local offset: 2026-01-31T09:30:00+01:00."""
+    text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
+    return f"{text[:-2]}:{text[-2:]}"

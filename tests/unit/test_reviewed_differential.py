@@ -1,0 +1,105 @@
+"""The differential before and after review, and the agreement of reviewers."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_all.record.verdicts import Verdict, standing
+from edge_all.review.reviewed_differential import agreements, cohens_kappa, differential, reviewed_differential
+
+
+def verdict(number, cell, label, reviewer="Ada", kind=None, undoes=None):
+    return Verdict(number, "s", cell, reviewer, False, label, kind, float(number), undoes)
+
+
+def cells(**counts):
+    labels = [label for label, count in counts.items() for _ in range(count)]
+    return [{"cell": i + 1, "label": label} for i, label in enumerate(labels)]
+
+
+def test_counts_percentages_and_intervals():
+    d = differential(["blast"] * 10 + ["normal"] * 180 + ["unidentified"] * 10 + ["smudge"] * 30)
+    blast = d.share("blast")
+    assert (d.leukocytes, blast.count, blast.percent) == (200, 10, 5.0)
+    assert (blast.low, blast.high) == pytest.approx((2.74, 8.96), abs=0.02)
+    assert (d.smudges, d.smudges_per_100) == (30, 15.0)
+    assert d.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (["normal"] * 200, ["no blast among 200 leukocytes still allows up to 1.9 %"]),
+        (["blast"] * 5 + ["normal"] * 60, ["only 65 leukocytes"]),
+        (["normal"] * 30, ["only 30 leukocytes", "still allows up to 11.4 %"]),
+        ([], ["only 0 leukocytes", "up to 100.0 %"]),
+    ],
+)
+def test_few_cells_are_warned_of(labels, says):
+    warnings = differential(labels).warnings
+    assert len(warnings) == len(says)
+    for warning, said in zip(warnings, says, strict=True):
+        assert said in warning
+
+
+def test_a_verdict_counts_and_the_models_label_stays():
+    rows = cells(blast=2, normal=3, unidentified=1, smudge=1)
+    given_ = [
+        verdict(1, 1, "normal", kind="lymphocyte"),
+        verdict(2, 6, "blast"),
+        verdict(3, 2, "not_a_cell"),
+        verdict(4, 7, "normal", kind="monocyte"),
+    ]
+    d = reviewed_differential(rows, {v.cell: v for v in given_}, given_)
+    assert [s.count for s in d.before.shares] == [2, 3, 1]
+    assert [s.count for s in d.after.shares] == [1, 5, 0]
+    assert (d.after.leukocytes, d.after.not_cells, d.after.smudges) == (6, 1, 0)
+    assert [(k.name, k.count) for k in d.after.kinds] == [("lymphocyte", 1), ("monocyte", 1), ("kind not named", 3)]
+    assert d.before.kinds == ()
+    assert (d.reviewed, d.changed, d.findings_open) == (4, 4, 0)
+
+
+def test_findings_without_a_verdict_are_said():
+    rows = cells(blast=2, unidentified=1, normal=1)
+    given_ = [verdict(1, 1, "blast")]
+    assert reviewed_differential(rows, {1: given_[0]}, given_).findings_open == 2
+
+
+def test_an_undone_verdict_does_not_count_and_an_undone_undoing_does():
+    rows = [verdict(1, 1, "blast"), verdict(2, 1, "normal"), verdict(3, 1, None, undoes=2)]
+    assert [v.id for v in standing(rows)] == [1]
+    assert [v.id for v in standing([*rows, verdict(4, 1, None, undoes=3)])] == [1, 2]
+
+
+def test_two_reviewers_are_both_kept_and_their_agreement_is_cohens_kappa():
+    # 20 and 15 alike, 5 and 10 not: the textbook's 0.4.
+    pairs = [("b", "b")] * 20 + [("b", "n")] * 5 + [("n", "b")] * 10 + [("n", "n")] * 15
+    assert cohens_kappa(pairs) == pytest.approx(0.4)
+    names = {"b": "blast", "n": "normal"}
+    rows = []
+    for i, (a, b) in enumerate(pairs):
+        rows += [verdict(2 * i, i, names[a], "Ada"), verdict(2 * i + 1, i, names[b], "Ben")]
+    rows.append(verdict(1000, 999, "blast", "Ada"))
+    (found,) = agreements(rows)
+    assert (found.first, found.second, found.cells, found.agreed) == ("Ada", "Ben", 50, 35)
+    assert found.kappa == pytest.approx(0.4)
+
+
+def test_a_reviewer_who_changed_their_mind_has_one_say_each_cell():
+    rows = [verdict(1, 1, "blast", "Ada"), verdict(2, 1, "normal", "Ben"), verdict(3, 1, "normal", "Ada")]
+    (found,) = agreements(rows)
+    assert (found.cells, found.agreed) == (1, 1)
+    assert found.kappa is None, "one label only: chance explains all"
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("bnu"), st.sampled_from("bnu")), min_size=1, max_size=60))
+def test_kappa_agrees_with_scikit_learn(pairs):
+    metrics = pytest.importorskip("sklearn.metrics")
+    own = cohens_kappa(pairs)
+    if own is None:
+        assert len({label for pair in pairs for label in pair}) == 1
+    else:
+        a, b = zip(*pairs, strict=True)
+        assert own == pytest.approx(metrics.cohen_kappa_score(a, b))
+        assert -1 <= own <= 1
