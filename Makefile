@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 PART ?= main
 
-.PHONY: install workstation demo test test-system lint format models scores clean
+.PHONY: install workstation demo test test-cuda test-system lint format models scores clean
 
 install: $(VENV)/.installed
 
@@ -34,7 +34,11 @@ test: workstation
 	$(BIN)/python -m pytest
 
 test-system: workstation
-	$(BIN)/python -m pytest tests/system --timeout=900
+	$(BIN)/python -m pytest tests/system --timeout=1500
+
+# The buffer code with a real pycuda, built here, on a stub of the CUDA driver: three minutes, most of it compiling.
+test-cuda: workstation
+	$(BIN)/python -m pytest tests/system/test_buffers_with_pycuda.py --timeout=1500
 
 lint: install
 	$(BIN)/ruff check .

@@ -41,13 +41,15 @@ def command() -> None:
 )
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="Whose max_batch and build_memory_mib are taken.")
 def build(models: str | None, precision: str | None, profile_name: str | None) -> int:
-    """Build the engines that are not there yet, and check that they run.
+    """Build the engines that are not there yet, and check that they give the model's stored answers.
 
     \b
     Example:
       edge-all engine build --profile jetson-orin-nano
     """
+    from edge_all.engines.model_file import read_model_file
     from edge_all.engines.precision import file_for, precisions_of
+    from edge_all.engines.self_check import self_check
     from edge_all.engines.shipped import models_folder
     from edge_all.engines.tensorrt.availability import unavailable
     from edge_all.engines.tensorrt.cache import EngineCache
@@ -76,8 +78,12 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
             build_memory_mib=profile.build_memory_mib or None,
             on_progress=partial(_say, task),
         )
-        click.echo(f"{task}: {engine.name} is ready")
-        engine.close()
+        try:
+            difference = self_check(engine, read_model_file(found[1], task).metadata)
+        finally:
+            engine.close()
+        differs = "" if difference is None else f", {difference:.2g} at most from the model's stored answers"
+        click.echo(f"{task}: {engine.name} is ready{differs}")
     return 0
 
 

@@ -101,6 +101,18 @@ def test_an_interrupt_ends_the_child(tmp_path):
         os.kill(pids[0], 0)
 
 
+def test_ctrl_c_at_the_terminal_does_not_reach_the_child(tmp_path):
+    """The program ends a session cleanly at the first; a builder that died of it would be reported as a fault."""
+    _, said = run(
+        tmp_path,
+        """
+        print(json.dumps({"progress": str(os.getpgrp())}), flush=True)
+        open(asked["plan"], "wb").write(b"plan")
+        """,
+    )
+    assert int(said[0]) != os.getpgrp()
+
+
 FAKE = """
 import os, sys, time, types
 __version__ = "10.3.0"

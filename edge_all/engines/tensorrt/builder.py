@@ -30,7 +30,15 @@ def build_in_process(
     ModelError, EngineUnavailableError; whatever happens to that process, this one goes on."""
     last: dict[str, Any] = {}
     with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(process, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+        # A session of its own: Ctrl-C at the terminal ends the program cleanly, and that ends the build.
+        child = subprocess.Popen(
+            process,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
         try:
             assert child.stdin is not None
             assert child.stdout is not None
