@@ -53,7 +53,8 @@ def tree(emulated, tmp_path_factory):  # noqa: ARG001
     certificates = Path("/etc/ssl/certs/ca-certificates.crt")
     shutil.copy(certificates, folder / "etc/ssl/certs/ca-certificates.crt")
     mounted = []
-    for name in ("proc", "dev"):
+    # ONNX Runtime counts the processors in /sys when it is loaded, and aborts where it finds none.
+    for name in ("proc", "sys", "dev"):
         sh("mount", "--rbind", f"/{name}", folder / name)
         sh("mount", "--make-rslave", folder / name)
         mounted.append(folder / name)
@@ -64,7 +65,8 @@ def tree(emulated, tmp_path_factory):  # noqa: ARG001
 
 
 def inside(tree, *command, **more):
-    environment = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "HTTP", "http"))}
+    kept = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+    environment = {k: v for k, v in os.environ.items() if k in kept}
     environment |= {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
     return sh("chroot", tree, *command, env=environment, **more)
 
