@@ -68,6 +68,10 @@ def command(
 
     if runs < LEAST_RUNS:
         raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+    if baseline is not None and not Path(baseline).is_file():
+        raise UsageError(f"there is no file {baseline}", "name an ONNX file with --baseline")
+    if json_file not in (None, "-") and not Path(str(json_file)).parent.is_dir():
+        raise UsageError(f"there is no folder for {json_file}", "name another file for --json")
     folder = _models_folder(models)
     profile = with_engine(load_profile(profile_name), engine, precision, threads)
     told = machine() | {"engine asked": profile.engine, "precision asked": profile.precision}

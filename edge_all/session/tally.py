@@ -7,6 +7,10 @@ from collections import Counter
 from edge_all.session.analysis import FieldResult
 from edge_all.vocabulary import Cell, Counts, Label, Unreadable
 
+_CODED = (None, *Label)
+_KEPT_FINDINGS = 500
+"""The record has all of them; a sharper view may turn some of these into normal cells, hardly all."""
+
 
 class Tally:
     """Each cell counts once, with its latest label."""
@@ -16,7 +20,8 @@ class Tally:
         self._fields = 0
         self._skipped: Counter[str] = Counter()
         self._warned: Counter[str] = Counter()
-        self._labels: dict[int, Label] = {}
+        self._labels = bytearray(1)
+        """Code of each cell's latest label, by its number; a byte a cell, for sessions that last a day."""
         self._by_label: Counter[Label] = Counter()
         self._findings: dict[int, Cell] = {}
 
@@ -33,14 +38,17 @@ class Tally:
         if result.field is not None:
             self._warned.update(result.field.quality.reasons)
         for cell in result.cells:
-            before = self._labels.get(cell.number)
-            if before is not None:
-                self._by_label[before] -= 1
-            self._labels[cell.number] = cell.label
+            if cell.number >= len(self._labels):
+                self._labels.extend(bytes(cell.number + 1 - len(self._labels)))
+            if before := self._labels[cell.number]:
+                self._by_label[_CODED[before]] -= 1
+            self._labels[cell.number] = _CODED.index(cell.label)
             self._by_label[cell.label] += 1
             self._findings.pop(cell.number, None)
             if cell.is_finding:
                 self._findings[cell.number] = cell
+        if len(self._findings) > 2 * _KEPT_FINDINGS:
+            self._findings = {c.number: c for c in self.most_suspicious(_KEPT_FINDINGS)}
 
     def add_dropped(self, count: int) -> None:
         """Frames that a live camera had to drop."""

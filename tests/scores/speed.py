@@ -9,7 +9,7 @@ import sys
 from tests.scores.board import Row
 
 _MEASURE = """
-import json, resource, sys, tempfile, time
+import json, sys, tempfile, time
 from pathlib import Path
 import numpy as np
 from edge_all.cameras.simulator import SimulatedMicroscope
@@ -52,7 +52,8 @@ def run(n):
 
 run(12)
 rates = [run(60) for _ in range(rounds)]
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+from edge_all.bench.memory import peak_mib
+peak = peak_mib()
 print(json.dumps({"rates": [r[0] for r in rates], "cells": rates[0][1], "peak_mib": peak}))
 """
 

@@ -315,6 +315,7 @@ SHORT = ("--size", "320x240", "--cells", "1", "--no-cold-start", "--runs", "100"
         (("--camera", "sin:"), "did you mean sim:"),
         (("--camera", "sim:?fields=2&defocus=3", *SHORT), "gave no good field"),
         (("--compare", "a", "b"), "names no engine"),
+        (("--json", "/nowhere/x.json"), "there is no folder for /nowhere/x.json"),
         (("--baseline", "/nowhere.onnx", *SHORT), "there is no file"),
     ],
 )
