@@ -1,5 +1,6 @@
 """The engine cache: what it gives back is what was put there, or nothing. Plans are plain bytes here."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -246,10 +247,40 @@ def test_a_builder_that_is_killed_lets_go(cache, tmp_path):
     os.kill(first.pid, signal.SIGKILL)
     first.join()
     assert list(cache.folder.glob(".*-plan")), "the kill came too late to mean anything"
+    # And as if it had been killed while it wrote the file itself.
+    (cache.folder / f".writing-{cache.path_of(KEY).name}-x7k2").write_bytes(PLAN[:50])
     assert cache.load(KEY) is None
     assert get(cache, Builder(log)) == PLAN
     assert cache.load(KEY) == PLAN
     assert not list(cache.folder.glob(".*"))
+
+
+def test_a_lock_file_that_was_replaced_while_one_waited_counts_for_nothing(cache, tmp_path):
+    """'clear' removed it, and somebody builds under the new one: two would build at once."""
+    log, told, lock = tmp_path / "log", tmp_path / "told", cache.path_of(KEY).with_suffix(".lock")
+    cache.folder.mkdir()
+    first = os.open(lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(first, fcntl.LOCK_EX)
+
+    def wait_and_get():
+        stored_or_built(cache, KEY, REQUEST, "tensorrt", "m", told.write_text, Builder(log))
+
+    waiting = multiprocessing.get_context("fork").Process(target=wait_and_get)
+    waiting.start()
+    while not told.exists():
+        time.sleep(0.01)
+    lock.unlink()
+    second = os.open(lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(second, fcntl.LOCK_EX)
+    # The child, forked here, holds a copy of the first handle: unlocked, not only closed.
+    fcntl.flock(first, fcntl.LOCK_UN)
+    os.close(first)
+    time.sleep(1.0)
+    assert not log.exists(), "it built under a lock that is none"
+    os.close(second)
+    waiting.join(30)
+    assert waiting.exitcode == 0
+    assert len(builds(log)) == 1
 
 
 def test_clear_leaves_what_is_being_built(cache):

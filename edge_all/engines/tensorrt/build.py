@@ -61,7 +61,7 @@ def build_plan(api: Api, request: BuildRequest, say: Callable[[str], None]) -> b
         limit = f" within {request.memory_mib} MiB" if request.memory_mib is not None else ""
         raise EngineUnavailableError(
             f"{api.name} finds no way to run {request.model}{limit} ({_reasons(log.errors)})",
-            "raise build_memory_mib in the profile, or take another --precision",
+            "check the driver (nvidia-smi), raise build_memory_mib in the profile, or take another --precision",
         )
     if request.timings is not None and (timings := api.timing_cache(config)):
         _write_timings(request.timings, timings)
