@@ -10,15 +10,17 @@ from edge_all.vocabulary import Image
 _JPEG_QUALITY = 92
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Under a temporary name, to disk, then renamed: a power cut leaves no half picture under the final name."""
+def write_file(path: Path, data: bytes, *, synced: bool = True) -> None:
+    """Under a temporary name, to disk, then renamed: a power cut leaves no half picture under the final name. Not
+    synced: some are lost by one, and an SD card is spared."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
