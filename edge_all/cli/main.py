@@ -19,6 +19,8 @@ _COMMANDS = {
     "bench": ("edge_all.cli.bench", "Measure every step, and the whole way, on this machine."),
     "sessions": ("edge_all.cli.sessions", "List the sessions of a record."),
     "cells": ("edge_all.cli.cells", "Print one row for each counted cell of a session."),
+    "review": ("edge_all.cli.review", "Serve pages to review recorded sessions."),
+    "users": ("edge_all.cli.users", "Manage who may log in to the pages."),
     "show": ("edge_all.cli.show", "Show one session, with a contact sheet of its findings."),
 }
 

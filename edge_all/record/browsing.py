@@ -117,9 +117,24 @@ def kept_views(record: Record, session: str, number: int, most: int = 6) -> list
     return views[:most]
 
 
-def last_frame_reasons(record: Record, session: str) -> dict[str, int]:
-    """Frames that were not analysed, by reason."""
+def kept_frames(record: Record, session: str) -> set[int]:
+    """Indices of the frames whose picture was kept."""
+    return {int(r[0]) for r in record.rows("SELECT frame_index FROM picture WHERE session = ?", (session,))}
+
+
+def picture_path(record: Record, name: str) -> Path:
+    """A picture by the name that its row holds. Raises NotRecordedError for a name that leads out of the folder: such
+    a record was tampered with."""
+    path = (record.folder / name).resolve()
+    if not path.is_relative_to(record.folder.resolve()) or not path.is_file():
+        raise NotRecordedError("that picture is not in the record", "it was deleted, or the folder is damaged")
+    return path
+
+
+def frame_size(record: Record, session: str, frame_index: int) -> tuple[int, int] | None:
+    """Width and height in pixels; None for a frame that could not be read."""
     rows = record.rows(
-        "SELECT reason, COUNT(*) FROM frame WHERE session = ? AND status <> 'analysed' GROUP BY reason", (session,)
+        "SELECT width_px, height_px FROM frame WHERE session = ? AND frame_index = ? AND width_px IS NOT NULL",
+        (session, frame_index),
     )
-    return {str(reason): int(count) for reason, count in rows}
+    return (int(rows[0][0]), int(rows[0][1])) if rows else None

@@ -29,7 +29,7 @@ def draw_mark(image: npt.NDArray[np.uint8], label: str, x: int, y: int, r: int =
 
 
 def draw_outline(image: npt.NDArray[np.uint8], label: str, x: int, y: int, r: int, line: int = 2) -> None:
-    """Around a cell of radius r, into a BGR image: a ring with its label's mark at the upper left; a blast's is double."""
+    """A ring around a cell of radius r, its mark at the upper left; a blast's ring is double. Into a BGR image."""
     colour = COLOURS[label]
     cv2.circle(image, (x, y), r, (255, 255, 255), line + 2, cv2.LINE_AA)
     cv2.circle(image, (x, y), r, colour, line, cv2.LINE_AA)

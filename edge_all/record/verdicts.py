@@ -155,6 +155,12 @@ def standing_approval(record: Record, session: str) -> Approval | None:
     return given[-1] if given and given[-1].action == "approve" else None
 
 
+def approved_sessions(record: Record) -> set[str]:
+    """Ids of the sessions whose approval stands."""
+    rows = record.rows("SELECT session, action FROM approval ORDER BY id", ())
+    return {str(session) for session, action in dict(rows).items() if action == "approve"}
+
+
 def approve(record: Record, session: str, reviewer: Reviewer, note: str | None = None) -> None:
     """Lock a session: no verdict is added until it is re-opened. Raises ReviewError (approved already, running)."""
     with record.transaction() as database:

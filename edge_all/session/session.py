@@ -102,9 +102,7 @@ class Session:
             models or models_folder(), self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
         )
         self._times = times
-        self._analysis = Analysis(
-            self._profile, self._models, scale, camera.independent_fields, times, keep_all_crops
-        )
+        self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields, times, keep_all_crops)
         self._commands = commands if commands is not None else CommandQueue()
         self._paused = False
         try:
@@ -150,6 +148,11 @@ class Session:
     def paused(self) -> bool:
         """No field is analysed until Resume."""
         return self._paused
+
+    @property
+    def stopping(self) -> bool:
+        """Its last frame is in work, or it has ended."""
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """End after the frame in work; may be called from any thread or a signal handler."""

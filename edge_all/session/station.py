@@ -23,13 +23,16 @@ class StationState:
     sample: str | None = None
     error: str | None = None
     """Why the last session ended early or could not begin."""
+    engine: str = ""
+    """What judges, of the session made last."""
 
 
 class Station:
     """Obeys Start where no session runs; all other commands are the running session's."""
 
-    def __init__(self, run_session: Callable[[Start, Callable[[Session], None]], Summary]) -> None:
-        """run_session: makes and runs one session to its end, and hands it over as soon as it is made."""
+    def __init__(self, camera: str, run_session: Callable[[Start, Callable[[Session], None]], Summary]) -> None:
+        """camera: its URI. run_session: makes and runs one session to its end, and hands it over once it is made."""
+        self.camera = camera
         self._run_session = run_session
         self.commands = CommandQueue()
         self._closed = threading.Event()
@@ -44,7 +47,7 @@ class Station:
             state, session = self._state, self._session
         if session is None:
             return state
-        phase = state.phase if state.phase == "stopping" else ("paused" if session.paused else state.phase)
+        phase = "stopping" if session.stopping else "paused" if session.paused else state.phase
         return replace(state, phase=phase, session_id=session.id or None)
 
     def close(self) -> None:
@@ -63,7 +66,7 @@ class Station:
                 self._one(starts[0])
 
     def _one(self, start: Start) -> None:
-        self._set(StationState("starting", None, start.sample))
+        self._set(StationState("starting", None, start.sample, engine=self.state.engine))
         error: str | None = None
         ended: str | None = None
         try:
@@ -74,12 +77,12 @@ class Station:
         finally:
             with self._lock:
                 self._session = None
-            self._set(StationState("idle", ended, start.sample, error))
+            self._set(StationState("idle", ended, start.sample, error, self.state.engine))
 
     def _made(self, session: Session) -> None:
         with self._lock:
             self._session = session
-            self._state = replace(self._state, phase="running")
+            self._state = replace(self._state, phase="running", engine=session.engines_in_words)
         if self._closed.is_set():
             session.stop()
 
