@@ -18,12 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge_all.errors import EdgeAllError
 from edge_all.review.catalogue import text
 from edge_all.review.context import ReviewContext
+from edge_all.review.visitors import Visitor
 
 _log = logging.getLogger("edge_all.review")
 _MOST_BODY = 64 << 10
 _OPEN_TO_ALL = ("/login", "/static/")
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     # no-referrer would make browsers send "Origin: null" with our own forms.
     "Referrer-Policy": "same-origin",
@@ -67,29 +68,10 @@ class Guard:
 
         refusal = self._refuse(scope, headers)
         if refusal is None:
-            try:
-                visitor = self._context.visitors.find(_cookie_of(headers, self._context.cookie))
-                if visitor is None:
-                    visitor = self._context.visitors.welcome()
-                    new_cookie = visitor.token
-                self._context.admit(visitor)
-            except EdgeAllError as error:
-                refusal = PlainTextResponse(str(error), 503)
-        if refusal is None:
-            scope["edge_all.visitor"] = visitor
-            scope["edge_all.form"] = {}
-            if scope["method"] not in ("GET", "HEAD"):
-                form = await _read_form(Request(scope, receive))
-                given = headers.get("x-csrf-token") or (form or {}).get("csrf")
-                if form is None:
-                    refusal = PlainTextResponse(text("refusal.body"), 413)
-                elif not isinstance(given, str) or not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
-                    refusal = PlainTextResponse(text("refusal.token"), 403)
-                else:
-                    scope["edge_all.form"] = form
-        if refusal is None and visitor.rank < 0 and not scope["path"].startswith(_OPEN_TO_ALL):
-            wants_page = "text/html" in headers.get("accept", "") and scope["method"] == "GET"
-            refusal = RedirectResponse("/login", 303) if wants_page else PlainTextResponse(text("refusal.login"), 401)
+            known = self._context.visitors.find(_cookie_of(headers, self._context.cookie))
+            visitor = known or self._context.visitors.welcome()
+            new_cookie = "" if known else visitor.token
+            refusal = await self._admit(scope, headers, receive, visitor)
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
@@ -101,6 +83,28 @@ class Guard:
             if begun:
                 raise
             await PlainTextResponse(text("status.500"), 500)(scope, receive, send_guarded)
+
+    async def _admit(self, scope: Scope, headers: Headers, receive: Receive, visitor: Visitor) -> Response | None:
+        """Put visitor and form into the scope; a refusal where the token is wrong or a login is needed."""
+        try:
+            self._context.admit(visitor)
+        except EdgeAllError as error:
+            return PlainTextResponse(str(error), 503)
+        scope["edge_all.visitor"] = visitor
+        scope["edge_all.form"] = {}
+        if scope["method"] not in ("GET", "HEAD"):
+            form = await _read_form(Request(scope, receive))
+            if form is None:
+                return PlainTextResponse(text("refusal.body"), 413)
+            given = headers.get("x-csrf-token") or form.get("csrf")
+            if not isinstance(given, str) or not hmac.compare_digest(_bytes(given), visitor.csrf.encode()):
+                return PlainTextResponse(text("refusal.token"), 403)
+            scope["edge_all.form"] = form
+        if visitor.rank >= 0 or scope["path"].startswith(_OPEN_TO_ALL):
+            return None
+        if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
+            return RedirectResponse("/login", 303)
+        return PlainTextResponse(text("refusal.login"), 401)
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
@@ -163,3 +167,7 @@ async def _read_form(request: Request) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return {}
     return {}
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -24,12 +24,15 @@ _PATCHES_A_SIDE = 5
 _STEPS = 13
 _BATCH = 32
 _SHOWN_PX = 320
+_SURE = 1e-6
+_FAINT = 0.25
+"""Changes of the log-odds are not made to look stronger than this."""
 
 
 @dataclass(frozen=True, eq=False)
 class Saliency:
-    """change: float32 side x side, blast probability of the whole crop less that with the place covered, -1 to 1; where
-    it is positive, what is seen there speaks for a blast."""
+    """change: float32 side x side, log-odds of a blast in the whole crop less those with the place covered; where it is
+    positive, what is seen there speaks for a blast. Log-odds still tell where probabilities are near 0 or 1."""
 
     crop: Image
     change: npt.NDArray[np.float32]
@@ -55,12 +58,16 @@ def occlusion(engine: Engine, crop: Image) -> Saliency:
     found = [
         np.asarray(engine.run(inputs[i : i + _BATCH])[0], np.float32).reshape(-1) for i in range(0, len(inputs), _BATCH)
     ]
-    probability = np.concatenate(found)
+    probability = np.concatenate(found).astype(np.float64)
+    bounded = np.clip(probability, _SURE, 1 - _SURE)
+    odds = np.log(bounded / (1 - bounded))
     total, count = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
-    for value, (y, x) in zip(probability[1:], places, strict=True):
-        total[y : y + patch, x : x + patch] += probability[0] - value
+    for value, (y, x) in zip(odds[1:], places, strict=True):
+        total[y : y + patch, x : x + patch] += odds[0] - value
         count[y : y + patch, x : x + patch] += 1
-    return Saliency(crop, total / np.maximum(count, 1), float(probability[0]), engine.identity.sha256)
+    return Saliency(
+        crop, np.asarray(total / np.maximum(count, 1), np.float32), float(probability[0]), engine.identity.sha256
+    )
 
 
 def classifier_input(view: KeptView, row: CellRow, engine: Engine) -> Image:
@@ -78,12 +85,13 @@ def classifier_input(view: KeptView, row: CellRow, engine: Engine) -> Image:
 
 def saliency_png(saliency: Saliency) -> bytes:
     """PNG 320 px wide: the crop in grey, orange where it speaks for a blast, blue where against; as strong as it is."""
-    strength = cv2.resize(saliency.change, (_SHOWN_PX, _SHOWN_PX), interpolation=cv2.INTER_LINEAR)[..., None]
+    strength = cv2.resize(saliency.change, (_SHOWN_PX, _SHOWN_PX), interpolation=cv2.INTER_LINEAR)
+    strength = cv2.GaussianBlur(strength, (0, 0), _SHOWN_PX / 40)[..., None]  # the grid of places is no finding
     crop = cv2.resize(saliency.crop, (_SHOWN_PX, _SHOWN_PX), interpolation=cv2.INTER_CUBIC)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None].repeat(3, 2)
     # Red, green, blue: two hues that every colour vision tells apart.
-    colour = np.where(strength > 0, np.float32((230, 120, 0)), np.float32((0, 90, 200)))
-    weight = 0.75 * np.clip(np.abs(strength) / max(0.05, float(np.abs(strength).max())), 0, 1)
+    colour = np.where(strength > 0, np.array((230.0, 120.0, 0.0)), np.array((0.0, 90.0, 200.0)))
+    weight = 0.75 * np.clip(np.abs(strength) / max(_FAINT, float(np.abs(strength).max())), 0, 1)
     mixed = (grey * (1 - weight) + colour * weight).astype(np.uint8)
     return bytes(cv2.imencode(".png", mixed[..., ::-1])[1].tobytes())
 

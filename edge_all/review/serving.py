@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
 from edge_all.errors import EdgeAllError, UsageError
@@ -171,7 +171,7 @@ def _listen(address: Address) -> socket.socket:
     return listening
 
 
-def _uvicorn():  # type: ignore[no-untyped-def]
+def _uvicorn() -> ModuleType:
     try:
         import jinja2  # noqa: F401
         import starlette  # noqa: F401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -72,7 +73,7 @@ def gallery_page(request: Request) -> Response:
     start = _start(request.query_params.get("from", "0"))
     cards = cards_of(record, session.id, numbers[start : start + CARDS_A_PAGE], verdicts)
     following = start + CARDS_A_PAGE if start + CARDS_A_PAGE < len(numbers) else None
-    values = {"session": session, "cards": cards, "choice": choice, "following": following}
+    values: dict[str, Any] = {"session": session, "cards": cards, "choice": choice, "following": following}
     if request.query_params.get("part") == "1":
         return render(request, "cards.html", **values)
     return render(
@@ -87,7 +88,7 @@ def gallery_page(request: Request) -> Response:
 
 def session_values(
     record: Record, session: str, cells: list[CellLabel], verdicts: dict[int, Verdict]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What the head of each of a session's pages shows."""
     approval = standing_approval(record, session)
     return {

@@ -93,7 +93,7 @@ def _state(request: Request) -> dict[str, Any]:
     assert context.station is not None
     station = context.station.state
     live = context.live.counts() if context.live is not None else None
-    if live is not None and station.session_id not in (None, live.session_id):
+    if live is not None and station.session_id != live.session_id:
         live = None
     if live is None:
         counted = Differential({}, {})
@@ -116,7 +116,7 @@ def _state(request: Request) -> dict[str, Any]:
         "gate_good": live is not None and works and live.gate in ("", "same field"),
         "camera": text(f"live.camera_{camera}", seconds=f"{live.age_s:.0f}" if live is not None else ""),
         "camera_name": shown(context.station.camera),
-        "engine": shown(station.engine, 120) or text("live.no_engine"),
+        "engine": shown(station.engine.partition(" (")[0].removeprefix("engine "), 120) or text("live.no_engine"),
         "rate": text("live.rate", rate=f"{live.fields_per_s:.1f}") if live is not None and works else "",
         "fields": live.counts.fields if live is not None else 0,
         "leukocytes": counted.leukocytes,

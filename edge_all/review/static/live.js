@@ -68,10 +68,11 @@ document.addEventListener("submit", async (event) => {
   if (sample && form.contains(sample)) sample.value = "";
 });
 
-// A stream that broke is asked for again; one that nobody sees is let go.
-picture.addEventListener("error", () => setTimeout(() => { if (!document.hidden) picture.src = `/live/picture.mjpg?${Date.now()}`; }, 2000));
-document.addEventListener("visibilitychange", () => {
-  picture.src = document.hidden ? "/static/icon.svg" : `/live/picture.mjpg?${Date.now()}`;
-});
+// The stream never ends: begun after loading, it does not keep the page from being loaded. One that broke is asked for
+// again; one that nobody sees is let go.
+const stream = () => { picture.src = document.hidden ? "/static/icon.svg" : `${picture.dataset.stream}?${Date.now()}`; };
+picture.addEventListener("error", () => setTimeout(stream, 2000));
+document.addEventListener("visibilitychange", stream);
+addEventListener("load", stream);
 
 look();

@@ -38,6 +38,7 @@ function show(cells) {
     card.dataset.said = said ? said.label : "";
     const place = card.querySelector(".verdict");
     place.replaceChildren();
+    place.classList.toggle("differs", Boolean(said) && said.label !== card.dataset.model);
     if (said) {
       const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
       svg.setAttribute("class", `mark ${said.label}`);
