@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_all.errors import RecordError
+from edge_all.errors import NotRecordedError, RecordError
 from edge_all.record.crop_file import encode_crop
 from edge_all.record.pictures import encode_field, write_file
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionInfo, SessionRow
@@ -284,7 +284,7 @@ class Record:
                 "SELECT file FROM picture WHERE session = ? AND frame_index = ?", (session, frame_index)
             ).fetchone()
         if row is None:
-            raise RecordError(
+            raise NotRecordedError(
                 f"no picture of frame {frame_index} was kept in session {session}",
                 "pictures are kept of fields with findings; 'edge-all show' lists them",
             )

@@ -24,7 +24,7 @@ _STATIC = Path(__file__).parent / "static"
 
 def make_app(context: ReviewContext) -> Starlette:
     """Every route, behind the guard."""
-    session, one_cell = "/sessions/{session}", "/sessions/{session}/cells/{cell:int}"
+    session, one_cell = "/sessions/{session}", "/sessions/{session}/cells/{cell}"
     routes = [
         Route("/", live.first_page),
         Route("/live", live.live_page),
@@ -47,10 +47,10 @@ def make_app(context: ReviewContext) -> Starlette:
         Route(f"{session}/reopen", summary.post_reopen, methods=["POST"]),
         Route(f"{session}/delete", sessions.delete_session, methods=["POST"]),
         Route(f"{session}/report/{{form}}", summary.report_file),
-        Route(f"{session}/fields/{{frame:int}}", pictures.field_picture),
+        Route(f"{session}/fields/{{frame}}", pictures.field_picture),
         Route(one_cell, cell.cell_page),
         Route(f"{one_cell}/crop", pictures.crop_picture),
-        Route(f"{one_cell}/views/{{frame:int}}", pictures.view_picture),
+        Route(f"{one_cell}/views/{{frame}}", pictures.view_picture),
         Route(f"{one_cell}/saliency", pictures.saliency_picture),
         Route(f"{one_cell}/morphology", cell.morphology_part),
         Route(f"{one_cell}/neighbours", cell.neighbours_part),

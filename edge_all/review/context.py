@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from edge_all.errors import NotRecordedError
 from edge_all.record.by_thread import RecordByThread
 from edge_all.review.accounts import ROLES, Accounts
 from edge_all.review.appearance import Appearance
@@ -87,3 +88,11 @@ def form_text(request: Request, name: str) -> str:
     """One field as text; empty when it is absent or something else."""
     value = form_of(request).get(name)
     return value if isinstance(value, str) else ""
+
+
+def path_number(request: Request, name: str) -> int:
+    """A number in the path; what is none, or too large for the record, is not found. Raises NotRecordedError."""
+    given = str(request.path_params[name])
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        raise NotRecordedError("there is no such cell or picture in this session", "load the session's page again")
+    return int(given)

@@ -79,7 +79,7 @@ class Guard:
             await self._app(scope, receive, send_guarded)
         except Exception as error:
             # The path alone: it holds no name of a sample or a person.
-            _log.error("an error of the program itself at %s", scope["path"], exc_info=error)
+            _log.error("an error of the program itself at %.100r", scope["path"], exc_info=error)
             if begun:
                 raise
             await PlainTextResponse(text("status.500"), 500)(scope, receive, send_guarded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edge_all.session.station import Station
 
 DEFAULT_PORT = 8080
+_SEND_BUFFER = 128 << 10
 _STARTS_WITHIN_S = 20.0
 
 
@@ -146,6 +148,8 @@ class Server:
         self.context.records.close()
 
     def _serve(self) -> None:
+        # What it would say of browsers that left is no news; faults of ours are told by the guard.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.run(sockets=[self._socket])
 
 
@@ -162,6 +166,8 @@ def _listen(address: Address) -> socket.socket:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Pictures that a slow reader has not taken yet are old: few of them wait in the kernel.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         listening.bind((address.host, address.port))
     except OSError as error:
         raise UsageError(

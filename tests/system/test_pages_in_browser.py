@@ -128,7 +128,9 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     assert page.evaluate("document.getElementById('picture').naturalWidth") == 960
     first = page.evaluate(PICTURE)
     wait_for(lambda: page.evaluate(PICTURE) != first)  # it moves
-    wait_for(lambda: page.locator("#gate").get_attribute("data-good") == "1" and "Same" in page.locator("#gate").inner_text())
+    wait_for(
+        lambda: page.locator("#gate").get_attribute("data-good") == "1" and "Same" in page.locator("#gate").inner_text()
+    )
     shot(page, "live")
 
     page.get_by_role("button", name="Pause").click()
@@ -242,7 +244,9 @@ def test_sessions_are_listed_searched_and_compared_and_a_phone_shows_them(statio
     shot(page, "sessions")
     page.get_by_placeholder("sample, camera, result").fill("SIMULATED-2")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.list tbody tr, .list > tr').length === 1 || document.querySelectorAll('input[name=session]').length === 1")
+    page.wait_for_function(
+        "document.querySelectorAll('.list tbody tr, .list > tr').length === 1 || document.querySelectorAll('input[name=session]').length === 1"
+    )
     assert "SIMULATED-2" not in page.url  # a sample id stands in no address
     page.goto(f"{station.url}sessions")
     boxes = page.locator('input[name="session"]')

@@ -21,7 +21,7 @@ from edge_all.record.record import Record
 from edge_all.record.rows import CellRow, SessionRow
 from edge_all.record.verdicts import all_verdicts, latest_verdicts, standing
 from edge_all.review.access import needs
-from edge_all.review.context import context_of
+from edge_all.review.context import context_of, path_number
 from edge_all.review.ordering import Choice, chosen
 from edge_all.review.pages.gallery import cards_of, session_values
 from edge_all.review.rendering import render
@@ -95,7 +95,4 @@ def found(request: Request) -> tuple[Record, SessionRow, CellRow]:
     """Record, session and cell that a path names. Raises NotRecordedError, also for another session's cell."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
-    number = int(request.path_params["cell"])
-    if number >= 2**31:
-        raise NotRecordedError("there is no such cell in this session", "load the session's page again")
-    return record, session, find_cell(record, session.id, number)
+    return record, session, find_cell(record, session.id, path_number(request, "cell"))

@@ -14,7 +14,7 @@ from edge_all.errors import NotRecordedError
 from edge_all.record.browsing import KeptView, find_session, kept_views, picture_path
 from edge_all.review.access import needs
 from edge_all.review.catalogue import text
-from edge_all.review.context import context_of
+from edge_all.review.context import context_of, path_number
 from edge_all.review.pages.cell import found
 from edge_all.review.saliency import saliency_png
 
@@ -36,7 +36,7 @@ def crop_picture(request: Request) -> Response:
 def view_picture(request: Request) -> Response:
     """The cell cut out of one of the kept fields that show it."""
     record, session, row = found(request)
-    wanted = int(request.path_params["frame"])
+    wanted = path_number(request, "frame")
     for view in kept_views(record, session.id, int(row["cell"])):
         if view.frame_index == wanted:
             return _picture(request, _cut(view), "image/jpeg")
@@ -48,9 +48,7 @@ def field_picture(request: Request) -> Response:
     """A kept field, as the camera saw it."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
-    index = int(request.path_params["frame"])
-    if index >= 2**31:
-        raise NotRecordedError(text("cell.no_picture"))
+    index = path_number(request, "frame")
     path = record.field_picture(session.id, index)
     return _picture(request, picture_path(record, str(path.relative_to(record.folder))).read_bytes(), "image/jpeg")
 
