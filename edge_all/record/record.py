@@ -107,7 +107,10 @@ class Record:
 
     def begin_session(self, info: SessionInfo) -> str:
         """A new session; its id is unique however many programs write."""
-        identifier = time.strftime("%Y%m%d-%H%M%S-", time.localtime()) + secrets.token_hex(2)
+        begun = time.strftime("%Y%m%d-%H%M%S-", time.localtime())
+        identifier = begun + secrets.token_hex(2)
+        while self.rows("SELECT 1 FROM session WHERE id = ?", (identifier,)):
+            identifier = begun + secrets.token_hex(2)
         t = info.thresholds
         values = (
             identifier,

@@ -31,6 +31,7 @@ def session(tmp_path):
 
 @pytest.fixture
 def shared(tmp_path, session):
+    assert session
     return context(tmp_path)
 
 
@@ -81,7 +82,8 @@ def test_hostile_names_are_shown_as_text(tmp_path, name):
         with record.transaction() as database:
             database.execute("UPDATE session SET result = ?, camera = ?, engine = ?", (said, said, said))
             database.execute(
-                "INSERT INTO approval (session, reviewer, proven, action, time, note) VALUES (?, ?, 0, 'approve', 1, ?)",
+                "INSERT INTO approval (session, reviewer, proven, action, time, note) "
+                "VALUES (?, ?, 0, 'approve', 1, ?)",
                 (session, said, said),
             )
     browser = Browser(context(tmp_path))
@@ -296,7 +298,7 @@ def test_deleting_needs_a_reason_and_the_box(browser, session, tmp_path):
         assert deletions(record)[session].reviewer == "Ada"
 
 
-def test_a_search_is_posted_and_finds(browser, tmp_path, session):
+def test_a_search_is_posted_and_finds(browser, tmp_path):
     fill(tmp_path, sample="Patient 007")
     browser.get("/sessions")
     page = browser.post("/sessions", {"words": "patient"}).text
@@ -350,6 +352,7 @@ class TestOffTheLoopback:
 
     @pytest.fixture
     def closed(self, tmp_path, session):
+        assert session
         users = tmp_path / "users.json"
         accounts = Accounts(users)
         for role in ("viewer", "reviewer", "admin"):

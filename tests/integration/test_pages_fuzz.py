@@ -1,4 +1,4 @@
-"""Whatever is asked of the pages: an answer under 500, strict headers, and nothing that changes the record by itself."""
+"""Whatever is asked of the pages: an answer under 500, strict headers, and a record that stays what it was."""
 
 import string
 

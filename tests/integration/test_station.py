@@ -110,8 +110,8 @@ def test_a_sample_is_named_once(tmp_path):
         assert record.session("last").sample == "late"
 
 
-def test_a_camera_that_cannot_begin_is_told_and_the_station_goes_on(tmp_path):
-    def run_session(start, made):
+def test_a_camera_that_cannot_begin_is_told_and_the_station_goes_on():
+    def run_session(*_):
         raise UsageError("the camera is gone", "plug it in")
 
     station = Station("sim:", run_session)

@@ -330,8 +330,17 @@ def test_what_is_no_address_is_refused(given):
 
 @pytest.mark.parametrize(
     ("host", "alone"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False)]
-    + [("192.0.2.1", False), ("localhost.evil", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.1", False),
+        ("localhost.evil", False),
+        ("127.evil.example", False),
+    ],
 )
 def test_which_addresses_are_this_machine_alone(host, alone):
     assert Address(host).loopback is alone
