@@ -43,5 +43,13 @@ class RecordError(EdgeAllError):
     """The record folder cannot be opened, read or written."""
 
 
+class NotRecordedError(RecordError):
+    """The record holds no such session, cell or picture."""
+
+
+class ReviewError(EdgeAllError):
+    """A review's step cannot be taken: the session is approved, still runs, or the words make no verdict."""
+
+
 class ProfileError(EdgeAllError):
     """A profile cannot be read or holds an impossible value."""

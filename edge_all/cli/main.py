@@ -20,6 +20,8 @@ _COMMANDS = {
     "bench": ("edge_all.cli.bench", "Measure every step, and the whole way, on this machine."),
     "sessions": ("edge_all.cli.sessions", "List the sessions of a record."),
     "cells": ("edge_all.cli.cells", "Print one row for each counted cell of a session."),
+    "review": ("edge_all.cli.review", "Serve pages to review recorded sessions."),
+    "users": ("edge_all.cli.users", "Manage who may log in to the pages."),
     "show": ("edge_all.cli.show", "Show one session, with a contact sheet of its findings."),
     "report": ("edge_all.cli.report", "Write the report of a session: pdf, html, json, csv, fhir."),
     "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a data set to train on."),

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_all.cli.engine_options import engine_options, with_engine
 from edge_all.cli.options import record_option
+from edge_all.cli.web_options import web_address, web_options
+
+if TYPE_CHECKING:
+    from edge_all.cameras.camera import Camera
+    from edge_all.session.commands import CommandQueue
 
 
 @click.command("run")
@@ -44,6 +51,19 @@ from edge_all.cli.options import record_option
 @click.option("--stop-at", type=click.IntRange(1), metavar="N", help="End when so many leukocytes are counted.")
 @click.option("--sample", metavar="ID", help="The smear's id, kept in the record.")
 @click.option("--log-json", is_flag=True, help="Each finding as one JSON line on standard output.")
+@click.option(
+    "--crops",
+    type=click.Choice(["findings", "all"]),
+    help="Of which cells a picture is kept. Default: of findings, with --web of all.",
+)
+@click.option(
+    "--web",
+    metavar="[HOST:PORT]",
+    is_flag=False,
+    flag_value="127.0.0.1:8080",
+    help="Serve the live page; sessions are started there, with --sample the first at once.",
+)
+@web_options
 @record_option
 def command(
     camera_uri: str,
@@ -59,6 +79,11 @@ def command(
     stop_at: int | None,
     sample: str | None,
     log_json: bool,
+    crops: str | None,
+    web: str | None,
+    certificate: str | None,
+    key: str | None,
+    web_name: tuple[str, ...],
     record: str | None,
 ) -> int:
     """Look at a smear: find every leukocyte, judge it, count it once, flag and record the findings.
@@ -69,6 +94,7 @@ def command(
     Example:
       edge-all run --camera sim:?seed=3&blast_fraction=0.1
       edge-all run --camera smears/patient7 --sample S7 --record /data/record
+      edge-all run --camera sim:?fps=10&fields=400 --web
     """
     from edge_all.cameras.opening import open_camera
     from edge_all.cli.progress import ProgressPrinter
@@ -76,7 +102,7 @@ def command(
     from edge_all.errors import UsageError
     from edge_all.profile import load_profile
     from edge_all.record.folder import record_folder
-    from edge_all.session.session import Session
+    from edge_all.session.session import Progress, Session, Summary
 
     # Lines of OpenCV and FFmpeg about damaged files would stand beside ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -85,25 +111,56 @@ def command(
     if models is not None and not Path(models).is_dir():
         raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
     camera = open_camera(camera_uri or profile.camera)
-    session = Session(
-        camera,
-        record_folder(record),
-        profile,
-        models=Path(models) if models else None,
-        sample=sample,
-        blast_threshold=threshold,
-        um_per_px=um_per_px,
-        max_frames=max_frames,
-        stop_at=stop_at,
-        wait_for_engine=wait_for_engine,
-        say=lambda line: click.echo(line, err=True),
-    )
-    with session, _Interrupts(session):
+
+    def make_session(camera: Camera, sample: str | None, commands: CommandQueue | None) -> Session:
+        return Session(
+            camera,
+            record_folder(record),
+            profile,
+            models=Path(models) if models else None,
+            sample=sample,
+            blast_threshold=threshold,
+            um_per_px=um_per_px,
+            max_frames=max_frames,
+            stop_at=stop_at,
+            wait_for_engine=wait_for_engine,
+            say=lambda line: click.echo(line, err=True),
+            commands=commands,
+            keep_all_crops=(crops or ("all" if web else "findings")) == "all",
+        )
+
+    def look(session: Session, camera: Camera, also: Callable[[Progress], None] | None = None) -> Summary:
         click.echo(f"Camera {camera.uri}, profile {profile.name}, {session.engines_in_words}", err=True)
-        with ProgressPrinter(camera.frame_count, log_json) as progress:
-            summary = session.run(progress)
-    for line in summary_lines(summary):
-        click.echo(line, err=log_json)
+        with ProgressPrinter(camera.frame_count, log_json) as printer:
+
+            def told(progress: Progress) -> None:
+                printer(progress)
+                if also is not None:
+                    also(progress)
+
+            summary = session.run(told)
+        for line in summary_lines(summary):
+            click.echo(line, err=log_json)
+        return summary
+
+    if web is not None:
+        from edge_all.cli.run_web import serve_station
+
+        address = web_address(web, certificate, key, web_name)
+        uri = camera.uri
+        return serve_station(
+            uri,
+            lambda: open_camera(uri),
+            make_session,
+            look,
+            address,
+            record_folder(record),
+            Path(models) if models else None,
+            sample,
+        )
+    session = make_session(camera, sample, None)
+    with session, Interrupts(session.stop):
+        summary = look(session, camera)
     if summary.error is not None:
         raise summary.error
     unreadable = summary.counts.skipped.get("unreadable", 0)
@@ -113,15 +170,15 @@ def command(
     return 0
 
 
-class _Interrupts(AbstractContextManager["_Interrupts"]):
-    """The first Ctrl-C (or SIGTERM) ends the session cleanly, a second one at once."""
+class Interrupts(AbstractContextManager["Interrupts"]):
+    """The first Ctrl-C (or SIGTERM) ends it cleanly, a second one at once."""
 
-    def __init__(self, session: object) -> None:
-        self._session = session
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
         self._asked = False
         self._before: dict[int, object] = {}
 
-    def __enter__(self) -> _Interrupts:
+    def __enter__(self) -> Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._handle)
         return self
@@ -135,4 +192,4 @@ class _Interrupts(AbstractContextManager["_Interrupts"]):
             os._exit(130)
         self._asked = True
         click.echo("stopping; once more ends at once", err=True)
-        self._session.stop()  # type: ignore[attr-defined]
+        self._stop()

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.errors import RecordError
+from edge_all.record.marks import COLOURS, draw_mark
 from edge_all.record.rows import CellRow
 
 _SIDE = 192
@@ -18,13 +19,6 @@ _COLUMNS = 8
 _MOST = 64
 _CAPTION = 40
 _INK = (40, 40, 40)
-# Blue, green and red order; told apart by people with any colour vision, and by shape as well.
-_COLOURS = {
-    "blast": (0, 60, 213),
-    "unidentified": (0, 159, 230),
-    "normal": (115, 158, 0),
-    "smudge": (150, 150, 150),
-}
 _SCALE_BAR_UM = 10.0
 _PORTRAIT_UM = 25.6
 """Width of a crop in the record."""
@@ -42,7 +36,7 @@ def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
         if crop is not None:
             area = cv2.resize(crop, (_SIDE - 4, _SIDE - 4), interpolation=cv2.INTER_AREA)
             sheet[top + 2 : top + _SIDE - 2, left + 2 : left + _SIDE - 2] = area
-        _mark(sheet, str(cell["label"]), left + 14, top + _SIDE + 12)
+        draw_mark(sheet, str(cell["label"]), left + 14, top + _SIDE + 12)
         text = f"{cell['label']} {cell['blast_probability']:.2f}"
         _write(sheet, text, left + 28, top + _SIDE + 17, 0.5)
         _write(sheet, f"{cell['cell']}: {_ascii(cell['frame'])[-24:]}", left + 6, top + _SIDE + 34, 0.38)
@@ -66,11 +60,11 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
     line = max(2, image.shape[1] // 600)
     size = image.shape[1] / 2200 + 0.2
     for cell in cells:
-        colour = _COLOURS[str(cell["label"])]
+        colour = COLOURS[str(cell["label"])]
         left, top = cell["x_px"] - cell["width_px"] / 2, cell["y_px"] - cell["height_px"] / 2
         a, b = (round(left), round(top)), (round(left + cell["width_px"]), round(top + cell["height_px"]))
         cv2.rectangle(image, a, b, colour, line)
-        _mark(image, str(cell["label"]), a[0] + 5 * line, a[1] + 5 * line, 3 * line)
+        draw_mark(image, str(cell["label"]), a[0] + 5 * line, a[1] + 5 * line, 3 * line)
         text = f"{cell['cell']} {cell['label']}"
         if cell["blast_probability"] is not None:
             text += f" {cell['blast_probability']:.2f}"
@@ -87,23 +81,6 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
     note = "Research use only, not a diagnosis."
     cv2.putText(image, note, (10, image.shape[0] - 12), cv2.FONT_HERSHEY_SIMPLEX, size, _INK, line, cv2.LINE_AA)
     return _png(image)
-
-
-def _mark(image: npt.NDArray[np.uint8], label: str, x: int, y: int, r: int = 7) -> None:
-    """Blast a triangle, unidentified a diamond, normal a disc, smudge a cross."""
-    colour = _COLOURS[label]
-    if label == "blast":
-        _polygon(image, [(x, y - r), (x + r, y + r), (x - r, y + r)], colour)
-    elif label == "unidentified":
-        _polygon(image, [(x, y - r), (x + r, y), (x, y + r), (x - r, y)], colour)
-    elif label == "normal":
-        cv2.circle(image, (x, y), r, colour, -1, cv2.LINE_AA)
-    else:
-        cv2.drawMarker(image, (x, y), colour, cv2.MARKER_TILTED_CROSS, 2 * r, 3)
-
-
-def _polygon(image: npt.NDArray[np.uint8], points: list[tuple[int, int]], colour: tuple[int, int, int]) -> None:
-    cv2.fillPoly(image, [np.array(points, np.int32)], colour, cv2.LINE_AA)
 
 
 def _write(image: npt.NDArray[np.uint8], text: str, x: int, y: int, size: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,8 +17,9 @@ def write_file(path: Path, data: bytes) -> None:
     write_files([(path, data)])
 
 
-def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
-    """Several, each whole or not at all; all are on disk when this returns.
+def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] = ()) -> None:
+    """Several, each whole or not at all; all are on disk when this returns, but for those unsynced: some of these are
+    lost by a power cut, and an SD card is spared.
 
     All are written before the first is synced: a journalling file system then takes them to disk together.
     """
@@ -28,9 +29,11 @@ def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
             handles = []
             for (path, data), name in zip(files, temporary, strict=True):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                handles.append(opened.enter_context(name.open("wb")))
-                handles[-1].write(data)
-                handles[-1].flush()
+                handle = opened.enter_context(name.open("wb"))
+                handle.write(data)
+                handle.flush()
+                if path not in unsynced:
+                    handles.append(handle)
             for handle in handles:
                 os.fsync(handle.fileno())
         for (path, _), name in zip(files, temporary, strict=True):

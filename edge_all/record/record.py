@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_all.errors import RecordError
+from edge_all.errors import NotRecordedError, RecordError
 from edge_all.record.crop_file import encode_crop
 from edge_all.record.pictures import encode_field, write_files
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionInfo, SessionRow
@@ -34,6 +34,11 @@ _CELL_FIELDS = (
     "place_y_um, crop"
 )
 _INSERT_CELL = f"INSERT OR REPLACE INTO cell ({_CELL_FIELDS}) VALUES ({', '.join('?' * len(_CELL_FIELDS.split(',')))})"
+_SELECT_CELL = (
+    "SELECT session, number, frame, frame_index, x_px, y_px, width_px, height_px, size_um, um_per_px, label, "
+    "blast_probability, unfamiliarity, threshold_blast, threshold_normal, threshold_unfamiliar, model_name, "
+    "model_version, model_sha256, engine, detector_score, views, final, crop FROM cell"
+)
 _INSERT_FRAME = f"INSERT OR REPLACE INTO frame VALUES ({', '.join('?' * 14)})"
 
 
@@ -46,11 +51,14 @@ class Record:
         self._waiting: list[tuple[str, tuple[Any, ...]]] = []
         self._pictures: dict[Path, bytes] = {}
         """To be on disk before the rows that wait."""
+        self._unsynced: set[Path] = set()
+        """Those of normal cells."""
         self._last_commit = time.monotonic()
 
     @classmethod
-    def open(cls, folder: Path, *, create: bool = True) -> Record:
-        """Open or make the record in a folder. Raises RecordError (absent, read-only, full, damaged, newer)."""
+    def open(cls, folder: Path, *, create: bool = True, check: bool = True) -> Record:
+        """Open or make the record in a folder. check: look for damage first, which takes seconds in a large one. Raises
+        RecordError (absent, read-only, full, damaged, newer)."""
         path = folder / DATABASE
         if not create and not path.is_file():
             raise RecordError(
@@ -71,9 +79,9 @@ class Record:
                 target, uri=is_uri, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False
             )
             try:
-                check = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if check != "ok":
-                    raise sqlite3.DatabaseError(check)
+                found = database.execute("PRAGMA quick_check(1)").fetchone()[0] if check else "ok"
+                if found != "ok":
+                    raise sqlite3.DatabaseError(found)
                 if "immutable" not in target:
                     database.execute("PRAGMA journal_mode = WAL")
                     database.execute("PRAGMA synchronous = FULL")
@@ -103,7 +111,10 @@ class Record:
 
     def begin_session(self, info: SessionInfo) -> str:
         """A new session; its id is unique however many programs write."""
-        identifier = time.strftime("%Y%m%d-%H%M%S-", time.localtime()) + secrets.token_hex(2)
+        begun = time.strftime("%Y%m%d-%H%M%S-", time.localtime())
+        identifier = begun + secrets.token_hex(2)
+        while self.rows("SELECT 1 FROM session WHERE id = ?", (identifier,)):
+            identifier = begun + secrets.token_hex(2)
         t = info.thresholds
         values = (
             identifier,
@@ -160,16 +171,18 @@ class Record:
     def write_cells(self, session: str, cells: Iterable[tuple[Cell, Image | None]]) -> None:
         """The cells of a field, or sharper views of ones that are there. Findings are on disk when this returns.
 
-        Each with its crop, RGB uint8, kept for findings. The pictures are on disk before the rows that name them; all
-        rows of a field are one commit.
+        Each with its crop, RGB uint8, where one is to be kept. The pictures are on disk before the rows that name
+        them; those of other cells than findings may be lost by a power cut. All rows of a field are one commit.
         """
         has_finding = False
         for cell, crop in cells:
             name = None
-            if cell.is_finding and crop is not None:
+            if crop is not None:
                 name = f"crops/{session}/{cell.number}.png"
                 row = dict(zip(CELL_COLUMNS, _cell_columns(session, cell, name), strict=True))
                 self._pictures[self.folder / name] = encode_crop(crop, row)
+                if not cell.is_finding:
+                    self._unsynced.add(self.folder / name)
             has_finding = has_finding or cell.is_finding
             self._waiting.append((_INSERT_CELL, _cell_values(session, cell, name)))
         if has_finding:
@@ -199,6 +212,13 @@ class Record:
             self._waiting.append(("UPDATE cell SET final = 1 WHERE session = ? AND number = ?", (session, number)))
         self._flush_if_due()
 
+    def name_sample(self, session: str, sample: str) -> None:
+        """Name the sample of a session that has none yet; a name once given stays."""
+        self._waiting.append(
+            ("UPDATE session SET sample = ? WHERE id = ? AND COALESCE(sample, '') = ''", (sample, session))
+        )
+        self.flush()
+
     def end_session(self, session: str, counts: Counts, result: str, interrupted: bool) -> None:
         """Close a session: every cell is final. Where the disk has no room for the last pictures, their cells, which
         nobody was shown, are left out, and the session is closed all the same before the error is raised."""
@@ -215,6 +235,7 @@ class Record:
             unwritten = {str(path.relative_to(self.folder)) for path in self._pictures}
             self._waiting = [(s, values) for s, values in self._waiting if unwritten.isdisjoint(map(str, values))]
             self._pictures.clear()
+            self._unsynced.clear()
             self.flush()
             raise
 
@@ -223,8 +244,9 @@ class Record:
         if not self._waiting:
             return
         with _told(self.folder):
-            write_files(list(self._pictures.items()))
+            write_files(list(self._pictures.items()), self._unsynced)
             self._pictures.clear()
+            self._unsynced.clear()
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 for statement, values in self._waiting:
@@ -246,10 +268,7 @@ class Record:
 
     def sessions(self) -> list[SessionRow]:
         """All sessions, the oldest first."""
-        with _told(self.folder):
-            found = self._database.execute("SELECT * FROM session ORDER BY number")
-            names = [d[0] for d in found.description]
-            return [self._session_row(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+        return self.session_rows("ORDER BY number", ())
 
     def session(self, identifier: str) -> SessionRow:
         """A session by its id, or "last" for the one begun last. Raises RecordError."""
@@ -265,15 +284,7 @@ class Record:
 
     def cells(self, session: str) -> list[CellRow]:
         """One row a counted cell, by number."""
-        with _told(self.folder):
-            rows = self._database.execute(
-                "SELECT session, number, frame, frame_index, x_px, y_px, width_px, height_px, size_um, um_per_px, "
-                "label, blast_probability, unfamiliarity, threshold_blast, threshold_normal, "
-                "threshold_unfamiliar, model_name, model_version, model_sha256, engine, detector_score, views, "
-                "final, crop FROM cell WHERE session = ? ORDER BY number",
-                (session,),
-            ).fetchall()
-        return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
+        return self.cell_rows("WHERE session = ? ORDER BY number", (session,))
 
     def frames(self, session: str) -> list[FrameEntry]:
         """Every frame of a session, by index."""
@@ -292,7 +303,7 @@ class Record:
                 "SELECT file FROM picture WHERE session = ? AND frame_index = ?", (session, frame_index)
             ).fetchone()
         if row is None:
-            raise RecordError(
+            raise NotRecordedError(
                 f"no picture of frame {frame_index} was kept in session {session}",
                 "pictures are kept of fields with findings; 'edge-all show' lists them",
             )
@@ -308,6 +319,34 @@ class Record:
                 if "no such table" in str(error):
                     return []
                 raise
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is done in it is committed together and on disk afterwards, or not at all; for the modules of this
+        package. No other program writes in the meantime. Raises RecordError."""
+        self.flush()
+        with _told(self.folder):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def session_rows(self, where: str, values: tuple[Any, ...]) -> list[SessionRow]:
+        """Sessions chosen by the end of a query (WHERE, ORDER BY, LIMIT); for the modules of this package."""
+        with _told(self.folder):
+            found = self._database.execute(f"SELECT * FROM session {where}", values)
+            names = [d[0] for d in found.description]
+            return [self._session_row(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+
+    def cell_rows(self, where: str, values: tuple[Any, ...]) -> list[CellRow]:
+        """Cells chosen by the end of a query; for the modules of this package."""
+        with _told(self.folder):
+            rows = self._database.execute(f"{_SELECT_CELL} {where}", values).fetchall()
+        return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
 
     def _session_row(self, values: dict[str, Any]) -> SessionRow:
         counts = json.loads(values["counts"]) if values["counts"] else self._counted(values["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 from edge_all.errors import RecordError
 
@@ -83,10 +84,24 @@ _STEPS = (
     );
     CREATE INDEX cell_by_label ON cell (session, label, blast_probability);
     """,
+    # What people said. Rows are only ever added; the triggers hold every program to that.
     """
-    CREATE TABLE verdict (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), cell INTEGER NOT NULL, reviewer TEXT NOT NULL, proven INTEGER NOT NULL, label TEXT, kind TEXT, time REAL NOT NULL, undoes INTEGER);
-    CREATE TABLE approval (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), reviewer TEXT NOT NULL, proven INTEGER NOT NULL, action TEXT NOT NULL CHECK (action IN ('approve','reopen')), time REAL NOT NULL, note TEXT);
-    """,  # noqa: E501
+    CREATE TABLE verdict (
+        id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), cell INTEGER NOT NULL,
+        reviewer TEXT NOT NULL, proven INTEGER NOT NULL, label TEXT, kind TEXT, time REAL NOT NULL, undoes INTEGER);
+    CREATE TABLE approval (
+        id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), reviewer TEXT NOT NULL,
+        proven INTEGER NOT NULL, action TEXT NOT NULL CHECK (action IN ('approve','reopen')), time REAL NOT NULL,
+        note TEXT);
+    CREATE TABLE deletion (
+        id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), reviewer TEXT NOT NULL,
+        proven INTEGER NOT NULL, time REAL NOT NULL, reason TEXT NOT NULL);
+    CREATE INDEX verdict_of_session ON verdict (session, id);
+    CREATE TRIGGER verdict_stays BEFORE UPDATE ON verdict BEGIN SELECT RAISE(ABORT, 'verdicts only grow'); END;
+    CREATE TRIGGER verdict_is_kept BEFORE DELETE ON verdict BEGIN SELECT RAISE(ABORT, 'verdicts only grow'); END;
+    CREATE TRIGGER approval_stays BEFORE UPDATE ON approval BEGIN SELECT RAISE(ABORT, 'approvals only grow'); END;
+    CREATE TRIGGER approval_is_kept BEFORE DELETE ON approval BEGIN SELECT RAISE(ABORT, 'approvals only grow'); END;
+    """,
 )
 
 VERSION = len(_STEPS)
@@ -106,11 +121,20 @@ def migrate(database: sqlite3.Connection, where: str) -> None:
         database.execute("BEGIN IMMEDIATE")
         try:
             if int(database.execute("PRAGMA user_version").fetchone()[0]) == version:
-                for statement in _STEPS[version].split(";"):
-                    if statement.strip():
-                        database.execute(statement)
+                for statement in _statements(_STEPS[version]):
+                    database.execute(statement)
                 database.execute(f"PRAGMA user_version = {version + 1}")
             database.execute("COMMIT")
         except BaseException:
             database.execute("ROLLBACK")
             raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One by one: executescript would commit between them. A trigger holds a semicolon of its own."""
+    waiting = ""
+    for part in script.split(";")[:-1]:
+        waiting += part + ";"
+        if sqlite3.complete_statement(waiting):
+            yield waiting
+            waiting = ""

@@ -27,11 +27,13 @@ class FieldResult:
     cells: tuple[Cell, ...] = ()
     """New cells, and known ones that got a better view."""
     portraits: Mapping[int, Image] | None = None
-    """Pictures of the findings among them, by cell number."""
+    """Pictures of the findings among them, or of all where so asked, by cell number."""
     views: Mapping[int, int] | None = None
     """Views of known cells that were seen again, no better."""
     left: tuple[int, ...] = ()
     """Cells that left the view."""
+    sightings: tuple[Sighting, ...] = ()
+    """All that the field shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +111,12 @@ class Analysis:
         um_per_px: float | None,
         independent_fields: bool,
         times: StepTimes = OFF,
+        keep_all_crops: bool = False,
     ) -> None:
+        """keep_all_crops: pictures of every cell, not of findings only."""
         self._models = models
         self._times = times
+        self._keep_all_crops = keep_all_crops
         self._independent = independent_fields
         self._gate = Gate(profile.gate, um_per_px, independent_fields)
         self._tracker = Tracker(independent_fields)
@@ -135,10 +140,11 @@ class Analysis:
         judgements = dict(zip((s.number for s in to_judge), judged, strict=True))
         cells = tuple(self._cell(checked, s, judgements.get(s.number)) for s in sightings if s.sharper)
         with step("portray"):
-            portraits = {c.number: portrait(checked, c.detection) for c in cells if c.is_finding}
+            kept = cells if self._keep_all_crops else [c for c in cells if c.is_finding]
+            portraits = {c.number: portrait(checked, c.detection) for c in kept}
         views = {s.number: s.views for s in sightings if not s.sharper}
         left = () if self._independent else tuple(self._tracker.left(checked))
-        return FieldResult(frame, checked, None, cells, portraits, views, left)
+        return FieldResult(frame, checked, None, cells, portraits, views, left, tuple(sightings))
 
     def _cell(self, field: Field, sighting: Sighting, judgement: Judgement | None) -> Cell:
         d = sighting.detection

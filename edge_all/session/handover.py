@@ -52,11 +52,11 @@ class Handover(Generic[T]):
             self._ready.notify_all()
             return True
 
-    def get(self) -> T | None:
-        """The next item; None when closed and empty."""
+    def get(self, timeout_s: float | None = None) -> T | None:
+        """The next item; None when closed and empty. Raises TimeoutError when none came within timeout_s."""
         with self._ready:
-            while not self._items and not self._closed:
-                self._ready.wait()
+            if not self._ready.wait_for(lambda: self._items or self._closed, timeout_s):
+                raise TimeoutError
             if not self._items:
                 return None
             item = self._items.popleft()

@@ -10,10 +10,12 @@ from pathlib import Path
 from edge_all.cameras.camera import Camera
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import EdgeAllError
+from edge_all.field.gate import Skip
 from edge_all.profile import Profile
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
+from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Stop
 from edge_all.session.differential import result_words
 from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.step_times import OFF, StepTimes
@@ -21,6 +23,9 @@ from edge_all.session.tally import Tally
 from edge_all.vocabulary import Cell, Counts, Frame, ModelIdentity, Thresholds, Unreadable
 
 _RECORD_QUEUE = 4
+_COMMANDS_SEEN_S = 0.1
+"""A command is obeyed this soon, even when the camera is silent."""
+PAUSED = "paused"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Progress:
     """New or changed ones of this frame; all of them are on disk already."""
     unreadable: str | None = None
     """Why the frame could not be read."""
+    result: FieldResult | None = None
+    """What the frame gave; None for an unreadable one."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,13 @@ class Session:
         wait_for_engine: bool = False,
         say: Callable[[str], None] | None = None,
         times: StepTimes = OFF,
+        commands: CommandQueue | None = None,
+        keep_all_crops: bool = False,
     ) -> None:
         """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
         that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first frame. say: told in
-        one line when the engine changes, from any thread. times: measures the steps. Raises ModelError,
+        one line when the engine changes, from any thread. times: measures the steps. commands: obeyed between frames.
+        keep_all_crops: a picture of every cell, for a reviewer, not of findings only. Raises ModelError,
         EngineUnavailableError, RecordError, UsageError."""
         from edge_all import __version__
 
@@ -92,7 +102,9 @@ class Session:
             models or models_folder(), self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
         )
         self._times = times
-        self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields, times)
+        self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields, times, keep_all_crops)
+        self._commands = commands if commands is not None else CommandQueue()
+        self._paused = False
         try:
             self._record = Record.open(record_folder)
         except BaseException:
@@ -113,7 +125,7 @@ class Session:
         self._by_user = False
         self._errors: list[BaseException] = []
         self._frames: Handover[Frame | Unreadable] = Handover(self._profile.queue_frames, drop_oldest=camera.live)
-        self._results: Handover[tuple[FieldResult | Unreadable, Counts]] = Handover(_RECORD_QUEUE)
+        self._results: Handover[tuple[FieldResult | Unreadable | NameSample, Counts]] = Handover(_RECORD_QUEUE)
         self.id = ""
 
     def __enter__(self) -> Session:
@@ -136,6 +148,16 @@ class Session:
     def record_queue(self) -> QueueUse:
         """How full the queue before the record was; a record that falls behind fills it and holds the analysis up."""
         return self._results.use
+
+    @property
+    def paused(self) -> bool:
+        """No field is analysed until Resume."""
+        return self._paused
+
+    @property
+    def stopping(self) -> bool:
+        """Its last frame is in work, or it has ended."""
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """End after the frame in work; may be called from any thread or a signal handler."""
@@ -184,12 +206,24 @@ class Session:
     def _analyse(self) -> None:
         dropped = 0
         while not self._stopped.is_set():
-            frame = self._times.timed("take", self._frames.get)
+            self._obey()
+            if self._paused and not self._camera.live:
+                self._commands.wait(_COMMANDS_SEEN_S)
+                continue
+            try:
+                frame = self._times.timed("take", lambda: self._frames.get(_COMMANDS_SEEN_S))
+            except TimeoutError:
+                continue
             if frame is None:
                 return
             self._tally.add_dropped(self._frames.dropped - dropped)
             dropped = self._frames.dropped
-            result = frame if isinstance(frame, Unreadable) else self._analysis.analyse(frame)
+            if isinstance(frame, Unreadable):
+                result: FieldResult | Unreadable = frame
+            elif self._paused:
+                result = FieldResult(frame, skip=Skip(frame.index, frame.source, PAUSED))
+            else:
+                result = self._analysis.analyse(frame)
             self._tally.add(result)
             counts = self._tally.counts()
             with self._times.step("hand on"):
@@ -197,13 +231,26 @@ class Session:
             if self._stop_at is not None and counts.leukocytes >= self._stop_at:
                 return
 
+    def _obey(self) -> None:
+        for command in self._commands.take():
+            if isinstance(command, Stop):
+                self.stop()
+            elif isinstance(command, (Pause, Resume)):
+                self._paused = isinstance(command, Pause)
+            elif isinstance(command, NameSample):
+                self._results.put((command, self._tally.counts()))
+
     def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
         try:
             while (item := self._results.get()) is not None:
+                result, counts = item
+                if isinstance(result, NameSample):
+                    self._record.name_sample(self.id, result.sample)
+                    continue
                 with self._times.step("record"):
-                    self._write_one(item[0])
+                    self._write_one(result)
                 if on_progress is not None:
-                    on_progress(self._progress(*item))
+                    on_progress(self._progress(result, counts))
         except BaseException as error:
             self._errors.append(error)
             self._stopped.set()
@@ -221,6 +268,8 @@ class Session:
         frame, field = result.frame, result.field
         entry = FrameEntry(frame.index, frame.source, frame.time, frame.width_px, frame.height_px, "skipped", "")
         if result.skip is not None:
+            if result.skip.reason == PAUSED:  # counted only: an hour's break is no hundred thousand rows
+                return
             quality = result.skip.quality
             record.write_frame(
                 session,
@@ -242,7 +291,7 @@ class Session:
             ),
         )
         portraits = result.portraits or {}
-        if portraits:
+        if any(cell.is_finding for cell in result.cells):
             record.keep_field(session, frame)
         record.write_cells(session, [(cell, portraits.get(cell.number)) for cell in result.cells])
         record.note_views(session, result.views or {})
@@ -252,7 +301,7 @@ class Session:
         if isinstance(result, Unreadable):
             return Progress(self.id, result.source, counts, (), result.reason)
         findings = tuple(c for c in result.cells if c.is_finding)
-        return Progress(self.id, result.frame.source, counts, findings)
+        return Progress(self.id, result.frame.source, counts, findings, result=result)
 
     def _ended(self) -> Summary:
         errors = [e for e in self._errors if not isinstance(e, EdgeAllError)]

@@ -26,7 +26,13 @@ if importlib.util.find_spec("tensorrt_rtx") is None:
     pytest.skip("the builder is not installed: make workstation installs it", allow_module_level=True)
 
 GPU = Gpu("A GPU of 8.6", (8, 6), False, True, 13000, "test")
-FILES = [("detector", "int8"), ("detector", "fp16"), ("detector", "fp32"), ("classifier", "int8"), ("classifier", "fp16")]
+FILES = [
+    ("detector", "int8"),
+    ("detector", "fp16"),
+    ("detector", "fp32"),
+    ("classifier", "int8"),
+    ("classifier", "fp16"),
+]
 NAMES = {"int8": "int8-trt", "fp16": "fp16", "fp32": "float"}
 
 

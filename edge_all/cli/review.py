@@ -1,0 +1,61 @@
+"""edge-all review."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from edge_all.cli.options import RESEARCH_USE, record_option
+from edge_all.cli.web_options import web_address, web_options
+
+
+@click.command("review")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="HOST",
+    help="Another than this machine's loopback needs a user with a password, and is served over TLS.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one.")
+@click.option("--models", metavar="DIR", help="For saliency maps. Default: the shipped ones.")
+@web_options
+@record_option
+def command(
+    host: str,
+    port: int,
+    models: str | None,
+    certificate: str | None,
+    key: str | None,
+    web_name: tuple[str, ...],
+    record: str | None,
+) -> int:
+    """Serve pages to review recorded sessions: gallery, verdicts, differential, approval. Ctrl-C ends it.
+
+    Sessions that still run may be reviewed too.
+
+    \b
+    Example:
+      edge-all review --record /data/record
+      edge-all users add hilde --role admin && edge-all review --host 0.0.0.0 --port 8443
+    """
+    from edge_all.errors import UsageError
+    from edge_all.record.folder import record_folder
+    from edge_all.review.serving import Server
+
+    if models is not None and not Path(models).is_dir():
+        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+    address = web_address(f"[{host}]:{port}", certificate, key, web_name)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with Server(address, record_folder(record), Path(models) if models else None) as server:
+        click.echo(f"Pages at {server.url} . Ctrl-C ends. {RESEARCH_USE}", err=True)
+        if server.fingerprint:
+            click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)
+        while not ended.wait(0.5):
+            pass
+    return 0

@@ -1,0 +1,56 @@
+"""edge-all run --web: sessions one after another, as the pages ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_all.cli.options import RESEARCH_USE
+
+if TYPE_CHECKING:
+    from edge_all.cameras.camera import Camera
+    from edge_all.review.serving import Address
+    from edge_all.session.commands import CommandQueue, Start
+    from edge_all.session.session import Progress, Session, Summary
+
+
+def serve_station(
+    camera_uri: str,
+    open_camera: Callable[[], Camera],
+    make_session: Callable[[Camera, str | None, CommandQueue | None], Session],
+    look: Callable[[Session, Camera, Callable[[Progress], None] | None], Summary],
+    address: Address,
+    record: Path,
+    models: Path | None,
+    sample: str | None,
+) -> int:
+    """Until Ctrl-C. sample: of a session that is started at once. Raises EdgeAllError, UsageError."""
+    from edge_all.cli.run import Interrupts
+    from edge_all.review.live_view import LiveView
+    from edge_all.review.serving import Server
+    from edge_all.session.commands import Start
+    from edge_all.session.station import Station
+
+    live = LiveView()
+
+    def run_session(start: Start, made: Callable[[Session], None]) -> Summary:
+        camera = open_camera()
+        with make_session(camera, start.sample, station.commands) as session:
+            made(session)
+            summary = look(session, camera, live.take)
+        if summary.error is not None:
+            click.echo(f"edge-all: {summary.error}", err=True)
+        return summary
+
+    station = Station(camera_uri, run_session)
+    with Server(address, record, models, station, live, create=True) as server, Interrupts(station.close):
+        click.echo(f"Pages at {server.url} . Ctrl-C ends. {RESEARCH_USE}", err=True)
+        if server.fingerprint:
+            click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)
+        if sample is not None:
+            station.commands.put(Start(sample))
+        station.run()
+    return 0

@@ -1,0 +1,140 @@
+"""What a person looks up in the record: sessions by words, cells by label, fields that show a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_all.errors import NotRecordedError
+from edge_all.record.record import Record
+from edge_all.record.rows import CellRow, SessionRow
+
+
+@dataclass(frozen=True)
+class CellLabel:
+    """The little of a cell that it is sorted and counted by."""
+
+    number: int
+    label: str
+    """The model's."""
+    blast_probability: float | None
+
+
+@dataclass(frozen=True)
+class KeptView:
+    """A kept field that shows a cell, and where. Places in pixels of the picture."""
+
+    frame_index: int
+    file: Path
+    x_px: float
+    y_px: float
+    um_per_px: float
+
+
+def find_session(record: Record, identifier: str) -> SessionRow:
+    """A session by its id, or "last". Raises NotRecordedError."""
+    if identifier == "last":
+        found = record.session_rows("ORDER BY number DESC LIMIT 1", ())
+    else:
+        found = record.session_rows("WHERE id = ?", (identifier,))
+    if not found:
+        raise NotRecordedError("there is no such session in this record", "the page of sessions lists them")
+    return found[0]
+
+
+def search_sessions(record: Record, words: str = "", limit: int = 50, offset: int = 0) -> list[SessionRow]:
+    """Those whose id, sample, camera or result hold all the words; the newest first."""
+    where, values = _holding(words)
+    return record.session_rows(f"{where} ORDER BY number DESC LIMIT ? OFFSET ?", (*values, limit, offset))
+
+
+def count_sessions(record: Record, words: str = "") -> int:
+    """How many search_sessions would give without limit."""
+    where, values = _holding(words)
+    return int(record.rows(f"SELECT COUNT(*) FROM session {where}", tuple(values))[0][0])
+
+
+def _holding(words: str) -> tuple[str, list[str]]:
+    conditions, values = [], []
+    for word in words.split()[:8]:
+        escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        conditions.append(
+            "id || ' ' || COALESCE(sample, '') || ' ' || camera || ' ' || COALESCE(result, '') LIKE ? ESCAPE '\\'"
+        )
+        values.append(f"%{escaped}%")
+    return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
+
+
+def cell_labels(record: Record, session: str) -> list[CellLabel]:
+    """All cells of a session, by number."""
+    rows = record.rows(
+        "SELECT number, label, blast_probability FROM cell WHERE session = ? ORDER BY number", (session,)
+    )
+    return [CellLabel(*row) for row in rows]
+
+
+def cells_by_number(record: Record, session: str, numbers: Sequence[int]) -> list[CellRow]:
+    """These cells of a session, in this order; those that are not there are left out."""
+    if not numbers:
+        return []
+    marks = ", ".join("?" * len(numbers))
+    rows = record.cell_rows(f"WHERE session = ? AND number IN ({marks})", (session, *numbers))
+    by_number = {row["cell"]: row for row in rows}
+    return [by_number[n] for n in numbers if n in by_number]
+
+
+def find_cell(record: Record, session: str, number: int) -> CellRow:
+    """One cell. Raises NotRecordedError."""
+    found = cells_by_number(record, session, [number])
+    if not found:
+        raise NotRecordedError("there is no such cell in this session", "load the session's page again")
+    return found[0]
+
+
+def cells_of_frame(record: Record, session: str, frame_index: int) -> list[CellRow]:
+    """The cells placed in one frame."""
+    return record.cell_rows("WHERE session = ? AND frame_index = ? ORDER BY number", (session, frame_index))
+
+
+def kept_views(record: Record, session: str, number: int, most: int = 6) -> list[KeptView]:
+    """Kept fields that show a cell's place, its own first. Places compare within a region only."""
+    rows = record.rows(
+        "SELECT f.frame_index, p.file, (c.place_x_um - f.place_x_um) / f.um_per_px, "
+        "(c.place_y_um - f.place_y_um) / f.um_per_px, f.um_per_px, f.width_px, f.height_px, "
+        "f.frame_index = c.frame_index, c.x_px, c.y_px "
+        "FROM cell c JOIN frame f ON f.session = c.session AND f.region = c.region "
+        "JOIN picture p ON p.session = f.session AND p.frame_index = f.frame_index "
+        "WHERE c.session = ? AND c.number = ? ORDER BY f.frame_index = c.frame_index DESC, f.frame_index",
+        (session, number),
+    )
+    views = []
+    for index, file, x, y, um_per_px, width, height, own, own_x, own_y in rows:
+        if own:
+            x, y = own_x, own_y
+        if 0 <= x < width and 0 <= y < height:
+            views.append(KeptView(index, record.folder / file, x, y, um_per_px))
+    return views[:most]
+
+
+def kept_frames(record: Record, session: str) -> set[int]:
+    """Indices of the frames whose picture was kept."""
+    return {int(r[0]) for r in record.rows("SELECT frame_index FROM picture WHERE session = ?", (session,))}
+
+
+def picture_path(record: Record, name: str) -> Path:
+    """A picture by the name that its row holds. Raises NotRecordedError for a name that leads out of the folder: such
+    a record was tampered with."""
+    path = (record.folder / name).resolve()
+    if not path.is_relative_to(record.folder.resolve()) or not path.is_file():
+        raise NotRecordedError("that picture is not in the record", "it was deleted, or the folder is damaged")
+    return path
+
+
+def frame_size(record: Record, session: str, frame_index: int) -> tuple[int, int] | None:
+    """Width and height in pixels; None for a frame that could not be read."""
+    rows = record.rows(
+        "SELECT width_px, height_px FROM frame WHERE session = ? AND frame_index = ? AND width_px IS NOT NULL",
+        (session, frame_index),
+    )
+    return (int(rows[0][0]), int(rows[0][1])) if rows else None

@@ -1,0 +1,54 @@
+"""Deleting a session's pictures: who did it and why stays, with the counts and the audit trail."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from dataclasses import dataclass
+
+from edge_all.errors import ReviewError
+from edge_all.record.record import Record
+from edge_all.record.verdicts import Reviewer, refuse_running, standing_approval
+
+_REASON_LENGTH = 1000
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """Who deleted a session's pictures, when and why."""
+
+    session: str
+    reviewer: str
+    proven: bool
+    time: float
+    reason: str
+
+
+def deletions(record: Record) -> dict[str, Deletion]:
+    """By session."""
+    rows = record.rows("SELECT session, reviewer, proven, time, reason FROM deletion ORDER BY id", ())
+    return {r[0]: Deletion(r[0], r[1], bool(r[2]), r[3], r[4]) for r in rows}
+
+
+def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: str) -> None:
+    """Crops and fields go; rows of cells, verdicts and approvals stay.
+
+    The row with the reason is on disk before the first file goes. Raises ReviewError (no reason, approved, running).
+    """
+    reason = reason.strip()
+    if not reason or len(reason) > _REASON_LENGTH:
+        raise ReviewError("a deletion needs a reason", f"write one of at most {_REASON_LENGTH} characters")
+    if standing_approval(record, session) is not None:
+        raise ReviewError("the session is approved and locked", "open it again first; that leaves a trace")
+    with record.transaction() as database:
+        refuse_running(database, session)
+        database.execute(
+            "INSERT INTO deletion (session, reviewer, proven, time, reason) VALUES (?, ?, ?, ?, ?)",
+            (session, reviewer.name, int(reviewer.proven), time.time(), reason),
+        )
+        database.execute("UPDATE cell SET crop = NULL WHERE session = ?", (session,))
+        database.execute("DELETE FROM picture WHERE session = ?", (session,))
+    for kind in ("crops", "fields"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(record.folder / kind / session)

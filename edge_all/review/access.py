@@ -1,0 +1,33 @@
+"""Which role a page needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edge_all.review.catalogue import text
+from edge_all.review.context import visitor_of
+from edge_all.review.rendering import refusal
+
+Page = Callable[[Request], Response]
+
+
+def needs(role: str, named: bool = False) -> Callable[[Page], Page]:
+    """Refuses whoever has a lesser role, and, where the name is kept, whoever gave none."""
+
+    def decorate(page: Page) -> Page:
+        @wraps(page)
+        def guarded(request: Request) -> Response:
+            visitor = visitor_of(request)
+            if not visitor.may(role):
+                return refusal(request, text("refusal.role", role=text(f"role.{role}")), 403)
+            if named and visitor.reviewer is None:
+                return refusal(request, text("refusal.name"), 403)
+            return page(request)
+
+        return guarded
+
+    return decorate

@@ -1,0 +1,147 @@
+"""Who may log in: names, roles and password hashes in one file of the state folder."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_all.errors import EdgeAllError, UsageError
+from edge_all.record.pictures import write_file
+from edge_all.state_folder import state_folder
+
+ROLES = ("viewer", "reviewer", "admin")
+"""Each may do what those before it may: look; review and steer the session; delete."""
+LEAST_PASSWORD = 10
+MOST_PASSWORD = 1024
+NAME_LENGTH = 64
+# RFC 7914; 16 MiB and about 50 ms of a small computer for each guess.
+_N, _R, _P = 2**14, 8, 1
+_NOBODY = "scrypt$16384$8$1$" + "AAAA" * 6 + "$" + "AAAA" * 10 + "AAA="
+
+
+@dataclass(frozen=True)
+class Account:
+    """One person. password_hash: "scrypt$N$r$p$salt$hash", both base64."""
+
+    name: str
+    role: str
+    password_hash: str
+
+    def may(self, role: str) -> bool:
+        """Whether this account has at least that role."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+def accounts_file() -> Path:
+    """users.json in the state folder."""
+    return state_folder() / "users.json"
+
+
+def check_name(name: str) -> str:
+    """The name as it is kept. Raises UsageError when it is none."""
+    kept = " ".join(name.split())
+    if not kept or len(kept) > NAME_LENGTH or not kept.isprintable():
+        raise UsageError("that is no name", f"write 1 to {NAME_LENGTH} printable characters")
+    return kept
+
+
+def hash_password(password: str) -> str:
+    """With a salt of its own. Raises UsageError when it is too short."""
+    if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
+        raise UsageError("the password is too short or too long", f"take at least {LEAST_PASSWORD} characters")
+    salt = secrets.token_bytes(18)
+    return f"scrypt${_N}${_R}${_P}${_text(salt)}${_text(_scrypt(password, salt, _N, _R, _P))}"
+
+
+def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    data = password.encode("utf-8", "surrogatepass")
+    return hashlib.scrypt(data, salt=salt, n=n, r=r, p=p, maxmem=64 << 20, dklen=32)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _matches(password: str, password_hash: str) -> bool:
+    try:
+        kind, n, r, p, salt, wanted = password_hash.split("$")
+        if kind != "scrypt" or len(password) > MOST_PASSWORD:
+            return False
+        found = _scrypt(password, base64.b64decode(salt), int(n), int(r), int(p))
+        return hmac.compare_digest(found, base64.b64decode(wanted))
+    except ValueError:
+        return False
+
+
+class Accounts:
+    """Reads the file anew when it has changed, so that 'edge-all users' works while pages are served."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: tuple[int, int] | None = None
+        self._accounts: dict[str, Account] = {}
+
+    def all(self) -> dict[str, Account]:
+        """By name. Raises EdgeAllError when the file is damaged: nobody gets in then."""
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            self._seen, self._accounts = None, {}
+            return {}
+        seen = (status.st_mtime_ns, status.st_size)
+        if seen != self._seen:
+            self._accounts = self._read()
+            self._seen = seen
+        return self._accounts
+
+    def find(self, name: str) -> Account | None:
+        """The account of that name."""
+        return self.all().get(name)
+
+    def check(self, name: str, password: str) -> Account | None:
+        """The account when the password is right. An unknown name takes as long as a wrong password."""
+        account = self.find(name)
+        right = _matches(password, account.password_hash if account else _NOBODY)
+        return account if right else None
+
+    def put(self, account: Account) -> None:
+        """Add or replace one."""
+        self._write({**self.all(), account.name: account})
+
+    def remove(self, name: str) -> None:
+        """Remove one. Raises UsageError when there is none."""
+        left = dict(self.all())
+        if left.pop(name, None) is None:
+            raise UsageError(f"there is no user {name!r}", "'edge-all users list' shows them")
+        self._write(left)
+
+    def _read(self) -> dict[str, Account]:
+        try:
+            rows: list[dict[str, Any]] = json.loads(self._file.read_text(encoding="utf-8"))["users"]
+            found = [Account(str(r["name"]), str(r["role"]), str(r["password"])) for r in rows]
+            if any(a.role not in ROLES for a in found):
+                raise ValueError("a role that is none")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EdgeAllError(
+                f"the users in {self._file} cannot be read", "mend the file, or remove it and add the users again"
+            ) from error
+        return {a.name: a for a in found}
+
+    def _write(self, accounts: dict[str, Account]) -> None:
+        rows = [{"name": a.name, "role": a.role, "password": a.password_hash} for a in accounts.values()]
+        before = os.umask(0o077)
+        try:
+            write_file(self._file, json.dumps({"users": rows}, indent=1).encode())
+        except OSError as error:
+            raise EdgeAllError(
+                f"the users cannot be written to {self._file} ({error.strerror})", "check its folder's rights"
+            ) from error
+        finally:
+            os.umask(before)

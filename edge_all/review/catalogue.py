@@ -1,0 +1,33 @@
+"""Every text that a page shows, from one file a language."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TEXTS = Path(__file__).parent / "texts"
+
+
+@lru_cache(maxsize=8)
+def load_texts(language: str = "en") -> dict[str, str]:
+    """Texts by "group.name"."""
+    groups = tomllib.loads((TEXTS / f"{language}.toml").read_text(encoding="utf-8"))
+    return {f"{group}.{name}": text for group, names in groups.items() for name, text in names.items()}
+
+
+def text(name: str, /, **values: object) -> str:
+    """The text of that name with its values filled in. Raises KeyError for a name that no catalogue holds."""
+    found = load_texts()[name]
+    return found.format(**values) if values else found
+
+
+def shown(value: object, most: int = 200) -> str:
+    """Text from outside as one harmless line: no control characters, none that turn the direction of reading."""
+    line = "".join(c if c.isprintable() else "\ufffd" for c in str("" if value is None else value))
+    return line if len(line) <= most else line[: most - 1] + "…"

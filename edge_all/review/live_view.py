@@ -1,0 +1,131 @@
+"""What the session under way shows to whoever watches: its newest frame with outlined cells, and its counts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edge_all.record.marks import draw_outline
+from edge_all.session.session import Progress
+from edge_all.vocabulary import Counts, Frame, Label
+
+MOST_PICTURES_PER_S = 10.0
+_SHARE_OF_TIME = 0.03
+"""Drawing takes no larger share of one core: a slow device shows fewer pictures, and its analysis is not slowed."""
+_WIDTH_PX = 960
+_JPEG_QUALITY = 80
+_SAME_FIELD = "same field"
+
+
+@dataclass(frozen=True)
+class LiveCounts:
+    """As of the newest frame in the record."""
+
+    session_id: str
+    counts: Counts
+    gate: str
+    """What the gate said of that frame; empty when it was analysed without a doubt."""
+    fields_per_s: float
+    age_s: float
+    """Seconds since that frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    frame: Frame
+    outlines: tuple[tuple[float, float, float, Label], ...]
+    """Centre and radius in pixels of the frame, and the label."""
+
+
+class LiveView:
+    """Fed from the record's thread, which only leaves a reference; pictures are drawn where they are asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shown: _Shown | None = None
+        self._sequence = 0
+        self._progress: Progress | None = None
+        self._came = 0.0
+        self._gate = ""
+        self._labels: dict[int, Label] = {}
+        self._session = ""
+        self._analysed: deque[float] = deque(maxlen=40)
+        self._drawing = threading.Lock()
+        self._drawn: tuple[int, bytes] | None = None
+        self._drawn_at = self._drawing_took = 0.0
+
+    def take(self, progress: Progress) -> None:
+        """A frame is in the record."""
+        result, now = progress.result, time.monotonic()
+        with self._lock:
+            if progress.session_id != self._session:
+                self._session = progress.session_id
+                self._labels.clear()
+                self._analysed.clear()
+                self._shown = None
+            self._progress, self._came = progress, now
+            if result is None:
+                self._gate = "unreadable"
+                return
+            outlines: tuple[tuple[float, float, float, Label], ...] = ()
+            if result.field is not None:
+                self._gate = ", ".join(result.field.quality.reasons)
+                self._analysed.append(now)
+                self._labels.update((c.number, c.label) for c in result.cells)
+                outlines = tuple(
+                    (s.detection.x_px, s.detection.y_px, s.detection.radius_px, self._labels[s.number])
+                    for s in result.sightings
+                    if s.number in self._labels
+                )
+            elif result.skip is not None:
+                self._gate = result.skip.reason
+                if self._gate == _SAME_FIELD and self._shown is not None:
+                    outlines = self._shown.outlines
+            self._shown = _Shown(result.frame, outlines)
+            self._sequence += 1
+
+    def counts(self) -> LiveCounts | None:
+        """None before the first frame."""
+        now = time.monotonic()
+        with self._lock:
+            progress, times = self._progress, self._analysed
+            if progress is None:
+                return None
+            lasted = now - times[0] if times else 0.0
+            rate = len(times) / lasted if lasted > 0.2 else 0.0
+            return LiveCounts(progress.session_id, progress.counts, self._gate, rate, now - self._came)
+
+    def picture(self) -> tuple[int, bytes] | None:
+        """The newest picture as JPEG and its number, drawn once for all who watch and at most ten times a second;
+        None before the first frame. Called from any thread."""
+        with self._drawing:
+            pause = max(1 / MOST_PICTURES_PER_S, self._drawing_took / _SHARE_OF_TIME)
+            if self._drawn is not None and time.monotonic() - self._drawn_at < pause:
+                return self._drawn
+            with self._lock:
+                shown, sequence = self._shown, self._sequence
+            if shown is None:
+                return None
+            if self._drawn is None or self._drawn[0] != sequence:
+                begun = time.thread_time()
+                self._drawn = (sequence, _draw(shown))
+                self._drawn_at, self._drawing_took = time.monotonic(), time.thread_time() - begun
+            return self._drawn
+
+
+def _draw(shown: _Shown) -> bytes:
+    image = shown.frame.image
+    factor = min(1.0, _WIDTH_PX / image.shape[1])
+    if factor < 1:
+        size = (_WIDTH_PX, max(1, round(image.shape[0] * factor)))
+        # The eye does not miss a better filter, the analysis would miss its time.
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    turned = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
+    for x, y, radius, label in shown.outlines:
+        draw_outline(turned, str(label), round(x * factor), round(y * factor), max(4, round(radius * factor)))
+    return bytes(cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes())

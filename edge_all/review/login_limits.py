@@ -1,0 +1,53 @@
+"""Slows down who guesses passwords."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+FREE_TRIES = 5
+_FIRST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 900.0
+_FORGOTTEN_S = 3600.0
+_MOST_KEYS = 4096
+
+
+class LoginLimits:
+    """Five wrong tries are free; each one more doubles the wait, from 30 s to 15 min. Counted by name and by address:
+    one who guesses at many names waits as well. An hour without a try is forgiven."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def wait_s(self, keys: Sequence[str]) -> float:
+        """Seconds until one of these may try again; 0: now."""
+        now = self._clock()
+        with self._lock:
+            return max((self._left(key, now) for key in keys), default=0.0)
+
+    def wrong(self, keys: Sequence[str]) -> None:
+        """A try was wrong."""
+        now = self._clock()
+        with self._lock:
+            for key in keys:
+                count, at = self._wrong.pop(key, (0, now))
+                self._wrong[key] = (1 if now - at > _FORGOTTEN_S else count + 1, now)
+            while len(self._wrong) > _MOST_KEYS:
+                self._wrong.popitem(last=False)
+
+    def right(self, keys: Sequence[str]) -> None:
+        """A try was right: all is forgiven."""
+        with self._lock:
+            for key in keys:
+                self._wrong.pop(key, None)
+
+    def _left(self, key: str, now: float) -> float:
+        count, at = self._wrong.get(key, (0, now))
+        if count < FREE_TRIES or now - at > _FORGOTTEN_S:
+            return 0.0
+        wait = min(_FIRST_WAIT_S * 2.0 ** min(count - FREE_TRIES, 20), _LONGEST_WAIT_S)
+        return max(0.0, at + wait - now)

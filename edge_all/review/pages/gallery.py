@@ -1,0 +1,150 @@
+"""A session's cells side by side, and what reviewers say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from edge_all.errors import ReviewError
+from edge_all.record.browsing import CellLabel, cell_labels, cells_by_number, find_session, kept_frames
+from edge_all.record.deletion import deletions
+from edge_all.record.record import Record
+from edge_all.record.verdicts import (
+    KINDS,
+    LABELS,
+    Verdict,
+    give_verdicts,
+    latest_verdicts,
+    standing_approval,
+    undo_last,
+)
+from edge_all.review.access import needs
+from edge_all.review.catalogue import text
+from edge_all.review.context import context_of, form_of, visitor_of
+from edge_all.review.ordering import Choice, chosen
+from edge_all.review.rendering import render
+from edge_all.review.tables import differential
+
+CARDS_A_PAGE = 60
+
+
+@dataclass(frozen=True)
+class Card:
+    """One cell of a gallery."""
+
+    number: int
+    label: str
+    """The model's."""
+    probability: float | None
+    verdict: Verdict | None
+    size_um: float
+    has_picture: bool
+
+
+def cards_of(record: Record, session: str, numbers: list[int], verdicts: dict[int, Verdict]) -> list[Card]:
+    """In the order of the numbers."""
+    frames = kept_frames(record, session)
+    return [
+        Card(
+            int(row["cell"]),
+            str(row["label"]),
+            row["blast_probability"],
+            verdicts.get(row["cell"]),
+            float(row["size_um"]),
+            bool(row["crop"]) or row["frame_index"] in frames,
+        )
+        for row in cells_by_number(record, session, numbers)
+    ]
+
+
+@needs("viewer")
+def gallery_page(request: Request) -> Response:
+    """Cards, a page of them at a time; with part=1 the next ones alone."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    cells = cell_labels(record, session.id)
+    verdicts = latest_verdicts(record, session.id)
+    choice = Choice.read(request.query_params)
+    numbers = chosen(cells, verdicts, choice)
+    start = _start(request.query_params.get("from", "0"))
+    cards = cards_of(record, session.id, numbers[start : start + CARDS_A_PAGE], verdicts)
+    following = start + CARDS_A_PAGE if start + CARDS_A_PAGE < len(numbers) else None
+    values: dict[str, Any] = {"session": session, "cards": cards, "choice": choice, "following": following}
+    if request.query_params.get("part") == "1":
+        return render(request, "cards.html", **values)
+    return render(
+        request,
+        "gallery.html",
+        **values,
+        **session_values(record, session.id, cells, verdicts),
+        found=len(numbers),
+        start=start,
+    )
+
+
+def session_values(
+    record: Record, session: str, cells: list[CellLabel], verdicts: dict[int, Verdict]
+) -> dict[str, Any]:
+    """What the head of each of a session's pages shows."""
+    approval = standing_approval(record, session)
+    return {
+        "labels": LABELS,
+        "kinds": KINDS,
+        "differential": differential(cells, verdicts),
+        "cells_total": len(cells),
+        "reviewed_total": sum(c.number in verdicts for c in cells),
+        "approval": approval,
+        "locked": approval is not None,
+        "deletion": deletions(record).get(session),
+    }
+
+
+@needs("reviewer", named=True)
+def post_verdicts(request: Request) -> Response:
+    """JSON {cells: [numbers], label, kind}: one verdict on each."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    form = form_of(request)
+    cells, label, kind = form.get("cells"), form.get("label"), form.get("kind") or None
+    if (
+        not isinstance(cells, list)
+        or not all(isinstance(n, int) and 0 <= n < 2**31 for n in cells)
+        or not isinstance(label, str)
+        or not isinstance(kind, (str, type(None)))
+    ):
+        raise ReviewError(text("review.no_verdict"))
+    reviewer = visitor_of(request).reviewer
+    assert reviewer is not None
+    given = give_verdicts(record, session.id, cells, label, kind, reviewer)
+    return JSONResponse({"cells": _said((v.cell for v in given), {v.cell: v for v in given})})
+
+
+@needs("reviewer", named=True)
+def post_undo(request: Request) -> Response:
+    """Take back what this reviewer said last."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    reviewer = visitor_of(request).reviewer
+    assert reviewer is not None
+    undone = undo_last(record, session.id, reviewer)
+    return JSONResponse({"cells": _said((v.cell for v in undone), latest_verdicts(record, session.id))})
+
+
+def _said(cells: Iterable[int], standing: Mapping[int, Verdict]) -> dict[str, object]:
+    return {
+        str(cell): {"label": verdict.label, "text": verdict_text(verdict)} if (verdict := standing.get(cell)) else None
+        for cell in cells
+    }
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Label, or kind where one was given."""
+    return text(f"kind.{verdict.kind}") if verdict.kind else text(f"label.{verdict.label}")
+
+
+def _start(asked: str) -> int:
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 8 else 0

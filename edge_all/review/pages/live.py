@@ -1,0 +1,152 @@
+"""The session under way: picture, counts, commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from edge_all.errors import UsageError
+from edge_all.review.access import needs
+from edge_all.review.catalogue import load_texts, shown, text
+from edge_all.review.context import MOST_WATCHERS, context_of, form_text
+from edge_all.review.mjpeg import MjpegResponse
+from edge_all.review.rendering import refusal, render
+from edge_all.review.tables import Differential
+from edge_all.session.commands import Command, Pause, Resume, Start, Stop
+from edge_all.session.differential import ENOUGH_CELLS
+
+_SILENT_S = 3.0
+_GOALS = (ENOUGH_CELLS, 2 * ENOUGH_CELLS)
+_COMMANDS: dict[str, type[Pause] | type[Resume] | type[Stop]] = {"pause": Pause, "resume": Resume, "stop": Stop}
+_FITS = {"start": ("idle",), "pause": ("running",), "resume": ("paused",), "stop": ("running", "paused")}
+
+
+def first_page(request: Request) -> Response:
+    """The live page where a microscope is at hand, else the sessions."""
+    return RedirectResponse("/live" if context_of(request).station else "/sessions", 303)
+
+
+@needs("viewer")
+def live_page(request: Request) -> Response:
+    """Picture, counts and buttons."""
+    if context_of(request).station is None:
+        return refusal(request, text("live.none"), 404)
+    return render(request, "live.html", state=_state(request), goals=_GOALS)
+
+
+@needs("viewer")
+def live_state(request: Request) -> Response:
+    """What the live page shows, as JSON; asked for twice a second."""
+    if context_of(request).station is None:
+        return refusal(request, text("live.none"), 404)
+    return JSONResponse(_state(request), headers={"Cache-Control": "no-store"})
+
+
+@needs("viewer")
+def live_stream(request: Request) -> Response:
+    """The picture as MJPEG."""
+    context = context_of(request)
+    if context.live is None:
+        return refusal(request, text("live.none"), 404)
+    if context.watchers >= MOST_WATCHERS:
+        return refusal(request, text("live.crowded", most=MOST_WATCHERS), 503)
+    return MjpegResponse(context)
+
+
+@needs("viewer")
+def live_picture(request: Request) -> Response:
+    """The newest picture alone."""
+    live = context_of(request).live
+    newest = live.picture() if live is not None else None
+    if newest is None:
+        return refusal(request, text("live.no_picture"), 404)
+    return Response(newest[1], media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+@needs("reviewer")
+def live_command(request: Request) -> Response:
+    """start (with a sample id), pause, resume, stop: into the one queue of commands."""
+    station = context_of(request).station
+    if station is None:
+        return refusal(request, text("live.none"), 404)
+    asked = form_text(request, "command")
+    if asked not in _FITS:
+        return refusal(request, text("live.unknown_command"), 400)
+    phase = station.state.phase
+    if phase not in _FITS[asked]:
+        return refusal(request, text("live.not_now", phase=text(f"phase.{phase}")), 409)
+    try:
+        command: Command = Start(form_text(request, "sample")) if asked == "start" else _COMMANDS[asked]()
+    except UsageError as error:
+        return refusal(request, str(error), 400)
+    if not station.commands.put(command):
+        return refusal(request, text("live.busy"), 503)
+    if "application/json" in request.headers.get("accept", ""):
+        return JSONResponse(_state(request))
+    return RedirectResponse("/live", 303)
+
+
+def _state(request: Request) -> dict[str, Any]:
+    context = context_of(request)
+    assert context.station is not None
+    station = context.station.state
+    live = context.live.counts() if context.live is not None else None
+    if live is not None and station.session_id != live.session_id:
+        live = None
+    if live is None:
+        counted = Differential({}, {})
+    else:
+        c = live.counts
+        counted = Differential(
+            {"blast": c.blasts, "unidentified": c.unidentified, "normal": c.normals, "smudge": c.smudges}, {}
+        )
+    blasts = counted.share("blast")
+    works = station.phase in ("running", "paused")
+    silent = works and live is not None and live.age_s > _SILENT_S
+    camera = "silent" if silent and live is not None else ("works" if works and live is not None else "waits")
+    return {
+        "phase": station.phase,
+        "phase_text": text(f"phase.{station.phase}"),
+        "session": station.session_id or "",
+        "sample": shown(station.sample),
+        "error": station.error or "",
+        "gate": _gate_text(live.gate) if live is not None and works else "",
+        "gate_good": live is not None and works and live.gate in ("", "same field"),
+        "camera": text(f"live.camera_{camera}", seconds=f"{live.age_s:.0f}" if live is not None else ""),
+        "camera_name": shown(context.station.camera),
+        "engine": shown(station.engine.partition(" (")[0].removeprefix("engine "), 120) or text("live.no_engine"),
+        "rate": text("live.rate", rate=f"{live.fields_per_s:.1f}") if live is not None and works else "",
+        "fields": live.counts.fields if live is not None else 0,
+        "leukocytes": counted.leukocytes,
+        "labels": {
+            name: {
+                "count": counted.by_label.get(name, 0),
+                "percent": f"{counted.share(name).percent:.1f} %" if counted.leukocytes else "",
+            }
+            for name in ("blast", "unidentified", "normal")
+        },
+        "smudges": counted.by_label.get("smudge", 0),
+        "blast_percent": f"{blasts.percent:.1f} %" if counted.leukocytes else text("live.nothing_yet"),
+        "interval": text("live.interval", low=f"{blasts.low:.1f}", high=f"{blasts.high:.1f}"),
+        "low": round(blasts.low, 2),
+        "high": round(blasts.high, 2),
+        "percent": round(blasts.percent, 2),
+        "goals": [
+            {"share": min(1.0, counted.leukocytes / goal), "text": _goal_text(counted.leukocytes, goal)}
+            for goal in _GOALS
+        ],
+    }
+
+
+def _goal_text(cells: int, goal: int) -> str:
+    return text("live.goal_reached", goal=goal) if cells >= goal else text("live.goal", left=goal - cells, goal=goal)
+
+
+def _gate_text(reasons: str) -> str:
+    if not reasons:
+        return text("gate.good")
+    texts = load_texts()
+    first = reasons.split(", ")[0]
+    return texts.get(f"gate.{first.replace(' ', '_')}", first)

@@ -1,0 +1,65 @@
+"""Logging in and out, and giving a name without an account."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge_all.errors import UsageError
+from edge_all.review.access import needs
+from edge_all.review.accounts import check_name
+from edge_all.review.catalogue import text
+from edge_all.review.context import context_of, form_text, visitor_of
+from edge_all.review.rendering import back_to, refusal, render
+
+
+def login_page(request: Request) -> Response:
+    """Name and password."""
+    return render(request, "login.html", message="", name="")
+
+
+def post_login(request: Request) -> Response:
+    """Check them. Wrong ones take longer and longer."""
+    context, old = context_of(request), visitor_of(request)
+    name, password = form_text(request, "name").strip(), form_text(request, "password")
+    keys = [f"name {name[:100]}", f"address {request.client.host if request.client else ''}"]
+    wait = context.limits.wait_s(keys)
+    if wait > 0:
+        answer = render(request, "login.html", 429, message=text("login.wait", seconds=int(wait) + 1), name="")
+        answer.headers["Retry-After"] = str(int(wait) + 1)
+        return answer
+    account = context.accounts.check(name, password)
+    if account is None:
+        context.limits.wrong(keys)
+        return render(request, "login.html", 403, message=text("login.wrong"), name="")
+    context.limits.right(keys)
+    # A new cookie: one that somebody planted before is worth nothing now.
+    visitor = context.visitors.welcome()
+    visitor.account = account
+    context.visitors.forget(old)
+    request.scope["edge_all.new_cookie"] = visitor.token
+    return RedirectResponse("/", 303)
+
+
+def post_logout(request: Request) -> Response:
+    """The cookie is nobody's from now on."""
+    context = context_of(request)
+    context.visitors.forget(visitor_of(request))
+    request.scope["edge_all.new_cookie"] = context.visitors.welcome().token
+    return RedirectResponse("/", 303)
+
+
+@needs("reviewer")
+def post_name(request: Request) -> Response:
+    """On the loopback: under which name verdicts are kept, as unproven."""
+    try:
+        name = check_name(form_text(request, "name"))
+    except UsageError as error:
+        return refusal(request, str(error), 400)
+    visitor_of(request).given_name = name
+    return back_to(form_text(request, "back"))
+
+
+def help_page(request: Request) -> Response:
+    """Keys and marks."""
+    return render(request, "help.html")

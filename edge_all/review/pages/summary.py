@@ -1,0 +1,103 @@
+"""A session's differential, reviewers, approval, reports and audit trail."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from itertools import combinations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge_all.errors import NotRecordedError
+from edge_all.record.browsing import cell_labels, find_session
+from edge_all.record.verdicts import Verdict, all_verdicts, approvals, approve, by_reviewer, reopen, standing
+from edge_all.review.access import needs
+from edge_all.review.agreement import cohens_kappa
+from edge_all.review.context import context_of, form_text, visitor_of
+from edge_all.review.pages.gallery import session_values
+from edge_all.review.rendering import render
+from edge_all.review.tables import differential
+
+_REPORT = "edge_all.review.report"
+_FORMATS = ("pdf", "html", "csv", "json", "fhir")
+_SUFFIXES = {"fhir": "fhir.json"}
+_NOTE_LENGTH = 500
+_TRAIL_SHOWN = 200
+
+
+@needs("viewer")
+def summary_page(request: Request) -> Response:
+    """Counts before and after review, who reviewed and how far they agree, approval, reports, audit trail."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    cells = cell_labels(record, session.id)
+    given = all_verdicts(record, session.id)
+    verdicts = {v.cell: v for v in standing(given)}
+    reviewers = by_reviewer(given)
+    agreements = [
+        (a, b, cohens_kappa(_labels(reviewers[a]), _labels(reviewers[b]))) for a, b in combinations(reviewers, 2)
+    ]
+    return render(
+        request,
+        "summary.html",
+        session=session,
+        before=differential(cells),
+        reviewers=[(r, len(v)) for r, v in reviewers.items()],
+        agreements=agreements,
+        approvals=approvals(record, session.id)[::-1],
+        trail=given[::-1][:_TRAIL_SHOWN],
+        trail_total=len(given),
+        formats=_FORMATS if importlib.util.find_spec(_REPORT) is not None else (),
+        skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
+        **session_values(record, session.id, cells, verdicts),
+    )
+
+
+def _labels(verdicts: Mapping[int, Verdict]) -> dict[int, str]:
+    return {cell: verdict.label or "" for cell, verdict in verdicts.items()}
+
+
+@needs("reviewer", named=True)
+def post_approve(request: Request) -> Response:
+    """Lock the session."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    reviewer = visitor_of(request).reviewer
+    assert reviewer is not None
+    approve(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])
+    return RedirectResponse(f"/sessions/{session.id}/summary", 303)
+
+
+@needs("reviewer", named=True)
+def post_reopen(request: Request) -> Response:
+    """Unlock it; the approval stays in the trail."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    reviewer = visitor_of(request).reviewer
+    assert reviewer is not None
+    reopen(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])
+    return RedirectResponse(f"/sessions/{session.id}/summary", 303)
+
+
+@needs("viewer")
+def report_file(request: Request) -> Response:
+    """The report as a file to keep."""
+    context = context_of(request)
+    record = context.records.get()
+    session = find_session(record, request.path_params["session"])
+    form = request.path_params["form"]
+    if form not in _FORMATS or importlib.util.find_spec(_REPORT) is None:
+        raise NotRecordedError("there is no such report", "the session's page lists the formats")
+    report = importlib.import_module(_REPORT)
+    contents = importlib.import_module("edge_all.review.report_contents").read_report(
+        record, session.id, models=context.models
+    )
+    name = f"edge-all-{session.id}.{_SUFFIXES.get(form, form)}"
+    return Response(
+        report.render(contents, form),
+        media_type=report.MEDIA_TYPES[form],
+        # The report brings styles of its own; it is a file to keep, never a page of ours.
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,113 @@
+"""Where in a cell the classifier looks: the blast probability with one patch after another covered."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.cells.crops import Cropper
+from edge_all.engines.engine import Engine
+from edge_all.engines.loading import Wanted, load_engine
+from edge_all.errors import NotRecordedError
+from edge_all.field.gate import Gate, Skip
+from edge_all.profile import GateLimits
+from edge_all.record.browsing import KeptView
+from edge_all.record.rows import CellRow
+from edge_all.vocabulary import Detection, Frame, Image
+
+_PATCHES_A_SIDE = 5
+_STEPS = 13
+_BATCH = 32
+_SHOWN_PX = 320
+_SURE = 1e-6
+_FAINT = 0.25
+"""Changes of the log-odds are not made to look stronger than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class Saliency:
+    """change: float32 side x side, log-odds of a blast in the whole crop less those with the place covered; where it is
+    positive, what is seen there speaks for a blast. Log-odds still tell where probabilities are near 0 or 1."""
+
+    crop: Image
+    change: npt.NDArray[np.float32]
+    blast_probability: float
+    model_sha256: str
+
+
+def occlusion(engine: Engine, crop: Image) -> Saliency:
+    """Occlusion map (Zeiler and Fergus 2014) of one classifier's input, RGB uint8 side x side x 3.
+
+    A square of a fifth of the side, in the crop's mean colour, goes over it in 13 x 13 overlapping places; a pixel's
+    value is the mean over the places that cover it.
+    """
+    side = crop.shape[0]
+    patch = max(2, round(side / _PATCHES_A_SIDE))
+    starts = np.unique(np.linspace(0, side - patch, _STEPS).round().astype(int))
+    colour = crop.reshape(-1, 3).mean(0).round().astype(np.uint8)
+    places = [(int(y), int(x)) for y in starts for x in starts]
+    covered = np.repeat(crop[None], len(places), 0)
+    for image, (y, x) in zip(covered, places, strict=True):
+        image[y : y + patch, x : x + patch] = colour
+    inputs = np.concatenate([crop[None], covered])
+    found = [
+        np.asarray(engine.run(inputs[i : i + _BATCH])[0], np.float32).reshape(-1) for i in range(0, len(inputs), _BATCH)
+    ]
+    probability = np.concatenate(found).astype(np.float64)
+    bounded = np.clip(probability, _SURE, 1 - _SURE)
+    odds = np.log(bounded / (1 - bounded))
+    total, count = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
+    for value, (y, x) in zip(odds[1:], places, strict=True):
+        total[y : y + patch, x : x + patch] += odds[0] - value
+        count[y : y + patch, x : x + patch] += 1
+    return Saliency(
+        crop, np.asarray(total / np.maximum(count, 1), np.float32), float(probability[0]), engine.identity.sha256
+    )
+
+
+def classifier_input(view: KeptView, row: CellRow, engine: Engine) -> Image:
+    """The crop that the classifier would get from a kept field. The field was kept as JPEG: not bit for bit what was
+    judged. Raises NotRecordedError."""
+    image = cv2.imread(str(view.file))
+    if image is None:
+        raise NotRecordedError("the picture of that field cannot be read", "it was deleted or is damaged")
+    frame = Frame(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), view.frame_index, 0.0, "record")
+    field = Gate(GateLimits(), view.um_per_px, True).check(frame)
+    assert not isinstance(field, Skip), "independent fields always pass"
+    radius = float(row["size_um"]) / 2 / view.um_per_px
+    return Cropper(engine.contract).crop(field, Detection(view.x_px, view.y_px, radius, 1.0))
+
+
+def saliency_png(saliency: Saliency) -> bytes:
+    """PNG 320 px wide: the crop in grey, orange where it speaks for a blast, blue where against; as strong as it is."""
+    strength = cv2.resize(saliency.change, (_SHOWN_PX, _SHOWN_PX), interpolation=cv2.INTER_LINEAR)
+    strength = cv2.GaussianBlur(strength, (0, 0), _SHOWN_PX / 40)[..., None]  # the grid of places is no finding
+    crop = cv2.resize(saliency.crop, (_SHOWN_PX, _SHOWN_PX), interpolation=cv2.INTER_CUBIC)
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None].repeat(3, 2)
+    # Red, green, blue: two hues that every colour vision tells apart.
+    colour = np.where(strength > 0, np.array((230.0, 120.0, 0.0)), np.array((0.0, 90.0, 200.0)))
+    weight = 0.75 * np.clip(np.abs(strength) / max(_FAINT, float(np.abs(strength).max())), 0, 1)
+    mixed = (grey * (1 - weight) + colour * weight).astype(np.uint8)
+    return bytes(cv2.imencode(".png", mixed[..., ::-1])[1].tobytes())
+
+
+class SaliencyMaps:
+    """Makes one map at a time, on one core: a session that runs beside it keeps the others."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    def make(self, view: KeptView, row: CellRow) -> Saliency:
+        """For a cell in a kept field. Raises NotRecordedError, ModelError."""
+        with self._lock:
+            if self._engine is None:
+                wanted = Wanted("onnxruntime-cpu", threads=1)
+                self._engine = load_engine(self._models / "classifier", "classifier", wanted).engine
+            return occlusion(self._engine, classifier_input(view, row, self._engine))

@@ -1,0 +1,78 @@
+// The live page: counts twice a second; the picture comes by itself.
+
+const panel = document.getElementById("panel");
+const picture = document.getElementById("picture");
+const gate = document.getElementById("gate");
+const sample = document.getElementById("sample");
+let phase = document.getElementById("dot").dataset.phase;
+
+function show(state) {
+  for (const place of document.querySelectorAll("[data-show]")) {
+    const text = String(state[place.dataset.show]);
+    if (place.textContent !== text) place.textContent = text;
+  }
+  for (const [label, counted] of Object.entries(state.labels)) {
+    document.querySelector(`[data-count="${label}"]`).textContent = counted.count;
+    document.querySelector(`[data-percent="${label}"]`).textContent = counted.percent;
+  }
+  for (const [i, goal] of state.goals.entries()) {
+    document.querySelector(`[data-goal="${i}"]`).value = goal.share;
+    document.querySelector(`[data-goal-text="${i}"]`).textContent = goal.text;
+  }
+  const [, span, point] = document.querySelectorAll("#interval rect");
+  span.setAttribute("x", state.low);
+  span.setAttribute("width", Math.max(0.4, state.high - state.low));
+  point.setAttribute("x", state.percent);
+  gate.hidden = !state.gate;
+  gate.dataset.good = state.gate_good ? "1" : "0";
+  if (gate.textContent !== state.gate) gate.textContent = state.gate;
+  document.getElementById("dot").dataset.phase = state.phase;
+  document.getElementById("error").hidden = !state.error;
+  document.getElementById("no-picture").hidden = state.phase !== "idle";
+  const link = document.getElementById("to-gallery");
+  link.hidden = !state.session;
+  if (state.session) link.href = `/sessions/${state.session}`;
+  for (const form of document.querySelectorAll("[data-when]")) form.hidden = !form.dataset.when.split(" ").includes(state.phase);
+  if (phase !== "idle" && state.phase === "idle" && sample) sample.focus();
+  phase = state.phase;
+}
+
+async function look() {
+  let wait = 500;
+  try {
+    const answer = await fetch("/live/state", { headers: { Accept: "application/json" } });
+    if (answer.status === 401) { location.reload(); return; }
+    if (!answer.ok) throw new Error();
+    show(await answer.json());
+  } catch {
+    document.getElementById("error").hidden = false;
+    document.querySelector('[data-show="error"]').textContent = panel.dataset.lost;
+    wait = 2000;
+  }
+  setTimeout(look, document.hidden ? 3000 : wait);
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.action.endsWith("/live/command")) return;
+  event.preventDefault();
+  const answer = await fetch(form.action, {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
+    body: new URLSearchParams(new FormData(form)),
+  });
+  const told = await answer.json();
+  const toast = document.getElementById("toast");
+  toast.hidden = answer.ok;
+  if (!answer.ok) { toast.textContent = told.error; return; }
+  if (sample && form.contains(sample)) sample.value = "";
+});
+
+// The stream never ends: begun after loading, it does not keep the page from being loaded. One that broke is asked for
+// again; one that nobody sees is let go.
+const stream = () => { picture.src = document.hidden ? "/static/icon.svg" : `${picture.dataset.stream}?${Date.now()}`; };
+picture.addEventListener("error", () => setTimeout(stream, 2000));
+document.addEventListener("visibilitychange", stream);
+addEventListener("load", stream);
+
+look();

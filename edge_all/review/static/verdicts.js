@@ -1,0 +1,103 @@
+// Verdicts on chosen cells: sent, and shown on their cards once they are kept.
+
+const cards = document.getElementById("cards");
+const bar = document.getElementById("classes");
+const toast = document.getElementById("toast");
+const KEYS = { b: "blast", n: "normal", u: "unidentified", s: "smudge", x: "not_a_cell" };
+let hiding;
+
+export function say(text) {
+  toast.textContent = text;
+  toast.hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { toast.hidden = true; }, 4000);
+}
+
+async function post(path, content) {
+  try {
+    const answer = await fetch(`/sessions/${cards.dataset.session}/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": document.body.dataset.csrf },
+      body: JSON.stringify(content),
+    });
+    const told = await answer.json();
+    if (answer.ok) return told.cells;
+    say(`${bar.dataset.failed} ${told.error}`);
+  } catch {
+    say(bar.dataset.failed);
+  }
+  return null;
+}
+
+function show(cells) {
+  for (const [number, said] of Object.entries(cells)) {
+    const card = cards.querySelector(`.card[data-cell="${CSS.escape(number)}"]`);
+    if (!card) continue;
+    const counted = document.getElementById("reviewed-count");
+    if (counted) counted.textContent = Number(counted.textContent) + (said ? 1 : 0) - (card.dataset.said ? 1 : 0);
+    card.dataset.said = said ? said.label : "";
+    const place = card.querySelector(".verdict");
+    place.replaceChildren();
+    place.classList.toggle("differs", Boolean(said) && said.label !== card.dataset.model);
+    if (said) {
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      svg.setAttribute("class", `mark ${said.label}`);
+      const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+      use.setAttribute("href", `#mark-${said.label}`);
+      svg.append(use);
+      place.append(svg);
+    }
+    const words = document.createElement("span");
+    words.textContent = said ? said.text : place.dataset.empty;
+    place.append(words);
+  }
+}
+
+export async function give(numbers, label, kind) {
+  if (!bar) return false;
+  if (!numbers.length) { say(bar.dataset.none); return false; }
+  const cells = await post("verdicts", { cells: numbers, label, kind: kind || null });
+  if (!cells) return false;
+  show(cells);
+  const words = Object.values(cells)[0].text;
+  say(bar.dataset.said.replace("{label}", words).replace("{count}", numbers.length));
+  return true;
+}
+
+export async function undo() {
+  if (!bar) return;
+  const cells = await post("undo", {});
+  if (!cells) return;
+  show(cells);
+  say(bar.dataset.undone.replace("{count}", Object.keys(cells).length));
+}
+
+// chosen: gives the numbers of the chosen cells. afterwards: called when a verdict was kept.
+export function listen(chosen, afterwards) {
+  const judge = async (label, kind) => { if (await give(chosen(), label, kind)) afterwards(); };
+  document.addEventListener("keydown", (event) => {
+    if (event.target.matches("input, textarea, select") || event.altKey || event.metaKey) return;
+    const key = event.key.toLowerCase();
+    if (key === "z") { event.preventDefault(); undo(); return; }
+    if (event.ctrlKey || !bar) return;
+    const kinds = bar.querySelectorAll("[data-kind]");
+    if (KEYS[key]) { event.preventDefault(); judge(KEYS[key]); }
+    else if (/^[1-9]$/.test(key) && kinds[key - 1]) { event.preventDefault(); judge("normal", kinds[key - 1].dataset.kind); }
+  });
+  if (!bar) return;
+  bar.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if ("undo" in button.dataset) undo();
+    else judge(button.dataset.label, button.dataset.kind);
+  });
+  for (const button of bar.querySelectorAll("[data-label]")) {
+    button.addEventListener("dragover", (event) => { event.preventDefault(); button.classList.add("over"); });
+    button.addEventListener("dragleave", () => button.classList.remove("over"));
+    button.addEventListener("drop", (event) => {
+      event.preventDefault();
+      button.classList.remove("over");
+      judge(button.dataset.label, button.dataset.kind);
+    });
+  }
+}

@@ -1,0 +1,76 @@
+"""Who is at the other end: one visitor a browser, known by a random cookie, kept in memory only."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge_all.record.verdicts import Reviewer
+from edge_all.review.accounts import ROLES, Account
+
+_KEPT_S = 12 * 3600.0
+_MOST = 1000
+
+
+@dataclass
+class Visitor:
+    """One browser. ``token`` is its cookie, ``csrf`` what its forms must carry."""
+
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    account: Account | None = None
+    given_name: str = ""
+    """Typed on the loopback without logging in: unproven."""
+    rank: int = -1
+    """Index of its role in ROLES; -1: may not even look."""
+    seen: float = 0.0
+
+    def may(self, role: str) -> bool:
+        """Whether it has at least that role."""
+        return self.rank >= ROLES.index(role)
+
+    @property
+    def reviewer(self) -> Reviewer | None:
+        """Whose name its verdicts carry; None before it gave one."""
+        if self.account is not None:
+            return Reviewer(self.account.name, True)
+        return Reviewer(self.given_name, False) if self.given_name else None
+
+
+class Visitors:
+    """By cookie. A cookie that was not made here is nobody's."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._visitors: OrderedDict[str, Visitor] = OrderedDict()
+
+    def find(self, token: str | None) -> Visitor | None:
+        """The visitor of a cookie, if it was here within twelve hours."""
+        now = self._clock()
+        with self._lock:
+            visitor = self._visitors.get(token or "")
+            if visitor is None or now - visitor.seen > _KEPT_S:
+                return None
+            visitor.seen = now
+            self._visitors.move_to_end(visitor.token)
+            return visitor
+
+    def welcome(self) -> Visitor:
+        """A new one. The memory is bounded: who never said a name is forgotten first."""
+        visitor = Visitor(seen=self._clock())
+        with self._lock:
+            if len(self._visitors) >= _MOST:
+                nameless = (t for t, v in self._visitors.items() if v.reviewer is None)
+                self._visitors.pop(next(nameless, next(iter(self._visitors))))
+            self._visitors[visitor.token] = visitor
+        return visitor
+
+    def forget(self, visitor: Visitor) -> None:
+        """Its cookie is nobody's from now on."""
+        with self._lock:
+            self._visitors.pop(visitor.token, None)

@@ -1,0 +1,236 @@
+"""How fast the pages are, and what the live page costs the analysis."""
+
+from __future__ import annotations
+
+import http.client
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from edge_all.bench.still_fields import StillFields, drawn_fields
+from edge_all.record.crop_file import encode_crop
+from edge_all.record.pictures import write_file
+from edge_all.record.record import Record
+from edge_all.record.rows import FrameEntry, SessionInfo
+from edge_all.review.live_view import LiveView
+from edge_all.review.serving import Address, Server
+from edge_all.session.session import Session
+from edge_all.session.station import Station, StationState
+from edge_all.vocabulary import Cell, Counts, Detection, Frame, Image, Judgement, Label, ModelIdentity, Thresholds
+from tests.scores.board import Row
+
+SESSIONS, CELLS, VERDICTS = 500, 5000, 2500
+_LIMIT_MS = 200.0
+_ASKED = 9
+_LABELS = (Label.BLAST, Label.NORMAL, Label.NORMAL, Label.UNIDENTIFIED, Label.NORMAL, Label.SMUDGE)
+_PAIRS = 6
+_FRAMES = 50
+_MOST_COST = 5.0
+_VIEWERS = 4
+
+
+def page_rows() -> list[Row]:
+    """Every page of a full record over HTTP, and what a gallery asks for at first."""
+    with tempfile.TemporaryDirectory() as folder:
+        session = _full_record(Path(folder))
+        with Server(Address(port=0), Path(folder)) as server:
+            ask = _Asker(server.context.port)
+            times = {path: [ask(path) for _ in range(_ASKED)] for path in _pages(session)}
+            gallery = ask.get(f"/sessions/{session}").decode()
+        slowest = max(times, key=lambda path: statistics.median(times[path]))
+        median, worst = statistics.median(times[slowest]), max(max(t) for t in times.values())
+        crops = gallery.count('/crop"')
+        name = slowest.replace(session, "ID")
+        return [
+            Row(
+                f"slowest page, a session of {CELLS} cells in a record of {SESSIONS} sessions",
+                f"median under {_LIMIT_MS:.0f} ms",
+                f"{median:.0f} ms ({name})",
+                f"{len(times)} pages, each asked {_ASKED} times; the slowest single answer {worst:.0f} ms",
+                median < _LIMIT_MS,
+            ),
+            Row(
+                "crops that a gallery holds before it is scrolled",
+                f"under 100 of {CELLS}",
+                str(crops),
+                "each with loading=lazy: a browser asks for those it shows",
+                0 < crops < 100 and gallery.count('loading="lazy"') == crops,
+            ),
+        ]
+
+
+def live_rows() -> list[Row]:
+    """What one and four who watch cost the analysis, in turn with nobody watching."""
+    alone, watched, crowded, pictures = [], [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        _run(Path(folder) / "warm", 0)
+        for i in range(_PAIRS):
+            alone.append(_run(Path(folder) / f"a{i}", 0)[0])
+            watched.append(_run(Path(folder) / f"w{i}", 1)[0])
+            rate, seen = _run(Path(folder) / f"c{i}", _VIEWERS)
+            crowded.append(rate)
+            pictures += seen
+    cost = [100 * (1 - w / a) for a, w in zip(alone, watched, strict=True)]
+    four = [100 * (1 - c / a) for a, c in zip(alone, crowded, strict=True)]
+    spread = f"{_PAIRS} runs of {_FRAMES} fields each, in turn; {min(cost):.1f} to {max(cost):.1f} %"
+    return [
+        Row(
+            "live page: what one who watches costs the analysis",
+            f"under {_MOST_COST:.0f} % of its rate (median)",
+            f"{statistics.median(cost):.1f} % of {statistics.median(alone):.1f} fields/s",
+            spread,
+            statistics.median(cost) < _MOST_COST,
+        ),
+        Row(
+            f"live page for {_VIEWERS} at once",
+            "each gets pictures, at most 10 a second",
+            f"{min(pictures):.1f} to {max(pictures):.1f} pictures/s each; costs {statistics.median(four):.1f} %",
+            f"{_PAIRS} runs; {min(four):.1f} to {max(four):.1f} %",
+            min(pictures) > 0.5 and max(pictures) <= 11.0,
+        ),
+    ]
+
+
+def rows() -> list[Row]:
+    """All rows of the pages."""
+    return page_rows() + live_rows()
+
+
+def _pages(session: str) -> list[str]:
+    own = f"/sessions/{session}"
+    return [
+        "/sessions",
+        "/sessions?page=9",
+        "/help",
+        "/login",
+        own,
+        f"{own}?label=blast&reviewed=no",
+        f"{own}?part=1&from=2400",
+        f"{own}/summary",
+        f"{own}/cells/1",
+        f"{own}/cells/4999",
+        f"{own}/cells/1/crop",
+        f"{own}/fields/0",
+        f"/sessions/compare?session={session}&session={session}",
+    ]
+
+
+class _Asker:
+    """Asks as one browser."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._cookie = port, ""
+
+    def __call__(self, path: str) -> float:
+        begun = time.perf_counter()
+        self.get(path)
+        return 1000 * (time.perf_counter() - begun)
+
+    def get(self, path: str) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        connection.request("GET", path, headers={"Cookie": self._cookie} if self._cookie else {})
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, (path, answer.status)
+        self._cookie = (answer.getheader("Set-Cookie") or self._cookie).split(";")[0]
+        connection.close()
+        return body
+
+
+def _full_record(folder: Path) -> str:
+    """499 sessions of 100 cells and one of 5,000 with crops and verdicts; gives its id."""
+    identity, thresholds = ModelIdentity("m", "1", "ff" * 32), Thresholds(0.8, 0.2, 0.5)
+    info = SessionInfo("S", "sim:", "default", (identity,), "test", thresholds, None, "0")
+    rng = np.random.default_rng(1)
+    crop = rng.integers(0, 255, (192, 192, 3), np.uint8)
+    frame = Frame(rng.integers(100, 230, (720, 1280, 3), np.uint8), 0, 1.0, "f")
+    png = encode_crop(crop, {})
+    with Record.open(folder) as record:
+        for number in range(SESSIONS):
+            session = record.begin_session(info)
+            count = CELLS if number == SESSIONS - 1 else 100
+            for index in range(max(1, count // 8)):
+                place = (100.0 * index, 0.0)
+                entry = FrameEntry(index, "f", 1.0, 1280, 720, "analysed", "", 0.1, "profile", 1.0, 0, place)
+                record.write_frame(session, entry)
+            cells = [_cell(n + 1, float(rng.random()), identity, thresholds) for n in range(count)]
+            record.write_cells(session, [(c, None) for c in cells])
+            counts = Counts(fields=count // 8, frames=count // 8, blasts=count // 6, normals=count // 2)
+            record.end_session(session, counts, "words", False)
+        record.keep_field(session, frame)
+        record.flush()
+        with record.transaction() as database:
+            database.execute("UPDATE cell SET crop = 'crops/' || session || '/1.png' WHERE session = ?", (session,))
+            database.executemany(
+                "INSERT INTO verdict (session, cell, reviewer, proven, label, time) VALUES (?, ?, 'A', 0, 'blast', ?)",
+                [(session, n + 1, float(n)) for n in range(VERDICTS)],
+            )
+        write_file(folder / "crops" / session / "1.png", png)
+    return session
+
+
+def _cell(number: int, probability: float, identity: ModelIdentity, thresholds: Thresholds) -> Cell:
+    label = _LABELS[number % len(_LABELS)]
+    judged = None
+    if label is not Label.SMUDGE:
+        judged = Judgement(probability, 0.1, label, thresholds, identity, "test")
+    x = 60.0 + 150 * (number % 8)
+    index = (number - 1) // 8
+    return Cell(
+        number, index, "f", Detection(x, 300.0, 55.0, 0.9), 0.1, judged, place_um=(100.0 * index + x / 10, 30.0)
+    )
+
+
+@lru_cache(maxsize=1)
+def _fields() -> list[Image]:
+    return drawn_fields(1280, 720, 6, 10)
+
+
+def _run(folder: Path, viewers: int) -> tuple[float, list[float]]:
+    """Fields a second of the analysis, and pictures a second that each viewer got."""
+    live = LiveView()
+    camera = StillFields(_fields(), _FRAMES, independent=True)
+    station = Station(camera.uri, lambda *_: None)  # type: ignore[arg-type, return-value]
+    with (
+        Session(camera, folder, keep_all_crops=True) as session,
+        Server(Address(port=0), folder, station=station, live=live, create=True) as server,
+    ):
+        station._set(StationState("running"))
+        watchers = [_watch(server.context.port) for _ in range(viewers)]
+        times: list[float] = []
+
+        def told(progress: object) -> None:
+            times.append(time.perf_counter())
+            live.take(progress)  # type: ignore[arg-type]
+
+        session.run(told)
+    # The first fields fill the queues.
+    rate = (len(times) - 6) / (times[-1] - times[5])
+    seen = [int((w.communicate(timeout=30)[0] or "0").strip()) / (times[-1] - times[0]) for w in watchers]
+    return rate, seen
+
+
+def _watch(port: int) -> subprocess.Popen[str]:
+    """A browser's part in a process of its own: reads the stream, asks for the counts twice a second."""
+    code = (
+        "import http.client,threading,time,sys\n"
+        f"def ask():\n c=http.client.HTTPConnection('127.0.0.1',{port})\n"
+        " while True:\n  c.request('GET','/live/state'); c.getresponse().read(); time.sleep(.5)\n"
+        "threading.Thread(target=ask,daemon=True).start()\n"
+        f"c=http.client.HTTPConnection('127.0.0.1',{port})\n"
+        "c.request('GET','/live/picture.mjpg'); a=c.getresponse(); n=0\n"
+        "try:\n while True:\n  b=a.read1(65536)\n  if not b: break\n  n+=b.count(b'Content-Type: image/jpeg')\n"
+        "except Exception: pass\nprint(n)\n"
+    )
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(f"{row.verdict:<12} {row.what}: {row.value} (target {row.target}) {row.spread}")

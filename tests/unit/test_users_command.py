@@ -1,0 +1,82 @@
+"""edge-all users, and pages that may not be served."""
+
+import io
+import socket
+
+import pytest
+
+from edge_all.review.accounts import Accounts
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def type_in(monkeypatch, text):
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_users_are_added_listed_changed_and_removed(edge_all, monkeypatch, state):
+    type_in(monkeypatch, "correct horse\n")
+    assert edge_all("users", "add", "Hilde  B.", "--role", "admin", "--password-stdin").exit_code == 0
+    assert edge_all("users", "list").stdout == "Hilde B.\tadmin\n"
+    accounts = Accounts(state / "users.json")
+    assert accounts.check("Hilde B.", "correct horse")
+    type_in(monkeypatch, "another battery\n")
+    assert edge_all("users", "password", "Hilde B.", "--password-stdin").exit_code == 0
+    assert accounts.check("Hilde B.", "correct horse") is None
+    assert accounts.check("Hilde B.", "another battery").role == "admin"
+    assert edge_all("users", "remove", "Hilde B.").exit_code == 0
+    assert edge_all("users", "list").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "says"),
+    [
+        (["add", "a", "--password-stdin"], "short\n", "at least 10"),
+        (["add", "", "--password-stdin"], "long enough\n", "no name"),
+        (["add", "a\u202eb", "--password-stdin"], "long enough\n", "no name"),
+        (["remove", "nobody"], "", "no user"),
+        (["password", "nobody", "--password-stdin"], "long enough\n", "no user"),
+    ],
+)
+def test_what_cannot_be_is_one_line(edge_all, monkeypatch, arguments, typed, says):
+    type_in(monkeypatch, typed)
+    result = edge_all("users", *arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_second_user_of_a_name_is_refused(edge_all, monkeypatch):
+    for code in (0, 2):
+        type_in(monkeypatch, "correct horse\n")
+        assert edge_all("users", "add", "a", "--password-stdin").exit_code == code
+
+
+def test_pages_that_may_not_be_served(edge_all, tmp_path, monkeypatch):
+    pytest.importorskip("uvicorn")
+    assert "there is no record" in edge_all("review", "--record", tmp_path / "none").stderr
+    edge_all("run", "--camera", "sim:?fields=1&frames_per_field=1", record=tmp_path / "r")
+    refused = edge_all("review", "--record", tmp_path / "r", "--host", "0.0.0.0", "--port", "0")
+    assert refused.exit_code == 2
+    assert "need a password" in refused.stderr
+    web = edge_all("run", "--camera", "sim:", "--web", "0.0.0.0:0", record=tmp_path / "r")
+    assert (web.exit_code, "need a password" in web.stderr) == (2, True)
+    assert "no address" in edge_all("run", "--camera", "sim:", "--web", "x:y", record=tmp_path / "r").stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = edge_all("review", "--record", tmp_path / "r", "--port", taken.getsockname()[1])
+    assert busy.exit_code == 2
+    assert "cannot be listened on" in busy.stderr
+    type_in(monkeypatch, "correct horse\n")
+    edge_all("users", "add", "a", "--password-stdin")
+    given = edge_all("review", "--record", tmp_path / "r", "--host", "0.0.0.0", "--port", "0", "--certificate", "x")
+    assert "belong together" in given.stderr
+    given = edge_all(
+        "review", "--record", tmp_path / "r", "--host", "0.0.0.0", "--port", "0", "--certificate", "x", "--key", "y"
+    )
+    assert "cannot be used" in given.stderr
