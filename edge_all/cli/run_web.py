@@ -29,6 +29,7 @@ def serve_station(
 ) -> int:
     """Until Ctrl-C. sample: of a session that is started at once. Raises EdgeAllError, UsageError."""
     from edge_all.cli.run import Interrupts
+    from edge_all.errors import EdgeAllError
     from edge_all.review.live_view import LiveView
     from edge_all.review.serving import Server
     from edge_all.session.commands import Start
@@ -37,10 +38,14 @@ def serve_station(
     live = LiveView()
 
     def run_session(start: Start, made: Callable[[Session], None]) -> Summary:
-        camera = open_camera()
-        with make_session(camera, start.sample, station.commands) as session:
-            made(session)
-            summary = look(session, camera, live.take)
+        try:
+            camera = open_camera()
+            with make_session(camera, start.sample, station.commands) as session:
+                made(session)
+                summary = look(session, camera, live.take)
+        except EdgeAllError as error:
+            click.echo(f"edge-all: {error}", err=True)
+            raise
         if summary.error is not None:
             click.echo(f"edge-all: {summary.error}", err=True)
         return summary

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from edge_all.errors import NotRecordedError
+from edge_all.errors import NotRecordedError, ReviewError
 from edge_all.record.by_thread import RecordByThread
 from edge_all.review.accounts import ROLES, Accounts
 from edge_all.review.appearance import Appearance
@@ -67,6 +67,12 @@ class ReviewContext:
             visitor.rank = ROLES.index("reviewer" if has_admin else "admin")
         else:
             visitor.rank = -1
+
+    def refuse_running(self, session: str) -> None:
+        """Raises ReviewError while the station runs that session, a paused one as well."""
+        state = self.station.state if self.station is not None else None
+        if state is not None and state.phase != "idle" and state.session_id == session:
+            raise ReviewError("the session still runs", "stop it first")
 
 
 def context_of(request: Request) -> ReviewContext:

@@ -15,7 +15,7 @@ from edge_all.session.session import Progress
 from edge_all.vocabulary import Counts, Frame, Label
 
 MOST_PICTURES_PER_S = 10.0
-_SHARE_OF_TIME = 0.03
+_SHARE_OF_TIME = 0.02
 """Drawing takes no larger share of one core: a slow device shows fewer pictures, and its analysis is not slowed."""
 _WIDTH_PX = 960
 _JPEG_QUALITY = 80
@@ -57,7 +57,7 @@ class LiveView:
         self._analysed: deque[float] = deque(maxlen=40)
         self._drawing = threading.Lock()
         self._drawn: tuple[int, bytes] | None = None
-        self._drawn_at = self._drawing_took = 0.0
+        self._next_at = 0.0
 
     def take(self, progress: Progress) -> None:
         """A frame is in the record."""
@@ -100,12 +100,18 @@ class LiveView:
             rate = len(times) / lasted if lasted > 0.2 else 0.0
             return LiveCounts(progress.session_id, progress.counts, self._gate, rate, now - self._came)
 
+    def has_newer(self, number: int) -> bool:
+        """Whether picture() would give another than the one of this number. Costs next to nothing."""
+        drawn = self._drawn
+        if drawn is not None and drawn[0] != number:
+            return True
+        return self._sequence != number and self._shown is not None and time.monotonic() >= self._next_at
+
     def picture(self) -> tuple[int, bytes] | None:
         """The newest picture as JPEG and its number, drawn once for all who watch and at most ten times a second;
         None before the first frame. Called from any thread."""
         with self._drawing:
-            pause = max(1 / MOST_PICTURES_PER_S, self._drawing_took / _SHARE_OF_TIME)
-            if self._drawn is not None and time.monotonic() - self._drawn_at < pause:
+            if self._drawn is not None and time.monotonic() < self._next_at:
                 return self._drawn
             with self._lock:
                 shown, sequence = self._shown, self._sequence
@@ -114,7 +120,8 @@ class LiveView:
             if self._drawn is None or self._drawn[0] != sequence:
                 begun = time.thread_time()
                 self._drawn = (sequence, _draw(shown))
-                self._drawn_at, self._drawing_took = time.monotonic(), time.thread_time() - begun
+                pause = max(1 / MOST_PICTURES_PER_S, (time.thread_time() - begun) / _SHARE_OF_TIME)
+                self._next_at = time.monotonic() + pause
             return self._drawn
 
 

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from edge_all.review.context import ReviewContext
 
 _BOUNDARY = b"edge-all-picture"
-_LOOKS_EVERY_S = 0.05
+_LOOKS_EVERY_S = 0.1
 _STALLED_S = 10.0
 """A browser that takes nothing for so long is let go."""
 
@@ -26,8 +26,12 @@ class MjpegResponse(Response):
         self.headers["Connection"] = "close"
         self._context = context
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Until the reader leaves or stalls."""
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
         live = self._context.live
         assert live is not None
         self._context.watchers += 1
@@ -37,7 +41,7 @@ class MjpegResponse(Response):
             await send({"type": "http.response.body", "body": b"--" + _BOUNDARY + b"\r\n", "more_body": True})
             sent = -1
             while not gone.done() and not self._context.closing:
-                newest = await run_in_threadpool(live.picture)
+                newest = await run_in_threadpool(live.picture) if live.has_newer(sent) else None
                 if newest is not None and newest[0] != sent:
                     sent, jpeg = newest
                     # The boundary after a picture lets the browser show it at once.

@@ -58,9 +58,7 @@ class Guard:
                 out = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     out.setdefault(name, value)
-                out.setdefault("Cache-Control", "private, no-cache" if scope["method"] == "GET" else "no-store")
-                if self._context.secure:
-                    out["Strict-Transport-Security"] = "max-age=31536000"
+                out.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
                 token = scope.get("edge_all.new_cookie", new_cookie)
                 if token:
                     out.append("Set-Cookie", self._cookie(token))

@@ -10,6 +10,7 @@ from edge_all.record.deletion import deletions
 from edge_all.record.record import Record
 from edge_all.record.verdicts import Reviewer, all_verdicts, approvals, give_verdicts, latest_verdicts
 from edge_all.review.accounts import Account, Accounts, hash_password
+from edge_all.session.station import StationState
 from tests.review_record import Browser, context, fill
 
 HOSTILE = {
@@ -482,3 +483,19 @@ def test_verdicts_of_the_pages_are_latest_verdicts(browser, session, tmp_path):
             1: "unidentified",
             2: "unidentified",
         }
+
+
+def test_a_session_that_the_station_runs_is_neither_approved_nor_deleted(tmp_path, session):
+    """Also one that was paused for long, whose last frame is old."""
+
+    class Paused:
+        state = StationState("paused", session)
+
+    browser = Browser(context(tmp_path, station=Paused())).named()
+    for path, form in (("approve", {}), ("delete", {"reason": "r", "confirm": "yes"})):
+        answer = browser.post(f"/sessions/{session}/{path}", form)
+        assert answer.status_code == 409
+        assert "still runs" in answer.text
+    with Record.open(tmp_path) as record:
+        assert approvals(record, session) == []
+        assert deletions(record) == {}

@@ -285,7 +285,10 @@ def test_the_newest_picture_is_drawn_once_for_all(monkeypatch):
     assert [live.picture() for _ in range(4)] == [first] * 4
     live.take(progress(50))
     assert live.picture() == first, "not more than ten a second"
+    assert not live.has_newer(first[0])
+    assert live.has_newer(-1)
     now[0] += 60
+    assert live.has_newer(first[0])
     assert live.picture()[0] == first[0] + 1
     assert drawn == [49, 50]
     image = cv2.imdecode(np.frombuffer(first[1], np.uint8), cv2.IMREAD_COLOR)

@@ -38,7 +38,7 @@ def live_page(request: Request) -> Response:
 
 @needs("viewer")
 def live_state(request: Request) -> Response:
-    """What the live page shows, as JSON; asked for twice a second."""
+    """What the live page shows, as JSON; asked for once a second."""
     if context_of(request).station is None:
         return refusal(request, text("live.none"), 404)
     return JSONResponse(_state(request), headers={"Cache-Control": "no-store"})

@@ -74,6 +74,7 @@ def delete_session(request: Request) -> Response:
     """Pictures go; the reason and who stay."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
+    context_of(request).refuse_running(session.id)
     if form_text(request, "confirm") != "yes":
         raise NotRecordedError("nothing was deleted", "confirm it with the box beside the button")
     reviewer = visitor_of(request).reviewer

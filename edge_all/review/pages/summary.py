@@ -64,6 +64,7 @@ def post_approve(request: Request) -> Response:
     """Lock the session."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
+    context_of(request).refuse_running(session.id)
     reviewer = visitor_of(request).reviewer
     assert reviewer is not None
     approve(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])

@@ -1,4 +1,4 @@
-// The live page: counts twice a second; the picture comes by itself.
+// The live page: counts once a second; the picture comes by itself.
 
 const panel = document.getElementById("panel");
 const picture = document.getElementById("picture");
@@ -38,7 +38,7 @@ function show(state) {
 }
 
 async function look() {
-  let wait = 500;
+  let wait = 1000;
   try {
     const answer = await fetch("/live/state", { headers: { Accept: "application/json" } });
     if (answer.status === 401) { location.reload(); return; }
