@@ -146,9 +146,10 @@ def test_what_people_read_has_every_part(record, form):
     text = re.sub(r"\s+", " ", Page(text).text if form == "html" else text)
     with Record.open(record) as opened:
         row = opened.session(session)
+    precision = row.engine.split()[-1].replace("float", "float32")
     for part in [
         "Research use only, not a diagnosis", "S7", session, "Operator", "default", "erythrocytes", row.engine,
-        "float32",
+        precision,
         *(m.version for m in row.models), "Known limits".lower(), "not a typing", "Skipped: moving", "Camera gaps",
         "slide-7", "in control", f"{row.thresholds.blast:.3f}", "preliminary", "of the model not reviewed yet",
     ]:  # fmt: skip
