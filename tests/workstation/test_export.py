@@ -25,8 +25,7 @@ from .test_quantize import GROUPS, drawn
 
 SHIPPED = {
     "detector": ("float", "fp16", "int8-cpu", "int8-trt"),
-    # No INT8 file of the classifier has passed the gate yet: docs/decisions/0004-classifiers-tried.md
-    "classifier": ("float", "fp16"),
+    "classifier": ("float", "fp16", "int8-cpu", "int8-trt"),
     "classifier-segmented": ("float", "fp16", "int8-cpu", "int8-trt"),
 }
 FILES = [f"{folder}/{name}.onnx" for folder, names in SHIPPED.items() for name in names]
