@@ -6,6 +6,7 @@ import sys
 
 from edge_all_export.data.root import data_root
 
+from tests.scores import pages
 from tests.scores.board import Row, publish
 from tests.scores.morphology import drawn_form_rows, morphology_rows
 
@@ -16,7 +17,7 @@ def main() -> int:
     if root is None:
         print("the rows about segmentation need the real images: set EDGE_ALL_DATA", file=sys.stderr)
         return 1
-    rows: list[Row] = [*morphology_rows(root), *drawn_form_rows()]
+    rows: list[Row] = [*morphology_rows(root), *drawn_form_rows(), *pages.rows()]
     notes = [
         "Cells are taken at the place and radius at which a detector that has not seen their series (`allidb2`) or "
         "their source (`bccd`) found them. The pixel judge learned from the other half only: series A, C, E and the "
