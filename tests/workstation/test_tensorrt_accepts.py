@@ -45,7 +45,7 @@ FILES = [
     "detector/int8-trt.onnx",
     "classifier/fp16.onnx",
     "classifier-segmented/fp16.onnx",
-    "classifier-segmented/int8-trt.onnx",
+    "classifier/int8-trt.onnx",
 ]
 
 
