@@ -212,9 +212,9 @@ def test_a_folder_that_cannot_be_written(edge_all, tmp_path):
 
 
 def test_inspect_tells_what_a_file_is(edge_all):
-    done = edge_all("inspect", models_folder() / "classifier-segmented" / "int8-cpu.onnx")
+    done = edge_all("inspect", models_folder() / "classifier" / "int8-cpu.onnx")
     assert done.exit_code == 0, done.stderr
-    for word in ("classifier blast-net-textured", "sha256", "um per px", "thresholds", "int8", "not TensorRT"):
+    for word in ("classifier blast-net", "sha256", "um per px", "thresholds", "int8", "not TensorRT"):
         assert word in done.stdout
     assert "self-check batch there" in done.stdout
     trt = edge_all("inspect", models_folder() / "detector" / "int8-trt.onnx", "--no-layers").stdout
