@@ -7,6 +7,9 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+import cv2
+import numpy as np
+
 from edge_all.cameras.opening import open_camera
 from edge_all.cameras.simulator import SimulatedMicroscope
 from edge_all.errors import UsageError
@@ -92,8 +95,9 @@ class StillFields:
         self._next += 1
         turn, place = divmod(index, len(self._fields))
         image = self._fields[place]
-        flipped = image[:: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
-        return Frame(flipped.copy() if turn & 3 else image, index, time.time(), f"bench#{index}")
+        if turn & 3:  # cv2 turns an image in a tenth of the time of a strided copy
+            image = np.asarray(cv2.flip(image, (0, 1, -1)[(turn & 3) - 1]), np.uint8)
+        return Frame(image, index, time.time(), f"bench#{index}")
 
     def stop(self) -> None:
         """Nothing to release."""
