@@ -54,6 +54,8 @@ class Record:
         self._unsynced: set[Path] = set()
         """Those of normal cells."""
         self._last_commit = time.monotonic()
+        self.appended = 0
+        """Messages of the outbox since it was opened."""
 
     @classmethod
     def open(cls, folder: Path, *, create: bool = True, check: bool = True) -> Record:
@@ -238,6 +240,10 @@ class Record:
             self._unsynced.clear()
             self.flush()
             raise
+
+    def queue(self, statement: str, values: tuple[Any, ...]) -> None:
+        """A row that is committed with those that wait; for the modules of this package."""
+        self._waiting.append((statement, values))
 
     def flush(self) -> None:
         """Pictures to disk, then all rows that wait, in order, in one transaction; on an error they keep waiting."""

@@ -102,6 +102,15 @@ _STEPS = (
     CREATE TRIGGER approval_stays BEFORE UPDATE ON approval BEGIN SELECT RAISE(ABORT, 'approvals only grow'); END;
     CREATE TRIGGER approval_is_kept BEFORE DELETE ON approval BEGIN SELECT RAISE(ABORT, 'approvals only grow'); END;
     """,
+    # What waits to be sent (record/outbox.py). AUTOINCREMENT: an id never comes twice.
+    """
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL CHECK (kind IN ('finding', 'summary', 'state')), topic TEXT NOT NULL,
+        payload TEXT NOT NULL, created REAL NOT NULL);
+    CREATE TABLE outbox_use (dropped INTEGER NOT NULL);
+    INSERT INTO outbox_use VALUES (0);
+    """,
 )
 
 VERSION = len(_STEPS)

@@ -195,7 +195,7 @@ def test_pictures_that_find_no_room_wait_and_are_left_out_at_the_end_only(tmp_pa
 
     written = module.write_files
 
-    def full(files, unsynced=()):
+    def full(files, unsynced=()):  # noqa: ARG001
         if files:
             raise OSError(28, "No space left on device")
 
