@@ -131,12 +131,13 @@ class Record:
             t.blast,
             t.normal,
             t.unfamiliar,
+            json.dumps(dict(info.settings)),
         )
         columns = (
             "id, begun, sample, camera, profile, engine, um_per_px, program_version, models, "
-            "threshold_blast, threshold_normal, threshold_unfamiliar"
+            "threshold_blast, threshold_normal, threshold_unfamiliar, settings"
         )
-        self._waiting.append((f"INSERT INTO session ({columns}) VALUES ({', '.join('?' * 12)})", values))
+        self._waiting.append((f"INSERT INTO session ({columns}) VALUES ({', '.join('?' * 13)})", values))
         self.flush()
         return identifier
 
@@ -219,6 +220,17 @@ class Record:
         self._waiting.append(
             ("UPDATE session SET sample = ? WHERE id = ? AND COALESCE(sample, '') = ''", (sample, session))
         )
+        self.flush()
+
+    def note_settings(self, session: str, part: str, values: Mapping[str, Any]) -> None:
+        """What one part of the program runs with, in the place of what that part noted before; ready for JSON."""
+        self.flush()
+        with _told(self.folder):
+            found = self._database.execute("SELECT settings FROM session WHERE id = ?", (session,)).fetchone()
+        if found is None:
+            raise NotRecordedError(f"there is no session {session!r} in {self.folder}")
+        settings = json.loads(found[0]) | {part: dict(values)}
+        self._waiting.append(("UPDATE session SET settings = ? WHERE id = ?", (json.dumps(settings), session)))
         self.flush()
 
     def end_session(self, session: str, counts: Counts, result: str, interrupted: bool) -> None:
@@ -373,6 +385,7 @@ class Record:
             interrupted=bool(values["interrupted"]) or values["ended"] is None,
             result=values["result"],
             counts=Counts(**counts),
+            settings=json.loads(values.get("settings") or "{}"),
         )
 
     def _counted(self, session: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge_all.vocabulary import Counts, ModelIdentity, Thresholds
@@ -22,6 +22,8 @@ class SessionInfo:
     um_per_px: float | None
     """The profile's scale; None when each field's is measured."""
     version: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What it ran with beside these, ready for JSON: a key for each part of the program."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class SessionRow:
     result: str | None
     counts: Counts
     """Final ones for an ended session; counted from its rows for one that is running or was cut off."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What it ran with beside these, by part of the program: calibration, camera ..."""
 
 
 CellRow = Mapping[str, Any]

@@ -111,6 +111,8 @@ _STEPS = (
     CREATE TABLE outbox_use (dropped INTEGER NOT NULL);
     INSERT INTO outbox_use VALUES (0);
     """,
+    # What a session ran with beside its columns: JSON, a key for each part of the program (camera, calibration ...).
+    "ALTER TABLE session ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';",
 )
 
 VERSION = len(_STEPS)

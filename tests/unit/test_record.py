@@ -6,12 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_all.errors import RecordError
+from edge_all.errors import NotRecordedError, RecordError
 from edge_all.record.crop_file import read_crop_row
 from edge_all.record.record import DATABASE, Record
 from edge_all.record.rows import CELL_COLUMNS, FrameEntry, SessionInfo
@@ -46,6 +47,16 @@ def test_a_session_is_read_back_as_it_was_written(tmp_path):
         assert (cells[0]["x_px"], cells[0]["width_px"], cells[0]["size_um"]) == (100.0, 120.0, 12.0)
         assert cells[2]["blast_probability"] is None
         assert [f.status for f in record.frames(session)] == ["analysed", "unreadable"]
+
+
+def test_settings_of_a_session_grow_by_part(tmp_path):
+    with Record.open(tmp_path) as record:
+        session = record.begin_session(replace(INFO, settings={"camera": {"gain": 2}}))
+        record.note_settings(session, "calibration", {"um_per_px": 0.1})
+        record.note_settings(session, "calibration", {"um_per_px": 0.2})
+        assert record.session(session).settings == {"camera": {"gain": 2}, "calibration": {"um_per_px": 0.2}}
+        with pytest.raises(NotRecordedError, match="no session 'none'"):
+            record.note_settings("none", "calibration", {})
 
 
 def test_a_crop_carries_its_row(tmp_path):

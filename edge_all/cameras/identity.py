@@ -1,0 +1,27 @@
+"""What tells one camera from another, however it is plugged in."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from edge_all.cameras.camera import Camera
+
+
+def identity_of(camera: Camera) -> str:
+    """A camera's own ``identity`` (a serial number, a by-id name) where it has one, else its URI without a password.
+
+    What is kept for a camera, as its calibration, is kept under it. Some cameras know theirs only once started.
+    """
+    own = getattr(camera, "identity", None)
+    return own if isinstance(own, str) and own else without_password(camera.uri)
+
+
+def without_password(uri: str) -> str:
+    """A URI without user and password: it may be shown and stored."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # no address at all: a file may be named so
+        return uri
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
