@@ -43,6 +43,14 @@ class RecordError(EdgeAllError):
     """The record folder cannot be opened, read or written."""
 
 
+class DiskFullError(RecordError):
+    """The disk of the record has no room."""
+
+
+class DamagedRecordError(RecordError):
+    """The record's database is damaged."""
+
+
 class NotRecordedError(RecordError):
     """The record holds no such session, cell or picture."""
 

@@ -1,0 +1,66 @@
+"""A cell as a row of the table "cell"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_all.vocabulary import Cell
+
+_CELL_FIELDS = (
+    "session, number, frame_index, frame, x_px, y_px, width_px, height_px, size_um, um_per_px, label, "
+    "blast_probability, unfamiliarity, threshold_blast, threshold_normal, threshold_unfamiliar, model_name, "
+    "model_version, model_sha256, engine, detector_score, views, sharpness, final, region, place_x_um, "
+    "place_y_um, crop"
+)
+INSERT_CELL = f"INSERT OR REPLACE INTO cell ({_CELL_FIELDS}) VALUES ({', '.join('?' * len(_CELL_FIELDS.split(',')))})"
+SELECT_CELL = (
+    "SELECT session, number, frame, frame_index, x_px, y_px, width_px, height_px, size_um, um_per_px, label, "
+    "blast_probability, unfamiliarity, threshold_blast, threshold_normal, threshold_unfamiliar, model_name, "
+    "model_version, model_sha256, engine, detector_score, views, final, crop FROM cell"
+)
+
+
+def cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
+    """For INSERT_CELL."""
+    d, j = cell.detection, cell.judgement
+    _, _, width, height = d.box_px
+    judged: tuple[Any, ...] = (None,) * 9
+    if j is not None:
+        judged = (
+            j.blast_probability,
+            j.unfamiliarity,
+            j.thresholds.blast,
+            j.thresholds.normal,
+            j.thresholds.unfamiliar,
+            j.model.name,
+            j.model.version,
+            j.model.sha256,
+            j.engine,
+        )
+    return (
+        session,
+        cell.number,
+        cell.frame_index,
+        cell.frame_source,
+        d.x_px,
+        d.y_px,
+        width,
+        height,
+        cell.diameter_um,
+        cell.um_per_px,
+        str(cell.label),
+        *judged,
+        d.score,
+        cell.views,
+        cell.sharpness,
+        int(cell.final),
+        cell.region,
+        *cell.place_um,
+        crop,
+    )
+
+
+def cell_columns(session: str, cell: Cell, crop: str) -> tuple[Any, ...]:
+    """The values of CELL_COLUMNS, as cells() gives them."""
+    v = cell_values(session, cell, crop)
+    return (v[0], v[1], v[3], v[2], *v[4:22], v[23], v[27])

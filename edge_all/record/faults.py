@@ -1,0 +1,51 @@
+"""Errors of the disk and of the database as one line with the remedy."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
+
+WAIT_FOR_OTHERS_S = 30.0
+_FULL = "free some space, or name a folder on another disk with --record; what was recorded is safe"
+
+
+@contextlib.contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """Raises DiskFullError, DamagedRecordError, RecordError in place of OSError and sqlite3.Error."""
+    try:
+        yield
+    except RecordError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(f"the disk of the record folder {folder} is full", _FULL) from error
+        raise RecordError(
+            f"the record folder {folder} cannot be used ({error.strerror or error})",
+            "check the path and its rights, or name another with --record",
+        ) from error
+    except sqlite3.Error as error:
+        raise _of_sqlite(error, folder) from error
+
+
+def _of_sqlite(error: sqlite3.Error, folder: Path) -> RecordError:
+    text = str(error)
+    if "full" in text:
+        return DiskFullError(f"the disk of the record folder {folder} is full", _FULL)
+    if "locked" in text or "busy" in text:
+        return RecordError(
+            f"the record in {folder} was held by another program for {WAIT_FOR_OTHERS_S:.0f} s",
+            "close the program that holds it, or name another folder with --record",
+        )
+    if "readonly" in text or "unable to open" in text:
+        return RecordError(
+            f"the record in {folder} cannot be written", "check its rights, or name another with --record"
+        )
+    return DamagedRecordError(
+        f"the record in {folder} is damaged ({text})",
+        "move the folder aside and name a new one with --record; the crops in it still carry their rows",
+    )

@@ -1,0 +1,138 @@
+"""Reading the record."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from edge_all.errors import NotRecordedError, RecordError
+from edge_all.record.cell_row import SELECT_CELL
+from edge_all.record.faults import told
+from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionRow
+from edge_all.vocabulary import Counts, Label, ModelIdentity, Thresholds
+
+
+class RecordReader:
+    """What a record holds, by a connection to its database."""
+
+    def __init__(self, folder: Path, database: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._database = database
+
+    def sessions(self) -> list[SessionRow]:
+        """All sessions, the oldest first."""
+        return self.session_rows("ORDER BY number", ())
+
+    def session(self, identifier: str) -> SessionRow:
+        """A session by its id, or "last" for the one begun last. Raises RecordError."""
+        rows = self.sessions()
+        if not rows:
+            raise RecordError(f"the record in {self.folder} holds no session", "make one with 'edge-all run'")
+        if identifier == "last":
+            return rows[-1]
+        for row in rows:
+            if row.id == identifier:
+                return row
+        raise RecordError(f"there is no session {identifier!r} in {self.folder}", "'edge-all sessions' lists them")
+
+    def cells(self, session: str) -> list[CellRow]:
+        """One row a counted cell, by number."""
+        return self.cell_rows("WHERE session = ? ORDER BY number", (session,))
+
+    def frames(self, session: str) -> list[FrameEntry]:
+        """Every frame of a session, by index."""
+        with told(self.folder):
+            rows = self._database.execute(
+                "SELECT frame_index, source, time, width_px, height_px, status, reason, um_per_px, scale_source, "
+                "sharpness, region, place_x_um, place_y_um FROM frame WHERE session = ? ORDER BY frame_index",
+                (session,),
+            ).fetchall()
+        return [FrameEntry(*row[:11], _pair(row[11], row[12])) for row in rows]  # type: ignore[call-arg]
+
+    def field_picture(self, session: str, frame_index: int) -> Path:
+        """The kept picture of a field. Raises RecordError when none was kept."""
+        with told(self.folder):
+            row = self._database.execute(
+                "SELECT file FROM picture WHERE session = ? AND frame_index = ?", (session, frame_index)
+            ).fetchone()
+        if row is None:
+            raise NotRecordedError(
+                f"no picture of frame {frame_index} was kept in session {session}",
+                "pictures are kept of fields with findings; 'edge-all show' lists them",
+            )
+        return self.folder / str(row[0])
+
+    def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Rows of a query; for the modules of this package. A record of an older schema that may not be written
+        has none in the tables it lacks."""
+        with told(self.folder):
+            try:
+                return self._database.execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
+    def session_rows(self, where: str, values: tuple[Any, ...]) -> list[SessionRow]:
+        """Sessions chosen by the end of a query (WHERE, ORDER BY, LIMIT); for the modules of this package."""
+        with told(self.folder):
+            found = self._database.execute(f"SELECT * FROM session {where}", values)
+            names = [d[0] for d in found.description]
+            return [self._session_row(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+
+    def cell_rows(self, where: str, values: tuple[Any, ...]) -> list[CellRow]:
+        """Cells chosen by the end of a query; for the modules of this package."""
+        with told(self.folder):
+            rows = self._database.execute(f"{SELECT_CELL} {where}", values).fetchall()
+        return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
+
+    def _session_row(self, values: dict[str, Any]) -> SessionRow:
+        counts = json.loads(values["counts"]) if values["counts"] else self._counted(values["id"])
+        return SessionRow(
+            id=values["id"],
+            begun=values["begun"],
+            ended=values["ended"],
+            sample=values["sample"],
+            camera=values["camera"],
+            profile=values["profile"],
+            engine=values["engine"],
+            um_per_px=values["um_per_px"],
+            version=values["program_version"],
+            models=tuple(ModelIdentity(**m) for m in json.loads(values["models"])),
+            thresholds=Thresholds(
+                values["threshold_blast"], values["threshold_normal"], values["threshold_unfamiliar"]
+            ),
+            interrupted=bool(values["interrupted"]) or values["ended"] is None,
+            result=values["result"],
+            counts=Counts(**counts),
+            settings=json.loads(values.get("settings") or "{}"),
+        )
+
+    def _counted(self, session: str) -> dict[str, Any]:
+        labels = dict(
+            self._database.execute("SELECT label, COUNT(*) FROM cell WHERE session = ? GROUP BY label", (session,))
+        )
+        frames = self._database.execute(
+            "SELECT status, reason, COUNT(*) FROM frame WHERE session = ? GROUP BY status, reason", (session,)
+        ).fetchall()
+        skipped: dict[str, int] = {}
+        for status, reason, count in frames:
+            if status != "analysed":
+                key = "unreadable" if status == "unreadable" else reason
+                skipped[key] = skipped.get(key, 0) + count
+        return {
+            "fields": sum(c for s, _, c in frames if s == "analysed"),
+            "frames": sum(c for _, _, c in frames),
+            "skipped": skipped,
+            "warned": {},
+            "blasts": labels.get(Label.BLAST.value, 0),
+            "normals": labels.get(Label.NORMAL.value, 0),
+            "unidentified": labels.get(Label.UNIDENTIFIED.value, 0),
+            "smudges": labels.get(Label.SMUDGE.value, 0),
+        }
+
+
+def _pair(x: float | None, y: float | None) -> tuple[float, float] | None:
+    return None if x is None or y is None else (x, y)
