@@ -1,19 +1,16 @@
-"""A device's settings: camera, optics, engine, limits; from a TOML file."""
+"""A device's settings as the rest of the program takes them; made from firmware_config's layers."""
 
 from __future__ import annotations
 
-import difflib
-import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edge_all.errors import ProfileError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+if TYPE_CHECKING:
+    from firmware_config.resolving import Resolved
+    from firmware_config.schema import Settings
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class GateLimits:
 
 @dataclass(frozen=True)
 class Profile:
-    """Every setting has a default, so that an empty file is a profile."""
+    """What finding and judging need. Every setting has a default, the schema's."""
 
     name: str = "default"
     camera: str = "sim:"
@@ -51,106 +48,46 @@ class Profile:
     gate: GateLimits = GateLimits()
 
 
-_TABLES: dict[str, dict[str, str]] = {
-    "": {"camera": "camera"},
-    "optics": {"um_per_px": "um_per_px"},
-    "engine": {n: n for n in ("precision", "threads", "max_batch", "build_memory_mib")} | {"name": "engine"},
-    "limits": {"queue_frames": "queue_frames"},
-    "gate": {f.name: f.name for f in fields(GateLimits)},
-}
-_RANGES: dict[str, tuple[float, float]] = {
-    "um_per_px": (0.01, 2.0),
-    "threads": (0, 256),
-    "max_batch": (1, 32),
-    "build_memory_mib": (0, 1 << 20),
-    "queue_frames": (1, 64),
-    "min_sharpness": (0, 10),
-    "min_brightness": (0, 255),
-    "max_brightness": (0, 255),
-    "min_density": (0, 1),
-    "max_density": (0, 1),
-}
-_WHOLE = {"threads", "max_batch", "build_memory_mib", "queue_frames"}
-
-
 def shipped_profiles() -> list[str]:
     """Names of the profiles that come with the package."""
-    import firmware_config
+    from firmware_config.layers import shipped
 
-    return sorted(p.stem for p in firmware_config.PROFILES.glob("*.toml"))
+    return shipped()
+
+
+def load_settings(name_or_path: str | Path | None = None) -> Resolved:
+    """Every setting of a profile on this device (docs/profiles.md), with where it comes from. None: the device's
+    own. Raises ProfileError."""
+    # pydantic takes 0.1 s of a small computer to load: not for commands that need no profile.
+    from firmware_config.problem import ConfigError
+    from firmware_config.resolving import resolve
+
+    try:
+        return resolve(str(name_or_path) if name_or_path else None)
+    except ConfigError as error:
+        first, *more = error.problems
+        also = f" (and {len(more)} more: edge-all config check tells)" if more else ""
+        raise ProfileError(f"{first.where}: {first.what}", f"{first.remedy}{also}") from error
 
 
 def load_profile(name_or_path: str | Path | None = None) -> Profile:
-    """A shipped profile by name, or a file. None: "default". Raises ProfileError."""
-    import firmware_config
-
-    named = str(name_or_path or "default")
-    path = Path(named)
-    if not path.suffix and "/" not in named:
-        path = firmware_config.PROFILES / f"{named}.toml"
-        if not path.is_file():
-            near = difflib.get_close_matches(named, shipped_profiles(), 1, 0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise ProfileError(
-                f"there is no profile '{named}'",
-                f"{hint}there are {', '.join(shipped_profiles())}, or name a .toml file",
-            )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ProfileError(f"cannot read the profile {path} ({reason})", "check the path and its rights") from error
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{path} is no TOML ({error})", "mend that line") from error
-    return _profile(content, path, text)
+    """A shipped profile by name, or a file; None: the device's own. Raises ProfileError."""
+    resolved = load_settings(name_or_path)
+    return profile_of(resolved.name, resolved.settings)
 
 
-def _line(text: str, key: str) -> int:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.split("=")[0].strip().strip("[]\"'") == key:
-            return number
-    return 1
-
-
-def _profile(content: dict[str, Any], path: Path, text: str) -> Profile:
-    values: dict[str, Any] = {"name": path.stem}
-    gate: dict[str, float] = {}
-
-    def unknown(key: str, known: list[str]) -> ProfileError:
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return ProfileError(f"{path}, line {_line(text, key)}: unknown key '{key}'", f"{hint}known: {', '.join(known)}")
-
-    for key, value in content.items():
-        if isinstance(value, dict):
-            if key not in _TABLES or not key:
-                raise unknown(key, [*_TABLES[""], *(t for t in _TABLES if t)])
-            for inner, item in value.items():
-                if inner not in _TABLES[key]:
-                    raise unknown(inner, list(_TABLES[key]))
-                target = _TABLES[key][inner]
-                checked = _checked(target, item, f"{path}, line {_line(text, inner)}: {key}.{inner}")
-                if key == "gate":
-                    gate[target] = checked
-                else:
-                    values[target] = checked
-        elif key in _TABLES[""]:
-            values[_TABLES[""][key]] = _checked(key, value, f"{path}, line {_line(text, key)}: {key}")
-        else:
-            raise unknown(key, [*_TABLES[""], *(t for t in _TABLES if t)])
-    return Profile(**values, gate=GateLimits(**gate))
-
-
-def _checked(name: str, value: Any, where: str) -> Any:
-    if name not in _RANGES:
-        if not isinstance(value, str) or not value:
-            raise ProfileError(f"{where} must be text", 'write it in quotes, as "sim:"')
-        return value
-    low, high = _RANGES[name]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or (name in _WHOLE and value != int(value)):
-        kind = "a whole number" if name in _WHOLE else "a number"
-        raise ProfileError(f"{where} = {value!r} cannot be", f"{kind} from {low:g} to {high:g}")
-    return int(value) if name in _WHOLE else float(value)
+def profile_of(name: str, settings: Settings) -> Profile:
+    """What finding and judging take of a device's settings."""
+    engine = settings.engine
+    return Profile(
+        name=name,
+        camera=settings.camera.uri,
+        um_per_px=settings.optics.um_per_px,
+        engine=engine.name,
+        precision=engine.precision,
+        threads=engine.threads,
+        max_batch=engine.max_batch,
+        build_memory_mib=engine.build_memory_mib,
+        queue_frames=settings.limits.queue_frames,
+        gate=GateLimits(**settings.gate.model_dump()),
+    )

@@ -21,6 +21,13 @@ from edge_all.vocabulary import (
 DATA = Path(os.environ.get("EDGE_ALL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
+@pytest.fixture(autouse=True)
+def no_device_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What /etc/edge-all and the environment of this machine set is not what tests are about."""
+    monkeypatch.setenv("EDGE_ALL_CONFIG", str(tmp_path / "no-device-settings"))
+    monkeypatch.delenv("EDGE_ALL_PROFILE", raising=False)
+
+
 @pytest.fixture
 def real_data() -> Path:
     """The folder of real images; tests that need it say so when it is absent."""

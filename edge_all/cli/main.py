@@ -25,6 +25,7 @@ _COMMANDS = {
     "show": ("edge_all.cli.show", "Show one session, with a contact sheet of its findings."),
     "report": ("edge_all.cli.report", "Write the report of a session: pdf, html, json, csv, fhir."),
     "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a data set to train on."),
+    "config": ("edge_all.cli.config", "Show and check settings, and where each comes from."),
     "qc": ("edge_all.cli.qc", "Run a control smear and keep the trend."),
 }
 

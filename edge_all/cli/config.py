@@ -1,0 +1,96 @@
+"""edge-all config: what is set, where it comes from, and whether a file can be used."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from firmware_config.problem import ConfigError
+
+
+@click.group("config")
+def command() -> None:
+    """Show and check settings: profiles, the device's own files, the environment.
+
+    \b
+    Example:
+      edge-all config show
+      edge-all config check /etc/edge-all/bench.toml
+      edge-all config schema > edge-all.schema.json
+    """
+
+
+@command.command("show")
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Default: the device's own.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(profile_name: str | None, as_json: bool) -> None:
+    """Every setting with where it comes from.
+
+    \b
+    Example:
+      edge-all config show --profile jetson-orin-nano
+    """
+    from edge_all.profile import load_settings
+
+    resolved = load_settings(profile_name)
+    rows = [(".".join(key), value, source) for key, value, source in resolved.values()]
+    if as_json:
+        values = {key: {"value": value, "source": source} for key, value, source in rows}
+        click.echo(json.dumps({"profile": resolved.name, "settings": values}, indent=2))
+        return
+    click.echo(f"Profile {resolved.name}")
+    told = [(key, _toml(value), source) for key, value, source in rows]
+    widths = [max(len(row[i]) for row in told) for i in (0, 1)]
+    for key, value, source in told:
+        click.echo(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}")
+
+
+@command.command("check")
+@click.argument("file", metavar="[FILE]", required=False)
+def check(file: str | None) -> int:
+    """Name every fault with line and column; without FILE those of this device. Exit code 1 when there is one.
+
+    \b
+    Example:
+      edge-all config check bench.toml
+    """
+    from pathlib import Path
+
+    from firmware_config.problem import ConfigError
+    from firmware_config.resolving import resolve
+
+    if file is not None and "/" not in file and not file.endswith(".toml"):
+        file = str(Path.cwd() / file)
+    try:
+        # The environment belongs to this device, not to the file.
+        resolve(file, {}) if file is not None else resolve()
+    except ConfigError as error:
+        _tell(error)
+        return 1
+    click.echo(f"{file or 'the settings of this device'}: good")
+    return 0
+
+
+@command.command("schema")
+def schema() -> None:
+    """The JSON schema of a profile, for editors that complete and check TOML.
+
+    \b
+    Example:
+      edge-all config schema > edge-all.schema.json
+    """
+    from firmware_config.json_schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+def _tell(error: ConfigError) -> None:
+    for problem in error.problems:
+        click.echo(str(problem), err=True)
+
+
+def _toml(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)

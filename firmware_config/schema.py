@@ -1,0 +1,26 @@
+"""All that may be set, table by table."""
+
+from __future__ import annotations
+
+from firmware_config.section import Section
+from firmware_config.sections.camera import Camera
+from firmware_config.sections.device import Device
+from firmware_config.sections.engine import Engine
+from firmware_config.sections.gate import Gate
+from firmware_config.sections.limits import Limits
+from firmware_config.sections.optics import Optics
+from firmware_config.sections.service import Service
+from firmware_config.sections.web import Web
+
+
+class Settings(Section):
+    """A device's settings. An empty file is a profile."""
+
+    device: Device = Device()
+    camera: Camera = Camera()
+    optics: Optics = Optics()
+    engine: Engine = Engine()
+    limits: Limits = Limits()
+    gate: Gate = Gate()
+    web: Web = Web()
+    service: Service = Service()

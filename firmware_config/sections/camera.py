@@ -1,0 +1,10 @@
+"""[camera]: which camera."""
+
+from pydantic import Field
+
+from firmware_config.section import Section
+
+
+class Camera(Section):
+    uri: str = Field("sim:", min_length=1)
+    """As after --camera."""
