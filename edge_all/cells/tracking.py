@@ -44,11 +44,11 @@ class _Known:
 class Tracker:
     """Field and detections -> sightings."""
 
-    def __init__(self, independent_fields: bool) -> None:
-        """independent_fields: every detection is a cell of its own."""
+    def __init__(self, independent_fields: bool, last_number: int = 0) -> None:
+        """independent_fields: every detection is a cell of its own. last_number: of the cells counted before."""
         self._independent = independent_fields
         self._known: dict[int, _Known] = {}
-        self._count = 0
+        self._count = last_number
         self._fields = 0
 
     def track(self, field: Field, detections: Sequence[Detection]) -> list[Sighting]:

@@ -113,6 +113,13 @@ _STEPS = (
     """,
     # What a session ran with beside its columns: JSON, a key for each part of the program (camera, calibration ...).
     "ALTER TABLE session ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';",
+    # What happened to the record itself (record/incidents.py).
+    """
+    CREATE TABLE incident (id INTEGER PRIMARY KEY, time REAL NOT NULL, session TEXT, kind TEXT NOT NULL,
+        text TEXT NOT NULL);
+    CREATE TRIGGER incident_stays BEFORE UPDATE ON incident BEGIN SELECT RAISE(ABORT, 'incidents only grow'); END;
+    CREATE TRIGGER incident_is_kept BEFORE DELETE ON incident BEGIN SELECT RAISE(ABORT, 'incidents only grow'); END;
+    """,
 )
 
 VERSION = len(_STEPS)

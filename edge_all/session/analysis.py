@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_all.cells.crops import Cropper, portrait
@@ -112,14 +112,19 @@ class Analysis:
         independent_fields: bool,
         times: StepTimes = OFF,
         keep_all_crops: bool = False,
+        last_number: int = 0,
+        first_region: int = 0,
     ) -> None:
-        """keep_all_crops: pictures of every cell, not of findings only."""
+        """keep_all_crops: pictures of every cell, not of findings only. last_number, first_region: of a session that
+        goes on; its cells are counted from after the one, its places are in regions from the other."""
         self._models = models
         self._times = times
         self._keep_all_crops = keep_all_crops
         self._independent = independent_fields
         self._gate = Gate(profile.gate, um_per_px, independent_fields)
-        self._tracker = Tracker(independent_fields)
+        self._tracker = Tracker(independent_fields, last_number)
+        # A field of its own has its frame's index as region, which goes on by itself.
+        self._first_region = 0 if independent_fields else first_region
 
     def analyse(self, frame: Frame) -> FieldResult:
         """The whole way of one frame."""
@@ -128,6 +133,8 @@ class Analysis:
             checked = self._gate.check(frame)
         if isinstance(checked, Skip):
             return FieldResult(frame, skip=checked)
+        if self._first_region:
+            checked = replace(checked, region=checked.region + self._first_region)
         with step("detect"):
             detections = models.finder.find(checked)
         with step("track"):

@@ -15,6 +15,7 @@ from edge_all.profile import Profile
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
+from edge_all.session.beginning import Standing, session_to_resume
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Stop
 from edge_all.session.differential import result_words
 from edge_all.session.handover import Handover, QueueUse
@@ -86,11 +87,13 @@ class Session:
         times: StepTimes = OFF,
         commands: CommandQueue | None = None,
         keep_all_crops: bool = False,
+        resume: bool = False,
     ) -> None:
         """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
         that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first frame. say: told in
         one line when the engine changes, from any thread. times: measures the steps. commands: obeyed between frames.
-        keep_all_crops: a picture of every cell, for a reviewer, not of findings only. Raises ModelError,
+        keep_all_crops: a picture of every cell, for a reviewer, not of findings only. resume: go on with this camera's
+        session that was cut off, if there is one; without sample it keeps its own. Raises ModelError,
         EngineUnavailableError, RecordError, UsageError."""
         from edge_all import __version__
 
@@ -102,7 +105,6 @@ class Session:
             models or models_folder(), self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
         )
         self._times = times
-        self._analysis = Analysis(self._profile, self._models, scale, camera.independent_fields, times, keep_all_crops)
         self._commands = commands if commands is not None else CommandQueue()
         self._paused = False
         try:
@@ -120,7 +122,24 @@ class Session:
             um_per_px=scale,
             version=__version__,
         )
+        try:
+            self._opened = session_to_resume(self._record, self._info) if resume else None
+        except BaseException:
+            self.close()
+            raise
+        self._analysis = Analysis(
+            self._profile,
+            self._models,
+            scale,
+            camera.independent_fields,
+            times,
+            keep_all_crops,
+            self._opened.last_number if self._opened else 0,
+            self._opened.next_region if self._opened else 0,
+        )
         self._tally = Tally()
+        self._first_frame = 0
+        self._standing: Standing | None = None
         self._stopped = threading.Event()
         self._by_user = False
         self._errors: list[BaseException] = []
@@ -137,7 +156,11 @@ class Session:
     def close(self) -> None:
         """Close the record, give the engines back."""
         self._models.close()
-        self._record.close()
+        try:
+            self._record.close()
+        finally:
+            if self._standing is not None:
+                self._standing.release()
 
     @property
     def engines_in_words(self) -> str:
@@ -170,7 +193,12 @@ class Session:
         on_progress is called from the record's thread, after the frame is on disk.
         """
         self._camera.start()
-        self.id = self._record.begin_session(self._info)
+        self._standing = Standing(self._record, self._info, self._opened)
+        self.id, self._tally, self._first_frame = (
+            self._standing.id,
+            self._standing.tally,
+            self._standing.first_frame,
+        )
         capture = threading.Thread(target=self._capture, name="camera", daemon=True)
         recorder = threading.Thread(target=self._write, args=(on_progress,), name="record", daemon=True)
         capture.start()
@@ -195,7 +223,13 @@ class Session:
         try:
             while not self._stopped.is_set() and (self._max_frames is None or read < self._max_frames):
                 frame = self._times.timed("grab", self._camera.read)
-                if frame is None or not self._frames.put(frame):
+                if frame is None:
+                    break
+                if self._first_frame and self._camera.live:
+                    frame = replace(frame, index=frame.index + self._first_frame)
+                elif frame.index < self._first_frame:  # files begin again from the first
+                    continue
+                if not self._frames.put(frame):
                     break
                 read += 1
         except BaseException as error:

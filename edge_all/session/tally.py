@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from edge_all.session.analysis import FieldResult
 from edge_all.vocabulary import Cell, Counts, Label, Unreadable
@@ -24,6 +25,20 @@ class Tally:
         """Code of each cell's latest label, by its number; a byte a cell, for sessions that last a day."""
         self._by_label: Counter[Label] = Counter()
         self._findings: dict[int, Cell] = {}
+
+    @classmethod
+    def restored(cls, counts: Counts, labels: Mapping[int, Label], findings: Iterable[Cell]) -> Tally:
+        """Of a session that goes on: its counts, each cell's latest label by number, its findings."""
+        tally = cls()
+        tally._frames, tally._fields = counts.frames, counts.fields
+        tally._skipped.update(counts.skipped)
+        tally._warned.update(counts.warned)
+        tally._labels = bytearray(max(labels, default=0) + 1)
+        for number, label in labels.items():
+            tally._labels[number] = _CODED.index(label)
+        tally._by_label.update(labels.values())
+        tally._findings = {cell.number: cell for cell in findings}
+        return tally
 
     def add(self, result: FieldResult | Unreadable) -> None:
         """One frame."""

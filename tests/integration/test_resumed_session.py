@@ -1,0 +1,91 @@
+"""A session that was killed goes on: one session, every frame once, the counts of both parts."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from edge_all.cameras.opening import open_camera
+from edge_all.profile import Profile
+from edge_all.record.incidents import incidents
+from edge_all.record.record import Record
+from edge_all.record.session_lock import SessionLock, is_written
+from edge_all.session.session import Session
+
+ROOT = Path(__file__).resolve().parents[2]
+URI = "sim:?seed=5&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"
+KILLED = """
+    import os, sys
+    from pathlib import Path
+    from edge_all.cameras.opening import open_camera
+    from edge_all.session.session import Session
+    camera = open_camera(sys.argv[2])
+    session = Session(camera, Path(sys.argv[1]), sample="S4", resume=True)
+    told = []
+    def tell(progress):
+        told.append(progress)
+        if progress.counts.fields >= 4 and progress.findings:
+            print(len(told), progress.counts.findings, flush=True)
+            os._exit(9)
+    session.run(tell)
+"""
+
+
+def cut_off(folder: Path, uri: str = URI) -> tuple[int, int]:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(folder), uri],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 9, done.stderr
+    frames, findings = done.stdout.split()
+    return int(frames), int(findings)
+
+
+def go_on(folder: Path, uri: str = URI, profile: Profile | None = None, **options):
+    with open_camera(uri) as camera, Session(camera, folder, profile, resume=True, **options) as session:
+        return session.run()
+
+
+def test_it_goes_on_with_its_id_its_counts_and_its_frames(tmp_path):
+    frames, findings = cut_off(tmp_path)
+    summary = go_on(tmp_path)
+    with Record.open(tmp_path, create=False) as record:
+        assert [s.id for s in record.sessions()] == [summary.session_id]
+        row = record.session("last")
+        cells, seen = record.cells(row.id), record.frames(row.id)
+        noted = incidents(record, row.id)
+    assert (row.sample, row.interrupted, row.counts) == ("S4", False, summary.counts)
+    assert [f.index for f in seen] == list(range(summary.counts.frames))
+    assert summary.counts.frames > frames
+    assert summary.counts.findings >= findings > 0
+    assert summary.counts.leukocytes == sum(c["label"] != "smudge" for c in cells)
+    assert summary.counts.blasts == sum(c["label"] == "blast" for c in cells)
+    assert [c["cell"] for c in cells] == list(range(1, len(cells) + 1))
+    assert [n.kind for n in noted] == ["resumed"]
+    assert {c.number for c in summary.most_suspicious} <= {c["cell"] for c in cells}
+    assert not is_written(tmp_path, row.id)
+
+
+def test_with_another_threshold_it_is_ended_and_a_new_one_begins(tmp_path):
+    cut_off(tmp_path)
+    summary = go_on(tmp_path, blast_threshold=0.97)
+    with Record.open(tmp_path, create=False) as record:
+        first, second = record.sessions()
+        noted = incidents(record, first.id)
+    assert first.interrupted
+    assert first.ended is not None
+    assert second.id == summary.session_id
+    assert "other thresholds" in noted[0].text
+
+
+def test_a_session_that_somebody_writes_is_left_to_him(tmp_path):
+    cut_off(tmp_path)
+    with Record.open(tmp_path, create=False) as record:
+        first = record.session("last").id
+    lock = SessionLock(tmp_path, first)
+    assert go_on(tmp_path).session_id != first
+    lock.release()
