@@ -104,7 +104,7 @@ def _is_file_name(named: str) -> bool:
 
 def _parent(layer: Layer) -> str | None:
     """Takes "inherits" out of a layer."""
-    parent = layer.values.pop("inherits", None)
+    parent: str | None = layer.values.pop("inherits", None)
     if parent is not None and parent not in shipped():
         known = ", ".join(shipped())
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_all.errors import UsageError
@@ -14,9 +15,11 @@ _WAITING = 16
 
 @dataclass(frozen=True)
 class Start:
-    """Begin a session on the station's camera. Raises UsageError for a sample id that is none."""
+    """Begin a session on the station's camera; the one that runs is ended first. Raises UsageError for a sample id that is none."""
 
     sample: str | None = None
+    resume: bool = False
+    """Go on with the session that was cut off, if there is one."""
 
     def __post_init__(self) -> None:
         _check_sample(self.sample)
@@ -73,6 +76,12 @@ class CommandQueue:
         self._commands.append(command)
         self._arrived.set()
         return True
+
+    def put_back(self, commands: Sequence[Command]) -> None:
+        """Those that were taken and not obeyed, before all that came since."""
+        self._commands.extendleft(reversed(commands))
+        if commands:
+            self._arrived.set()
 
     def take(self) -> list[Command]:
         """All that wait, in order; does not wait itself."""

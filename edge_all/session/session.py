@@ -16,7 +16,7 @@ from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
 from edge_all.session.beginning import Standing, session_to_resume
-from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Stop
+from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
 from edge_all.session.differential import result_words
 from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.step_times import OFF, StepTimes
@@ -88,12 +88,14 @@ class Session:
         commands: CommandQueue | None = None,
         keep_all_crops: bool = False,
         resume: bool = False,
+        turned: Callable[[], None] = lambda: None,
     ) -> None:
         """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
         that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first frame. say: told in
         one line when the engine changes, from any thread. times: measures the steps. commands: obeyed between frames.
         keep_all_crops: a picture of every cell, for a reviewer, not of findings only. resume: go on with this camera's
-        session that was cut off, if there is one; without sample it keeps its own. Raises ModelError,
+        session that was cut off, if there is one; without sample it keeps its own. turned: called from the analysis as
+        often as its loop turns, with a frame or without. Raises ModelError,
         EngineUnavailableError, RecordError, UsageError."""
         from edge_all import __version__
 
@@ -106,6 +108,7 @@ class Session:
         )
         self._times = times
         self._commands = commands if commands is not None else CommandQueue()
+        self._turned = turned
         self._paused = False
         try:
             self._record = Record.open(record_folder)
@@ -240,6 +243,7 @@ class Session:
     def _analyse(self) -> None:
         dropped = 0
         while not self._stopped.is_set():
+            self._turned()
             self._obey()
             if self._paused and not self._camera.live:
                 self._commands.wait(_COMMANDS_SEEN_S)
@@ -266,7 +270,12 @@ class Session:
                 return
 
     def _obey(self) -> None:
-        for command in self._commands.take():
+        taken = self._commands.take()
+        for at, command in enumerate(taken):
+            if isinstance(command, Start):  # the next sample: the station's, after this session
+                self._commands.put_back(taken[at:])
+                self.stop()
+                return
             if isinstance(command, Stop):
                 self.stop()
             elif isinstance(command, (Pause, Resume)):

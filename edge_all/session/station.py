@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from edge_all.errors import EdgeAllError
 from edge_all.session.commands import CommandQueue, Start
@@ -25,16 +26,41 @@ class StationState:
     """Why the last session ended early or could not begin."""
     engine: str = ""
     """What judges, of the session made last."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with the station itself; it stays up all the same."""
+
+
+class IdleView(Protocol):
+    """Shows the camera's picture while no session has the camera."""
+
+    def begin(self) -> None:
+        """Take the camera, if it is not taken; returns at once."""
+
+    def end(self) -> None:
+        """Give the camera back."""
 
 
 class Station:
-    """Obeys Start where no session runs; all other commands are the running session's."""
+    """Obeys Start: where a session runs, that one is ended first. All other commands are the running session's."""
 
-    def __init__(self, camera: str, run_session: Callable[[Start, Callable[[Session], None]], Summary]) -> None:
-        """camera: its URI. run_session: makes and runs one session to its end, and hands it over once it is made."""
+    def __init__(
+        self,
+        camera: str,
+        run_session: Callable[[Start, Callable[[Session], None]], Summary],
+        idle_view: IdleView | None = None,
+        turned: Callable[[], None] | None = None,
+    ) -> None:
+        """camera: its URI. run_session: makes and runs one session to its end, and hands it over once it is made.
+        turned: called as often as the waiting loop turns, at least twice a second."""
         self.camera = camera
         self._run_session = run_session
+        self._idle_view = idle_view
+        self._turned = turned
         self.commands = CommandQueue()
+        self.problems: tuple[str, ...] = ()
+        """Shown with the state; whoever finds them sets them."""
+        self.blocked: str | None = None
+        """Why no session can begin now; None when one can."""
         self._closed = threading.Event()
         self._session: Session | None = None
         self._state = StationState()
@@ -44,11 +70,21 @@ class Station:
     def state(self) -> StationState:
         """May be asked from any thread."""
         with self._lock:
-            state, session = self._state, self._session
+            state, session = replace(self._state, problems=self.problems), self._session
         if session is None:
             return state
         phase = "stopping" if session.stopping else "paused" if session.paused else state.phase
         return replace(state, phase=phase, session_id=session.id or None)
+
+    @property
+    def session(self) -> Session | None:
+        """The running one."""
+        return self._session
+
+    @property
+    def closed(self) -> bool:
+        """close() was called."""
+        return self._closed.is_set()
 
     def close(self) -> None:
         """End the running session and the station; from any thread or a signal handler."""
@@ -59,13 +95,30 @@ class Station:
 
     def run(self) -> None:
         """Until close()."""
-        while not self._closed.is_set():
-            self.commands.wait(_LOOKS_EVERY_S)
-            starts = [c for c in self.commands.take() if isinstance(c, Start)]
-            if starts and not self._closed.is_set():
-                self._one(starts[0])
+        try:
+            while not self._closed.is_set():
+                if self._idle_view is not None:
+                    self._idle_view.begin()
+                if self._turned is not None:
+                    self._turned()
+                self.commands.wait(_LOOKS_EVERY_S)
+                taken = self.commands.take()
+                first = next((i for i, c in enumerate(taken) if isinstance(c, Start)), None)
+                if first is not None and not self._closed.is_set():
+                    start = taken[first]
+                    assert isinstance(start, Start)
+                    self.commands.put_back(taken[first + 1 :])
+                    self._one(start)
+        finally:
+            if self._idle_view is not None:
+                self._idle_view.end()
 
     def _one(self, start: Start) -> None:
+        if self.blocked is not None:
+            self._set(StationState("idle", None, start.sample, self.blocked, self.state.engine))
+            return
+        if self._idle_view is not None:
+            self._idle_view.end()
         self._set(StationState("starting", None, start.sample, engine=self.state.engine))
         error: str | None = None
         ended: str | None = None

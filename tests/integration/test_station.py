@@ -100,6 +100,30 @@ def test_start_pause_go_on_stop(tmp_path, uri):
         assert all(c["crop"] for c in record.cells(sessions[0].id))
 
 
+def test_the_next_sample_closes_the_session_before(tmp_path):
+    with Running(tmp_path, UNPACED) as running:
+        running.put(Start("S1"), "running")
+        wait_for(lambda: running.fields >= 1)
+        running.station.commands.put(Start("S2"))
+        running.station.commands.put(Start("S3"))
+        wait_for(lambda: running.station.state.sample == "S3" and running.station.state.phase == "running")
+        running.put(Stop(), "idle")
+    with Record.open(tmp_path, create=False) as record:
+        assert [s.sample for s in record.sessions()] == ["S1", "S2", "S3"]
+        assert all(s.ended for s in record.sessions())
+
+
+def test_a_blocked_station_says_why_and_begins_nothing(tmp_path):
+    with Running(tmp_path, UNPACED) as running:
+        running.station.blocked = "the settings cannot be used"
+        running.station.commands.put(Start("S1"))
+        wait_for(lambda: running.station.state.error == "the settings cannot be used")
+        running.station.blocked = None
+        running.put(Start("S1"), "running")
+    with Record.open(tmp_path, create=False) as record:
+        assert len(record.sessions()) == 1
+
+
 def test_a_sample_is_named_once(tmp_path):
     commands = CommandQueue()
     commands.put(NameSample("late"))

@@ -1,0 +1,1 @@
+"""What a device that stands for months needs beside its session: MQTT, metrics, health."""

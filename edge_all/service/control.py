@@ -1,0 +1,147 @@
+"""The service's socket: other programs of this device start, stop, pause and ask. One JSON line each way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edge_all.errors import EdgeAllError, UsageError
+from edge_all.session.commands import Command, Pause, Resume, Start, Stop
+from edge_all.session.station import Station
+from edge_all.state_folder import state_folder
+
+_LONGEST = 4096
+_ANSWER_S = 5.0
+_SYSTEM = Path("/run/edge-all")
+_PLAIN: dict[str, type[Pause] | type[Resume] | type[Stop]] = {"stop": Stop, "pause": Pause, "resume": Resume}
+_FITS = {"stop": ("running", "paused", "starting"), "pause": ("running",), "resume": ("paused",)}
+
+
+def control_socket(instance: str | None = None) -> Path:
+    """EDGE_ALL_RUNTIME or systemd's RUNTIME_DIRECTORY, else the running system service's folder, else the state
+    folder. instance: of edge-all@INSTANCE."""
+    named = os.environ.get("EDGE_ALL_RUNTIME") or os.environ.get("RUNTIME_DIRECTORY")
+    if named and instance is None:
+        return Path(named) / "control.sock"
+    if instance is not None:
+        return _SYSTEM.with_name(f"{_SYSTEM.name}-{instance}") / "control.sock"
+    system = _SYSTEM / "control.sock"
+    return system if system.exists() else state_folder() / "control.sock"
+
+
+def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Send one request to a service. Raises EdgeAllError when none answers, or when it refuses."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(_ANSWER_S)
+            line.connect(str(path))
+            line.sendall(json.dumps(request).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                said = answers.readline(1 << 16)
+    except PermissionError as error:
+        raise EdgeAllError(
+            f"the service's socket {path} is closed to you",
+            "join its group (sudo usermod -aG edge-all $USER), log in anew",
+        ) from error
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise EdgeAllError(
+            f"no service answers at {path}", "start it: sudo systemctl start edge-all, or edge-all service"
+        ) from error
+    except OSError as error:
+        raise EdgeAllError(
+            f"the service does not answer at {path} ({error.strerror or 'time is up'})", "see systemctl status edge-all"
+        ) from error
+    answer: dict[str, Any] = json.loads(said or b"{}")
+    if not answer.get("ok"):
+        raise EdgeAllError(str(answer.get("error", "the service ended meanwhile")), str(answer.get("remedy", "")))
+    return answer
+
+
+class ControlServer:
+    """Answers from entering to leaving its context, in a thread of its own."""
+
+    def __init__(self, path: Path, station: Station, group_may: bool = True) -> None:
+        """group_may: members of the file's group may steer, not its owner only. Raises EdgeAllError."""
+        self._path = path
+        with contextlib.suppress(EdgeAllError):
+            ask(path, {"command": "status"})
+            raise UsageError(f"another service answers at {path}", "end that one first")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            self._server = _Server(str(path), _Handler)
+            path.chmod(0o660 if group_may else 0o600)
+        except OSError as error:
+            raise EdgeAllError(
+                f"no socket can be made at {path} ({error.strerror or error})",
+                "name another folder in EDGE_ALL_RUNTIME",
+            ) from error
+        self._server.station = station
+        self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
+
+    def __enter__(self) -> ControlServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    station: Station
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    timeout = _ANSWER_S
+
+    def handle(self) -> None:
+        assert isinstance(self.server, _Server)
+        with contextlib.suppress(OSError):
+            answer = answer_to(self.rfile.readline(_LONGEST), self.server.station)
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+def answer_to(line: bytes, station: Station) -> dict[str, Any]:
+    """What one line gets: {"ok": true, "state": ...} or {"ok": false, "error": ..., "remedy": ...}."""
+    try:
+        request = json.loads(line)
+        command, sample = (request["command"], request.get("sample"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return _refused('not understood; write {"command": "status"} and a line end')
+    if not isinstance(command, str) or not (sample is None or isinstance(sample, str)):
+        return _refused("not understood: command and sample are texts")
+    if command == "status":
+        return {"ok": True, "state": asdict(station.state)}
+    phase = station.state.phase
+    if command not in (*_PLAIN, "start"):
+        return _refused(f"there is no command '{command}'", "there are start, stop, pause, resume, status")
+    if command in _FITS and phase not in _FITS[command]:
+        return _refused(f"not possible while the microscope is {phase}", "edge-all session status tells more")
+    if command == "start" and station.blocked:
+        return _refused(station.blocked, "mend it, then: sudo systemctl reload edge-all")
+    try:
+        asked: Command = Start(sample) if command == "start" else _PLAIN[command]()
+    except UsageError as error:
+        return _refused(error.message, error.remedy)
+    if not station.commands.put(asked):
+        return _refused("too many commands wait", "wait a moment")
+    return {"ok": True, "state": asdict(station.state)}
+
+
+def _refused(error: str, remedy: str = "") -> dict[str, Any]:
+    return {"ok": False, "error": error, "remedy": remedy}

@@ -1,0 +1,36 @@
+"""The sign of life: given by the loop that analyses, on frames and on time-outs; never by a thread beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from edge_all.service.systemd import Notifier
+
+STUCK_S = 30.0
+"""A driver that has not returned for so long is not waited for: a new process gets the device anew."""
+_EVERY_S = 1.0
+
+
+class Heartbeat:
+    """beat() is called from the loop as often as it turns."""
+
+    def __init__(
+        self, notifier: Notifier, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """say: told once when a driver is stuck."""
+        self._notifier, self._say, self._clock = notifier, say, clock
+        self._next = 0.0
+        self._gone = False
+
+    def beat(self, driver_stuck_s: float = 0.0) -> None:
+        """driver_stuck_s: how long a call of the camera's driver has not returned; 0 when none hangs."""
+        if self._gone or (driver_stuck_s < STUCK_S and self._clock() < self._next):
+            return
+        if driver_stuck_s >= STUCK_S:
+            self._gone = True
+            self._say(f"the camera's driver has not returned for {driver_stuck_s:.0f} s: restarting")
+            self._notifier.restart()
+            return
+        self._next = self._clock() + _EVERY_S
+        self._notifier.alive()

@@ -1,0 +1,46 @@
+"""States as structured lines: key=value, with the level that the journal reads from the line's start."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Literal
+
+Level = Literal["error", "warning", "info"]
+_LEVELS: dict[Level, int] = {"error": 3, "warning": 4, "info": 6}
+_BEGUN = time.monotonic()
+
+
+class Journal:
+    """Writes lines such as ``event=state phase=running session=20260101-101010``. No sample id ever stands in one."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        """write: one line, without its end."""
+        self._write = write
+        # sd-daemon(3); on a terminal the level would be noise.
+        self._levels = "JOURNAL_STREAM" in os.environ
+
+    def __call__(self, event: str, level: Level = "info", **values: object) -> None:
+        """One event."""
+        said = " ".join([f"event={event}", *(f"{k}={_value(v)}" for k, v in values.items())])
+        self._write(f"<{_LEVELS[level]}>{said}" if self._levels else said)
+
+
+def since_start_s() -> float:
+    """Since this program began, to its first import of this file."""
+    return round(time.monotonic() - _BEGUN, 2)
+
+
+def since_boot_s() -> float:
+    """Since the machine began, sleep included."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return round(time.clock_gettime(clock), 2)
+
+
+def _value(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if text and all(c.isprintable() and c not in ' "=\\' for c in text):
+        return text
+    inner = "".join(c if c.isprintable() else "?" for c in text.replace("\\", "\\\\").replace('"', '\\"'))
+    return f'"{inner}"'
