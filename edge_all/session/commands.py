@@ -15,7 +15,9 @@ _WAITING = 16
 
 @dataclass(frozen=True)
 class Start:
-    """Begin a session on the station's camera; the one that runs is ended first. Raises UsageError for a sample id that is none."""
+    """Begin a session on the station's camera; the one that runs is ended first.
+
+    Raises UsageError for a sample id that is none."""
 
     sample: str | None = None
     resume: bool = False
