@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +33,17 @@ def told(folder: Path) -> Iterator[None]:
         raise _of_sqlite(error, folder) from error
 
 
+def _has_no_room(folder: Path) -> bool:
+    """SQLite cannot always tell a full disk from one that fails (its shared memory has to grow)."""
+    try:
+        return shutil.disk_usage(folder).free < 1 << 20
+    except OSError:
+        return False
+
+
 def _of_sqlite(error: sqlite3.Error, folder: Path) -> RecordError:
     text = str(error)
-    if "full" in text:
+    if "full" in text or ("I/O" in text and _has_no_room(folder)):
         return DiskFullError(f"the disk of the record folder {folder} is full", _FULL)
     if "locked" in text or "busy" in text:
         return RecordError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_all.vocabulary import Image
 
 _JPEG_QUALITY = 92
+TEMPORARY = ".tmp"
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -18,16 +19,18 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] = ()) -> None:
-    """Several, each whole or not at all; all are on disk when this returns, but for those unsynced: some of these are
-    lost by a power cut, and an SD card is spared.
+    """Several; all are on disk when this returns, but for those unsynced: some of these are lost by a power cut, and an
+    SD card is spared. One that replaces another does so whole or not at all. A new one may be left half by a power cut:
+    no row names it then, and the start's repair takes it away.
 
-    All are written before the first is synced: a journalling file system then takes them to disk together.
+    All are written before the first is synced: a journalling file system then takes them to disk together. Names that
+    a rename gave are on disk only when their folder is synced too; a new file's name goes with the file.
     """
-    temporary = [path.with_name(f"{path.name}.{os.getpid()}.tmp") for path, _ in files]
+    written = [path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}") if path.exists() else path for path, _ in files]
     try:
         with ExitStack() as opened:
             handles = []
-            for (path, data), name in zip(files, temporary, strict=True):
+            for (path, data), name in zip(files, written, strict=True):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 handle = opened.enter_context(name.open("wb"))
                 handle.write(data)
@@ -36,12 +39,26 @@ def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] 
                     handles.append(handle)
             for handle in handles:
                 os.fsync(handle.fileno())
-        for (path, _), name in zip(files, temporary, strict=True):
-            name.replace(path)
+        changed = {path.parent for path, _ in files if path not in unsynced}
+        for (path, _), name in zip(files, written, strict=True):
+            if name != path:
+                name.replace(path)
+        for folder in changed:
+            _sync_folder(folder)
     except BaseException:
-        for name in temporary:
+        for name in written:
             name.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def encode_field(image: Image) -> bytes:

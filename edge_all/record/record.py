@@ -13,20 +13,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_all.errors import NotRecordedError, RecordError
+from edge_all.errors import DiskFullError, NotRecordedError
 from edge_all.record.cell_row import INSERT_CELL, cell_columns, cell_values
 from edge_all.record.crop_file import encode_crop
 from edge_all.record.faults import told
+from edge_all.record.full_disk import RETRY_S, DiskState, make_reserve, release_reserve
 from edge_all.record.opening import DATABASE, open_database
 from edge_all.record.pictures import encode_field, write_files
 from edge_all.record.reader import RecordReader
 from edge_all.record.rows import CELL_COLUMNS, FrameEntry, SessionInfo
+from edge_all.record.waiting import KEEP_PICTURE, Group, Waiting
 from edge_all.vocabulary import Cell, Counts, Frame, Image
 
 __all__ = ["DATABASE", "Record"]
 
 _GROUPED_S = 1.0
 """Normal cells and frames are committed together at most this often: fewer writes for an SD card."""
+_RESERVE_BYTES = 4 << 20
 
 _INSERT_FRAME = f"INSERT OR REPLACE INTO frame VALUES ({', '.join('?' * 14)})"
 
@@ -34,27 +37,41 @@ _INSERT_FRAME = f"INSERT OR REPLACE INTO frame VALUES ({', '.join('?' * 14)})"
 class Record(RecordReader):
     """One folder. A finding is on disk before write_cells returns; the rest within a second."""
 
-    def __init__(self, folder: Path, database: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, database: sqlite3.Connection, most_waiting_bytes: int | None = None) -> None:
         super().__init__(folder, database)
-        self._waiting: list[tuple[str, tuple[Any, ...]]] = []
-        self._pictures: dict[Path, bytes] = {}
-        """To be on disk before the rows that wait."""
-        self._unsynced: set[Path] = set()
-        """Those of normal cells."""
+        self._waiting = Waiting(folder)
         self._last_commit = time.monotonic()
+        self._most_waiting = most_waiting_bytes
+        self._full_since: float | None = None
+        self._next_try = 0.0
+        self._left_out = 0
         self.appended = 0
         """Messages of the outbox since it was opened."""
 
     @classmethod
-    def open(cls, folder: Path, *, create: bool = True, check: bool = True) -> Record:
-        """Open or make the record in a folder. check: look for damage first, which takes seconds in a large one. Raises
-        RecordError (absent, read-only, full, damaged, newer)."""
-        return cls(folder, open_database(folder, create=create, check=check))
+    def open(
+        cls, folder: Path, *, create: bool = True, check: bool = True, most_waiting_bytes: int | None = None
+    ) -> Record:
+        """Open or make the record in a folder. check: look for damage first, which takes seconds in a large one.
+        most_waiting_bytes: when the disk is full, so much waits in memory until there is room (see ``disk``); None:
+        DiskFullError is raised at once. Raises RecordError (absent, read-only, full, damaged, newer)."""
+        database = open_database(folder, create=create, check=check)
+        if most_waiting_bytes is not None:
+            make_reserve(folder, _RESERVE_BYTES)
+        return cls(folder, database, most_waiting_bytes)
+
+    @property
+    def disk(self) -> DiskState:
+        """Whether the disk is full, and what waits in memory for that."""
+        if self._full_since is None:
+            return DiskState(left_out=self._left_out)
+        size = self._waiting.size
+        return DiskState(True, self._waiting.rows, size, size >= (self._most_waiting or 0), self._left_out)
 
     def close(self) -> None:
-        """Write what waits and close."""
+        """Write what waits and close. Raises DiskFullError when there is no room for it."""
         try:
-            self.flush()
+            self._flush_now()
         finally:
             self._database.close()
 
@@ -92,35 +109,33 @@ class Record(RecordReader):
             "id, begun, sample, camera, profile, engine, um_per_px, program_version, models, "
             "threshold_blast, threshold_normal, threshold_unfamiliar, settings"
         )
-        self._waiting.append((f"INSERT INTO session ({columns}) VALUES ({', '.join('?' * 13)})", values))
-        self.flush()
+        self._waiting.add(f"INSERT INTO session ({columns}) VALUES ({', '.join('?' * 13)})", values)
+        self._flush_now()
         return identifier
 
     def write_frame(self, session: str, entry: FrameEntry) -> None:
         """One frame, analysed or not."""
         x, y = entry.place_um if entry.place_um is not None else (None, None)
-        self._waiting.append(
+        self._waiting.add(
+            _INSERT_FRAME,
             (
-                _INSERT_FRAME,
-                (
-                    session,
-                    entry.index,
-                    entry.source,
-                    entry.time,
-                    entry.width_px,
-                    entry.height_px,
-                    entry.status,
-                    entry.reason,
-                    entry.um_per_px,
-                    entry.scale_source,
-                    entry.sharpness,
-                    entry.region,
-                    x,
-                    y,
-                ),
-            )
+                session,
+                entry.index,
+                entry.source,
+                entry.time,
+                entry.width_px,
+                entry.height_px,
+                entry.status,
+                entry.reason,
+                entry.um_per_px,
+                entry.scale_source,
+                entry.sharpness,
+                entry.region,
+                x,
+                y,
+            ),
         )
-        self._flush_if_due()
+        self.flush_if_due()
 
     def write_cell(self, session: str, cell: Cell, crop: Image | None) -> None:
         """One cell; see write_cells."""
@@ -138,43 +153,37 @@ class Record(RecordReader):
             if crop is not None:
                 name = f"crops/{session}/{cell.number}.png"
                 row = dict(zip(CELL_COLUMNS, cell_columns(session, cell, name), strict=True))
-                self._pictures[self.folder / name] = encode_crop(crop, row)
-                if not cell.is_finding:
-                    self._unsynced.add(self.folder / name)
+                self._waiting.add_picture(self.folder / name, encode_crop(crop, row), synced=cell.is_finding)
             has_finding = has_finding or cell.is_finding
-            self._waiting.append((INSERT_CELL, cell_values(session, cell, name)))
+            self._waiting.add(INSERT_CELL, cell_values(session, cell, name))
         if has_finding:
             self.flush()
         else:
-            self._flush_if_due()
+            self.flush_if_due()
 
     def keep_field(self, session: str, frame: Frame) -> None:
         """Keep a field's picture, once, without boxes."""
         name = f"fields/{session}/{frame.index}.jpg"
         path = self.folder / name
-        if path not in self._pictures and not path.exists():
-            self._pictures[path] = encode_field(frame.image)
-        self._waiting.append(("INSERT OR REPLACE INTO picture VALUES (?, ?, ?)", (session, frame.index, name)))
+        if not self._waiting.holds(path) and not path.exists():
+            self._waiting.add_picture(path, encode_field(frame.image))
+        self._waiting.add(f"{KEEP_PICTURE} VALUES (?, ?, ?)", (session, frame.index, name))
 
     def note_views(self, session: str, views: Mapping[int, int]) -> None:
         """How many views known cells have by now."""
         for number, count in views.items():
-            self._waiting.append(
-                ("UPDATE cell SET views = ? WHERE session = ? AND number = ?", (count, session, number))
-            )
-        self._flush_if_due()
+            self._waiting.add("UPDATE cell SET views = ? WHERE session = ? AND number = ?", (count, session, number))
+        self.flush_if_due()
 
     def mark_final(self, session: str, numbers: Iterable[int]) -> None:
         """These cells left the view."""
         for number in numbers:
-            self._waiting.append(("UPDATE cell SET final = 1 WHERE session = ? AND number = ?", (session, number)))
-        self._flush_if_due()
+            self._waiting.add("UPDATE cell SET final = 1 WHERE session = ? AND number = ?", (session, number))
+        self.flush_if_due()
 
     def name_sample(self, session: str, sample: str) -> None:
         """Name the sample of a session that has none yet; a name once given stays."""
-        self._waiting.append(
-            ("UPDATE session SET sample = ? WHERE id = ? AND COALESCE(sample, '') = ''", (sample, session))
-        )
+        self._waiting.add("UPDATE session SET sample = ? WHERE id = ? AND COALESCE(sample, '') = ''", (sample, session))
         self.flush()
 
     def note_settings(self, session: str, part: str, values: Mapping[str, Any]) -> None:
@@ -184,44 +193,78 @@ class Record(RecordReader):
         if not found:
             raise NotRecordedError(f"there is no session {session!r} in {self.folder}")
         settings = json.loads(found[0][0]) | {part: dict(values)}
-        self._waiting.append(("UPDATE session SET settings = ? WHERE id = ?", (json.dumps(settings), session)))
+        self._waiting.add("UPDATE session SET settings = ? WHERE id = ?", (json.dumps(settings), session))
         self.flush()
 
     def end_session(self, session: str, counts: Counts, result: str, interrupted: bool) -> None:
-        """Close a session: every cell is final. Where the disk has no room for the last pictures, their cells, which
-        nobody was shown, are left out, and the session is closed all the same before the error is raised."""
-        self._waiting.append(("UPDATE cell SET final = 1 WHERE session = ?", (session,)))
-        self._waiting.append(
-            (
-                "UPDATE session SET ended = ?, counts = ?, result = ?, interrupted = ? WHERE id = ?",
-                (time.time(), json.dumps(_counts_json(counts)), result, int(interrupted), session),
-            )
+        """Close a session: every cell is final. Where the disk has no room, the reserve is given up; where that is too
+        little, the pictures that wait are not kept, but all rows are, before DiskFullError is raised."""
+        self._waiting.add("UPDATE cell SET final = 1 WHERE session = ?", (session,))
+        self._waiting.add(
+            "UPDATE session SET ended = ?, counts = ?, result = ?, interrupted = ? WHERE id = ?",
+            (time.time(), json.dumps(_counts_json(counts)), result, int(interrupted), session),
         )
         try:
-            self.flush()
-        except RecordError:
-            unwritten = {str(path.relative_to(self.folder)) for path in self._pictures}
-            self._waiting = [(s, values) for s, values in self._waiting if unwritten.isdisjoint(map(str, values))]
-            self._pictures.clear()
-            self._unsynced.clear()
-            self.flush()
-            raise
+            self._flush_now()
+        except DiskFullError as error:
+            if release_reserve(self.folder):
+                with contextlib.suppress(DiskFullError):
+                    self._flush_now()
+                    return
+            self._left_out += sum(self._waiting.leave_out_pictures(0))
+            self._flush_now()
+            raise error
 
     def queue(self, statement: str, values: tuple[Any, ...]) -> None:
         """A row that is committed with those that wait; for the modules of this package."""
-        self._waiting.append((statement, values))
+        self._waiting.add(statement, values)
 
     def flush(self) -> None:
         """Pictures to disk, then all rows that wait, in order, in one transaction; on an error they keep waiting."""
-        if not self._waiting:
+        if self._full_since is not None and time.monotonic() < self._next_try:
+            self._waiting.close_group()
+            self._bound()
             return
+        try:
+            self._flush_now()
+        except DiskFullError:
+            if self._most_waiting is None:
+                raise
+            now = time.monotonic()
+            self._full_since = self._full_since or now
+            self._next_try = now + RETRY_S
+            self._bound()
+
+    def flush_if_due(self) -> None:
+        """What waits for longer than a second; to be called now and then when nothing is written."""
+        if time.monotonic() - self._last_commit >= _GROUPED_S:
+            self.flush()
+
+    def _flush_now(self) -> None:
+        self._waiting.close_group()
+        while self._waiting:
+            group = self._waiting.next()
+            try:
+                self._write(group)
+            except BaseException:
+                self._waiting.put_back(group)
+                raise
+        self._last_commit = time.monotonic()
+        if self._full_since is not None:
+            lasted, self._full_since = time.monotonic() - self._full_since, None
+            text = f"for {lasted:.0f} s; all rows were written afterwards, {self._left_out} pictures were not kept"
+            self.queue(
+                "INSERT INTO incident (time, kind, text) VALUES (?, 'disk full', ?)",
+                (time.time(), text),
+            )
+            make_reserve(self.folder, _RESERVE_BYTES)
+
+    def _write(self, group: Group) -> None:
         with told(self.folder):
-            write_files(list(self._pictures.items()), self._unsynced)
-            self._pictures.clear()
-            self._unsynced.clear()
+            write_files(list(group.pictures.items()), group.unsynced)
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                for statement, values in self._waiting:
+                for statement, values in group.rows:
                     self._database.execute(statement, values)
                 self._database.execute("COMMIT")
             except BaseException:
@@ -229,12 +272,10 @@ class Record(RecordReader):
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
-        self._waiting.clear()
-        self._last_commit = time.monotonic()
 
-    def _flush_if_due(self) -> None:
-        if time.monotonic() - self._last_commit >= _GROUPED_S:
-            self.flush()
+    def _bound(self) -> None:
+        if self._most_waiting is not None and self._waiting.size > self._most_waiting:
+            self._left_out += sum(self._waiting.leave_out_pictures(self._most_waiting * 3 // 4, findings=False))
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -70,7 +70,7 @@ class LiveView:
                 self._shown = None
             self._progress, self._came = progress, now
             if result is None:
-                self._gate = "unreadable"
+                self._gate = progress.disk.in_words() or "unreadable"
                 return
             outlines: tuple[tuple[float, float, float, Label], ...] = ()
             if result.field is not None:

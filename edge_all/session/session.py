@@ -9,9 +9,10 @@ from pathlib import Path
 
 from edge_all.cameras.camera import Camera
 from edge_all.engines.shipped import models_folder
-from edge_all.errors import EdgeAllError
+from edge_all.errors import DiskFullError, EdgeAllError
 from edge_all.field.gate import Skip
 from edge_all.profile import Profile
+from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
@@ -27,6 +28,8 @@ _RECORD_QUEUE = 4
 _COMMANDS_SEEN_S = 0.1
 """A command is obeyed this soon, even when the camera is silent."""
 PAUSED = "paused"
+_RECORD_LOOKS_S = 0.5
+_FILES_WAIT_FOR_ROOM_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Progress:
     unreadable: str | None = None
     """Why the frame could not be read."""
     result: FieldResult | None = None
-    """What the frame gave; None for an unreadable one."""
+    """What the frame gave; None for an unreadable one, and while the disk is full: what is not on it is not shown."""
+    disk: DiskState = ROOM
+    """Whether the record's disk is full."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class Session:
         self._turned = turned
         self._paused = False
         try:
-            self._record = Record.open(record_folder)
+            self._record = Record.open(record_folder, most_waiting_bytes=MOST_WAITING_BYTES)
         except BaseException:
             self._models.close()
             raise
@@ -143,6 +148,7 @@ class Session:
         self._tally = Tally()
         self._first_frame = 0
         self._standing: Standing | None = None
+        self._held: list[Progress] = []
         self._stopped = threading.Event()
         self._by_user = False
         self._errors: list[BaseException] = []
@@ -174,6 +180,11 @@ class Session:
     def record_queue(self) -> QueueUse:
         """How full the queue before the record was; a record that falls behind fills it and holds the analysis up."""
         return self._results.use
+
+    @property
+    def disk(self) -> DiskState:
+        """Whether the record's disk is full, and what waits for that. May be asked from any thread."""
+        return self._record.disk
 
     @property
     def paused(self) -> bool:
@@ -217,7 +228,9 @@ class Session:
         capture.join(5.0 if self._camera.live else None)
         recorder.join()
         self._camera.stop()
-        return self._ended()
+        summary = self._ended()
+        self._tell(None, on_progress)
+        return summary
 
     # -- the three threads -----------------------------------------------------------------------------------
 
@@ -285,20 +298,54 @@ class Session:
 
     def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
         try:
-            while (item := self._results.get()) is not None:
+            while (item := self._next_result()) is not None:
                 result, counts = item
                 if isinstance(result, NameSample):
                     self._record.name_sample(self.id, result.sample)
                     continue
                 with self._times.step("record"):
                     self._write_one(result)
-                if on_progress is not None:
-                    on_progress(self._progress(result, counts))
+                self._tell(self._progress(result, counts), on_progress)
+                self._wait_for_room(on_progress)
         except BaseException as error:
             self._errors.append(error)
             self._stopped.set()
             self._results.close(discard=True)
             self._frames.close(discard=True)
+
+    def _next_result(self) -> tuple[FieldResult | Unreadable | NameSample, Counts] | None:
+        """What waits in the record does not wait for the next frame to be written."""
+        while True:
+            try:
+                return self._results.get(_RECORD_LOOKS_S)
+            except TimeoutError:
+                self._record.flush_if_due()
+
+    def _tell(self, progress: Progress | None, on_progress: Callable[[Progress], None] | None) -> None:
+        """Findings that wait for room on the disk are told when they are on it; counts go on."""
+        disk = self._record.disk
+        if disk.full:
+            if progress is not None:
+                self._held.append(replace(progress, result=None))
+                progress = replace(progress, findings=(), result=None)
+        else:
+            held, self._held = self._held, []
+            for earlier in held:
+                if on_progress is not None and earlier.findings:
+                    on_progress(earlier)
+        if on_progress is not None and progress is not None:
+            on_progress(replace(progress, disk=disk))
+
+    def _wait_for_room(self, on_progress: Callable[[Progress], None] | None) -> None:
+        """Where no more may wait in memory: a live camera's frames are dropped and counted in the meantime, files wait,
+        and end the session when nobody makes room."""
+        waited = 0.0
+        while self._record.disk.refuses and not self._stopped.wait(_RECORD_LOOKS_S):
+            waited += _RECORD_LOOKS_S
+            self._record.flush()
+            self._tell(None, on_progress)
+            if not self._camera.live and waited >= _FILES_WAIT_FOR_ROOM_S:
+                raise DiskFullError(self._record.disk.in_words(), "free some space; what was recorded is safe")
 
     def _write_one(self, result: FieldResult | Unreadable) -> None:
         record, session = self._record, self.id

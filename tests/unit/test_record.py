@@ -201,7 +201,7 @@ def test_crop_rows_are_json_without_surprises(tmp_path):
         read_crop_row(path)
 
 
-def test_pictures_that_find_no_room_wait_and_are_left_out_at_the_end_only(tmp_path, monkeypatch):
+def test_pictures_that_find_no_room_wait_and_at_the_end_their_rows_are_kept_without_them(tmp_path, monkeypatch):
     from edge_all.record import record as module
 
     written = module.write_files
@@ -228,6 +228,63 @@ def test_pictures_that_find_no_room_wait_and_are_left_out_at_the_end_only(tmp_pa
     with Record.open(tmp_path, create=False) as record:
         assert record.session("last").result == "words"
         cells = record.cells(session)
-        assert [c["cell"] for c in cells] == [1, 2, 3, 5]
+        assert [c["cell"] for c in cells] == [1, 2, 3, 4, 5]
+        assert cells[3]["crop"] is None
         assert all((tmp_path / c["crop"]).is_file() for c in cells if c["crop"])
         assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_patient_record_says_that_the_disk_is_full_and_writes_all_when_there_is_room(tmp_path, monkeypatch):
+    from edge_all.record import record as module
+    from edge_all.record.incidents import incidents
+
+    written = module.write_files
+
+    def full(files, unsynced=()):  # noqa: ARG001
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "RETRY_S", 0.0)
+    with Record.open(tmp_path, most_waiting_bytes=200_000) as record:
+        session = record.begin_session(INFO)
+        monkeypatch.setattr(module, "write_files", full)
+        for n in range(1, 101):
+            record.write_cells(session, [(make_cell(n, Label.BLAST if n % 2 else Label.NORMAL), CROP)])
+        assert (record.disk.full, record.disk.refuses) == (True, False)
+        assert "analysis goes on" in record.disk.in_words()
+        assert record.cells(session) == []
+        monkeypatch.setattr(module, "write_files", written)
+        record.flush()
+        assert (record.disk.full, record.disk.in_words()) == (False, "")
+        cells = record.cells(session)
+        assert [c["cell"] for c in cells] == list(range(1, 101))
+        assert all((tmp_path / c["crop"]).is_file() for c in cells if c["label"] == "blast")
+        record.flush()
+        assert [i.kind for i in incidents(record)] == ["disk full"]
+
+
+def test_what_waits_is_bounded_normal_cells_lose_their_pictures_first(tmp_path, monkeypatch):
+    from edge_all.record import record as module
+
+    noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)
+    written = module.write_files
+
+    def full(files, unsynced=()):  # noqa: ARG001
+        raise OSError(28, "No space left on device")
+
+    with Record.open(tmp_path, most_waiting_bytes=1_000_000) as record:
+        session = record.begin_session(INFO)
+        monkeypatch.setattr(module, "write_files", full)
+        for n in range(1, 201):
+            record.write_cells(session, [(make_cell(n, Label.BLAST if n % 4 == 0 else Label.NORMAL), noise)])
+        state = record.disk
+        assert 600_000 < state.waiting_bytes <= 1_000_000
+        assert state.left_out > 50
+        for n in range(201, 301):
+            record.write_cells(session, [(make_cell(n, Label.BLAST), noise)])
+        assert record.disk.refuses
+        monkeypatch.setattr(module, "write_files", written)
+        record.end_session(session, Counts(), "words", False)
+        cells = record.cells(session)
+        assert len(cells) == 300
+        assert all((tmp_path / c["crop"]).is_file() for c in cells if c["label"] == "blast")
+        assert sum(c["crop"] is None for c in cells) == record.disk.left_out
