@@ -19,9 +19,21 @@ from edge_all_export.cli.options import out_option, threads_option
 @click.option("--folds", default=2, type=click.IntRange(1, 5), show_default=True, help="How many folds of groups.")
 @click.option("--epochs", default=6, type=click.IntRange(1), show_default=True, help="Of each training.")
 @click.option("--steps", default=50, type=click.IntRange(1), show_default=True, help="Batches an epoch.")
+@click.option(
+    "--bfloat16",
+    is_flag=True,
+    help="Train in bfloat16 where float32 is slow: for processors with AMX. All networks alike.",
+)
 @threads_option
 def command(
-    out: Path, paths: tuple[Path, ...], networks: str | None, folds: int, epochs: int, steps: int, threads: int | None
+    out: Path,
+    paths: tuple[Path, ...],
+    networks: str | None,
+    folds: int,
+    epochs: int,
+    steps: int,
+    bfloat16: bool,
+    threads: int | None,
 ) -> int:
     """Train every architecture on the same groups with the same budget, and ours; tabulate quality and cost.
 
@@ -39,6 +51,8 @@ def command(
     from edge_all_export.cli.options import set_threads
     from edge_all_export.compare import table
     from edge_all_export.compare.contest import (
+        BFLOAT16,
+        FLOAT32,
         compete,
         contestants,
         is_scored,
@@ -57,6 +71,7 @@ def command(
         raise UsageError(f"{out} is a file", "name a folder for --out")
     chosen = contestants([n.strip() for n in networks.split(",")] if networks else ())
     set_threads(threads)
+    precision = BFLOAT16 if bfloat16 else FLOAT32
     recipes = [load_recipe(name) for name in ("classifier", SEGMENTED)]
     if paths:
         recipes = [r.but(data__paths=[str(p) for p in paths]) for r in recipes]
@@ -77,14 +92,14 @@ def command(
         names = (SERIES_FOLDS if kind == "field" else SEGMENTED_FOLDS)[:folds]
         for contestant, fold in [(c, f) for c in chosen for f in names]:
             own = recipe_for(contestant, recipe, epochs, steps)
-            key = (contestant.network, contestant.pretrained, kind, fold, own.sha256)
+            key = (contestant.network, contestant.pretrained, kind, fold, own.sha256, precision)
             wanted.add(key)
             if any(r.key == key for r in results):
                 continue
             click.echo(f"{contestant.name}, {kind} cells, {fold}")
             is_out = segmented_fold(fold, cells) if kind == "segmented" else CLASSIFIER_FOLDS[fold]
             say = lambda line: click.echo(f"  {line}")  # noqa: E731
-            results.append(compete(contestant, fold, is_out, cells, own, sha256, say))
+            results.append(compete(contestant, fold, is_out, cells, own, sha256, say, precision))
             write_results(results, file)
     shown = [r for r in results if r.key in wanted]
     torch.set_num_threads(1)
@@ -92,7 +107,8 @@ def command(
     lines = table.lines_of(shown, costs)
     machine = torch.cuda.get_device_name() if torch.cuda.is_available() else "a CPU"
     budget = (
-        f"Each network: {epochs} epochs of {steps} batches of {recipe['batch']} on {machine}, {folds} folds; figures "
+        f"Each network: {epochs} epochs of {steps} batches of {recipe['batch']} on {machine}"
+        f"{' in bfloat16' if bfloat16 else ''}, {folds} folds; figures "
         "are means over the folds, with the smallest and the largest."
     )
     try:
