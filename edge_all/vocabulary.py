@@ -38,12 +38,14 @@ class Frame:
 
     image: RGB, uint8, H x W x 3. index: counted from 0 by the camera, unreadable files included.
     time: seconds since the epoch. source: the file's name for files, else ``<uri>#<index>``.
+    taken_s: monotonic seconds when a live camera's driver gave it; None for files.
     """
 
     image: Image
     index: int
     time: float
     source: str
+    taken_s: float | None = None
 
     @property
     def width_px(self) -> int:

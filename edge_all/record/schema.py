@@ -120,6 +120,13 @@ _STEPS = (
     CREATE TRIGGER incident_stays BEFORE UPDATE ON incident BEGIN SELECT RAISE(ABORT, 'incidents only grow'); END;
     CREATE TRIGGER incident_is_kept BEFORE DELETE ON incident BEGIN SELECT RAISE(ABORT, 'incidents only grow'); END;
     """,
+    # What befell the camera of a session (record/camera_events.py).
+    """
+    CREATE TABLE camera_event (
+        id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), time REAL NOT NULL,
+        kind TEXT NOT NULL, detail TEXT NOT NULL);
+    CREATE INDEX camera_event_of_session ON camera_event (session, id);
+    """,
 )
 
 VERSION = len(_STEPS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from edge_all.cameras.camera_state import CameraState
 from edge_all.record.marks import draw_outline
 from edge_all.session.session import Progress
 from edge_all.vocabulary import Counts, Frame, Label
@@ -33,6 +34,8 @@ class LiveCounts:
     fields_per_s: float
     age_s: float
     """Seconds since that frame."""
+    camera: str = ""
+    """Why no frame comes while the camera is lost; empty while it works."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,7 @@ class LiveView:
         self._progress: Progress | None = None
         self._came = 0.0
         self._gate = ""
+        self._camera = ""
         self._labels: dict[int, Label] = {}
         self._session = ""
         self._analysed: deque[float] = deque(maxlen=40)
@@ -68,7 +72,14 @@ class LiveView:
                 self._labels.clear()
                 self._analysed.clear()
                 self._shown = None
-            self._progress, self._came = progress, now
+                self._came, self._gate, self._camera = now, "", ""
+            self._progress = progress
+            if progress.camera is not None:
+                lost = progress.camera.state in (CameraState.LOST, CameraState.GIVEN_UP)
+                self._camera = str(progress.camera.detail.get("reason", self._camera)) if lost else ""
+                return
+            self._camera = ""
+            self._came = now
             if result is None:
                 self._gate = progress.disk.in_words() or "unreadable"
                 return
@@ -98,7 +109,7 @@ class LiveView:
                 return None
             lasted = now - times[0] if times else 0.0
             rate = len(times) / lasted if lasted > 0.2 else 0.0
-            return LiveCounts(progress.session_id, progress.counts, self._gate, rate, now - self._came)
+            return LiveCounts(progress.session_id, progress.counts, self._gate, rate, now - self._came, self._camera)
 
     def has_newer(self, number: int) -> bool:
         """Whether picture() would give another than the one of this number. Costs next to nothing."""

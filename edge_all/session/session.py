@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_all.cameras.camera import Camera
+from edge_all.cameras.camera_state import CameraEvent, CameraState
+from edge_all.cameras.watched import WatchedCamera
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import DiskFullError, EdgeAllError
 from edge_all.field.gate import Skip
 from edge_all.profile import Profile
 from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
+from edge_all.record.camera_events import write_camera_event
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
 from edge_all.session.beginning import Standing, session_to_resume
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
 from edge_all.session.differential import result_words
+from edge_all.session.frame_ages import FrameAges
 from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.step_times import OFF, StepTimes
 from edge_all.session.tally import Tally
@@ -47,6 +52,8 @@ class Progress:
     """What the frame gave; None for an unreadable one, and while the disk is full: what is not on it is not shown."""
     disk: DiskState = ROOM
     """Whether the record's disk is full."""
+    camera: CameraEvent | None = None
+    """What befell the camera; there is no frame then."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +159,15 @@ class Session:
         self._stopped = threading.Event()
         self._by_user = False
         self._errors: list[BaseException] = []
-        self._frames: Handover[Frame | Unreadable] = Handover(self._profile.queue_frames, drop_oldest=camera.live)
-        self._results: Handover[tuple[FieldResult | Unreadable | NameSample, Counts]] = Handover(_RECORD_QUEUE)
+        self._watched = camera if isinstance(camera, WatchedCamera) else None
+        self._ages = FrameAges()
+        # Of a live camera only the newest frame waits: what is analysed is what lies under the objective now.
+        self._frames: Handover[Frame | Unreadable] = Handover(
+            1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
+        )
+        self._results: Handover[tuple[FieldResult | Unreadable | NameSample | CameraEvent, Counts]] = Handover(
+            _RECORD_QUEUE
+        )
         self.id = ""
 
     def __enter__(self) -> Session:
@@ -185,6 +199,21 @@ class Session:
     def disk(self) -> DiskState:
         """Whether the record's disk is full, and what waits for that. May be asked from any thread."""
         return self._record.disk
+
+    @property
+    def camera_state(self) -> CameraState:
+        """Whether frames come; files and the simulator always work."""
+        return self._watched.state if self._watched is not None else CameraState.WORKS
+
+    @property
+    def camera_stuck_s(self) -> float:
+        """How long the camera's driver has not returned from a call that was given up on; 0 when none hangs."""
+        return self._watched.stuck_s if self._watched is not None else 0.0
+
+    @property
+    def frame_ages(self) -> FrameAges:
+        """How old the frames of a live camera are when they are taken for analysis."""
+        return self._ages
 
     @property
     def paused(self) -> bool:
@@ -224,6 +253,8 @@ class Session:
         self._stopped.set()
         self._frames.close(discard=True)
         self._results.close()
+        if self._watched is not None:  # its read waits for a camera that is lost, or for a file
+            self._watched.stop()
         # A driver that never returns from a read must not hold the summary back.
         capture.join(5.0 if self._camera.live else None)
         recorder.join()
@@ -258,6 +289,7 @@ class Session:
         while not self._stopped.is_set():
             self._turned()
             self._obey()
+            self._look_at_camera()
             if self._paused and not self._camera.live:
                 self._commands.wait(_COMMANDS_SEEN_S)
                 continue
@@ -266,9 +298,12 @@ class Session:
             except TimeoutError:
                 continue
             if frame is None:
+                self._look_at_camera()
                 return
-            self._tally.add_dropped(self._frames.dropped - dropped)
-            dropped = self._frames.dropped
+            so_far = self._frames.dropped + (self._watched.dropped if self._watched is not None else 0)
+            self._tally.add_dropped(so_far - dropped)
+            dropped = so_far
+            self._ages.add(frame)
             if isinstance(frame, Unreadable):
                 result: FieldResult | Unreadable = frame
             elif self._paused:
@@ -281,6 +316,10 @@ class Session:
                 self._results.put((result, counts))
             if self._stop_at is not None and counts.leukocytes >= self._stop_at:
                 return
+
+    def _look_at_camera(self) -> None:
+        for event in self._watched.take_events() if self._watched is not None else ():
+            self._results.put((event, self._tally.counts()))
 
     def _obey(self) -> None:
         taken = self._commands.take()
@@ -303,6 +342,10 @@ class Session:
                 if isinstance(result, NameSample):
                     self._record.name_sample(self.id, result.sample)
                     continue
+                if isinstance(result, CameraEvent):
+                    write_camera_event(self._record, self.id, result.time, result.kind, result.detail)
+                    self._tell(Progress(self.id, self._camera.uri, counts, (), camera=result), on_progress)
+                    continue
                 with self._times.step("record"):
                     self._write_one(result)
                 self._tell(self._progress(result, counts), on_progress)
@@ -313,7 +356,7 @@ class Session:
             self._results.close(discard=True)
             self._frames.close(discard=True)
 
-    def _next_result(self) -> tuple[FieldResult | Unreadable | NameSample, Counts] | None:
+    def _next_result(self) -> tuple[FieldResult | Unreadable | NameSample | CameraEvent, Counts] | None:
         """What waits in the record does not wait for the next frame to be written."""
         while True:
             try:
@@ -402,6 +445,8 @@ class Session:
         result = result_words(counts)
         interrupted = self._by_user or error is not None
         try:
+            if self._ages.count and self._watched is not None:
+                write_camera_event(self._record, self.id, time.time(), "ages", self._ages.in_detail())
             self._record.end_session(self.id, counts, result, interrupted)
         except EdgeAllError as failed:
             error = error or failed

@@ -105,16 +105,26 @@ def _state(request: Request) -> dict[str, Any]:
     blasts = counted.share("blast")
     works = station.phase in ("running", "paused")
     silent = works and live is not None and live.age_s > _SILENT_S
-    camera = "silent" if silent and live is not None else ("works" if works and live is not None else "waits")
+    lost = works and live is not None and bool(live.camera)
+    if lost:
+        camera = "lost"
+    elif silent:
+        camera = "silent"
+    else:
+        camera = "works" if works and live is not None else "waits"
     return {
         "phase": station.phase,
         "phase_text": text(f"phase.{station.phase}"),
         "session": station.session_id or "",
         "sample": shown(station.sample),
         "error": station.error or "",
-        "gate": _gate_text(live.gate) if live is not None and works else "",
-        "gate_good": live is not None and works and live.gate in ("", "same field"),
-        "camera": text(f"live.camera_{camera}", seconds=f"{live.age_s:.0f}" if live is not None else ""),
+        "gate": _gate_text("camera lost" if lost else live.gate) if live is not None and works else "",
+        "gate_good": live is not None and works and not lost and live.gate in ("", "same field"),
+        "camera": text(
+            f"live.camera_{camera}",
+            seconds=f"{live.age_s:.0f}" if live is not None else "",
+            reason=shown(live.camera) if live is not None else "",
+        ),
         "camera_name": shown(context.station.camera),
         "engine": shown(station.engine.partition(" (")[0].removeprefix("engine "), 120) or text("live.no_engine"),
         "rate": text("live.rate", rate=f"{live.fields_per_s:.1f}") if live is not None and works else "",
