@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -71,6 +72,18 @@ def layers_of(named: str | None, environment: Mapping[str, str]) -> tuple[str, l
         name = parent
     below = _inherited(parent or BASE)
     return name, [*below, *own, *_environment(environment)]
+
+
+def readable_layers(environment: Mapping[str, str]) -> list[Layer]:
+    """Those of the device's own files and variables that can be read, for whoever must go on in spite of the others."""
+    layers = []
+    folder = device_folder()
+    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+        with contextlib.suppress(ConfigError):
+            layer = read_file(path)
+            layer.values.pop("inherits", None)
+            layers.append(layer)
+    return [*layers, *_environment(environment)]
 
 
 def read_file(path: Path, name: str | None = None) -> Layer:

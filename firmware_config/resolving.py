@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from firmware_config.expected import expected
-from firmware_config.layers import Layer, layers_of
+from firmware_config.layers import Layer, layers_of, readable_layers
 from firmware_config.places import Key
 from firmware_config.problem import ConfigError, Problem
 from firmware_config.schema import Settings
@@ -44,6 +44,41 @@ def resolve(named: str | None = None, environment: Mapping[str, str] | None = No
     except ValidationError as error:
         raise ConfigError([_problem(e, setters) for e in error.errors(include_url=False)]) from error
     return Resolved(name, settings, {key: layer.name for key, layer in setters.items()})
+
+
+def resolve_what_can_be(
+    named: str | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Resolved, list[Problem]]:
+    """As resolve(), but what cannot be used is left out and told: enough for a service to say what is wrong."""
+    environment = os.environ if environment is None else environment
+    try:
+        return resolve(named, environment), []
+    except ConfigError as error:
+        problems = error.problems
+    try:
+        name, layers = layers_of(named, environment)
+    except ConfigError:
+        name, layers = "default", readable_layers(environment)
+    merged: dict[str, Any] = {}
+    setters: dict[Key, Layer] = {}
+    for layer in layers:
+        _merge(merged, layer.values, layer, (), setters)
+    while True:
+        try:
+            return Resolved(name, Settings.model_validate(merged), {k: v.name for k, v in setters.items()}), problems
+        except ValidationError as error:
+            wrong = {tuple(str(p) for p in e["loc"] if not isinstance(p, int)) for e in error.errors()}
+        for key in wrong:
+            _take_out(merged, key)
+            setters = {k: v for k, v in setters.items() if k[: len(key)] != key}
+
+
+def _take_out(merged: dict[str, Any], key: Key) -> None:
+    table = merged
+    for part in key[:-1]:
+        table = table.get(part, {})
+    if not key or table.pop(key[-1], None) is None:
+        merged.clear()  # the whole is judged wrong: nothing of it is trusted
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any], layer: Layer, at: Key, setters: dict[Key, Layer]) -> None:

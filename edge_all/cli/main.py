@@ -25,6 +25,8 @@ _COMMANDS = {
     "show": ("edge_all.cli.show", "Show one session, with a contact sheet of its findings."),
     "report": ("edge_all.cli.report", "Write the report of a session: pdf, html, json, csv, fhir."),
     "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a data set to train on."),
+    "service": ("edge_all.cli.service", "Stand by for months: pages, live picture, sessions as asked for."),
+    "session": ("edge_all.cli.session", "Start, stop and look at the session of this device's service."),
     "config": ("edge_all.cli.config", "Show and check settings, and where each comes from."),
     "qc": ("edge_all.cli.qc", "Run a control smear and keep the trend."),
 }

@@ -55,6 +55,17 @@ def own_certificate(folder: Path, host: str) -> tuple[Path, Path]:
     return certificate, key
 
 
+def expired(certificate: Path) -> bool:
+    """It has run out, or does so within the minute. False for a file that is no certificate: that is another fault."""
+    done = subprocess.run(
+        [_openssl(), "x509", "-enddate", "-checkend", "60", "-noout", "-in", str(certificate)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 1 and "notAfter=" in done.stdout
+
+
 def fingerprint(certificate: Path) -> str:
     """SHA-256, as browsers show it."""
     import hashlib

@@ -100,6 +100,12 @@ class LiveView:
             self._shown = _Shown(result.frame, outlines)
             self._sequence += 1
 
+    def show(self, frame: Frame) -> None:
+        """A frame that no session looked at: the picture while the microscope waits."""
+        with self._lock:
+            self._shown = _Shown(frame, ())
+            self._sequence += 1
+
     def counts(self) -> LiveCounts | None:
         """None before the first frame."""
         now = time.monotonic()

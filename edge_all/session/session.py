@@ -191,6 +191,11 @@ class Session:
         return self._models.engines_in_words
 
     @property
+    def goes_on(self) -> bool:
+        """It is the session that was cut off, not a new one."""
+        return self._opened is not None
+
+    @property
     def record_queue(self) -> QueueUse:
         """How full the queue before the record was; a record that falls behind fills it and holds the analysis up."""
         return self._results.use

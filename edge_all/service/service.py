@@ -1,0 +1,276 @@
+"""The program as a service: pages, socket, watchdog, journal, around one station that is never given up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_all import __version__
+from edge_all.cameras.camera import Camera
+from edge_all.cameras.opening import open_camera
+from edge_all.engines.shipped import models_folder
+from edge_all.errors import EdgeAllError
+from edge_all.profile import profile_of
+from edge_all.review.live_view import LiveView
+from edge_all.service.control import ControlServer
+from edge_all.service.cut_off import MOST_TRIES, CutOffSessions
+from edge_all.service.heartbeat import Heartbeat
+from edge_all.service.idle_picture import IdlePicture
+from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
+from edge_all.service.pages import address_of, serve, server_maker
+from edge_all.service.problems import Kind, Problems
+from edge_all.service.systemd import Notifier
+from edge_all.session.analysis import load_models
+from edge_all.session.commands import Start
+from edge_all.session.session import Progress, Session, Summary
+from edge_all.session.station import Station, StationState
+from edge_all.state_folder import state_folder
+
+if TYPE_CHECKING:
+    from edge_all.review.serving import Server
+    from firmware_config.resolving import Resolved
+
+_REPORTS_EVERY_S = 0.5
+_STATUS_EVERY_S = 5.0
+_TRIES_AGAIN_S = 5.0
+_RUNS_WELL_S = 600.0
+
+
+class Service:
+    """Made once, run once, in the program's main thread."""
+
+    def __init__(
+        self,
+        read_settings: Callable[[], tuple[Resolved, str | None]],
+        record: Path,
+        models: Path | None,
+        control_socket: Path,
+        write: Callable[[str], None],
+        notifier: Notifier | None = None,
+    ) -> None:
+        """read_settings: what can be used of them, and what is wrong with them. write: a line for the journal."""
+        self._read_settings = read_settings
+        self._record, self._models, self._socket = record, models or models_folder(), control_socket
+        self._notifier = notifier or Notifier()
+        self._journal = Journal(write)
+        self._heartbeat = Heartbeat(self._notifier, lambda text: self._journal("driver-stuck", "error", text=text))
+        self.problems = Problems()
+        self._live = LiveView()
+        self._cut_off = CutOffSessions(record, state_folder() / "gone-on.json")
+        self._settings, wrong = read_settings()
+        self.problems.set(Kind.SETTINGS, wrong)
+        self._idle = IdlePicture(self._open_camera, self._live)
+        self.station = Station(self._uri, self._run_session, self._idle, self._turn)
+        self._server: Server | None = None
+        self._camera: Camera | None = None
+        self._counted = ""
+        self._seen: tuple[StationState, dict[Kind, str]] = (StationState(), {})
+        self._report_at = self._status_at = self._pending_at = 0.0
+        self._pending: Start | None = None
+        self._running_since: float | None = None
+        self._first_field = False
+        self._reread = False
+
+    @property
+    def url(self) -> str | None:
+        """Of its pages; None when there are none."""
+        return self._server.url if self._server is not None else None
+
+    def close(self) -> None:
+        """End session and service; from a signal handler."""
+        self.station.close()
+
+    def reread(self) -> None:
+        """Read the settings again soon; from a signal handler."""
+        self._reread = True
+
+    def run(self) -> None:
+        """Until close()."""
+        journal, settings = self._journal, self._settings.settings
+        journal("start", version=__version__, profile=self._settings.name, boot_s=since_boot_s())
+        with ExitStack() as stack:
+            maker = server_maker(self._record, self._models, self.station, self._live)
+            self._server = serve(stack, address_of(settings.web), self.problems, maker)
+            try:
+                stack.enter_context(ControlServer(self._socket, self.station))
+            except EdgeAllError as error:
+                self.problems.set(Kind.CONTROL, str(error))
+            self._report(self._now())
+            self._notifier.ready(self._status())
+            journal("ready", pages=self.url or "none", after_s=since_start_s(), boot_s=since_boot_s())
+            self._check_models()
+            self._plan_first_session()
+            self.station.run()
+            self._report(self._now())
+            self._notifier.stopping()
+        journal("end")
+
+    # -- sessions ------------------------------------------------------------------------------------------------
+
+    @property
+    def _uri(self) -> str:
+        return self._settings.settings.camera.uri
+
+    def _open_camera(self) -> Camera:
+        return open_camera(self._uri)
+
+    def _run_session(self, start: Start, made: Callable[[Session], None]) -> Summary:
+        if not start.resume:
+            ended = self._cut_off.end(self._uri, "another session began")
+            self._pending = None
+            self._cut_off.forget()
+            self.problems.set(Kind.CUT_OFF, None)
+            if ended is not None:
+                self._journal("cut-off-ended", session=ended)
+        self._camera = camera = self._open_camera()
+        try:
+            with Session(
+                camera,
+                self._record,
+                profile_of(self._settings.name, self._settings.settings),
+                models=self._models,
+                sample=start.sample,
+                say=lambda line: self._journal("engine", text=line),
+                commands=self.station.commands,
+                keep_all_crops=True,
+                resume=start.resume,
+                turned=self._turn,
+            ) as session:
+                self._pending = None
+                if start.resume and not session.goes_on:
+                    told = "the session that was cut off is ended: what is loaded now judges otherwise"
+                    raise EdgeAllError(told, "begin another one")
+                made(session)
+                self._running_since = self._now()
+                summary = session.run(self._took)
+        finally:
+            self._camera, self._running_since = None, None
+        self._cut_off.forget()
+        counts = summary.counts
+        self._journal(
+            "session-end",
+            "error" if summary.error else "info",
+            session=summary.session_id,
+            fields=counts.fields,
+            leukocytes=counts.leukocytes,
+            findings=counts.blasts + counts.unidentified,
+            **({"error": summary.error} if summary.error else {}),
+        )
+        return summary
+
+    def _took(self, progress: Progress) -> None:
+        self._live.take(progress)
+        counts = progress.counts
+        self._counted = f"{counts.leukocytes} leukocytes in {counts.fields} fields"
+        if not self._first_field and counts.fields:
+            self._first_field = True
+            self._journal("first-field", session=progress.session_id, after_s=since_start_s(), boot_s=since_boot_s())
+
+    def _plan_first_session(self) -> None:
+        """Go on with what a restart cut off, else begin where the settings say so."""
+        try:
+            cut_off = self._cut_off.newest(self._uri)
+        except EdgeAllError as error:
+            self.problems.set(Kind.RECORD, str(error))
+            return
+        if cut_off is None:
+            self._pending = Start() if self._settings.settings.service.autostart else None
+            return
+        tries = self._cut_off.tries(cut_off)
+        if tries >= MOST_TRIES:
+            told = f"session {cut_off} was gone on with {tries} times and cut off each time: begin another one"
+            self.problems.set(Kind.CUT_OFF, told)
+            return
+        self._cut_off.note_try(cut_off)
+        self._journal("goes-on", session=cut_off, tries=tries + 1)
+        self._pending = Start(resume=True)
+
+    def _check_models(self) -> None:
+        try:
+            load_models(self._models, profile_of(self._settings.name, self._settings.settings)).close()
+        except EdgeAllError as error:
+            self.problems.set(Kind.MODEL, str(error))
+        else:
+            self.problems.set(Kind.MODEL, None)
+
+    # -- as often as a loop turns --------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        now = self._now()
+        stuck = float(getattr(self._camera, "stuck_s", 0.0)) if self._camera is not None else self._idle.stuck_s
+        self._heartbeat.beat(stuck)
+        if self._reread:
+            self._reread = False
+            self._read_again()
+        if now >= self._report_at:
+            self._report_at = now + _REPORTS_EVERY_S
+            self._report(now)
+        if self._running_since is not None and now - self._running_since > _RUNS_WELL_S:
+            self._cut_off.forget()
+        if self._pending is not None and now >= self._pending_at:
+            self._pending_at = now + _TRIES_AGAIN_S
+            if self.station.state.phase == "idle" and self._idle.works and not self.problems.blocking:
+                self.station.commands.put(self._pending)
+
+    def _report(self, now: float) -> None:
+        state = self.station.state
+        if state.phase == "idle":
+            self.problems.set(Kind.CAMERA, self._idle.trouble)
+        problems = self.problems.all()
+        self.station.problems = tuple(problems.values())
+        self.station.blocked = self.problems.blocking
+        before, told = self._seen
+        self._seen = (state, problems)
+        for kind in told.keys() - problems.keys():
+            self._journal("mended", what=kind)
+        for kind, text in problems.items():
+            if told.get(kind) != text:
+                self._journal("problem", "error", what=kind, text=text)
+        if (state.phase, state.session_id, state.error) != (before.phase, before.session_id, before.error):
+            more = {"error": state.error} if state.error else {}
+            engine = {"engine": state.engine} if state.engine and state.phase == "running" else {}
+            level: Level = "error" if state.error else "info"
+            self._journal("state", level, phase=state.phase, session=state.session_id or "none", **engine, **more)
+            self._status_at = now
+        if now >= self._status_at or told != problems:
+            self._status_at = now + _STATUS_EVERY_S
+            self._notifier.status(self._status())
+
+    def _status(self) -> str:
+        state, problems = self.station.state, self.problems.all()
+        said = state.phase
+        if state.phase in ("running", "paused"):
+            said += f", session {state.session_id}, {self._counted or 'no field yet'}"
+        elif state.error:
+            said += f", the last session: {state.error}"
+        if problems:
+            said = f"{'safe mode' if self.problems.blocking else 'PROBLEM'}: {'; '.join(problems.values())} | {said}"
+        return f"{said} | {self.url or 'no pages'}".replace("\n", " ")
+
+    def _read_again(self) -> None:
+        """What a running session uses stays as it is until its end."""
+        self._notifier.reloading()
+        before = self._settings.settings
+        self._settings, wrong = self._read_settings()
+        self.problems.set(Kind.SETTINGS, wrong)
+        now = self._settings.settings
+        if now.web != before.web:
+            self.problems.set(Kind.PAGES, "[web] was changed: restart the service to serve the pages there")
+        idle = self.station.state.phase == "idle"
+        if now.camera != before.camera:
+            self.station.camera = self._uri
+            if idle:
+                self._idle.end()
+                self._idle.begin()
+        if idle:
+            self._check_models()
+        self._journal("settings", profile=self._settings.name, good=wrong is None)
+        self._report(self._now())
+        self._notifier.ready(self._status())
+
+    @staticmethod
+    def _now() -> float:
+        return time.monotonic()
