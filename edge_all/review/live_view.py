@@ -20,6 +20,7 @@ _SHARE_OF_TIME = 0.02
 """Drawing takes no larger share of one core: a slow device shows fewer pictures, and its analysis is not slowed."""
 _WIDTH_PX = 960
 _JPEG_QUALITY = 80
+_IDLE_FRESH_S = 3.0
 _SAME_FIELD = "same field"
 
 
@@ -52,6 +53,7 @@ class LiveView:
         self._lock = threading.Lock()
         self._shown: _Shown | None = None
         self._sequence = 0
+        self._idle_came = float("-inf")
         self._progress: Progress | None = None
         self._came = 0.0
         self._gate = ""
@@ -103,8 +105,13 @@ class LiveView:
     def show(self, frame: Frame) -> None:
         """A frame that no session looked at: the picture while the microscope waits."""
         with self._lock:
-            self._shown = _Shown(frame, ())
+            self._shown, self._idle_came = _Shown(frame, ()), time.monotonic()
             self._sequence += 1
+
+    @property
+    def shows_idle(self) -> bool:
+        """Pictures come while no session runs."""
+        return time.monotonic() - self._idle_came < _IDLE_FRESH_S
 
     def counts(self) -> LiveCounts | None:
         """None before the first frame."""

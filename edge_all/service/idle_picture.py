@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from edge_all.cameras.camera import Camera
+from edge_all.cameras.watched import WatchedCamera
 from edge_all.errors import EdgeAllError
 from edge_all.review.live_view import MOST_PICTURES_PER_S, LiveView
 from edge_all.vocabulary import Frame
@@ -14,6 +15,11 @@ from edge_all.vocabulary import Frame
 _AGAIN_S = (1.0, 2.0, 5.0, 10.0)
 """Wait before each further try to open; the last one stays."""
 _GIVEN_BACK_S = 3.0
+
+
+def driver_stuck_s(camera: Camera | None) -> float:
+    """How long a call of its driver has not returned; 0 when none hangs."""
+    return camera.stuck_s if isinstance(camera, WatchedCamera) else 0.0
 
 
 class IdlePicture:
@@ -34,7 +40,7 @@ class IdlePicture:
     @property
     def stuck_s(self) -> float:
         """How long a call of the camera's driver has not returned; 0 when none hangs."""
-        return float(getattr(self._camera, "stuck_s", 0.0))
+        return driver_stuck_s(self._camera)
 
     def begin(self) -> None:
         """Show it, if it is not shown; returns at once."""
@@ -51,7 +57,7 @@ class IdlePicture:
             return
         self._over.set()
         camera = self._camera
-        if camera is not None and camera.live and hasattr(camera, "stuck_s"):
+        if isinstance(camera, WatchedCamera):
             camera.stop()  # its read waits for a camera that is lost
         thread.join(_GIVEN_BACK_S)
 

@@ -18,7 +18,7 @@ from edge_all.review.live_view import LiveView
 from edge_all.service.control import ControlServer
 from edge_all.service.cut_off import MOST_TRIES, CutOffSessions
 from edge_all.service.heartbeat import Heartbeat
-from edge_all.service.idle_picture import IdlePicture
+from edge_all.service.idle_picture import IdlePicture, driver_stuck_s
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
 from edge_all.service.pages import address_of, serve, server_maker
 from edge_all.service.problems import Kind, Problems
@@ -200,8 +200,7 @@ class Service:
 
     def _turn(self) -> None:
         now = self._now()
-        stuck = float(getattr(self._camera, "stuck_s", 0.0)) if self._camera is not None else self._idle.stuck_s
-        self._heartbeat.beat(stuck)
+        self._heartbeat.beat(driver_stuck_s(self._camera) or self._idle.stuck_s)
         if self._reread:
             self._reread = False
             self._read_again()

@@ -121,6 +121,7 @@ class Session:
         self._times = times
         self._commands = commands if commands is not None else CommandQueue()
         self._turned = turned
+        self._sample: str | None = None
         self._paused = False
         try:
             self._record = Record.open(record_folder, most_waiting_bytes=MOST_WAITING_BYTES)
@@ -189,6 +190,12 @@ class Session:
     def engines_in_words(self) -> str:
         """What judges, and why not something better."""
         return self._models.engines_in_words
+
+    @property
+    def sample(self) -> str | None:
+        """Given at the start, named since, or kept from before a restart."""
+        kept = self._opened.row.sample if self._opened is not None else None
+        return self._sample or self._info.sample or kept
 
     @property
     def goes_on(self) -> bool:
@@ -346,6 +353,7 @@ class Session:
                 result, counts = item
                 if isinstance(result, NameSample):
                     self._record.name_sample(self.id, result.sample)
+                    self._sample = self._sample or result.sample
                     continue
                 if isinstance(result, CameraEvent):
                     write_camera_event(self._record, self.id, result.time, result.kind, result.detail)

@@ -74,7 +74,7 @@ class Station:
         if session is None:
             return state
         phase = "stopping" if session.stopping else "paused" if session.paused else state.phase
-        return replace(state, phase=phase, session_id=session.id or None)
+        return replace(state, phase=phase, session_id=session.id or None, sample=session.sample)
 
     @property
     def session(self) -> Session | None:

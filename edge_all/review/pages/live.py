@@ -117,7 +117,8 @@ def _state(request: Request) -> dict[str, Any]:
         "phase_text": text(f"phase.{station.phase}"),
         "session": station.session_id or "",
         "sample": shown(station.sample),
-        "error": station.error or "",
+        "error": " · ".join(shown(told, 300) for told in (*station.problems, station.error) if told),
+        "picture": works or (context.live is not None and context.live.shows_idle),
         "gate": _gate_text("camera lost" if lost else live.gate) if live is not None and works else "",
         "gate_good": live is not None and works and not lost and live.gate in ("", "same field"),
         "camera": text(
