@@ -16,6 +16,7 @@ class Kind(str, Enum):
     CERTIFICATE = "certificate"
     CONTROL = "control"
     RECORD = "record"
+    DISK = "disk"
     CUT_OFF = "cut-off"
 
     def __str__(self) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from edge_all import __version__
 from edge_all.cameras.camera import Camera
+from edge_all.cameras.camera_state import CameraState
 from edge_all.cameras.opening import open_camera
+from edge_all.cameras.watched import WatchedCamera
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import EdgeAllError
 from edge_all.profile import profile_of
@@ -216,8 +218,13 @@ class Service:
 
     def _report(self, now: float) -> None:
         state = self.station.state
-        if state.phase == "idle":
+        session, camera = self.station.session, self._camera
+        if session is None:
             self.problems.set(Kind.CAMERA, self._idle.trouble)
+        elif isinstance(camera, WatchedCamera):
+            lost = session.camera_state is CameraState.LOST
+            self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
+        self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)
         problems = self.problems.all()
         self.station.problems = tuple(problems.values())
         self.station.blocked = self.problems.blocking

@@ -15,8 +15,8 @@ from edge_all.engines.shipped import models_folder
 from edge_all.errors import DiskFullError, EdgeAllError
 from edge_all.field.gate import Skip
 from edge_all.profile import Profile
-from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
 from edge_all.record.camera_events import write_camera_event
+from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.session.analysis import Analysis, FieldResult, load_models
