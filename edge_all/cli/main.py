@@ -27,6 +27,7 @@ _COMMANDS = {
     "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a data set to train on."),
     "service": ("edge_all.cli.service", "Stand by for months: pages, live picture, sessions as asked for."),
     "session": ("edge_all.cli.session", "Start, stop and look at the session of this device's service."),
+    "doctor": ("edge_all.cli.doctor", "Tell what works on this machine, and what to do about the rest."),
     "config": ("edge_all.cli.config", "Show and check settings, and where each comes from."),
     "qc": ("edge_all.cli.qc", "Run a control smear and keep the trend."),
 }

@@ -1,0 +1,36 @@
+#!/bin/sh
+# A folder of wheels, to install edge-all where there is no network:
+#   deploy/wheels.sh FOLDER                        for this machine
+#   deploy/wheels.sh FOLDER --jetson               for JetPack 6 (Python 3.10, aarch64)
+#   deploy/wheels.sh FOLDER --python 3.12 --arch aarch64
+# Run it on a machine with network, from a checkout; carry FOLDER and deploy/ over.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# -ge 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+folder=$1; shift
+python= arch= extras=web,report,cpu
+while [ $# -gt 0 ]; do
+  case $1 in
+    --jetson) python=3.10 arch=aarch64 extras=web,report ;;
+    --python) python=$2; shift ;;
+    --arch) arch=$2; shift ;;
+    --extras) extras=$2; shift ;;
+    *) echo "wheels.sh: unknown option $1" >&2; exit 2 ;;
+  esac
+  shift
+done
+mkdir -p "$folder"
+run=${PYTHON:-python3}
+"$run" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$folder" "$here/.."
+set --
+if [ -n "$python$arch" ]; then
+  arch=${arch:-$(uname -m)}
+  set -- --only-binary=:all: ${python:+--python-version "$python"}
+  for glibc in 2_17 2_28 2_31 2_34 2_35; do set -- "$@" --platform "manylinux_${glibc}_$arch"; done
+  set -- "$@" --platform "manylinux2014_$arch"
+fi
+wheel=$(ls -t "$folder"/edge_all-*.whl | head -n 1)
+# Markers are read for the Python that runs here; a version of its own for another one is asked for by its number.
+"$run" -m pip download --quiet --disable-pip-version-check --dest "$folder" "$@" --constraint "$here/../constraints.txt" "$wheel[$extras]"
+cp "$here/../constraints.txt" "$folder/"
+echo "$folder: $(ls "$folder"/*.whl | wc -l) wheels"

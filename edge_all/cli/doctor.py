@@ -1,0 +1,46 @@
+"""edge-all doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edge_all.cli.options import plain, record_option
+
+
+@click.command("doctor")
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Default: the device's own settings.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option("--only", metavar="NAME,...", help="These checks alone, as program,models.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@record_option
+def command(profile_name: str | None, models: str | None, only: str | None, as_json: bool, record: str | None) -> int:
+    """Look at driver, TensorRT, camera, models, record, disk, clock, power: what works, and what to do.
+
+    Exit code 1 when something does not work.
+
+    \b
+    Example:
+      edge-all doctor
+      edge-all doctor --only camera,disk --json
+    """
+    from edge_all.engines.shipped import models_folder
+    from edge_all.record.folder import record_folder
+    from edge_all.service.doctor.finding import Finding, Health
+    from edge_all.service.doctor.looks import NAMES, looks
+
+    asked = [name.strip() for name in only.split(",") if name.strip()] if only else []
+    found: list[tuple[str, Finding]] = []
+    width = max(map(len, NAMES))
+    for name, finding in looks(profile_name, Path(models) if models else models_folder(), record_folder(record), asked):
+        found.append((name, finding))
+        if not as_json:
+            remedy = f" -> {finding.remedy}" if finding.remedy else ""
+            click.echo(f"{finding.health!s:<8} {name:<{width}}  {plain(finding.found)}{plain(remedy)}")
+    wrong = any(finding.health is Health.BAD for _, finding in found)
+    if as_json:
+        rows = {n: {"health": str(f.health), "found": f.found, "remedy": f.remedy} for n, f in found}
+        click.echo(json.dumps({"works": not wrong, "checks": rows}, indent=2))
+    return int(wrong)

@@ -1,0 +1,88 @@
+"""The program's own parts: packages, settings, models, record."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_all import __version__
+from edge_all.errors import EdgeAllError
+from edge_all.profile import Profile
+from edge_all.service.doctor.finding import Finding, absent, bad, good, warning
+
+if TYPE_CHECKING:
+    from firmware_config.problem import Problem
+
+_PACKAGES = ("click", "cv2", "numpy", "pydantic", "rich")
+_PAGES = ("jinja2", "starlette", "uvicorn")
+_LEAST_FREE_GIB = 2.0
+_FEW_FREE_GIB = 10.0
+
+
+def program() -> Finding:
+    """Its version, Python's, and whether what it always needs can be loaded."""
+    missing = []
+    for name in (*_PACKAGES, *_PAGES):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # a wheel for another processor raises anything
+            missing.append(f"{name} ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})")
+    told = f"edge-all {__version__}, Python {sys.version.split()[0]}"
+    if missing:
+        return bad(f"{told}; cannot be loaded: {', '.join(missing)}", "install it again: deploy/install.sh")
+    return good(told)
+
+
+def settings(name: str, problems: list[Problem]) -> Finding:
+    """Whether all of them can be used."""
+    if problems:
+        return bad("; ".join(f"{p.where}: {p.what}" for p in problems), problems[0].remedy)
+    return good(f"profile {name}")
+
+
+def models(folder: Path, profile: Profile) -> Finding:
+    """Both model files are loaded and check themselves, on the engine that a session would take."""
+    from edge_all.session.analysis import load_models
+
+    try:
+        loaded = load_models(folder, profile)
+    except EdgeAllError as error:
+        return bad(error.message, error.remedy or "install the models again")
+    told = ", ".join(f"{i.name} {i.version}" for i in loaded.identities)
+    engines = loaded.engines_in_words
+    loaded.close()
+    return good(f"{told}: self-check passed; {engines}")
+
+
+def record(folder: Path) -> Finding:
+    """Opened as a session opens it, and looked over for damage."""
+    from edge_all.record.record import Record
+
+    if not folder.exists():
+        return absent(f"none yet in {folder}")
+    try:
+        with Record.open(folder, create=False) as opened:
+            count = len(opened.sessions())
+    except EdgeAllError as error:
+        return bad(error.message, error.remedy or "see docs/record.md")
+    if not os.access(folder, os.W_OK):
+        return warning(
+            f"{count} sessions, sound; you may not write there", "run it as the service's user: sudo -u edge-all"
+        )
+    return good(f"{count} sessions, sound")
+
+
+def disk(folder: Path) -> Finding:
+    """Room where the record lies."""
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    told = f"{free:.1f} GiB free at {there}"
+    if free < _LEAST_FREE_GIB:
+        return bad(told, f"make room: at least {_LEAST_FREE_GIB:g} GiB")
+    if free < _FEW_FREE_GIB:
+        return warning(told, "make room, or put the record on another disk (EDGE_ALL_RECORD)")
+    return good(told)
