@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-
+from edge_all.cells.places import Places
 from edge_all.vocabulary import Detection, Field
 
 _SAME_CELL = 0.6
 """Two places nearer than this share of the radius are one cell."""
 _SHARPER = 1.1
 _REMEMBERED_FIELDS = 400
+_TILE_UM = 6.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Tracker:
         """independent_fields: every detection is a cell of its own. last_number: of the cells counted before."""
         self._independent = independent_fields
         self._known: dict[int, _Known] = {}
+        self._places: defaultdict[int, Places[int]] = defaultdict(partial(Places, _TILE_UM))
+        """Numbers of the known cells where they lie, um, by region."""
+        self._seen: deque[list[int]] = deque([[]])
+        """Numbers of the cells of the latest fields."""
+        self._largest_um = 0.0
+        """Radius of the largest cell so far: how far a match may lie."""
         self._count = last_number
         self._fields = 0
 
@@ -68,33 +76,34 @@ class Tracker:
             sightings.append(Sighting(number, detection, known is None, sharper, views))
             if not self._independent:
                 self._remember(field, detection, number, views, known, sharper)
-        self._forget()
+        if not self._independent:
+            self._seen.append([s.number for s in sightings])
+            self._forget()
         return sightings
 
     def left(self, field: Field) -> list[int]:
         """Numbers of cells seen before whose place is not in this field: their count is final for now."""
+        if self._independent or self._fields < 2:
+            return []
         width, height = (n * field.um_per_px for n in (field.frame.width_px, field.frame.height_px))
-        return [
-            k.number
-            for k in self._known.values()
-            if k.last_field == self._fields - 1
-            and not (
-                k.region == field.region
-                and 0 <= k.x_um - field.place_um[0] <= width
-                and 0 <= k.y_um - field.place_um[1] <= height
-            )
-        ]
+
+        def in_view(k: _Known) -> bool:
+            x, y = k.x_um - field.place_um[0], k.y_um - field.place_um[1]
+            return k.region == field.region and 0 <= x <= width and 0 <= y <= height
+
+        before = (self._known[number] for number in sorted(self._seen[-2]))
+        return [k.number for k in before if k.last_field == self._fields - 1 and not in_view(k)]
 
     def _match(self, field: Field, detection: Detection, taken: set[int]) -> _Known | None:
         x, y, radius = _on_smear(field, detection)
-        best: tuple[float, _Known] | None = None
-        for known in self._known.values():
-            if known.region != field.region or known.number in taken:
-                continue
-            distance = float(np.hypot(known.x_um - x, known.y_um - y))
-            if distance < _SAME_CELL * max(radius, known.radius_um) and (best is None or distance < best[0]):
-                best = (distance, known)
-        return None if best is None else best[1]
+        if field.region not in self._places:
+            return None
+        best: tuple[float, int] | None = None
+        for number, square in self._places[field.region].near(x, y, _SAME_CELL * max(radius, self._largest_um)):
+            reach = _SAME_CELL * max(radius, self._known[number].radius_um)
+            if number not in taken and square < reach * reach and (best is None or (square, number) < best):
+                best = (square, number)
+        return None if best is None else self._known[best[1]]
 
     def _remember(
         self, field: Field, detection: Detection, number: int, views: int, known: _Known | None, sharper: bool
@@ -108,13 +117,26 @@ class Tracker:
                 field.quality.sharpness,
                 _is_whole(field, detection),
             )
-        self._known[number] = _Known(number, *kept, views=views, last_field=self._fields)
+        now = _Known(number, *kept, views=views, last_field=self._fields)
+        self._known[number] = now
+        self._places[now.region].put(number, now.x_um, now.y_um)
+        self._largest_um = max(self._largest_um, now.radius_um)
 
     def _forget(self) -> None:
         """Cells of long ago make room, so that memory stays flat over a day."""
-        if self._fields % 50 == 0:
-            oldest = self._fields - _REMEMBERED_FIELDS
-            self._known = {n: k for n, k in self._known.items() if k.last_field >= oldest}
+        while len(self._seen) > _REMEMBERED_FIELDS:
+            oldest = self._fields - len(self._seen) + 1
+            for number in self._seen.popleft():
+                known = self._known[number]
+                if known.last_field <= oldest:
+                    del self._known[number]
+                    self._unplace(known)
+
+    def _unplace(self, known: _Known) -> None:
+        places = self._places[known.region]
+        places.drop(known.number)
+        if not len(places):
+            del self._places[known.region]
 
 
 def _on_smear(field: Field, detection: Detection) -> tuple[float, float, float]:

@@ -1,0 +1,49 @@
+"""Things by their place on a plane, found again without looking at all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from math import floor
+from typing import Generic, TypeVar
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Places(Generic[T]):
+    """A grid of square tiles. What lies near a place is found in a time that does not grow with what lies elsewhere."""
+
+    def __init__(self, tile: float) -> None:
+        """tile: side of a tile, in the unit of the places, about as long as the usual search reaches."""
+        self._tile = tile
+        self._tiles: dict[tuple[int, int], dict[T, tuple[float, float]]] = {}
+        self._tile_of: dict[T, tuple[int, int]] = {}
+
+    def put(self, thing: T, x: float, y: float) -> None:
+        """A new thing, or one that moves to another place."""
+        key = (floor(x / self._tile), floor(y / self._tile))
+        if self._tile_of.get(thing, key) != key:
+            self.drop(thing)
+        self._tile_of[thing] = key
+        self._tiles.setdefault(key, {})[thing] = (x, y)
+
+    def drop(self, thing: T) -> None:
+        """Forget it. Raises KeyError where it is unknown."""
+        key = self._tile_of.pop(thing)
+        tile = self._tiles[key]
+        del tile[thing]
+        if not tile:
+            del self._tiles[key]
+
+    def near(self, x: float, y: float, reach: float) -> Iterator[tuple[T, float]]:
+        """Things within ``reach`` of a place, each with its squared distance; in no order."""
+        tile, square = self._tile, reach * reach
+        columns = range(floor((x - reach) / tile), floor((x + reach) / tile) + 1)
+        for row in range(floor((y - reach) / tile), floor((y + reach) / tile) + 1):
+            for column in columns:
+                for thing, (other_x, other_y) in self._tiles.get((column, row), {}).items():
+                    distance = (other_x - x) ** 2 + (other_y - y) ** 2
+                    if distance <= square:
+                        yield thing, distance
+
+    def __len__(self) -> int:
+        return len(self._tile_of)
