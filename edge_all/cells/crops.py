@@ -36,9 +36,9 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
         return np.full((side, side, 3), 255, np.uint8)
     ox, oy = max(0, left), max(0, top)
     if factor < 0.75:
-        sigma = 0.45 * np.sqrt(1 / factor**2 - 1)
-        blurred = cv2.GaussianBlur(window, (0, 0), float(sigma), borderType=cv2.BORDER_REPLICATE)
-        window = np.asarray(blurred, np.uint8)
+        kernel = _gaussian(0.45 * float(np.sqrt(1 / factor**2 - 1)))
+        # For bytes twice as fast as cv2.GaussianBlur, from which it differs by 1 in one pixel of a hundred.
+        window = np.asarray(cv2.sepFilter2D(window, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE), np.uint8)
     matrix = np.array(
         [
             [factor, 0, (side - 1) / 2 - factor * (x_px - ox)],
@@ -56,6 +56,12 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
             borderValue=(255, 255, 255),
         )
     )
+
+
+@lru_cache(maxsize=64)
+def _gaussian(sigma: float) -> npt.NDArray[np.float64]:
+    """As long as cv2.GaussianBlur makes it for bytes."""
+    return np.asarray(cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma, cv2.CV_64F))
 
 
 def even_light(crop: Image, gain: npt.NDArray[np.float32]) -> Image:

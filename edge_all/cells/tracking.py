@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from edge_all.cells.places import Places
+from edge_all.places import Places
 from edge_all.vocabulary import Detection, Field
 
 _SAME_CELL = 0.6

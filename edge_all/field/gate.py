@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge_all.field.illumination import Illumination, estimate_illumination
 from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import measure_edge_blur
+from edge_all.field.shrinking import shrunk
 from edge_all.field.stage import Place, Stage
 from edge_all.profile import GateLimits
 from edge_all.vocabulary import Field, Frame, Image, Quality
@@ -53,9 +55,9 @@ class Gate:
         um_per_px, scale_source, scale_warning = self._scale(frame)
         overview, overview_um = _overview(frame.image, um_per_px)
         illumination = estimate_illumination(overview)
-        grey = np.ascontiguousarray(overview[..., 1])
+        grey = np.asarray(cv2.extractChannel(overview, 1), np.uint8)
         blur = measure_edge_blur(grey, overview_um)
-        density = _covered_share(overview, illumination)
+        density = _covered_share(grey, illumination)
         brightness = float(illumination.background.mean((0, 1)).max())
         limits, reasons = self._limits, []
         if brightness < limits.min_brightness:
@@ -110,23 +112,16 @@ class Gate:
 
 
 def _overview(image: Image, um_per_px: float) -> tuple[Image, float]:
-    """The frame at about 0.2 um per px, never enlarged.
-
-    Shrunk by a whole number: averaging whole blocks takes a twentieth of the time of any other factor.
-    """
+    """The frame at about 0.2 um per px, never enlarged."""
     factor = max(1, round(OVERVIEW_UM_PER_PX / um_per_px))
-    if factor == 1:
-        return image, um_per_px
-    width, height = max(1, image.shape[1] // factor), max(1, image.shape[0] // factor)
-    whole = image[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8), um_per_px * factor
+    return shrunk(image, factor), um_per_px * factor
 
 
-def _covered_share(overview: Image, illumination: Illumination) -> float:
+def _covered_share(grey: npt.NDArray[np.uint8], illumination: Illumination) -> float:
     """Share of the area where something stands in the light."""
-    step = max(1, overview.shape[1] // 320)
-    green = overview[::step, ::step, 1].astype(np.float32)
-    level = cv2.resize(
-        illumination.background[..., 1], (green.shape[1], green.shape[0]), interpolation=cv2.INTER_LINEAR
-    )
-    return float((green < 0.9 * level).mean())
+    step = max(1, grey.shape[1] // 320)
+    thin = np.ascontiguousarray(grey[::step, ::step])
+    level = cv2.resize(illumination.background[..., 1], thin.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    # A whole number is under a level where it is under the next whole number: bytes compare faster.
+    covered = cv2.compare(thin, np.ceil(0.9 * level).astype(np.uint8), cv2.CMP_LT)
+    return cv2.countNonZero(covered) / thin.size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,7 +11,12 @@ import numpy.typing as npt
 
 from edge_all.engines.engine import Engine
 from edge_all.field.illumination import BACKGROUND_LEVEL, Illumination
+from edge_all.field.shrinking import shrunk
+from edge_all.places import Places
 from edge_all.vocabulary import Detection, Field, Image
+
+FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 STRIDE = 4
 """Pixels of the network's input per pixel of its maps."""
@@ -22,6 +28,7 @@ _REFERENCE_RADIUS_UM = 6.0
 _SMUDGE_OVER_LEUKOCYTE = 0.7
 """A smudge is called one only where the leukocyte's map stays under this share of the smudge's: a smudge that is
 judged costs a look, a blast that is taken for a smudge is missed."""
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 _SAME_CELL = 0.75
 """Two peaks nearer than this share of the larger radius are one cell."""
 
@@ -41,12 +48,9 @@ def prepare_detector_input(
     image: Image, um_per_px: float, illumination: Illumination, network_um_per_px: float
 ) -> DetectorInput:
     """Resize an RGB uint8 frame to the network's scale and take its light out. The one place that does it."""
-    # First by a whole number: averaging whole blocks takes a tenth of the time of any other factor.
     block = max(1, int(network_um_per_px / um_per_px + 0.01))
     height, width = image.shape[0] // block * block, image.shape[1] // block * block
-    small = image[:height, :width]
-    if block > 1:
-        small = np.asarray(cv2.resize(small, (width // block, height // block), interpolation=cv2.INTER_AREA), np.uint8)
+    small = shrunk(image, block)
     new_width = max(1, round(width * um_per_px / network_um_per_px))
     new_height = max(1, round(height * um_per_px / network_um_per_px))
     if small.shape[:2] != (new_height, new_width):
@@ -67,8 +71,7 @@ def prepare_detector_input(
     return DetectorInput(np.asarray(padded), new_width / width, new_height / height)
 
 
-@dataclass(frozen=True)
-class Peak:
+class Peak(NamedTuple):
     """A local maximum of the network's maps, in pixels of its input."""
 
     x: float
@@ -90,33 +93,50 @@ def decode_peaks(
     peaks: list[Peak] = []
     for kind in range(2):
         plane = np.ascontiguousarray(heat[kind])
-        top = (plane >= threshold) & (plane == cv2.dilate(plane, np.ones((3, 3), np.uint8)))
-        for row, column in zip(*np.nonzero(top), strict=True):
-            x = column + _vertex(plane, row, column, 0, 1)
-            y = row + _vertex(plane, row, column, 1, 0)
-            radius = float(np.exp(log_radius[row, column])) * _REFERENCE_RADIUS_UM / um_per_px
-            reach = max(2, int(0.6 * radius / STRIDE))
-            around = heat[0, max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
-            score = float(plane[row, column])
-            is_smudge = kind == 1 and float(around.max()) < _SMUDGE_OVER_LEUKOCYTE * score
-            peaks.append(Peak((x + 0.5) * STRIDE - 0.5, (y + 0.5) * STRIDE - 0.5, radius, score, is_smudge))
+        rows, columns = np.nonzero((plane == cv2.dilate(plane, _NEIGHBOURS)) & (plane >= threshold))
+        x = (columns + _vertex(plane, rows, columns, 0, 1) + 0.5) * STRIDE - 0.5
+        y = (rows + _vertex(plane, rows, columns, 1, 0) + 0.5) * STRIDE - 0.5
+        radius = np.exp(log_radius[rows, columns].astype(np.float64)) * _REFERENCE_RADIUS_UM / um_per_px
+        around = zip(rows.tolist(), columns.tolist(), radius.tolist(), strict=True)
+        smudge = [kind == 1 and _is_smudge(heat, *one) for one in around]
+        peaks += map(Peak, x.tolist(), y.tolist(), radius.tolist(), plane[rows, columns].tolist(), smudge)
     peaks.sort(key=lambda p: (-p.score, p.y, p.x))
+    return _each_cell_once(peaks)
+
+
+def _is_smudge(heat: npt.NDArray[np.float32], row: int, column: int, radius: float) -> bool:
+    """Whether a peak of the smudges' map has no leukocyte to speak of around it."""
+    reach = max(2, int(0.6 * radius / STRIDE))
+    around = heat[0, max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+    return float(around.max()) < _SMUDGE_OVER_LEUKOCYTE * float(heat[1, row, column])
+
+
+def _each_cell_once(peaks: list[Peak]) -> list[Peak]:
+    """Without those that are too near a better one."""
+    if len(peaks) < 2:
+        return peaks
+    reach = _SAME_CELL * max(peak.radius for peak in peaks)
     kept: list[Peak] = []
+    places: Places[int] = Places(reach)
     for peak in peaks:
-        if all(
-            np.hypot(peak.x - other.x, peak.y - other.y) > _SAME_CELL * max(peak.radius, other.radius) for other in kept
-        ):
+        near = places.near(peak.x, peak.y, reach)
+        if not any(square <= (_SAME_CELL * max(peak.radius, kept[i].radius)) ** 2 for i, square in near):
+            places.put(len(kept), peak.x, peak.y)
             kept.append(peak)
     return kept
 
 
-def _vertex(plane: npt.NDArray[np.float32], row: int, column: int, dy: int, dx: int) -> float:
-    """Offset of the parabola's top along one axis, -0.5 to 0.5."""
-    if not (dy <= row < plane.shape[0] - dy and dx <= column < plane.shape[1] - dx):
-        return 0.0
-    before, top, after = (float(plane[row + k * dy, column + k * dx]) for k in (-1, 0, 1))
-    bend = before - 2 * top + after
-    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+def _vertex(plane: npt.NDArray[np.float32], rows: Indices, columns: Indices, dy: int, dx: int) -> FloatArray:
+    """Offsets of the parabolas' tops along one axis, -0.5 to 0.5; 0 at the plane's edge."""
+    height, width = plane.shape
+    inside = (rows >= dy) & (rows < height - dy) & (columns >= dx) & (columns < width - dx)
+    # At the edge any neighbour will do: what it gives is not taken.
+    before = plane[np.maximum(rows - dy, 0), np.maximum(columns - dx, 0)].astype(np.float64)
+    after = plane[np.minimum(rows + dy, height - 1), np.minimum(columns + dx, width - 1)].astype(np.float64)
+    bend = before - 2 * plane[rows, columns].astype(np.float64) + after
+    bent = inside & (bend < 0)
+    offset = 0.5 * (before - after) / np.where(bent, bend, 1.0)
+    return np.asarray(np.where(bent, np.clip(offset, -0.5, 0.5), 0.0))
 
 
 class LeukocyteFinder:

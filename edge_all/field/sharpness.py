@@ -16,6 +16,9 @@ _STRONGEST = 0.04
 """Share of the pixels that counts as edges."""
 _WIDEST_UM = 3.0
 _WINDOW_PX = 384
+_FIRST_PX, _SECOND_PX = 1.0, 2.0
+_FIRST = cv2.getGaussianKernel(7, _FIRST_PX, cv2.CV_32F)
+_ON_TO_SECOND = cv2.getGaussianKernel(11, (_SECOND_PX**2 - _FIRST_PX**2) ** 0.5, cv2.CV_32F)
 
 
 @dataclass(frozen=True)
@@ -44,21 +47,21 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
     1/sqrt(s^2 + b^2); the ratio of the slopes gives s (reblurring: Zhuo and Sim 2011). Both blurs also take the noise
     away that would look like sharpness.
     """
-    first, second = 1.0, 2.0
     # Enough edges are in a window, and in the middle the objective is sharpest.
     top, left = (max(0, (n - _WINDOW_PX) // 2) for n in grey.shape)
-    window = grey[top : top + _WINDOW_PX, left : left + _WINDOW_PX].astype(np.float32)
-    once = cv2.GaussianBlur(window, (7, 7), first)
-    twice = cv2.GaussianBlur(once, (11, 11), float(np.sqrt(second**2 - first**2)))
+    window = grey[top : top + _WINDOW_PX, left : left + _WINDOW_PX]
+    once = cv2.sepFilter2D(window, cv2.CV_32F, _FIRST, _FIRST)
+    twice = cv2.sepFilter2D(once, cv2.CV_32F, _ON_TO_SECOND, _ON_TO_SECOND)
     widths = []
     for across in (True, False):
         slope, again = _slope(once, across), _slope(twice, across)
         some = slope[::5, ::5].ravel()  # enough to know the quantile
         k = int((1 - _STRONGEST) * (some.size - 1))
-        edges = (slope >= max(float(np.partition(some, k)[k]), 1e-3)).astype(np.float32)
-        steep, less_steep = cv2.mean(cv2.multiply(slope, edges))[0], cv2.mean(cv2.multiply(again, edges))[0]
+        limit = max(float(np.partition(some, k)[k]), 1e-3)
+        edges = cv2.threshold(slope, float(np.nextafter(np.float32(limit), np.float32(0))), 1.0, cv2.THRESH_BINARY)[1]
+        steep, less_steep = float(np.vdot(slope, edges)), float(np.vdot(again, edges))
         ratio = steep / max(less_steep, 1e-6) if steep > 0 else 1.0
-        square = (second**2 - ratio**2 * first**2) / max(ratio**2 - 1, 1e-6)
+        square = (_SECOND_PX**2 - ratio**2 * _FIRST_PX**2) / max(ratio**2 - 1, 1e-6)
         widths.append(float(np.clip(np.sqrt(max(square, 0.0)) * um_per_px, 0.0, _WIDEST_UM)))
     return EdgeBlur(*widths)
 

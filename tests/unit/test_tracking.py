@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edge_all.cells.places import Places
 from edge_all.cells.tracking import Tracker
 from edge_all.field.illumination import Illumination
+from edge_all.places import Places
 from edge_all.vocabulary import Detection, Field, Frame, Quality
 
 LIGHT = Illumination(np.full((16, 16, 3), 230, np.float32))
@@ -71,7 +71,8 @@ def test_cells_of_another_region_are_others():
     here, there = field_at(0, 0, 0), field_at(0, 0, 1)
     first = tracker.track(here, shown([(20, 20)], here))
     second = tracker.track(there, shown([(20, 20)], there))
-    assert second[0].new and second[0].number != first[0].number
+    assert second[0].new
+    assert second[0].number != first[0].number
     assert tracker.left(there) == [first[0].number]
 
 
@@ -80,4 +81,5 @@ def test_memory_of_the_tracker_ends_somewhere():
     for i in range(1000):
         field = field_at(0, 0, region=i)
         tracker.track(field, shown([(20, 20), (40, 20)], field))
-    assert len(tracker._known) <= 802 and len(tracker._places) <= 401
+    assert len(tracker._known) <= 802
+    assert len(tracker._places) <= 401
