@@ -34,7 +34,8 @@ class Profile:
     """What finding and judging need. Every setting has a default, the schema's."""
 
     name: str = "default"
-    camera: str = "sim:"
+    camera: str = "auto"
+    """auto: the only one that is attached."""
     um_per_px: float | None = None
     """None: measured from the erythrocytes of the field."""
     engine: str = "auto"

@@ -13,7 +13,7 @@ from edge_all.errors import CameraError
 from edge_all.vocabulary import Frame, Unreadable
 
 
-def _natural(path: Path) -> tuple[list[object], str]:
+def natural_order(path: Path) -> tuple[list[object], str]:
     """field2 before field10."""
     parts = re.split(r"(\d+)", path.name.casefold())
     return [int(p) if i % 2 else p for i, p in enumerate(parts)], path.name
@@ -49,7 +49,7 @@ class ImageFiles:
             raise CameraError(
                 f"the folder {folder} holds no image", f"images end in {endings}; subfolders are not searched"
             )
-        return cls(sorted(paths, key=_natural), uri)
+        return cls(sorted(paths, key=natural_order), uri)
 
     def start(self) -> None:
         """Begin with the first file."""

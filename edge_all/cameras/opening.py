@@ -5,19 +5,27 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from edge_all.cameras.camera import Camera
+from edge_all.cameras.camera import Camera, Device
 from edge_all.errors import CameraError, UsageError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".mjpeg")
 
 CAMERA_KINDS = {
+    "v4l2:": "a USB camera, v4l2:/dev/video0, v4l2:SERIAL or a name under /dev/v4l/by-id",
+    "csi:": "a camera on a Jetson's CSI port, csi:0",
+    "picamera2:": "a camera of a libcamera board, picamera2:0",
+    "rtsp://": "a network camera; http:// for MJPEG",
+    "gst:": "any GStreamer pipeline, gst:videotestsrc",
+    "dir:": "a folder that is watched for new images",
     "sim:": "the simulated microscope, sim:?seed=1&fields=40&blast_fraction=0.2&defocus=0",
     "FILE": f"an image ({' '.join(s[1:] for s in IMAGE_SUFFIXES)})",
     "FOLDER": "a folder of images, each a field of its own",
     "VIDEO": f"a video ({' '.join(s[1:] for s in VIDEO_SUFFIXES)})",
 }
 """What can be named, and how."""
+
+_DEVICES = ("v4l2", "csi", "picamera2", "rtsp", "rtsps", "http", "https", "gst", "dir")
 
 
 def kinds_line() -> str:
@@ -26,7 +34,7 @@ def kinds_line() -> str:
 
 
 def open_camera(uri: str) -> Camera:
-    """The camera that a URI names; not started yet.
+    """The camera that a URI names; not started yet. A device is watched (cameras/watched.py).
 
     Raises UsageError for a kind there is not, CameraError for a path that is not there or not readable.
     """
@@ -38,12 +46,49 @@ def open_camera(uri: str) -> Camera:
             return SimulatedMicroscope(uri)
         if scheme == "file":
             return _from_path(Path(rest.removeprefix("//")), uri)
-        near = difflib.get_close_matches(scheme, ["sim", "file"], 1, 0.5)
+        if scheme in _DEVICES:
+            if not rest:
+                raise UsageError(f"{scheme}: names no camera", f"there are: {kinds_line()}")
+            return _watched(scheme, uri)
+        near = difflib.get_close_matches(scheme, ["sim", "file", *_DEVICES], 1, 0.5)
         hint = f"did you mean {near[0]}:? " if near else ""
         raise UsageError(f"there is no camera kind '{scheme}:'", f"{hint}there are: {kinds_line()}")
     if not uri:
         raise UsageError("no camera is named", f"there are: {kinds_line()}")
     return _from_path(Path(uri).expanduser(), uri)
+
+
+def _watched(scheme: str, uri: str) -> Camera:
+    from edge_all.cameras.watched import WatchedCamera
+
+    read_files: set[tuple[str, int, int]] = set()
+
+    def make(identity: str | None) -> Device:
+        if scheme == "v4l2":
+            from edge_all.cameras.v4l2 import V4l2Camera
+
+            return V4l2Camera(uri, identity)
+        if scheme == "csi":
+            from edge_all.cameras.gst import CsiCamera
+
+            return CsiCamera(uri)
+        if scheme == "gst":
+            from edge_all.cameras.gst import GstCamera
+
+            return GstCamera(uri)
+        if scheme == "picamera2":
+            from edge_all.cameras.picamera import PicameraCamera
+
+            return PicameraCamera(uri)
+        if scheme == "dir":
+            from edge_all.cameras.watched_folder import WatchedFolder
+
+            return WatchedFolder(uri, read_files)
+        from edge_all.cameras.stream import NetworkStream
+
+        return NetworkStream(uri)
+
+    return WatchedCamera(make)
 
 
 def _from_path(path: Path, uri: str) -> Camera:

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from edge_all.cameras.camera import Device, Settings
 from edge_all.cameras.camera_state import CameraEvent, CameraState
+from edge_all.cameras.device_uri import without_passwords
 from edge_all.cameras.vigil import Limits, Vigil
 from edge_all.errors import CameraError, EdgeAllError
 from edge_all.vocabulary import Frame, Unreadable
@@ -240,7 +241,8 @@ class WatchedCamera:
         except EdgeAllError as error:
             self._failed(turn, str(error), error)
         except Exception as error:  # a driver may raise anything
-            self._failed(turn, f"its driver failed ({type(error).__name__}: {error})")
+            text = without_passwords(" ".join(str(error).split()))
+            self._failed(turn, f"its driver failed ({type(error).__name__}: {text})")
         finally:
             turn.in_driver_since = self._clock()
             try:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="",
     default="",
-    help="sim:, an image, a folder of images or a video. Without a value: the profile's camera.",
+    help="A camera (see 'edge-all cameras'), sim:, an image, a folder of images or a video. Without a value: the "
+    "profile's, or the only one that is attached.",
 )
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
 @click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
@@ -47,6 +48,12 @@ if TYPE_CHECKING:
 )
 @engine_options
 @click.option("--wait-for-engine", is_flag=True, help="Build TensorRT's engine before the first frame, not beside it.")
+@click.option(
+    "--give-up-after",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="End when a lost camera has not come back for so long. Default: it is waited for.",
+)
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="End after so many frames.")
 @click.option("--stop-at", type=click.IntRange(1), metavar="N", help="End when so many leukocytes are counted.")
 @click.option("--sample", metavar="ID", help="The smear's id, kept in the record.")
@@ -75,6 +82,7 @@ def command(
     precision: str | None,
     threads: int | None,
     wait_for_engine: bool,
+    give_up_after: float | None,
     max_frames: int | None,
     stop_at: int | None,
     sample: str | None,
@@ -96,7 +104,9 @@ def command(
       edge-all run --camera smears/patient7 --sample S7 --record /data/record
       edge-all run --camera sim:?fps=10&fields=400 --web
     """
+    from edge_all.cameras.discovery import AUTO, only_camera
     from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.watched import WatchedCamera
     from edge_all.cli.progress import ProgressPrinter
     from edge_all.cli.summary import summary_lines
     from edge_all.errors import UsageError
@@ -110,7 +120,19 @@ def command(
     profile = with_engine(load_profile(profile_name), engine, precision, threads)
     if models is not None and not Path(models).is_dir():
         raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
-    camera = open_camera(camera_uri or profile.camera)
+    uri = camera_uri or profile.camera
+    if uri == AUTO:
+        found = only_camera()
+        click.echo(f"The only camera that is attached: {found.uri} ({found.name}, {found.where})", err=True)
+        uri = found.uri
+
+    def open_named() -> Camera:
+        opened = open_camera(uri)
+        if isinstance(opened, WatchedCamera):
+            opened.give_up_after(give_up_after)
+        return opened
+
+    camera = open_named()
 
     def make_session(camera: Camera, sample: str | None, commands: CommandQueue | None) -> Session:
         return Session(
@@ -147,10 +169,9 @@ def command(
         from edge_all.cli.run_web import serve_station
 
         address = web_address(web, certificate, key, web_name)
-        uri = camera.uri
         return serve_station(
-            uri,
-            lambda: open_camera(uri),
+            camera.uri,
+            open_named,
             make_session,
             look,
             address,

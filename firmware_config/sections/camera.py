@@ -6,5 +6,5 @@ from firmware_config.section import Section
 
 
 class Camera(Section):
-    uri: str = Field("sim:", min_length=1)
-    """As after --camera."""
+    uri: str = Field("auto", min_length=1)
+    """As after --camera; auto: the only one that is attached."""

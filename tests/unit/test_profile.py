@@ -39,7 +39,7 @@ def test_every_device_has_a_profile_of_its_kind():
 
 
 def test_the_default_is_the_simulated_microscope():
-    assert load_profile().camera == "sim:"
+    assert load_profile().camera == "auto"
 
 
 def test_the_defaults_of_the_schema_are_those_of_the_program():

@@ -1,0 +1,91 @@
+"""Which cameras are attached to this machine."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_all.errors import UsageError
+
+AUTO = "auto"
+"""In a profile: the only camera that is attached."""
+
+
+@dataclass(frozen=True)
+class FoundCamera:
+    """uri: what to write after --camera; by serial number where there is one. formats: in words."""
+
+    uri: str
+    name: str
+    where: str
+    formats: tuple[str, ...] = ()
+    trouble: str = ""
+    """Why it cannot be used now; empty when it can."""
+
+
+def find_cameras() -> list[FoundCamera]:
+    """USB and other V4L2 cameras, a Jetson's CSI ports, libcamera's cameras. Network cameras cannot be found."""
+    return [*_v4l2_and_csi(), *_libcamera()]
+
+
+def only_camera() -> FoundCamera:
+    """The one there is. Raises UsageError when there is none, or more than one."""
+    found = [c for c in find_cameras() if not c.trouble]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(
+            f"{len(found)} cameras are attached", f"name one with --camera: {', '.join(c.uri for c in found)}"
+        )
+    troubled = [c for c in find_cameras() if c.trouble]
+    if troubled:
+        raise UsageError(f"no camera can be used: {troubled[0].trouble}", "'edge-all cameras' lists those there are")
+    raise UsageError(
+        "no camera is attached", "plug one in, or name a network camera, a folder, a file or sim: with --camera"
+    )
+
+
+def _v4l2_and_csi() -> list[FoundCamera]:
+    if not sys.platform.startswith("linux"):
+        return []
+    from edge_all.cameras.v4l2_ioctl import FrameFormat
+    from edge_all.cameras.v4l2_nodes import list_nodes
+
+    def words(f: FrameFormat) -> str:
+        rates = f" {'/'.join(f'{r:g}' for r in f.rates)} fps" if f.rates else ""
+        return f"{f.fourcc} {f.width}x{f.height}{rates}"
+
+    found, ports = [], 0
+    for node in list_nodes():
+        formats = tuple(words(f) for f in node.formats)
+        if node.is_csi:
+            found.append(FoundCamera(f"csi:{ports}", node.card, str(node.path), formats))
+            ports += 1
+        else:
+            uri = f"v4l2:{node.identity or node.path}"
+            found.append(FoundCamera(uri, node.card, str(node.path), formats, node.trouble))
+    return found
+
+
+def _libcamera() -> list[FoundCamera]:
+    """Not asked for where picamera2 is not installed: its import alone takes a second."""
+    import importlib.util
+
+    if importlib.util.find_spec("picamera2") is None or (
+        not any(Path("/dev").glob("media*")) and importlib.util.find_spec("libcamera") is None
+    ):
+        return []
+    try:
+        from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
+
+        there = Picamera2.global_camera_info()
+    except Exception as error:  # libcamera raises what it likes where its parts do not fit together
+        line = " ".join(str(error).split())
+        return [FoundCamera("picamera2:0", "libcamera", "libcamera", (), f"libcamera cannot be used: {line}")]
+    # Its USB cameras are V4L2's too.
+    return [
+        FoundCamera(f"picamera2:{c['Num']}", str(c["Model"]), str(c["Id"]))
+        for c in there
+        if "usb" not in str(c["Id"]).lower()
+    ]

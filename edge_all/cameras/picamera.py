@@ -1,0 +1,201 @@
+"""Cameras of libcamera boards (Raspberry Pi), through the real picamera2."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge_all.cameras.camera import Settings
+from edge_all.cameras.device_uri import parse_device_uri
+from edge_all.errors import CameraError, UsageError
+from edge_all.vocabulary import Frame, Image
+
+OPTIONS = {
+    "size": "1280x720",
+    "fps": "frames a second",
+    "exposure": "fixed, microseconds",
+    "gain": "fixed analogue gain",
+    "focus": "fixed lens position, dioptres",
+    "lock": "0: automatic exposure and white balance stay on",
+}
+_WISHED = "BGR888"
+"""libcamera names formats by the order in a little-endian word: this one lies in memory as R, G, B."""
+_READ_S = 2.0
+
+
+class PicameraCamera:
+    """``picamera2:0?size=1280x720&fps=30``."""
+
+    live = True
+    independent_fields = False
+    physical = True
+    silent = False
+
+    def __init__(self, uri: str) -> None:
+        """Raises UsageError."""
+        self.uri = uri
+        self.identity: str | None = None
+        named = parse_device_uri(uri, OPTIONS)
+        if not named.name.isdigit():
+            raise UsageError(f"picamera2: {named.name!r} is no number", "picamera2:0 is the first camera")
+        self._number = int(named.name)
+        self._size = named.size() or (1280, 720)
+        self._fps = named.number("fps", 0.1, 1000)
+        self._fixed = {
+            name: value
+            for option, name, low, high in (
+                ("exposure", "ExposureTime", 1, 1e8),
+                ("gain", "AnalogueGain", 1, 1000),
+                ("focus", "LensPosition", 0, 100),
+            )
+            if (value := named.number(option, low, high)) is not None
+        }
+        self._locks = named.options.get("lock", "1") != "0"
+        self.settles_s = 1.0 if self._locks else 0.0
+        self._camera: Any = None
+        self._format = ""
+        self._stride = 0
+
+    def start(self) -> None:
+        """Raises CameraError."""
+        picamera2 = _picamera2()
+        there = picamera2.Picamera2.global_camera_info()
+        if self._number >= len(there):
+            names = ", ".join(f"picamera2:{c['Num']} ({c['Model']})" for c in there) or "none"
+            raise CameraError(f"there is no camera {self.uri}", f"check its cable; libcamera sees: {names}")
+        try:
+            camera = self._camera = picamera2.Picamera2(self._number)
+        except (RuntimeError, IndexError) as error:
+            raise CameraError(
+                f"the camera {self.uri} cannot be opened ({_line(error)})",
+                "close the program that uses it, and join the group video",
+            ) from error
+        controls = {"FrameRate": self._fps} if self._fps is not None else {}
+        main = {"size": self._size, "format": _WISHED}
+        wanted = camera.create_video_configuration(main=main, controls=controls, buffer_count=4, queue=False)
+        try:
+            camera.configure(wanted)
+            camera.start()
+        except (RuntimeError, ValueError) as error:
+            raise CameraError(
+                f"the camera {self.uri} refuses {self._size[0]}x{self._size[1]} ({_line(error)})",
+                f"its sizes: {self._sizes()}",
+            ) from error
+        # libcamera changes what it cannot do and says nothing: what counts is what was configured.
+        main = camera.camera_configuration()["main"]
+        self._format, self._stride = str(main["format"]), int(main["stride"])
+        if self._format not in _CONVERSIONS:
+            raise CameraError(
+                f"the camera {self.uri} gives {self._format}, which is not read", f"read are {', '.join(_CONVERSIONS)}"
+            )
+        if tuple(main["size"]) != self._size:
+            raise CameraError(
+                f"the camera {self.uri} has no size {self._size[0]}x{self._size[1]}",
+                f"nearest: {main['size'][0]}x{main['size'][1]}",
+            )
+        properties = camera.camera_properties
+        self.identity = str(there[self._number].get("Id") or properties.get("Model"))
+
+    def read(self) -> Frame | None:
+        """The next frame; None when none came within two seconds."""
+        job = self._camera.capture_request(wait=False)
+        try:
+            request = self._camera.wait(job, timeout=_READ_S)
+        except TimeoutError:
+            self._camera.cancel_all_and_flush()
+            return None
+        if request is None:
+            return None
+        try:
+            data = request.make_buffer("main")
+        finally:
+            request.release()
+        return Frame(to_rgb(data, self._format, self._size, self._stride), 0, time.time(), "")
+
+    def lock(self, earlier: Settings | None) -> Settings:
+        """Exposure, gain and colours stay as they are now, or as they were, where the camera has such controls."""
+        camera = self._camera
+        in_force: dict[str, float | str] = {
+            "format": self._format,
+            "size": f"{self._size[0]}x{self._size[1]}",
+            "camera": str(camera.camera_properties.get("Model", "")),
+        }
+        has, now, before = camera.camera_controls, camera.capture_metadata(), earlier or {}
+        controls: dict[str, Any] = {}
+        for name in ("ExposureTime", "AnalogueGain", "LensPosition"):
+            value = self._fixed.get(name, before.get(name, now.get(name) if self._locks else None))
+            if name in has and value is not None:
+                controls[name] = int(float(value)) if name == "ExposureTime" else float(value)
+                in_force[name] = controls[name]
+        if "ExposureTime" in controls and "AeEnable" in has:
+            controls["AeEnable"] = False
+        gains = now.get("ColourGains")
+        if self._locks and "ColourGains" in has and gains is not None:
+            red = float(before.get("colour_gain_red", gains[0]))
+            blue = float(before.get("colour_gain_blue", gains[1]))
+            controls |= {"AwbEnable": False, "ColourGains": (red, blue)}
+            in_force |= {"colour_gain_red": red, "colour_gain_blue": blue}
+        if "LensPosition" in controls and "AfMode" in has:
+            controls["AfMode"] = 0  # manual
+        if controls:
+            camera.set_controls(controls)
+        return in_force
+
+    def stop(self) -> None:
+        """Close it."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.stop()
+            camera.close()
+
+    def _sizes(self) -> str:
+        modes = sorted({tuple(m["size"]) for m in self._camera.sensor_modes})
+        return ", ".join(f"{w}x{h}" for w, h in modes) or "unknown"
+
+
+def to_rgb(data: Any, pixel_format: str, size: tuple[int, int], stride: int) -> Image:
+    """RGB, uint8, H x W x 3, of a buffer as libcamera fills it. stride: bytes from row to row of the first plane."""
+    (width, height), flat = size, np.frombuffer(data, np.uint8)
+    code, channels = _CONVERSIONS[pixel_format]
+    if channels == 1:  # luminance rows, then rows of colour at half the height
+        planes = flat[: stride * height * 3 // 2].reshape(height * 3 // 2, stride)
+        if pixel_format == "NV12":
+            rows = np.ascontiguousarray(planes[:, :width])
+        else:
+            chroma = planes[height:].reshape(height, stride // 2)[:, : width // 2]
+            rows = np.concatenate([planes[:height, :width], np.ascontiguousarray(chroma).reshape(height // 2, width)])
+        return np.asarray(cv2.cvtColor(rows, code), np.uint8)
+    pixels = flat[: stride * height].reshape(height, stride)[:, : width * channels].reshape(height, width, channels)
+    if code is None:
+        return np.array(pixels, np.uint8)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), code), np.uint8)
+
+
+_CONVERSIONS: dict[str, tuple[Any, int]] = {
+    "BGR888": (None, 3),
+    "RGB888": (cv2.COLOR_BGR2RGB, 3),
+    "XBGR8888": (cv2.COLOR_RGBA2RGB, 4),
+    "XRGB8888": (cv2.COLOR_BGRA2RGB, 4),
+    "NV12": (cv2.COLOR_YUV2RGB_NV12, 1),
+    "YUV420": (cv2.COLOR_YUV2RGB_I420, 1),
+    "YUYV": (cv2.COLOR_YUV2RGB_YUY2, 2),
+}
+
+
+def _picamera2() -> Any:
+    try:
+        import picamera2
+    except ImportError as error:
+        raise CameraError(
+            "this camera needs picamera2, which is not installed",
+            "apt install python3-picamera2, in an environment that sees the system's packages; a Jetson's CSI ports "
+            "are not served by it: use csi:0",
+        ) from error
+    return picamera2
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,124 @@
+"""A session whose camera is lost and comes back: real networks, real record, a scripted camera."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import cv2
+import pytest
+
+from edge_all.cameras.camera_state import CameraState
+from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cameras.vigil import Limits
+from edge_all.errors import CameraError
+from edge_all.profile import Profile
+from edge_all.record.camera_events import camera_events
+from edge_all.record.record import Record
+from edge_all.review.live_view import LiveView
+from edge_all.session.session import Session
+from tests.scripted_device import watched
+
+SHORT = Limits(no_frame_s=0.4, first_frame_s=1.0, open_s=1.0)
+SIM = "sim:?seed=4&fields=6&width=640&height=480&um_per_px=0.2&cells=6"
+
+
+@pytest.fixture(scope="module")
+def smear():
+    """Frames of six fields, still and moving."""
+    camera = SimulatedMicroscope(SIM)
+    with camera:
+        return [camera.read().image for _ in range(camera.frame_count)]
+
+
+def slowly(images):
+    def at(image):
+        def step():
+            time.sleep(0.03)
+            return image
+
+        return step
+
+    return [at(i) for i in images]
+
+
+class Watcher:
+    """What a person at the bench is told."""
+
+    def __init__(self):
+        self.live, self.states, self.cells = LiveView(), [], 0
+
+    def __call__(self, progress):
+        self.live.take(progress)
+        counts = self.live.counts()
+        self.cells = counts.counts.leukocytes
+        if progress.camera is not None:
+            self.states.append((progress.camera.kind, bool(counts.camera)))
+
+
+def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
+    half = len(smear) // 2
+    fault = [CameraError("/dev/video0 is gone", "plug it in again")]
+    script = itertools.chain(slowly(smear[:half]), fault, slowly(smear[half:]))
+    camera, made = watched(script, SHORT, opens=[None, CameraError("not there", "plug it in"), None])
+    camera.give_up_after(1.5)
+    watcher = Watcher()
+    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
+        summary = session.run(watcher)
+        assert session.camera_state is CameraState.GIVEN_UP
+    # The script's end is a camera that never comes back: the session ends with its summary all the same.
+    assert isinstance(summary.error, CameraError)
+    assert "did not come back" in str(summary.error)
+    assert [s for s in watcher.states if s[0] in ("lost", "back", "given up")] == [
+        ("lost", True),
+        ("back", False),
+        ("lost", True),
+        ("given up", True),
+    ]
+    with Record.open(tmp_path) as record:
+        assert [s.id for s in record.sessions()] == [summary.session_id]
+        row = record.session("last")
+        events = camera_events(record, summary.session_id)
+        frames = record.frames(summary.session_id)
+    assert row.ended is not None
+    assert row.counts.leukocytes == watcher.cells > 0
+    kinds = [e.kind for e in events]
+    assert kinds.count("lost") == 2
+    assert kinds.count("back") == 1
+    assert kinds[-1] == "ages"
+    gap = next(e for e in events if e.kind == "back")
+    assert gap.detail["lasted_s"] > 0.2
+    assert gap.detail["reconnects"] == 1
+    assert "is gone" in events[kinds.index("lost")].detail["reason"]
+    assert [f.index for f in frames] == sorted(f.index for f in frames)
+    assert len(made) >= 3
+    # Every frame was analysed, skipped or dropped: none is unaccounted for.
+    assert row.counts.frames == len(smear)
+
+
+def test_frames_of_another_size_begin_a_new_region_and_nothing_breaks(tmp_path, smear):
+    smaller = [cv2.resize(i, (512, 384)) for i in smear[10:16]]
+    script = itertools.chain(slowly(smear[:6]), slowly(smaller), [CameraError("gone", "plug it in")])
+    camera, _ = watched(script, SHORT, opens=[None] + [CameraError("gone", "plug it in")] * 99)
+    camera.give_up_after(1.0)
+    watcher = Watcher()
+    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
+        summary = session.run(watcher)
+    assert isinstance(summary.error, CameraError)
+    assert ("size", False) in watcher.states
+    with Record.open(tmp_path) as record:
+        analysed = [f for f in record.frames(summary.session_id) if f.status == "analysed"]
+    by_size = {(f.width_px, f.height_px): f.region for f in analysed}
+    assert set(by_size) == {(640, 480), (512, 384)}
+    assert by_size[(640, 480)] != by_size[(512, 384)]
+
+
+def test_a_camera_that_does_not_open_begins_no_session(tmp_path):
+    camera, _ = watched(iter(()), SHORT, opens=[CameraError("/dev/video0 is busy", "close the other program")])
+    with (
+        Session(camera, tmp_path, Profile(engine="onnxruntime-cpu")) as session,
+        pytest.raises(CameraError, match="busy"),
+    ):
+        session.run()
+    with Record.open(tmp_path) as record:
+        assert record.sessions() == []
