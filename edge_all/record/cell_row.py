@@ -60,7 +60,7 @@ def cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
     )
 
 
-def cell_columns(session: str, cell: Cell, crop: str) -> tuple[Any, ...]:
-    """The values of CELL_COLUMNS, as cells() gives them."""
-    v = cell_values(session, cell, crop)
-    return (v[0], v[1], v[3], v[2], *v[4:22], v[23], v[27])
+def carried_row(values: tuple[Any, ...]) -> dict[str, Any]:
+    """What a crop carries: its whole row by column, so that a lost database can be made again from the crops."""
+    row = dict(zip(_CELL_FIELDS.split(", "), values, strict=True))
+    return {"cell": row.pop("number"), **row}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,26 @@ def encode_crop(crop: Image, row: dict[str, Any]) -> bytes:
 
 
 def read_crop_row(path: Path) -> dict[str, Any]:
-    """The row that a crop carries. Raises RecordError when it carries none."""
-    data = path.read_bytes()
-    at = len(_SIGNATURE)
-    while data.startswith(_SIGNATURE) and at + 12 <= len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+    """The row that a crop carries, with all columns of its table. Raises RecordError when it carries none."""
+    for kind, body in _chunks(path.read_bytes()):
         if kind == b"iTXt" and body.startswith(KEYWORD + b"\0"):
             row: dict[str, Any] = json.loads(body[len(KEYWORD) + 5 :])
             return row
-        at += 12 + length
     raise RecordError(f"{path} carries no row of an edge-all record", "it was made or saved by another program")
+
+
+def is_whole_png(path: Path) -> bool:
+    """Whether every chunk of it is there, with the checksum it was written with."""
+    return any(kind == b"IEND" for kind, _ in _chunks(path.read_bytes()))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and body of each, to the first that is damaged."""
+    at = len(_SIGNATURE)
+    while data.startswith(_SIGNATURE) and at + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        end = at + 8 + length
+        if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[at + 4 : end])):
+            return
+        yield data[at + 4 : at + 8], data[at + 8 : end]
+        at = end + 4

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edge_all.errors import ReviewError
 from edge_all.record.record import Record
+from edge_all.record.sidecar import note_rows
 from edge_all.record.verdicts import Reviewer, refuse_running, standing_approval
 
 _REASON_LENGTH = 1000
@@ -49,6 +50,7 @@ def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: st
         )
         database.execute("UPDATE cell SET crop = NULL WHERE session = ?", (session,))
         database.execute("DELETE FROM picture WHERE session = ?", (session,))
+    note_rows(record, session, "deletion")
     for kind in ("crops", "fields"):
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(record.folder / kind / session)

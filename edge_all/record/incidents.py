@@ -9,6 +9,11 @@ from edge_all.record.record import Record
 
 RESUMED = "resumed"
 CUT_OFF = "cut off"
+REPAIRED = "repaired"
+REBUILT = "rebuilt"
+LOG_DAMAGED = "log damaged"
+COUNT_IN_DOUBT = "count in doubt"
+"""Told wherever a session's counts are shown."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,11 @@ def note_incident(record: Record, kind: str, text: str, session: str | None = No
     record.queue(
         "INSERT INTO incident (time, session, kind, text) VALUES (?, ?, ?, ?)", (time.time(), session, kind, text)
     )
+
+
+def doubts(record: Record, session: str) -> list[str]:
+    """Why a session's counts are not to be taken as they stand; empty for nearly all."""
+    return [i.text for i in incidents(record, session) if i.kind == COUNT_IN_DOUBT]
 
 
 def incidents(record: Record, session: str | None = None) -> list[Incident]:

@@ -10,19 +10,20 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edge_all.errors import RecordError
+from edge_all.record.damage import find_damage
 from edge_all.record.faults import WAIT_FOR_OTHERS_S, told
 from edge_all.record.schema import migrate
 
 DATABASE = "record.sqlite3"
 
 
-def open_database(folder: Path, *, create: bool = True, check: bool = True) -> sqlite3.Connection:
+def open_database(folder: Path, *, create: bool = True, check: bool = True, name: str = DATABASE) -> sqlite3.Connection:
     """Open or make it. check: look for damage first, which takes seconds in a large one. create=False: neither folder
     nor database is made, and a folder that may not be written is only read.
 
     Raises RecordError (absent, read-only, newer), DiskFullError, DamagedRecordError.
     """
-    path = folder / DATABASE
+    path = folder / name
     if not create and not path.is_file():
         raise RecordError(
             f"there is no record in {folder}",
@@ -44,14 +45,13 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True) -> s
             check_same_thread=False,
         )
         try:
-            found = database.execute("PRAGMA quick_check(1)").fetchone()[0] if check else "ok"
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
+            if check and (damage := find_damage(database, thorough=False)):
+                raise sqlite3.DatabaseError(damage)
             if "immutable" not in mode:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = FULL")
                 database.execute("PRAGMA foreign_keys = ON")
-                migrate(database, str(folder))
+                migrate(database, folder)
         except BaseException:
             database.close()
             raise

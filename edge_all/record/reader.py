@@ -64,6 +64,16 @@ class RecordReader:
             )
         return self.folder / str(row[0])
 
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The connection; for the modules of this package."""
+        return self._database
+
+    def counted(self, session: str) -> Counts:
+        """What a session's rows come to, whatever was said at its end."""
+        with told(self.folder):
+            return Counts(**self._counted(session))
+
     def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Rows of a query; for the modules of this package. A record of an older schema that may not be written
         has none in the tables it lacks."""
@@ -75,12 +85,16 @@ class RecordReader:
                     return []
                 raise
 
+    def mappings(self, query: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """Rows of a query by column; for the modules of this package."""
+        with told(self.folder):
+            found = self._database.execute(query, values)
+            names = [d[0] for d in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
     def session_rows(self, where: str, values: tuple[Any, ...]) -> list[SessionRow]:
         """Sessions chosen by the end of a query (WHERE, ORDER BY, LIMIT); for the modules of this package."""
-        with told(self.folder):
-            found = self._database.execute(f"SELECT * FROM session {where}", values)
-            names = [d[0] for d in found.description]
-            return [self._session_row(dict(zip(names, row, strict=True))) for row in found.fetchall()]
+        return [self._session_row(row) for row in self.mappings(f"SELECT * FROM session {where}", values)]
 
     def cell_rows(self, where: str, values: tuple[Any, ...]) -> list[CellRow]:
         """Cells chosen by the end of a query; for the modules of this package."""

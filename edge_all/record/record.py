@@ -14,14 +14,15 @@ from types import TracebackType
 from typing import Any
 
 from edge_all.errors import DiskFullError, NotRecordedError
-from edge_all.record.cell_row import INSERT_CELL, cell_columns, cell_values
+from edge_all.record.cell_row import INSERT_CELL, carried_row, cell_values
 from edge_all.record.crop_file import encode_crop
 from edge_all.record.faults import told
 from edge_all.record.full_disk import RETRY_S, DiskState, make_reserve, release_reserve
 from edge_all.record.opening import DATABASE, open_database
 from edge_all.record.pictures import encode_field, write_files
 from edge_all.record.reader import RecordReader
-from edge_all.record.rows import CELL_COLUMNS, FrameEntry, SessionInfo
+from edge_all.record.rows import FrameEntry, SessionInfo
+from edge_all.record.sidecar import note_rows
 from edge_all.record.waiting import KEEP_PICTURE, Group, Waiting
 from edge_all.vocabulary import Cell, Counts, Frame, Image
 
@@ -111,6 +112,7 @@ class Record(RecordReader):
         )
         self._waiting.add(f"INSERT INTO session ({columns}) VALUES ({', '.join('?' * 13)})", values)
         self._flush_now()
+        note_rows(self, identifier, "session")
         return identifier
 
     def write_frame(self, session: str, entry: FrameEntry) -> None:
@@ -149,13 +151,13 @@ class Record(RecordReader):
         """
         has_finding = False
         for cell, crop in cells:
-            name = None
-            if crop is not None:
-                name = f"crops/{session}/{cell.number}.png"
-                row = dict(zip(CELL_COLUMNS, cell_columns(session, cell, name), strict=True))
-                self._waiting.add_picture(self.folder / name, encode_crop(crop, row), synced=cell.is_finding)
+            name = None if crop is None else f"crops/{session}/{cell.number}.png"
+            values = cell_values(session, cell, name)
+            if crop is not None and name is not None:
+                picture = encode_crop(crop, carried_row(values))
+                self._waiting.add_picture(self.folder / name, picture, synced=cell.is_finding)
             has_finding = has_finding or cell.is_finding
-            self._waiting.add(INSERT_CELL, cell_values(session, cell, name))
+            self._waiting.add(INSERT_CELL, values)
         if has_finding:
             self.flush()
         else:
@@ -195,6 +197,7 @@ class Record(RecordReader):
         settings = json.loads(found[0][0]) | {part: dict(values)}
         self._waiting.add("UPDATE session SET settings = ? WHERE id = ?", (json.dumps(settings), session))
         self.flush()
+        note_rows(self, session, "session")
 
     def end_session(self, session: str, counts: Counts, result: str, interrupted: bool) -> None:
         """Close a session: every cell is final. Where the disk has no room, the reserve is given up; where that is too
@@ -204,6 +207,12 @@ class Record(RecordReader):
             "UPDATE session SET ended = ?, counts = ?, result = ?, interrupted = ? WHERE id = ?",
             (time.time(), json.dumps(_counts_json(counts)), result, int(interrupted), session),
         )
+        try:
+            self._write_the_end()
+        finally:
+            note_rows(self, session, "session")
+
+    def _write_the_end(self) -> None:
         try:
             self._flush_now()
         except DiskFullError as error:

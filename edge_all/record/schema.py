@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 from edge_all.errors import RecordError
+from edge_all.record.backup import make_backup
 
 _STEPS = (
     """
@@ -127,32 +129,59 @@ _STEPS = (
         kind TEXT NOT NULL, detail TEXT NOT NULL);
     CREATE INDEX camera_event_of_session ON camera_event (session, id);
     """,
+    # The version once more, and what was deleted to make room (record/retention.py): rows that are only ever added.
+    """
+    CREATE TABLE schema_version (version INTEGER NOT NULL);
+    INSERT INTO schema_version VALUES (0);
+    CREATE TABLE retention (id INTEGER PRIMARY KEY, time REAL NOT NULL, session TEXT NOT NULL, what TEXT NOT NULL,
+        files INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL);
+    CREATE TRIGGER retention_stays BEFORE UPDATE ON retention BEGIN SELECT RAISE(ABORT, 'deletions only grow'); END;
+    CREATE TRIGGER retention_is_kept BEFORE DELETE ON retention BEGIN SELECT RAISE(ABORT, 'deletions only grow'); END;
+    """,
 )
 
 VERSION = len(_STEPS)
 
 
-def migrate(database: sqlite3.Connection, where: str) -> None:
-    """Bring a database to the present version, each step in one transaction. Two processes may do it at once."""
+def migrate(database: sqlite3.Connection, folder: Path) -> None:
+    """Bring a database to the present version, each step in one transaction, after a backup. Two processes may do it at
+    once. Raises RecordError (newer), sqlite3.DatabaseError (both places that tell the version disagree: damaged)."""
+    has_backup = int(database.execute("PRAGMA user_version").fetchone()[0]) == 0  # a new one needs none
     while True:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        noted = _noted_version(database)
+        if noted is not None and noted != version:
+            raise sqlite3.DatabaseError(f"it tells of the schema {version} and of {noted}")
         if version > VERSION:
             raise RecordError(
-                f"the record in {where} was written by a newer edge-all (schema {version}, known {VERSION})",
+                f"the record in {folder} was written by a newer edge-all (schema {version}, known {VERSION})",
                 "update edge-all, or name another folder with --record",
             )
         if version == VERSION:
             return
+        if not has_backup:
+            make_backup(folder, database, f"before-{VERSION}", keep=2)
+            has_backup = True
         database.execute("BEGIN IMMEDIATE")
         try:
             if int(database.execute("PRAGMA user_version").fetchone()[0]) == version:
                 for statement in _statements(_STEPS[version]):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {version + 1}")
+                if _noted_version(database) is not None:
+                    database.execute("UPDATE schema_version SET version = ?", (version + 1,))
             database.execute("COMMIT")
         except BaseException:
             database.execute("ROLLBACK")
             raise
+
+
+def _noted_version(database: sqlite3.Connection) -> int | None:
+    """The header has no checksum: the version stands in a table too."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone():
+        return None
+    row = database.execute("SELECT version FROM schema_version").fetchone()
+    return None if row is None else int(row[0])
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edge_all.errors import NotRecordedError, ReviewError
 from edge_all.record.record import Record
+from edge_all.record.sidecar import note_rows
 
 LABELS = ("blast", "normal", "unidentified", "smudge", "not_a_cell")
 KINDS = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil", "other")
@@ -114,10 +115,12 @@ def give_verdicts(
         if known != len(numbers):
             raise NotRecordedError("one of these is no cell of this session", "load the page again")
         now = _next_time(database, session)
-        return [
+        given = [
             _add(database, Verdict(0, session, cell, reviewer.name, reviewer.proven, label, kind, now))
             for cell in numbers
         ]
+    note_rows(record, session, "verdict", given[0].id - 1)
+    return given
 
 
 def undo_last(record: Record, session: str, reviewer: Reviewer) -> list[Verdict]:
@@ -132,12 +135,15 @@ def undo_last(record: Record, session: str, reviewer: Reviewer) -> list[Verdict]
             raise ReviewError("there is nothing to undo", "only your own verdicts in this session can be taken back")
         last = [v for v in own if v.time == own[-1].time]
         now = _next_time(database, session)
-        for verdict in last:
+        taken_back = [
             _add(
                 database,
                 Verdict(0, session, verdict.cell, reviewer.name, reviewer.proven, None, None, now, verdict.id),
             )
-        return last
+            for verdict in last
+        ]
+    note_rows(record, session, "verdict", taken_back[0].id - 1)
+    return last
 
 
 def approvals(record: Record, session: str) -> list[Approval]:
@@ -167,6 +173,7 @@ def approve(record: Record, session: str, reviewer: Reviewer, note: str | None =
         _refuse_approved(database, session)
         refuse_running(database, session)
         _add_approval(database, session, reviewer, "approve", note)
+    note_rows(record, session, "approval")
 
 
 def reopen(record: Record, session: str, reviewer: Reviewer, note: str | None = None) -> None:
@@ -175,6 +182,7 @@ def reopen(record: Record, session: str, reviewer: Reviewer, note: str | None = 
         if _last_action(database, session) != "approve":
             raise ReviewError("the session is not approved", "there is nothing to open again")
         _add_approval(database, session, reviewer, "reopen", note)
+    note_rows(record, session, "approval")
 
 
 def refuse_running(database: sqlite3.Connection, session: str) -> None:

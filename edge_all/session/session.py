@@ -19,6 +19,7 @@ from edge_all.record.camera_events import write_camera_event
 from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
+from edge_all.record.start import start_record
 from edge_all.session.analysis import Analysis, FieldResult, load_models
 from edge_all.session.beginning import Standing, session_to_resume
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
@@ -124,6 +125,7 @@ class Session:
         self._sample: str | None = None
         self._paused = False
         try:
+            start_record(record_folder, say)
             self._record = Record.open(record_folder, most_waiting_bytes=MOST_WAITING_BYTES)
         except BaseException:
             self._models.close()

@@ -152,6 +152,10 @@ def test_a_newer_schema_is_refused(tmp_path):
         pass
     with sqlite3.connect(tmp_path / DATABASE) as database:
         database.execute("PRAGMA user_version = 99")
+    with pytest.raises(RecordError, match="tells of the schema 99"):  # a bit of the header flipped
+        Record.open(tmp_path)
+    with sqlite3.connect(tmp_path / DATABASE) as database:
+        database.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(RecordError, match="newer edge-all"):
         Record.open(tmp_path)
 

@@ -1,0 +1,75 @@
+"""Takes the rows that can still be read out of a damaged database."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+TABLES = ("session", "frame", "cell", "picture", "verdict", "approval", "deletion", "incident", "outbox")
+"""In this order: a row's session comes before it. Tables that others add are found by themselves, after these."""
+_OWN_TO_EACH = {"outbox_use", "schema_version"}
+_MOST_FAULTS = 2000
+_TYPES: dict[str, tuple[type, ...]] = {"REAL": (int, float), "INTEGER": (int,), "TEXT": (str,)}
+
+
+def salvage(damaged: Path, into: sqlite3.Connection) -> int:
+    """Copy every row that can be read, has values of the right types and keeps the constraints, where its key is not
+    taken. Gives how many. Foreign keys must be off in ``into``."""
+    taken = 0
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    own = [row[0] for row in into.execute(query) if row[0] not in _OWN_TO_EACH]
+    ordered = [t for t in TABLES if t in own] + [t for t in own if t not in TABLES]
+    for table in ordered:
+        # A connection for each: one that met a fault may refuse the next table.
+        try:
+            database = sqlite3.connect(f"file:{quote(str(damaged.absolute()))}?mode=ro", uri=True, isolation_level=None)
+        except sqlite3.Error:
+            return taken
+        with contextlib.closing(database), contextlib.suppress(sqlite3.DatabaseError):
+            taken += _table(database, into, table)
+    return taken
+
+
+def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
+    there = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+    columns = [(r[1], r[2], bool(r[3])) for r in into.execute(f"PRAGMA table_info({table})") if r[1] in there]
+    if not columns:
+        return 0
+    names = ", ".join(name for name, _, _ in columns)
+    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+    taken = 0
+    for row in _rows(database, table, names):
+        sound = all(
+            (value is None and not needed) or isinstance(value, _TYPES.get(declared, (object,)))
+            for value, (_, declared, needed) in zip(row, columns, strict=True)
+        )
+        if sound:
+            with contextlib.suppress(sqlite3.IntegrityError):
+                taken += into.execute(insert, row).rowcount
+    return taken
+
+
+def _rows(database: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[object, ...]]:
+    last, step, faults = -1, 1, 0
+    try:
+        end = database.execute(f"SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1").fetchone()
+        highest = int(end[0]) if end else -1
+    except (sqlite3.DatabaseError, TypeError, ValueError):
+        highest = 1 << 40
+    while last < highest and faults < _MOST_FAULTS:
+        try:
+            for rowid, *row in database.execute(
+                f"SELECT rowid, {names} FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
+            ):
+                if rowid <= last:  # a damaged tree may lead in a circle
+                    raise sqlite3.DatabaseError("rows out of order")
+                last, step = rowid, 1
+                yield tuple(row)
+            return
+        except sqlite3.DatabaseError:
+            faults += 1
+            last += step
+            step = min(step * 2, 1 << 40)

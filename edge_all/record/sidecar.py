@@ -1,0 +1,64 @@
+"""A second copy, beside the database, of what no picture carries: sessions, and what people said of them.
+
+``sidecar/SESSION.jsonl``: a line for each time its row of a table was written. A line holds the whole row, so the last
+one of a row counts. It is written after the commit: it never tells of what is not in the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_all.record.reader import RecordReader
+
+FOLDER = "sidecar"
+TABLES = ("session", "verdict", "approval", "deletion")
+_KEY = {"session": "id", "verdict": "session", "approval": "session", "deletion": "session"}
+
+
+def note_rows(record: RecordReader, session: str, table: str, after: int = -1) -> None:
+    """Copy a session's rows of a table, those of verdict, approval and deletion with a higher id than ``after`` only.
+
+    A disk that is full costs this copy only.
+    """
+    numbered = "" if table == "session" else f"AND id > {int(after)} ORDER BY id"
+    rows = record.mappings(f"SELECT * FROM {table} WHERE {_KEY[table]} = ? {numbered}", (session,))
+    lines = b"".join(_line(table, row) for row in rows)
+    path = record.folder / FOLDER / f"{session}.jsonl"
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, lines)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Table and row of each whole line; those that a power cut or a bad disk damaged are left out."""
+    for line in path.read_bytes().splitlines():
+        checksum, _, text = line.partition(b" ")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if int(checksum, 16) != zlib.crc32(text):
+                continue
+            entry = json.loads(text)
+            if entry["table"] in TABLES:
+                yield entry["table"], entry["row"]
+
+
+def sessions_beside(folder: Path) -> dict[str, Path]:
+    """The sessions that have a sidecar, by id."""
+    return {path.stem: path for path in sorted((folder / FOLDER).glob("*.jsonl"))}
+
+
+def _line(table: str, row: Mapping[str, Any]) -> bytes:
+    text = json.dumps({"table": table, "row": dict(row)}, ensure_ascii=False).encode()
+    # A leading line end parts it from a line that was cut off.
+    return b"\n%08x %s\n" % (zlib.crc32(text), text)

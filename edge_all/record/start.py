@@ -1,0 +1,115 @@
+"""Before a program writes a record: what a power cut or a bad disk left is put in order, and said."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_all.errors import DamagedRecordError, DiskFullError
+from edge_all.record.damage import find_damage
+from edge_all.record.incidents import LOG_DAMAGED, REPAIRED, note_incident
+from edge_all.record.opening import DATABASE
+from edge_all.record.rebuilding import note_doubts, rebuild, take_from_files
+from edge_all.record.record import Record
+from edge_all.record.repair import repair_session
+from edge_all.record.session_lock import SessionLock, is_written
+from edge_all.record.sidecar import read_rows, sessions_beside
+from edge_all.record.wal import lost_frames
+
+_START = "start"
+_LATEST = 5
+
+
+def start_record(folder: Path, say: Callable[[str], None] | None = None) -> None:
+    """Look the record over and mend it; makes nothing where there is none. say: told in one line what had to be done.
+
+    Damage beyond repair: set aside and made again (record/rebuilding.py). Sessions that were cut off: crops and rows
+    made to agree (record/repair.py). Raises RecordError (newer, read-only, another program mends it now).
+    """
+    tell = say or (lambda _: None)
+    path = folder / DATABASE
+    if not path.exists() and not sessions_beside(folder):
+        return
+    lock = SessionLock(folder, _START)
+    try:
+        if _is_busy(folder):
+            return
+        frames_lost = lost_frames(folder / f"{DATABASE}-wal")
+        if frames_lost:
+            _copy_aside(folder)
+        damage = _damage(folder)
+        if damage is not None:
+            tell(rebuild(folder, damage))
+        with Record.open(folder, check=False) as record:
+            if damage is None and (frames_lost or _fell_behind(record)):
+                _catch_up(record, frames_lost, tell)
+            _repair_cut_off(record, tell)
+            note_doubts(record)
+    finally:
+        lock.release()
+
+
+def _is_busy(folder: Path) -> bool:
+    """Another program writes a session: it looked the record over when it began."""
+    return any(is_written(folder, p.name) for p in (folder / "writing").iterdir() if p.name != _START)
+
+
+def _damage(folder: Path) -> str | None:
+    path = folder / DATABASE
+    if not path.exists() or path.stat().st_size == 0:
+        return "it was gone" if sessions_beside(folder) else None
+    try:
+        with Record.open(folder, check=False) as record:
+            return find_damage(record.database)
+    except DamagedRecordError as error:
+        return str(error.__cause__ or error.message)
+
+
+def _fell_behind(record: Record) -> bool:
+    """The sidecars tell of more than the database: a log that was lost whole leaves no other trace. Looked at are which
+    sessions there are, and all lines of the few that were written last."""
+    beside = sessions_beside(record.folder)
+    ended = dict(record.rows("SELECT id, ended FROM session", ()))
+    if not beside.keys() <= ended.keys():
+        return True
+    for path in sorted(beside.values(), key=lambda p: p.stat().st_mtime)[-_LATEST:]:
+        for table, row in read_rows(path):
+            if table == "session":
+                if row["ended"] is not None and ended[row["id"]] is None:
+                    return True
+            elif not record.rows(f"SELECT 1 FROM {table} WHERE id = ?", (row["id"],)):
+                return True
+    return False
+
+
+def _catch_up(record: Record, frames_lost: int, tell: Callable[[str], None]) -> None:
+    done = take_from_files(record, record.database)
+    lost = f"{frames_lost} pages of it are" if frames_lost else "some of it is"
+    text = f"the log of the database was damaged and {lost} lost; {done.in_words()}"
+    note_incident(record, LOG_DAMAGED, text)
+    record.flush()
+    tell(text)
+
+
+def _repair_cut_off(record: Record, tell: Callable[[str], None]) -> None:
+    for (session,) in record.rows("SELECT id FROM session WHERE ended IS NULL", ()):
+        if is_written(record.folder, session):
+            continue
+        with record.transaction() as database:
+            done = repair_session(record, database, session)
+        if done:
+            note_incident(record, REPAIRED, done.in_words(), session)
+            record.flush()
+            tell(f"session {session} was cut off: {done.in_words()}")
+
+
+def _copy_aside(folder: Path) -> None:
+    aside = folder / time.strftime("damaged-%Y%m%d-%H%M%S")
+    with contextlib.suppress(OSError, DiskFullError, sqlite3.Error):
+        aside.mkdir(exist_ok=True)
+        for ending in ("", "-wal"):
+            shutil.copy2(folder / f"{DATABASE}{ending}", aside / f"{DATABASE}{ending}")

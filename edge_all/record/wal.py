@@ -1,0 +1,58 @@
+"""Whether SQLite's write-ahead log is whole. SQLite itself drops what follows a damaged frame without a word.
+
+The format: https://www.sqlite.org/fileformat2.html#walformat
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+_HEADER, _FRAME_HEADER = 32, 24
+_BIG_ENDIAN, _LITTLE_ENDIAN = 0x377F0683, 0x377F0682
+_MOST_BYTES = 64 << 20
+"""A longer log is not looked at: its checksums would take seconds."""
+
+
+def lost_frames(path: Path) -> int:
+    """Frames of the log's present cycle that stand behind a damaged one, or that a damaged header hides: what they hold
+    was committed and is lost. 0 for a whole log and for a last frame that a power cut tore."""
+    try:
+        if not _HEADER < path.stat().st_size <= _MOST_BYTES:
+            return 0
+        data = path.read_bytes()
+    except OSError:
+        return 0
+    magic, _, page, _, salt1, salt2, sum1, sum2 = struct.unpack(">8I", data[:_HEADER])
+    order = {_BIG_ENDIAN: ">", _LITTLE_ENDIAN: "<"}.get(magic)
+    if order is None or page not in {1 << n for n in range(9, 17)}:
+        return (len(data) - _HEADER) // (_FRAME_HEADER + 4096)
+    size = _FRAME_HEADER + int(page)
+    frames = (len(data) - _HEADER) // size
+    sums = _sums(data[:24], (0, 0), order)
+    if sums != (sum1, sum2):
+        return frames
+    for index in range(frames):
+        at = _HEADER + index * size
+        frame = data[at : at + size]
+        _, _, own1, own2, sum1, sum2 = struct.unpack(">6I", frame[:_FRAME_HEADER])
+        if (own1, own2) == (salt1, salt2):
+            sums = _sums(frame[:8], sums, order)
+            sums = _sums(frame[_FRAME_HEADER:], sums, order)
+            if sums == (sum1, sum2):
+                continue
+        return sum(_has_salts(data, at + n * size, salt1, salt2) for n in range(1, frames - index))
+    return 0
+
+
+def _has_salts(data: bytes, at: int, salt1: int, salt2: int) -> bool:
+    return data[at + 8 : at + 16] == struct.pack(">2I", salt1, salt2)
+
+
+def _sums(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
+    s0, s1 = sums
+    words = struct.unpack(f"{order}{len(data) // 4}I", data)
+    for first, second in zip(words[::2], words[1::2], strict=True):
+        s0 = (s0 + first + s1) & 0xFFFFFFFF
+        s1 = (s1 + second + s0) & 0xFFFFFFFF
+    return s0, s1
