@@ -27,14 +27,19 @@ def _foreign_values(database: sqlite3.Connection) -> str | None:
         return f"a row of {broken[0]} names no session"
     tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     for table in tables:
-        conditions, columns = [], set()
+        conditions, columns, texts = [], set(), []
         for _, name, declared, needed, _, _ in database.execute(f"PRAGMA table_info({table})"):
             columns.add(name)
+            if declared == "TEXT":
+                texts.append(name)
             if declared in _STORED:
                 also = "" if needed else ", 'null'"
                 conditions.append(f"typeof({name}) NOT IN ({_STORED[declared]}{also})")
         if conditions and database.execute(f"SELECT 1 FROM {table} WHERE {' OR '.join(conditions)}").fetchone():
             return f"a value in {table} is of another type than it was written"
+        if texts:
+            for _ in database.execute(f"SELECT {', '.join(texts)} FROM {table}"):  # raises for bytes that are no text
+                pass
         for name in columns.intersection(_JSON.get(table, ())):
             for (text,) in database.execute(f"SELECT {name} FROM {table} WHERE {name} IS NOT NULL"):
                 try:

@@ -28,6 +28,7 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
             database = sqlite3.connect(f"file:{quote(str(damaged.absolute()))}?mode=ro", uri=True, isolation_level=None)
         except sqlite3.Error:
             return taken
+        database.text_factory = lambda raw: raw.decode(errors="replace")
         with contextlib.closing(database), contextlib.suppress(sqlite3.DatabaseError):
             taken += _table(database, into, table)
     return taken
