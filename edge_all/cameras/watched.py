@@ -104,6 +104,11 @@ class WatchedCamera:
         return self._vigil.lost_for_s
 
     @property
+    def lost_s(self) -> float:
+        """All seconds without it since start, gaps that have ended and the one now."""
+        return self._vigil.lost_s_before + self._vigil.lost_for_s
+
+    @property
     def settings(self) -> Settings:
         """What it is set to, exposure, gain and white balance locked where the driver can."""
         return self._settings or {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cameras.camera_state import CameraEvent
+from edge_all.cli.camera_lines import camera_line
 from edge_all.cli.options import plain
 from edge_all.session.session import Progress
 from edge_all.vocabulary import Cell
@@ -75,21 +75,6 @@ class ProgressPrinter:
             self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             click.echo(line, err=True)
-
-
-def camera_line(uri: str, event: CameraEvent) -> str:
-    """What befell a camera, in one line; empty for what needs no telling."""
-    detail, name = event.detail, plain(uri)
-    if event.kind == "lost":
-        return f"camera lost: {name}: {plain(str(detail['reason']))}; the session goes on when it is back"
-    if event.kind == "back":
-        return f"camera back: {name} after {detail['lasted_s']:.1f} s"
-    if event.kind == "size":
-        size = f"{detail['width_px']}x{detail['height_px']}"
-        return f"camera: the frames of {name} are now {size}, they were {detail['before']}; a new region begins"
-    if event.kind == "settings":
-        return f"camera set to {', '.join(f'{k} {plain(str(v))}' for k, v in detail.items())}"
-    return ""
 
 
 def finding_json(session_id: str, cell: Cell) -> dict[str, object]:

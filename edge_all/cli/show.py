@@ -23,8 +23,10 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
       edge-all show last --png findings.png
       edge-all show last --field 3 --png field.png
     """
+    from edge_all.cli.camera_lines import camera_line
     from edge_all.cli.summary import count_lines
     from edge_all.errors import UsageError
+    from edge_all.record.camera_events import camera_events
     from edge_all.record.folder import record_folder
     from edge_all.record.pictures import write_file
     from edge_all.record.record import Record
@@ -46,6 +48,9 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
         )
         click.echo(f"Sample        {plain(session.sample) or '-'}")
         click.echo(f"Camera        {plain(session.camera)}, profile {plain(session.profile)}")
+        for event in camera_events(opened, session.id):
+            if line := camera_line(session.camera, event):
+                click.echo(f"              {time.strftime('%H:%M:%S', time.localtime(event.time))} {line}")
         scale = "measured from erythrocytes" if session.um_per_px is None else f"{session.um_per_px:g} um per px"
         click.echo(f"Scale         {scale}")
         for line in count_lines(session.counts):

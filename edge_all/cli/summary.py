@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edge_all.cli.options import RESEARCH_USE, plain
 from edge_all.session.differential import blast_percent
-from edge_all.session.session import Summary
+from edge_all.session.session import CameraAccount, Summary
 from edge_all.vocabulary import Counts
 
 
@@ -35,6 +35,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     state = "stopped early" if summary.interrupted else "complete"
     yield f"Session       {summary.session_id}, {state}"
     yield from count_lines(summary.counts)
+    if summary.camera is not None:
+        yield f"Camera        {camera_words(summary.camera)}"
     yield f"Result        {summary.result}"
     if summary.most_suspicious:
         yield "Most suspicious:"
@@ -52,6 +54,15 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Record        {summary.record_folder}"
     yield f"              edge-all show {summary.session_id} --record '{summary.record_folder}' --png findings.png"
     yield RESEARCH_USE
+
+
+def camera_words(camera: CameraAccount) -> str:
+    """Whether it was lost, and how old its frames were."""
+    times = "once" if camera.reconnects == 1 else f"{camera.reconnects} times"
+    words = "never lost" if camera.lost_s == 0 else f"came back {times}, {camera.lost_s:.1f} s without it"
+    if camera.worst_age_s:
+        words += f"; frames {camera.mean_age_s:.2f} s old when analysed, {camera.worst_age_s:.2f} s at most"
+    return words
 
 
 def _by_reason(skipped: Mapping[str, int]) -> str:

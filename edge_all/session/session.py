@@ -58,6 +58,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class CameraAccount:
+    """What became of a camera that can be lost."""
+
+    reconnects: int
+    lost_s: float
+    mean_age_s: float
+    worst_age_s: float
+    """Of the frames when they were taken for analysis; 0 for files of a watched folder."""
+
+
+@dataclass(frozen=True)
 class Summary:
     """What a session came to."""
 
@@ -72,6 +83,8 @@ class Summary:
     interrupted: bool
     error: EdgeAllError | None
     """What ended it early, if anything did."""
+    camera: CameraAccount | None = None
+    """None for files and the simulator."""
 
 
 class Session:
@@ -476,4 +489,11 @@ class Session:
             self._models.thresholds,
             interrupted,
             error,
+            self._camera_account(),
         )
+
+    def _camera_account(self) -> CameraAccount | None:
+        camera, ages = self._watched, self._ages
+        if camera is None:
+            return None
+        return CameraAccount(camera.reconnects, camera.lost_s, ages.mean_s, ages.worst_s)
