@@ -10,28 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from edge_all.errors import RecordError
+from edge_all.record.png import SIGNATURE, chunk, encode_png
 from edge_all.vocabulary import Image
 
 KEYWORD = b"edge-all"
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_AFTER_HEADER = len(_SIGNATURE) + 25
 
 
 def encode_crop(crop: Image, row: dict[str, Any]) -> bytes:
     """PNG of an RGB uint8 crop with the row as JSON in an iTXt chunk (PNG specification, 11.3.3.4)."""
-    import cv2
-
-    # A photograph repeats nothing: to look for repetitions takes three times as long and makes the file larger.
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
-    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # OpenCV before 4.11 differences rows by itself
-        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)
-    png = encoded.tobytes()
     text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
     # keyword, end, not compressed, method 0, no language, no translated keyword, text
-    body = b"iTXt" + KEYWORD + b"\0\0\0\0\0" + text
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:_AFTER_HEADER] + chunk + png[_AFTER_HEADER:]
+    return encode_png(crop, chunk(b"iTXt", KEYWORD + b"\0\0\0\0\0" + text))
 
 
 def read_crop_row(path: Path) -> dict[str, Any]:
@@ -50,8 +39,8 @@ def is_whole_png(path: Path) -> bool:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and body of each, to the first that is damaged."""
-    at = len(_SIGNATURE)
-    while data.startswith(_SIGNATURE) and at + 12 <= len(data):
+    at = len(SIGNATURE)
+    while data.startswith(SIGNATURE) and at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
         end = at + 8 + length
         if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[at + 4 : end])):

@@ -14,6 +14,7 @@ from edge_all.cameras.watched import WatchedCamera
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import DiskFullError, EdgeAllError
 from edge_all.field.gate import Skip
+from edge_all.freed_memory import keep_freed_memory
 from edge_all.profile import Profile
 from edge_all.record.camera_events import write_camera_event
 from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
@@ -125,6 +126,7 @@ class Session:
         EngineUnavailableError, RecordError, UsageError."""
         from edge_all import __version__
 
+        keep_freed_memory()
         self._camera = camera
         self._profile = profile if profile is not None else Profile()
         self._max_frames, self._stop_at = max_frames, stop_at
