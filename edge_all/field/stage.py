@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.field.shrinking import shrunk
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -57,7 +59,9 @@ class Stage:
         if self._size is None:
             factor = um_per_px / UM_PER_PX
             self._size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
-        small = cv2.resize(overview, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        # What is left of a whole step is done on a quarter of the pixels.
+        half = 2 if overview.shape[1] >= 4 * self._size[0] else 1
+        small = cv2.resize(shrunk(overview, half), self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
         small -= cv2.GaussianBlur(small, (0, 0), 8)  # uneven light would correlate with itself
         return self._placed(Picture(small))
 
@@ -134,7 +138,7 @@ class Picture:
 
     def forget(self) -> None:
         """Keep the picture alone; the rest is worked out again when it is needed."""
-        for name in ("spectrum", "sums_before", "sums_now"):
+        for name in ("spectrum", "overlaps", "overlaps_after"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -145,42 +149,48 @@ class Picture:
         return np.asarray(cv2.dft(padded, nonzeroRows=self.grey.shape[0]))
 
     @cached_property
-    def sums_before(self) -> tuple[FloatArray, FloatArray]:
-        """Sum and sum of squares over the overlap at every shift, this picture being the earlier one."""
-        return self._sums(*_overlaps(self.grey.shape)[0])
-
-    @cached_property
-    def sums_now(self) -> tuple[FloatArray, FloatArray]:
-        """The same, this picture being the later one."""
-        return self._sums(*_overlaps(self.grey.shape)[1])
-
-    def _sums(self, rows: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
+    def overlaps(self) -> tuple[FloatArray, FloatArray]:
+        """Sum, and sum of squared differences from the mean, over the overlap at every shift, this picture being the
+        earlier one."""
+        rows, columns = _overlaps(self.grey.shape)
         found = []
         for table in cv2.integral2(self.grey, sdepth=cv2.CV_64F, sqdepth=cv2.CV_64F):
-            across = table[:, columns[1]] - table[:, columns[0]]
-            found.append((across[rows[1]] - across[rows[0]]).astype(np.float32))
-        return found[0], found[1]
+            across = table.take(columns[1], 1) - table.take(columns[0], 1)
+            found.append((across.take(rows[1], 0) - across.take(rows[0], 0)).astype(np.float32))
+        total, squares = found
+        squares -= total * total / _counts(self.grey.shape)[0]
+        return total, squares
+
+    @cached_property
+    def overlaps_after(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and the same, this picture being the later one: its overlap at a shift is the one that it would have as
+        the earlier one at the opposite shift."""
+        total, squares = (np.ascontiguousarray(part[::-1, ::-1]) for part in self.overlaps)
+        return total / _counts(self.grey.shape)[0], squares
 
 
 @lru_cache(maxsize=4)
-def _overlaps(shape: tuple[int, int]) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
-    """First and one after the last row, and column, of the overlap at every shift: of the earlier, of the later
-    picture. Shifts are in order, from -(n - 1) to n - 1, so that neighbours in the array are neighbours."""
+def _overlaps(shape: tuple[int, int]) -> tuple[IntArray, IntArray]:
+    """First and one after the last row, and column, of the overlap at every shift, in the earlier picture. Shifts are
+    in order, from -(n - 1) to n - 1, so that neighbours in the array are neighbours."""
     height, width = shape
     dy, dx = np.arange(1 - height, height), np.arange(1 - width, width)
     rows = np.stack([np.maximum(dy, 0), np.minimum(dy, 0) + height])
     columns = np.stack([np.maximum(dx, 0), np.minimum(dx, 0) + width])
-    return (rows, columns), (rows - dy, columns - dx)
+    return rows, columns
 
 
 @lru_cache(maxsize=4)
-def _counts(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """Pixels of the overlap at every shift, and the root of the number of cells in it; 0 where it is too small."""
-    (rows, columns), _ = _overlaps(shape)
+def _counts(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Pixels of the overlap at every shift; the root of the number of cells in it, 0 where it is too small; the square
+    of the least correlation that is significant there, a trifle less."""
+    rows, columns = _overlaps(shape)
     count = np.outer(rows[1] - rows[0], columns[1] - columns[0]).astype(np.float32)
     cells = np.sqrt(count * np.float32(UM_PER_PX**2 / _CELL_AREA_UM2))
     cells[count < _LEAST_OVERLAP * shape[0] * shape[1]] = 0
-    return count, cells
+    with np.errstate(divide="ignore"):
+        least = np.where(cells > 0, np.tanh(np.float32(_SIGNIFICANT) / cells), np.float32(2))
+    return count, cells, (0.9999 * least * least).astype(np.float32)
 
 
 def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
@@ -194,20 +204,32 @@ def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
     height, width = before.grey.shape
     product = cv2.mulSpectrums(before.spectrum, now.spectrum, 0, conjB=True)
     cross = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-    cross = np.roll(cross, (height - 1, width - 1), (0, 1))[: 2 * height - 1, : 2 * width - 1]
-    count, cells = _counts((height, width))
-    (sum_before, square_before), (sum_now, square_now) = before.sums_before, now.sums_now
-    var_before, var_now = square_before - sum_before**2 / count, square_now - sum_now**2 / count
-    spread = np.sqrt(np.maximum(var_before * var_now, np.float32(1e-3)))
-    correlation = np.clip((cross - sum_before * sum_now / count) / spread, -0.999, 0.999)
-    significance = np.arctanh(correlation) * cells
-    row, column = np.unravel_index(int(significance.argmax()), significance.shape)
-    if significance[row, column] < _SIGNIFICANT:
+    cross = _in_order(cross, height, width)
+    _, cells, least = _counts((height, width))
+    (sum_before, var_before), (mean_now, var_now) = before.overlaps, now.overlaps_after
+    cross -= sum_before * mean_now
+    spread = np.maximum(var_before * var_now, np.float32(1e-3))
+    # Nearly all shifts are no match, and most pairs have none: roots and logarithms are for the rest.
+    at = np.nonzero(((cross > 0) & (cross * cross >= least * spread)).ravel())[0]
+    if not len(at):
         return None
+    correlation = np.clip(cross / np.sqrt(spread), -0.999, 0.999)
+    significance = np.arctanh(correlation.ravel()[at]) * cells.ravel()[at]
+    if significance.max() < _SIGNIFICANT:
+        return None
+    row, column = divmod(int(at[significance.argmax()]), correlation.shape[1])
     return (
         float(column + 1 - width) + _vertex(correlation[row], int(column)),
         float(row + 1 - height) + _vertex(correlation[:, column], int(row)),
     )
+
+
+def _in_order(cross: FloatArray, height: int, width: int) -> FloatArray:
+    """Of a circular correlation the shifts from -(n - 1) to n - 1 in both directions, ascending."""
+    found = np.empty((2 * height - 1, 2 * width - 1), np.float32)
+    for to_row, row in ((np.s_[height - 1 :], np.s_[:height]), (np.s_[: height - 1], np.s_[1 - height :])):
+        found[to_row, width - 1 :], found[to_row, : width - 1] = cross[row, :width], cross[row, 1 - width :]
+    return found
 
 
 def _vertex(line: FloatArray, i: int) -> float:
