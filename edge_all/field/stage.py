@@ -204,7 +204,7 @@ def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
     height, width = before.grey.shape
     product = cv2.mulSpectrums(before.spectrum, now.spectrum, 0, conjB=True)
     cross = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-    cross = _in_order(cross, height, width)
+    cross = _in_order(np.asarray(cross, np.float32), height, width)
     _, cells, least = _counts((height, width))
     (sum_before, var_before), (mean_now, var_now) = before.overlaps, now.overlaps_after
     cross -= sum_before * mean_now
