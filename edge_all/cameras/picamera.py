@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 from typing import Any
 
-import cv2
-import numpy as np
-
 from edge_all.cameras.camera import Settings
 from edge_all.cameras.device_uri import parse_device_uri
+from edge_all.cameras.libcamera_pixels import READ_FORMATS, to_rgb
 from edge_all.errors import CameraError, UsageError
-from edge_all.vocabulary import Frame, Image
+from edge_all.vocabulary import Frame
 
 OPTIONS = {
     "size": "1280x720",
@@ -58,6 +57,7 @@ class PicameraCamera:
         self._camera: Any = None
         self._format = ""
         self._stride = 0
+        self._full_range = True
 
     def start(self) -> None:
         """Raises CameraError."""
@@ -75,7 +75,9 @@ class PicameraCamera:
             ) from error
         controls = {"FrameRate": self._fps} if self._fps is not None else {}
         main = {"size": self._size, "format": _WISHED}
-        wanted = camera.create_video_configuration(main=main, controls=controls, buffer_count=4, queue=False)
+        wanted = camera.create_video_configuration(
+            main=main, colour_space=_full_range(), controls=controls, buffer_count=4, queue=False
+        )
         try:
             camera.configure(wanted)
             camera.start()
@@ -87,9 +89,11 @@ class PicameraCamera:
         # libcamera changes what it cannot do and says nothing: what counts is what was configured.
         main = camera.camera_configuration()["main"]
         self._format, self._stride = str(main["format"]), int(main["stride"])
-        if self._format not in _CONVERSIONS:
+        space = camera.camera_configuration()["colour_space"]
+        self._full_range = space is None or str(space.range).endswith("Full")
+        if self._format not in READ_FORMATS:
             raise CameraError(
-                f"the camera {self.uri} gives {self._format}, which is not read", f"read are {', '.join(_CONVERSIONS)}"
+                f"the camera {self.uri} gives {self._format}, which is not read", f"read are {', '.join(READ_FORMATS)}"
             )
         if tuple(main["size"]) != self._size:
             raise CameraError(
@@ -104,7 +108,7 @@ class PicameraCamera:
         job = self._camera.capture_request(wait=False)
         try:
             request = self._camera.wait(job, timeout=_READ_S)
-        except TimeoutError:
+        except concurrent.futures.TimeoutError:  # Python 3.10 has two of that name
             self._camera.cancel_all_and_flush()
             return None
         if request is None:
@@ -113,7 +117,7 @@ class PicameraCamera:
             data = request.make_buffer("main")
         finally:
             request.release()
-        return Frame(to_rgb(data, self._format, self._size, self._stride), 0, time.time(), "")
+        return Frame(to_rgb(data, self._format, self._size, self._stride, self._full_range), 0, time.time(), "")
 
     def lock(self, earlier: Settings | None) -> Settings:
         """Exposure, gain and colours stay as they are now, or as they were, where the camera has such controls."""
@@ -156,33 +160,11 @@ class PicameraCamera:
         return ", ".join(f"{w}x{h}" for w, h in modes) or "unknown"
 
 
-def to_rgb(data: Any, pixel_format: str, size: tuple[int, int], stride: int) -> Image:
-    """RGB, uint8, H x W x 3, of a buffer as libcamera fills it. stride: bytes from row to row of the first plane."""
-    (width, height), flat = size, np.frombuffer(data, np.uint8)
-    code, channels = _CONVERSIONS[pixel_format]
-    if channels == 1:  # luminance rows, then rows of colour at half the height
-        planes = flat[: stride * height * 3 // 2].reshape(height * 3 // 2, stride)
-        if pixel_format == "NV12":
-            rows = np.ascontiguousarray(planes[:, :width])
-        else:
-            chroma = planes[height:].reshape(height, stride // 2)[:, : width // 2]
-            rows = np.concatenate([planes[:height, :width], np.ascontiguousarray(chroma).reshape(height // 2, width)])
-        return np.asarray(cv2.cvtColor(rows, code), np.uint8)
-    pixels = flat[: stride * height].reshape(height, stride)[:, : width * channels].reshape(height, width, channels)
-    if code is None:
-        return np.array(pixels, np.uint8)
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), code), np.uint8)
+def _full_range() -> Any:
+    """Luminance and colours from 0 to 255, as in JPEG: nothing is lost to a video's limits."""
+    import libcamera
 
-
-_CONVERSIONS: dict[str, tuple[Any, int]] = {
-    "BGR888": (None, 3),
-    "RGB888": (cv2.COLOR_BGR2RGB, 3),
-    "XBGR8888": (cv2.COLOR_RGBA2RGB, 4),
-    "XRGB8888": (cv2.COLOR_BGRA2RGB, 4),
-    "NV12": (cv2.COLOR_YUV2RGB_NV12, 1),
-    "YUV420": (cv2.COLOR_YUV2RGB_I420, 1),
-    "YUYV": (cv2.COLOR_YUV2RGB_YUY2, 2),
-}
+    return libcamera.ColorSpace.Sycc()
 
 
 def _picamera2() -> Any:
