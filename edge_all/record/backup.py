@@ -22,11 +22,13 @@ def backups(folder: Path) -> list[Path]:
     return sorted((folder / FOLDER).glob("record-*.sqlite3"), key=lambda p: (p.stat().st_mtime, p.name), reverse=True)
 
 
-def make_backup(folder: Path, database: sqlite3.Connection, why: str = "nightly", keep: int = 7) -> Path:
+def make_backup(
+    folder: Path, database: sqlite3.Connection, why: str = "nightly", keep: int = 7, now: float | None = None
+) -> Path:
     """Copy the database as it is now (VACUUM INTO), open the copy, look it over, compare its rows; only then it counts.
 
-    keep: so many copies of this kind stay. Others may write meanwhile. Raises DiskFullError, RecordError (the copy is
-    not sound).
+    keep: so many copies of this kind stay. now: wall time. Others may write meanwhile. Raises DiskFullError,
+    RecordError (the copy is not sound).
     """
     place = folder / FOLDER
     under_way = place / _UNDER_WAY
@@ -46,7 +48,7 @@ def make_backup(folder: Path, database: sqlite3.Connection, why: str = "nightly"
                 raise RecordError(f"the backup of {folder} is not sound ({damage})", "look at the disk")
             with under_way.open("rb") as file:
                 os.fsync(file.fileno())
-            path = place / time.strftime(f"record-%Y%m%d-%H%M%S-{why}.sqlite3")
+            path = place / time.strftime(f"record-%Y%m%d-%H%M%S-{why}.sqlite3", time.localtime(now))
             under_way.replace(path)
         except BaseException:
             under_way.unlink(missing_ok=True)

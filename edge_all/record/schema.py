@@ -181,7 +181,9 @@ def _noted_version(database: sqlite3.Connection) -> int | None:
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone():
         return None
     row = database.execute("SELECT version FROM schema_version").fetchone()
-    return None if row is None else int(row[0])
+    if row is None or not isinstance(row[0], int):
+        raise sqlite3.DatabaseError("the version of its schema cannot be read")
+    return row[0]
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from edge_all.record.record import Record
 from edge_all.record.repair import repair_session
 from edge_all.record.session_lock import SessionLock, is_written
 from edge_all.record.sidecar import read_rows, sessions_beside
-from edge_all.record.wal import lost_frames
+from edge_all.record.wal import lost_frames, missing_pages
 
 _START = "start"
 _LATEST = 5
@@ -62,6 +62,8 @@ def _damage(folder: Path) -> str | None:
     path = folder / DATABASE
     if not path.exists() or path.stat().st_size == 0:
         return "it was gone" if sessions_beside(folder) else None
+    if missing := missing_pages(path, folder / f"{DATABASE}-wal"):
+        return f"{missing} of its pages are cut off"
     try:
         with Record.open(folder, check=False) as record:
             return find_damage(record.database)
@@ -96,7 +98,13 @@ def _catch_up(record: Record, frames_lost: int, tell: Callable[[str], None]) -> 
 
 
 def _repair_cut_off(record: Record, tell: Callable[[str], None]) -> None:
-    for (session,) in record.rows("SELECT id FROM session WHERE ended IS NULL", ()):
+    """Sessions that were written, and those of which pictures were deleted, when the program or the device died."""
+    cut_off = record.rows(
+        "SELECT id FROM session WHERE ended IS NULL UNION SELECT session FROM (SELECT session FROM retention "
+        "ORDER BY id DESC LIMIT 1) UNION SELECT session FROM (SELECT session FROM deletion ORDER BY id DESC LIMIT 1)",
+        (),
+    )
+    for (session,) in cut_off:
         if is_written(record.folder, session):
             continue
         with record.transaction() as database:

@@ -17,32 +17,57 @@ _MOST_BYTES = 64 << 20
 def lost_frames(path: Path) -> int:
     """Frames of the log's present cycle that stand behind a damaged one, or that a damaged header hides: what they hold
     was committed and is lost. 0 for a whole log and for a last frame that a power cut tore."""
+    return _read(path)[1]
+
+
+def missing_pages(database: Path, log: Path) -> int:
+    """Pages that the database's header counts and that are neither in its file nor in its log: the file was cut off.
+    SQLite reads them as zeros when the log is longer. 0 for a whole one."""
+    with database.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or header[24:28] != header[92:96]:  # the count is not kept
+        return 0
+    size = struct.unpack(">H", header[16:18])[0]
+    size = 65536 if size == 1 else size
+    (counted,) = struct.unpack(">I", header[28:32])
+    there = database.stat().st_size // max(size, 512)
+    if counted <= there:
+        return 0
+    in_log = _read(log)[0]
+    return sum(page not in in_log for page in range(there + 1, min(counted, 1 << 24) + 1))
+
+
+def _read(path: Path) -> tuple[frozenset[int], int]:
+    """The pages of the whole frames, and how many frames are lost behind a damaged one."""
     try:
         if not _HEADER < path.stat().st_size <= _MOST_BYTES:
-            return 0
+            return frozenset(), 0
         data = path.read_bytes()
     except OSError:
-        return 0
-    magic, _, page, _, salt1, salt2, sum1, sum2 = struct.unpack(">8I", data[:_HEADER])
+        return frozenset(), 0
+    magic, _, page_size, _, salt1, salt2, sum1, sum2 = struct.unpack(">8I", data[:_HEADER])
     order = {_BIG_ENDIAN: ">", _LITTLE_ENDIAN: "<"}.get(magic)
-    if order is None or page not in {1 << n for n in range(9, 17)}:
-        return (len(data) - _HEADER) // (_FRAME_HEADER + 4096)
-    size = _FRAME_HEADER + int(page)
+    if order is None or page_size not in {1 << n for n in range(9, 17)}:
+        return frozenset(), (len(data) - _HEADER) // (_FRAME_HEADER + 4096)
+    size = _FRAME_HEADER + int(page_size)
     frames = (len(data) - _HEADER) // size
     sums = _sums(data[:24], (0, 0), order)
     if sums != (sum1, sum2):
-        return frames
+        return frozenset(), frames
+    pages = set()
     for index in range(frames):
         at = _HEADER + index * size
         frame = data[at : at + size]
-        _, _, own1, own2, sum1, sum2 = struct.unpack(">6I", frame[:_FRAME_HEADER])
+        page, _, own1, own2, sum1, sum2 = struct.unpack(">6I", frame[:_FRAME_HEADER])
         if (own1, own2) == (salt1, salt2):
             sums = _sums(frame[:8], sums, order)
             sums = _sums(frame[_FRAME_HEADER:], sums, order)
             if sums == (sum1, sum2):
+                pages.add(page)
                 continue
-        return sum(_has_salts(data, at + n * size, salt1, salt2) for n in range(1, frames - index))
-    return 0
+        behind = sum(_has_salts(data, at + n * size, salt1, salt2) for n in range(1, frames - index))
+        return frozenset(pages), behind
+    return frozenset(pages), 0
 
 
 def _has_salts(data: bytes, at: int, salt1: int, salt2: int) -> bool:

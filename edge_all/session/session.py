@@ -17,6 +17,7 @@ from edge_all.field.gate import Skip
 from edge_all.freed_memory import keep_freed_memory
 from edge_all.profile import Profile
 from edge_all.record.camera_events import write_camera_event
+from edge_all.record.clock import SessionTime, correct_times
 from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
@@ -174,6 +175,8 @@ class Session:
         self._first_frame = 0
         self._standing: Standing | None = None
         self._held: list[Progress] = []
+        self._time = SessionTime()
+        self._clock_moved = 0.0
         self._stopped = threading.Event()
         self._by_user = False
         self._errors: list[BaseException] = []
@@ -368,12 +371,15 @@ class Session:
         try:
             while (item := self._next_result()) is not None:
                 result, counts = item
+                self._look_at_clock()
                 if isinstance(result, NameSample):
                     self._record.name_sample(self.id, result.sample)
                     self._sample = self._sample or result.sample
                     continue
                 if isinstance(result, CameraEvent):
-                    write_camera_event(self._record, self.id, result.time, result.kind, result.detail)
+                    write_camera_event(
+                        self._record, self.id, result.time + self._clock_moved, result.kind, result.detail
+                    )
                     self._tell(Progress(self.id, self._camera.uri, counts, (), camera=result), on_progress)
                     continue
                 with self._times.step("record"):
@@ -392,7 +398,13 @@ class Session:
             try:
                 return self._results.get(_RECORD_LOOKS_S)
             except TimeoutError:
+                self._look_at_clock()
                 self._record.flush_if_due()
+
+    def _look_at_clock(self) -> None:
+        if (moved := self._time.look()) and self._camera.live:
+            self._clock_moved += moved
+            correct_times(self._record, self.id, moved, self._first_frame)
 
     def _tell(self, progress: Progress | None, on_progress: Callable[[Progress], None] | None) -> None:
         """Findings that wait for room on the disk are told when they are on it; counts go on."""
@@ -429,7 +441,8 @@ class Session:
             )
             return
         frame, field = result.frame, result.field
-        entry = FrameEntry(frame.index, frame.source, frame.time, frame.width_px, frame.height_px, "skipped", "")
+        taken = frame.time if frame.taken_s is None else self._time.wall(frame.taken_s)
+        entry = FrameEntry(frame.index, frame.source, taken, frame.width_px, frame.height_px, "skipped", "")
         if result.skip is not None:
             if result.skip.reason == PAUSED:  # counted only: an hour's break is no hundred thousand rows
                 return

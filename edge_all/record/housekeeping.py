@@ -1,0 +1,132 @@
+"""What a record needs while a device stands in a laboratory for months: backups, retention, room on the disk."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_all.errors import RecordError
+from edge_all.record.backup import backups, make_backup
+from edge_all.record.clock import Clock
+from edge_all.record.incidents import note_incident
+from edge_all.record.record import Record
+from edge_all.record.retention import Keeper, Retention
+
+_HOUR_S = 3600.0
+_LOOKS_EVERY_S = 600.0
+_FREE_LOOKS_EVERY_S = 10.0
+_AT_NIGHT = range(1, 5)
+_BACKUP_FAILED = "backup failed"
+
+
+@dataclass(frozen=True)
+class UpkeepState:
+    """As of the last tick; for STATUS, the page and the metrics."""
+
+    last_backup: float | None = None
+    """Wall time."""
+    backup_error: str | None = None
+    used_bytes: int = 0
+    free_bytes: int = 0
+    freed_files: int = 0
+    """Since the program began."""
+    short_of_bytes: int = 0
+    """Over the budget, and nothing left that may be deleted."""
+
+
+class Housekeeping:
+    """One for each device, in a thread of its own that calls tick every few seconds; a tick with nothing due costs
+    next to nothing."""
+
+    def __init__(
+        self,
+        folder: Path,
+        retention: Retention | None = None,
+        *,
+        backups_kept: int = 7,
+        clock: Clock | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """backups_kept: 0 makes none. say: told in one line what failed and what was deleted."""
+        self._folder = folder
+        self._retention = retention or Retention()
+        self._backups_kept = backups_kept
+        self._clock = clock or Clock()
+        self._say = say or (lambda _: None)
+        self._keeper = Keeper(folder, self._retention)
+        now = self._clock.steady()
+        self._offset = self._clock.wall() - now
+        self._clock_set_at = now
+        self._next_look = now
+        self._next_free_look = now
+        self._backup_at: float | None = None
+        self._retry_backup_at = now
+        self.state = UpkeepState()
+
+    def tick(self) -> None:
+        """Do what is due. Errors of the disk and the database are said and kept in the state, not raised."""
+        now = self._clock.steady()
+        offset = self._clock.wall() - now
+        if abs(offset - self._offset) > _HOUR_S:
+            self._offset, self._clock_set_at = offset, now
+        if now < self._next_free_look:
+            return
+        self._next_free_look = now + _FREE_LOOKS_EVERY_S
+        free = shutil.disk_usage(self._folder).free if self._folder.is_dir() else 0
+        self.state = replace(self.state, free_bytes=free)
+        look = now >= self._next_look or free < self._retention.free_bytes
+        backup = self._backup_is_due(now)
+        if not look and not backup:
+            return
+        try:
+            with Record.open(self._folder, create=False, check=False) as record:
+                if look:
+                    self._next_look = now + _LOOKS_EVERY_S
+                    self._make_room(record, now)
+                if backup:
+                    self._back_up(record, now)
+        except RecordError as error:
+            self._say(str(error))
+
+    def _make_room(self, record: Record, now: float) -> None:
+        # A clock that was just set may be set again: nothing is deleted by its word yet.
+        trusted = now - self._clock_set_at >= _LOOKS_EVERY_S
+        freed = self._keeper.apply(record, self._clock.wall() if trusted else None)
+        if freed.files:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in freed.by_kind.items())
+            self._say(f"room was made in the record: {kinds}")
+        self.state = replace(
+            self.state,
+            used_bytes=self._keeper.used_bytes,
+            freed_files=self.state.freed_files + freed.files,
+            short_of_bytes=freed.short_of_bytes,
+        )
+
+    def _backup_is_due(self, now: float) -> bool:
+        if not self._backups_kept or now < self._retry_backup_at:
+            return False
+        if self._backup_at is None:
+            made = [p for p in backups(self._folder) if p.stem.endswith("nightly")]
+            age = self._clock.wall() - made[0].stat().st_mtime if made else float("inf")
+            # A clock that stands before the last backup is wrong, or was; the backup is no older than this program.
+            self._backup_at = now - max(0.0, age)
+            if made:
+                self.state = replace(self.state, last_backup=made[0].stat().st_mtime)
+        age = now - self._backup_at
+        hour = time.localtime(self._clock.wall()).tm_hour
+        return age >= 30 * _HOUR_S or (age >= 20 * _HOUR_S and hour in _AT_NIGHT)
+
+    def _back_up(self, record: Record, now: float) -> None:
+        try:
+            make_backup(self._folder, record.database, keep=self._backups_kept, now=self._clock.wall())
+        except RecordError as error:
+            self._retry_backup_at = now + _HOUR_S
+            self.state = replace(self.state, backup_error=str(error))
+            self._say(str(error))
+            note_incident(record, _BACKUP_FAILED, str(error))
+        else:
+            self._backup_at = now
+            self.state = replace(self.state, last_backup=self._clock.wall(), backup_error=None)
