@@ -72,7 +72,7 @@ def estimate_illumination(image: Image) -> Illumination:
     values = np.partition(tiles, k, axis=2)[..., k].astype(np.float64)
     basis = _BASIS
     brightness = values.sum(1)
-    weight = np.where(brightness >= np.quantile(brightness, 0.3), 1.0, 0.05)
+    weight = np.where(brightness >= _quantile(brightness, 0.3), 1.0, 0.05)
     surface = values
     for _ in range(4):
         weighted = basis.T * weight**2
@@ -80,6 +80,14 @@ def estimate_illumination(image: Image) -> Illumination:
         residual = (values - surface).sum(1)
         weight = np.where(residual > -6.0, 1.0, 0.05)
     # A fitted surface may swing out where nothing held it: stay within what was seen.
-    low, high = np.quantile(values, 0.2, axis=0) * 0.6, values.max(0) * 1.1 + 1.0
+    low, high = _quantile(values, 0.2) * 0.6, values.max(0) * 1.1 + 1.0
     surface = np.clip(surface, low, high)
     return Illumination(surface.reshape(_GRID, _GRID, 3).astype(np.float32))
+
+
+def _quantile(values: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float64]:
+    """As np.quantile along the first axis, in a tenth of the time for few values."""
+    whole, rest = divmod(share * (len(values) - 1), 1)
+    k = int(whole)
+    lower, upper = np.partition(values, (k, k + 1), axis=0)[k : k + 2]
+    return np.asarray(lower + rest * (upper - lower))
