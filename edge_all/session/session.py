@@ -23,6 +23,7 @@ from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.start import start_record
 from edge_all.session.analysis import Analysis, FieldResult, load_models
+from edge_all.session.announcing import Announcer
 from edge_all.session.beginning import Standing, session_to_resume
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
 from edge_all.session.differential import result_words
@@ -117,14 +118,15 @@ class Session:
         keep_all_crops: bool = False,
         resume: bool = False,
         turned: Callable[[], None] = lambda: None,
+        announcer: Announcer | None = None,
     ) -> None:
         """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
         that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first frame. say: told in
         one line when the engine changes, from any thread. times: measures the steps. commands: obeyed between frames.
         keep_all_crops: a picture of every cell, for a reviewer, not of findings only. resume: go on with this camera's
         session that was cut off, if there is one; without sample it keeps its own. turned: called from the analysis as
-        often as its loop turns, with a frame or without. Raises ModelError,
-        EngineUnavailableError, RecordError, UsageError."""
+        often as its loop turns, with a frame or without. announcer: told with the rows it is told of. Raises
+        ModelError, EngineUnavailableError, RecordError, UsageError."""
         from edge_all import __version__
 
         keep_freed_memory()
@@ -139,6 +141,7 @@ class Session:
         self._commands = commands if commands is not None else CommandQueue()
         self._turned = turned
         self._sample: str | None = None
+        self._announcer = announcer
         self._paused = False
         try:
             start_record(record_folder, say)
@@ -274,6 +277,10 @@ class Session:
             self._standing.tally,
             self._standing.first_frame,
         )
+        if self._announcer is not None:
+            known = None if self._opened is None else frozenset(c.number for c in self._opened.findings)
+            self._announcer.begun(self._record, self.id, self._info, known)
+            self._record.flush()
         capture = threading.Thread(target=self._capture, name="camera", daemon=True)
         recorder = threading.Thread(target=self._write, args=(on_progress,), name="record", daemon=True)
         capture.start()
@@ -373,6 +380,8 @@ class Session:
                 result, counts = item
                 self._look_at_clock()
                 if isinstance(result, NameSample):
+                    if self._announcer is not None:
+                        self._announcer.named(self._record, self.id, result.sample)
                     self._record.name_sample(self.id, result.sample)
                     self._sample = self._sample or result.sample
                     continue
@@ -469,6 +478,8 @@ class Session:
         portraits = result.portraits or {}
         if any(cell.is_finding for cell in result.cells):
             record.keep_field(session, frame)
+        if self._announcer is not None:
+            self._announcer.found(record, session, result.cells, frame.time)
         record.write_cells(session, [(cell, portraits.get(cell.number)) for cell in result.cells])
         record.note_views(session, result.views or {})
         record.mark_final(session, result.left)
@@ -490,6 +501,8 @@ class Session:
         try:
             if self._ages.count and self._watched is not None:
                 write_camera_event(self._record, self.id, time.time(), "ages", self._ages.in_detail())
+            if self._announcer is not None:
+                self._announcer.ended(self._record, self.id, counts, result, interrupted)
             self._record.end_session(self.id, counts, result, interrupted)
         except EdgeAllError as failed:
             error = error or failed

@@ -1,0 +1,87 @@
+"""edge-all collect."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+import click
+
+DATABASE_VARIABLE = "EDGE_ALL_DATABASE"
+
+
+@click.command("collect")
+@click.option(
+    "--broker",
+    required=True,
+    metavar="URL",
+    help="mqtts://[USER@]HOST[:PORT], or mqtt:// without TLS. The password comes from EDGE_ALL_MQTT_PASSWORD or "
+    "--password-file.",
+)
+@click.option(
+    "--database",
+    metavar="URL",
+    help="postgresql://[USER@]HOST/DATABASE. Default: EDGE_ALL_DATABASE; a password comes from PGPASSWORD or ~/.pgpass.",
+)
+@click.option("--topic", default="edge-all", show_default=True, metavar="TOPIC", help="What the devices' topics begin with.")
+@click.option("--name", default="collector", show_default=True, metavar="NAME", help="Of this collector at the broker.")
+@click.option("--password-file", default="", metavar="FILE", help="Its first line is the broker's password.")
+@click.option("--ca-file", default="", metavar="FILE", help="Whose signature the broker's certificate must bear, PEM.")
+@click.option("--certificate", default="", metavar="FILE", help="This collector's own certificate, PEM.")
+@click.option("--key", default="", metavar="FILE", help="Its private key, PEM.")
+def command(
+    broker: str,
+    database: str | None,
+    topic: str,
+    name: str,
+    password_file: str,
+    ca_file: str,
+    certificate: str,
+    key: str,
+) -> int:
+    """Take the messages of a laboratory's devices from the broker into PostgreSQL, each once, until Ctrl-C.
+
+    The tables are made at the first start: device, device_model, device_version, session, finding, message, refused.
+
+    \b
+    Example:
+      edge-all collect --broker mqtts://collector@broker.lab --database postgresql://edge_all@localhost/edge_all
+    """
+    import os
+
+    from edge_all.cli.options import plain
+    from edge_all.cli.run import Interrupts
+    from edge_all.errors import UsageError
+    from edge_all.fleet.collector import Collector
+    from edge_all.fleet.store import Store
+    from edge_all.service.mqtt_settings import MqttSettings
+
+    try:
+        parts = urlsplit(broker)
+        host, port = parts.hostname or "", parts.port or 0
+    except ValueError:
+        parts, host, port = urlsplit(""), "", 0
+    if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path not in ("", "/"):
+        raise UsageError(f"{plain(broker)!r} is no broker's address", "write mqtts://HOST or mqtts://USER@HOST:8883")
+    if parts.password:
+        raise UsageError("a password on the command line can be read by everyone", "use --password-file")
+    where = database or os.environ.get(DATABASE_VARIABLE)
+    if not where:
+        raise UsageError("no database is named", f"name one with --database or {DATABASE_VARIABLE}")
+    settings = MqttSettings(
+        host=host,
+        port=port,
+        tls=parts.scheme == "mqtts",
+        ca_file=ca_file,
+        certificate_file=certificate,
+        key_file=key,
+        username=unquote(parts.username or ""),
+        password_file=password_file,
+        device=name,
+        topic=topic,
+    )
+    with Store(where) as store:
+        collector = Collector(settings, store, lambda line: click.echo(f"collect: {plain(line)}", err=True))
+        with Interrupts(collector.stop):
+            collector.run()
+    click.echo(f"{collector.stored} messages stored, {collector.refused} refused", err=True)
+    return 0

@@ -1,0 +1,150 @@
+"""From the broker into PostgreSQL: nothing is acknowledged before it is committed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_all.fleet.incoming import Incoming, NotOursError, device_in, read_message, read_object
+from edge_all.fleet.store import DatabaseGoneError, Refused, Seen, Store
+from edge_all.service.mqtt_connection import Connection, NoConnectionError
+from edge_all.service.mqtt_settings import MqttSettings
+
+_MOST_AT_ONCE = 500
+_WAITS_S = 0.5
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
+_OUTBOX = ("finding", "summary", "state")
+_SAYS_EVERY_S = 60.0
+"""Of strangers' messages one line a minute is enough."""
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """number: to be acknowledged to the broker. device, uid: to be confirmed to the device."""
+
+    item: Incoming | Refused | Seen
+    number: int
+    device: str | None = None
+    uid: str | None = None
+
+
+class Collector:
+    """Runs in the calling thread until stop()."""
+
+    def __init__(self, settings: MqttSettings, store: Store, say: Callable[[str], None] = lambda _: None) -> None:
+        """settings: the broker, and with device the collector's own name there. say: told in one line of every change.
+        Two collectors at one broker need two names. Raises ProfileError."""
+        settings.check()
+        self._settings, self._store, self._say = settings, store, say
+        self._stopping = threading.Event()
+        self._waiting: list[_Taken] = []
+        self._trouble: str | None = None
+        self._said_at = float("-inf")
+        self._unsaid: Counter[str] = Counter()
+        self.stored = 0
+        """Messages committed, repeats included."""
+        self.refused = 0
+
+    def stop(self) -> None:
+        """From any thread or a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Until stop(). Raises EdgeAllError for what no waiting mends (a newer schema, a missing package)."""
+        retry_s = _FIRST_RETRY_S
+        while not self._stopping.is_set():
+            try:
+                self._store.open()
+                self._one_connection()
+                retry_s = _FIRST_RETRY_S
+            except (NoConnectionError, DatabaseGoneError) as error:
+                if str(error) != self._trouble:
+                    self._say(str(error))
+                self._trouble = str(error)
+                self._stopping.wait(retry_s)
+                retry_s = min(2 * retry_s, _LAST_RETRY_S)
+        self._store.close()
+
+    def _one_connection(self) -> None:
+        settings, presence = self._settings, f"{self._settings.topic}/collector"
+        away = json.dumps({"works": False})
+        connection = Connection(
+            settings,
+            f"edge-all-collector-{settings.device_id}",
+            last_will=(presence, away),
+            keep_session=True,
+            manual_ack=True,
+        )
+        self._waiting.clear()  # the broker, or the device, sends again what was not acknowledged
+        connection.on_message = self._received
+        connection.open()
+        self._trouble = None
+        self._say(f"connected to {settings.host}:{settings.broker_port}, collecting {settings.topic}/#")
+        try:
+            connection.subscribe(*(f"{settings.topic}/+/{kind}" for kind in (*_OUTBOX, "online", "now")))
+            # A life of its own each time: devices send again what the one before may have lost.
+            connection.publish(presence, json.dumps({"works": True, "life": secrets.token_hex(8)}), retain=True)
+            while connection.loop(_WAITS_S):
+                self._write(connection)
+                if self._stopping.is_set():
+                    connection.publish(presence, away, retain=True)
+                    connection.close()
+                    return
+            raise NoConnectionError("the broker closed the connection", "it is tried again")
+        finally:
+            connection.drop()
+
+    def _received(self, topic: str, payload: bytes, _retained: bool, number: int) -> None:
+        self._waiting.append(self._read(topic, payload, number))
+
+    def _read(self, topic: str, payload: bytes, number: int) -> _Taken:
+        device = None
+        try:
+            device, kind = device_in(topic, self._settings.topic)
+            if kind == "online":
+                return _Taken(Seen(device, online=payload == b"online"), number)
+            if kind == "now":
+                return _Taken(Seen(device, now=read_object(payload)), number)
+            message = read_message(device, kind, payload)
+            return _Taken(message, number, device, message.uid)
+        except NotOursError as error:
+            self.refused += 1
+            self._strange(str(error))
+            shown = "".join(c if c.isprintable() else "?" for c in topic)[:200]
+            # The device is told that it arrived: it would send it for ever. It is kept among the refused.
+            return _Taken(Refused(shown, str(error), payload), number, device if error.uid else None, error.uid)
+
+    def _write(self, connection: Connection) -> None:
+        while self._waiting:
+            batch = self._waiting[:_MOST_AT_ONCE]
+            self._write_batch(connection, batch)
+            del self._waiting[: len(batch)]
+
+    def _write_batch(self, connection: Connection, batch: list[_Taken]) -> None:
+        for refused in self._store.write(taken.item for taken in batch):
+            self.refused += 1
+            self._strange(refused.reason)
+        uids: dict[str, list[str]] = defaultdict(list)
+        for taken in batch:
+            connection.acknowledge(taken.number)
+            if taken.device is not None and taken.uid is not None:
+                uids[taken.device].append(taken.uid)
+        for device, confirmed in uids.items():
+            self.stored += len(confirmed)
+            connection.publish(f"{self._settings.topic}/{device}/collected", json.dumps({"uids": confirmed}))
+
+    def _strange(self, reason: str) -> None:
+        self._unsaid[reason] += 1
+        now = time.monotonic()
+        if now - self._said_at >= _SAYS_EVERY_S:
+            self._said_at = now
+            which = ", ".join(f"{count} x {reason}" for reason, count in self._unsaid.most_common(3))
+            self._say(f"{self._unsaid.total()} messages were none of ours ({which}); the table 'refused' keeps them")
+            self._unsaid.clear()
+
+

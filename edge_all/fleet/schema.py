@@ -1,0 +1,119 @@
+"""The tables in PostgreSQL, as steps from each version to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_all.errors import EdgeAllError
+
+if TYPE_CHECKING:
+    import psycopg
+
+_LOCK = 0x0ED6EA11
+"""Two collectors that start at once migrate one after the other."""
+
+_STEPS = (
+    """
+    CREATE TABLE device (
+        device text PRIMARY KEY,
+        first_seen timestamptz NOT NULL DEFAULT now(),
+        last_seen timestamptz NOT NULL DEFAULT now(),
+        online boolean NOT NULL DEFAULT false,
+        version text,
+        profile text,
+        engine text,
+        now jsonb
+    );
+    CREATE TABLE device_model (
+        device text NOT NULL REFERENCES device,
+        sha256 text NOT NULL,
+        name text NOT NULL,
+        version text NOT NULL,
+        first_used timestamptz NOT NULL,
+        last_used timestamptz NOT NULL,
+        PRIMARY KEY (device, sha256)
+    );
+    CREATE TABLE device_version (
+        device text NOT NULL REFERENCES device,
+        version text NOT NULL,
+        first_used timestamptz NOT NULL,
+        last_used timestamptz NOT NULL,
+        PRIMARY KEY (device, version)
+    );
+    CREATE TABLE message (
+        uid text PRIMARY KEY,
+        device text NOT NULL REFERENCES device,
+        number bigint NOT NULL,
+        kind text NOT NULL,
+        created timestamptz NOT NULL,
+        received timestamptz NOT NULL DEFAULT now(),
+        content jsonb NOT NULL
+    );
+    CREATE INDEX message_of_device ON message (device, number);
+    CREATE TABLE session (
+        device text NOT NULL REFERENCES device,
+        session text NOT NULL,
+        sample text,
+        begun timestamptz,
+        ended timestamptz,
+        version text,
+        profile text,
+        engine text,
+        models jsonb,
+        blasts integer,
+        normals integer,
+        unidentified integer,
+        smudges integer,
+        fields integer,
+        frames integer,
+        blast_percent real,
+        blast_percent_low real,
+        blast_percent_high real,
+        result text,
+        interrupted boolean,
+        PRIMARY KEY (device, session)
+    );
+    CREATE TABLE finding (
+        device text NOT NULL,
+        session text NOT NULL,
+        cell integer NOT NULL,
+        number bigint NOT NULL,
+        label text NOT NULL CHECK (label IN ('blast', 'normal', 'unidentified', 'smudge')),
+        blast_probability real,
+        unfamiliarity real,
+        size_um real,
+        views integer,
+        seen timestamptz,
+        model_sha256 text,
+        engine text,
+        picture bytea,
+        PRIMARY KEY (device, session, cell),
+        FOREIGN KEY (device, session) REFERENCES session
+    );
+    CREATE TABLE refused (
+        id bigserial PRIMARY KEY,
+        received timestamptz NOT NULL DEFAULT now(),
+        topic text NOT NULL,
+        reason text NOT NULL,
+        content bytea NOT NULL
+    );
+    """,
+)
+
+VERSION = len(_STEPS)
+
+
+def migrate(database: psycopg.Connection) -> None:
+    """Bring the database to the present version, all steps in one transaction. Raises EdgeAllError for a newer one."""
+    with database.transaction():
+        database.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        database.execute("CREATE TABLE IF NOT EXISTS edge_all_schema (version integer NOT NULL)")
+        row = database.execute("SELECT max(version) FROM edge_all_schema").fetchone()
+        version = int(row[0] or 0) if row else 0
+        if version > VERSION:
+            raise EdgeAllError(
+                f"the database was made by a newer edge-all (schema {version}, known {VERSION})", "update edge-all here"
+            )
+        for number in range(version, VERSION):
+            database.execute(_STEPS[number])
+            database.execute("INSERT INTO edge_all_schema VALUES (%s)", (number + 1,))

@@ -1,0 +1,274 @@
+"""Writes what devices told into PostgreSQL: each message once, in any order, however often it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from edge_all.errors import EdgeAllError
+from edge_all.fleet.incoming import Incoming, moment
+from edge_all.fleet.schema import migrate
+
+if TYPE_CHECKING:
+    import psycopg
+
+_MOST_REFUSED = 10_000
+_MOST_REFUSED_BYTES = 64 << 10
+_CONNECTS_WITHIN_S = 5
+
+
+class DatabaseGoneError(EdgeAllError):
+    """The database does not answer; what was being written is not in it, or it is: write it again."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A message that is none of ours. topic and reason: one line each."""
+
+    topic: str
+    reason: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a device says of itself now, outside its outbox."""
+
+    device: str
+    online: bool | None = None
+    now: Mapping[str, Any] | None = None
+
+
+class Store:
+    """One connection to PostgreSQL, opened again when it was lost."""
+
+    def __init__(self, where: str) -> None:
+        """where: postgresql://... or "host=... dbname=..."; what it leaves out comes from PGHOST, PGPASSWORD, ... Raises
+        EdgeAllError (psycopg is missing, an address that is none)."""
+        self._where = where
+        self._psycopg = _psycopg()
+        try:
+            self._psycopg.conninfo.conninfo_to_dict(where)
+        except self._psycopg.ProgrammingError as error:
+            raise EdgeAllError(
+                f"the database's address cannot be read ({_line(error)})", "write postgresql://USER@HOST/DATABASE"
+            ) from error
+        self._database: psycopg.Connection | None = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def open(self) -> None:
+        """Connect and migrate, unless it is open. Raises DatabaseGoneError, EdgeAllError (a newer schema)."""
+        if self._database is not None and not self._database.closed:
+            return
+        try:
+            database = self._psycopg.connect(self._where, autocommit=True, connect_timeout=_CONNECTS_WITHIN_S)
+            migrate(database)
+        except self._psycopg.Error as error:
+            raise DatabaseGoneError(
+                f"the database cannot be used ({_line(error)})", "check --database, and that PostgreSQL runs"
+            ) from error
+        self._database = database
+
+    def write(self, items: Iterable[Incoming | Refused | Seen]) -> list[Refused]:
+        """All in one transaction, on disk when it returns; gives those that PostgreSQL would not take, which are kept
+        among the refused. Raises DatabaseGoneError: then nothing of it is told to be written."""
+        self.open()
+        assert self._database is not None
+        listed = list(items)
+        try:
+            try:
+                with self._database.transaction():
+                    for item in listed:
+                        self._write(item)
+            except (self._psycopg.DataError, self._psycopg.IntegrityError):
+                return self._one_by_one(listed)
+            return []
+        except self._psycopg.Error as error:
+            self.close()
+            raise DatabaseGoneError(
+                f"the database does not take what came ({_line(error)})", "it is tried again; nothing is lost"
+            ) from error
+
+    def _one_by_one(self, items: list[Incoming | Refused | Seen]) -> list[Refused]:
+        assert self._database is not None
+        not_taken = []
+        with self._database.transaction():
+            for item in items:
+                try:
+                    with self._database.transaction():
+                        self._write(item)
+                except (self._psycopg.DataError, self._psycopg.IntegrityError) as error:
+                    content = json.dumps(item.content).encode() if isinstance(item, Incoming) else b""
+                    refused = Refused(getattr(item, "device", "?"), f"not storable: {_line(error)}", content)
+                    not_taken.append(refused)
+                    self._write(refused)
+        return not_taken
+
+    def _write(self, item: Incoming | Refused | Seen) -> None:
+        if isinstance(item, Refused):
+            self._refuse(item)
+        elif isinstance(item, Seen):
+            self._see(item)
+        else:
+            self._keep(item)
+
+    def _execute(self, statement: str, values: Mapping[str, Any]) -> int:
+        assert self._database is not None
+        return self._database.execute(statement, values).rowcount  # type: ignore[call-overload, no-any-return]
+
+    def _refuse(self, item: Refused) -> None:
+        self._execute(
+            "INSERT INTO refused (topic, reason, content) VALUES (%(topic)s, %(reason)s, %(content)s)",
+            {"topic": item.topic, "reason": item.reason, "content": item.content[:_MOST_REFUSED_BYTES]},
+        )
+        self._execute(
+            "DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - %(most)s", {"most": _MOST_REFUSED}
+        )
+
+    def _see(self, item: Seen) -> None:
+        now = None if item.now is None else json.dumps(item.now)
+        self._execute(
+            "INSERT INTO device (device, online, now) VALUES (%(device)s, coalesce(%(online)s, false), %(now)s) "
+            "ON CONFLICT (device) DO UPDATE SET online = coalesce(%(online)s, device.online), "
+            "now = coalesce(%(now)s, device.now), "
+            "last_seen = CASE WHEN %(online)s IS FALSE THEN device.last_seen ELSE now() END",
+            {"device": item.device, "online": item.online, "now": now},
+        )
+
+    def _keep(self, item: Incoming) -> None:
+        self._execute(
+            "INSERT INTO device (device) VALUES (%(device)s) ON CONFLICT (device) DO UPDATE SET last_seen = now()",
+            {"device": item.device},
+        )
+        new = self._execute(
+            "INSERT INTO message (uid, device, number, kind, created, content) VALUES (%(uid)s, %(device)s, "
+            "%(number)s, %(kind)s, %(created)s, %(content)s) ON CONFLICT (uid) DO NOTHING",
+            {
+                "uid": item.uid,
+                "device": item.device,
+                "number": item.number,
+                "kind": item.kind,
+                "created": item.created,
+                "content": json.dumps(item.content, ensure_ascii=False),
+            },
+        )
+        if not new:
+            return
+        said = {"device": item.device, **item.content}
+        if item.kind == "finding":
+            self._finding(item, said)
+        elif item.kind == "summary":
+            self._summary(said)
+        else:
+            self._state(said)
+
+    def _finding(self, item: Incoming, said: Mapping[str, Any]) -> None:
+        self._execute(
+            "INSERT INTO session (device, session) VALUES (%(device)s, %(session)s) ON CONFLICT DO NOTHING",
+            {"device": said["device"], "session": said["session"]},
+        )
+        self._execute(
+            "INSERT INTO finding AS old (device, session, cell, number, label, blast_probability, unfamiliarity, "
+            "size_um, views, seen, model_sha256, engine, picture) VALUES (%(device)s, %(session)s, %(cell)s, "
+            "%(number)s, %(label)s, %(blast_probability)s, %(unfamiliarity)s, %(size_um)s, %(views)s, %(seen)s, "
+            "%(model)s, %(engine)s, %(picture)s) ON CONFLICT (device, session, cell) DO UPDATE SET "
+            "number = excluded.number, label = excluded.label, blast_probability = excluded.blast_probability, "
+            "unfamiliarity = excluded.unfamiliarity, size_um = excluded.size_um, views = excluded.views, "
+            "seen = excluded.seen, model_sha256 = excluded.model_sha256, engine = excluded.engine, "
+            "picture = coalesce(excluded.picture, old.picture) WHERE excluded.number > old.number",
+            {
+                **{k: said[k] for k in ("device", "session", "cell", "label")},
+                **{k: said.get(k) for k in ("blast_probability", "unfamiliarity", "size_um", "views", "engine")},
+                "number": item.number,
+                "seen": moment(said["time"]),
+                "model": (said.get("model") or {}).get("sha256"),
+                "picture": item.picture,
+            },
+        )
+
+    def _summary(self, said: Mapping[str, Any]) -> None:
+        counts = said["counts"]
+        self._session(
+            said,
+            {
+                "sample": said.get("sample"),
+                "ended": moment(said["time"]),
+                **{k: counts[k] for k in ("blasts", "normals", "unidentified", "smudges", "fields", "frames")},
+                "blast_percent": said["blast_percent"],
+                "blast_percent_low": said["blast_percent_interval"][0],
+                "blast_percent_high": said["blast_percent_interval"][1],
+                "result": said["result"],
+                "interrupted": said["interrupted"],
+            },
+        )
+
+    def _state(self, said: Mapping[str, Any]) -> None:
+        if said["state"] not in ("session begun", "session goes on"):
+            self._session(said, {"sample": said.get("sample")})
+            return
+        when = moment(said["time"])
+        facts = {k: said.get(k) for k in ("version", "profile", "engine")}
+        models = said.get("models", [])
+        begun = when if said["state"] == "session begun" else None
+        self._session(said, {"sample": said.get("sample"), "begun": begun, "models": json.dumps(models), **facts})
+        self._execute(
+            "UPDATE device SET version = %(version)s, profile = %(profile)s, engine = %(engine)s "
+            "WHERE device = %(device)s AND NOT EXISTS (SELECT FROM session WHERE device = %(device)s "
+            "AND begun > %(when)s)",
+            {"device": said["device"], "when": when, **facts},
+        )
+        period = "first_used = least(old.first_used, %(when)s), last_used = greatest(old.last_used, %(when)s)"
+        if facts["version"]:
+            self._execute(
+                "INSERT INTO device_version AS old VALUES (%(device)s, %(version)s, %(when)s, %(when)s) "
+                f"ON CONFLICT (device, version) DO UPDATE SET {period}",
+                {"device": said["device"], "version": facts["version"], "when": when},
+            )
+        for model in models:
+            self._execute(
+                "INSERT INTO device_model AS old VALUES (%(device)s, %(sha256)s, %(name)s, %(version)s, %(when)s, "
+                f"%(when)s) ON CONFLICT (device, sha256) DO UPDATE SET {period}",
+                {"device": said["device"], "when": when, **{k: model[k] for k in ("name", "version", "sha256")}},
+            )
+
+    def _session(self, said: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """What is known of a session; a later message fills in what earlier ones left out, whatever their order."""
+        names = list(values)
+        self._execute(
+            f"INSERT INTO session AS old (device, session, {', '.join(names)}) "
+            f"VALUES (%(device)s, %(session)s, {', '.join(f'%({n})s' for n in names)}) "
+            "ON CONFLICT (device, session) DO UPDATE SET "
+            + ", ".join(f"{n} = coalesce(excluded.{n}, old.{n})" for n in names),
+            {"device": said["device"], "session": said["session"], **values},
+        )
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg
+        import psycopg.conninfo
+    except ImportError as error:
+        raise EdgeAllError(
+            "the package psycopg, which speaks with PostgreSQL, cannot be imported", "pip install 'edge-all[fleet]'"
+        ) from error
+    return psycopg
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,59 @@
+"""Puts what a session tells into the outbox, in the transaction of the rows it tells of."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from edge_all.record.outbox import FINDING, STATE, SUMMARY, append
+from edge_all.record.record import Record
+from edge_all.record.rows import SessionInfo
+from edge_all.service.messages import begun_message, finding_message, summary_message
+from edge_all.vocabulary import Cell, Counts
+
+
+class OutboxAnnouncer:
+    """One a session. The topics are those below the device's own."""
+
+    def __init__(self, sample_ids: bool) -> None:
+        """sample_ids: whether they may leave the device."""
+        self._sample_ids = sample_ids
+        self._sample: str | None = None
+        self._told: set[int] = set()
+        """Cells that were findings once: what becomes of them is told too."""
+
+    def begun(self, record: Record, session: str, info: SessionInfo, known: frozenset[int] | None = None) -> None:
+        """Queue the session's begin, or that it goes on."""
+        self._told = set(known or ())
+        self._sample = info.sample if self._sample_ids else None
+        message = begun_message(
+            session, time.time(), self._sample, info.profile, info.models, info.engine, info.thresholds
+        )
+        if known is not None:
+            message["state"] = "session goes on"
+        append(record, STATE, "state", _json(message))
+
+    def named(self, record: Record, session: str, sample: str) -> None:
+        """Queue the name, where it may leave the device."""
+        if self._sample_ids and not self._sample:
+            self._sample = sample
+            message = {"state": "sample named", "session": session, "time": time.time(), "sample": sample}
+            append(record, STATE, "state", _json(message))
+
+    def found(self, record: Record, session: str, cells: Sequence[Cell], time: float) -> None:
+        """Queue the findings, and the cells that were some and are none any more."""
+        for cell in cells:
+            if cell.is_finding or cell.number in self._told:
+                self._told.add(cell.number)
+                append(record, FINDING, "finding", _json(finding_message(session, cell, time)))
+
+    def ended(self, record: Record, session: str, counts: Counts, result: str, interrupted: bool) -> None:
+        """Queue the summary."""
+        message = summary_message(session, time.time(), self._sample, counts, result, interrupted)
+        append(record, SUMMARY, "summary", _json(message))
+
+
+def _json(message: dict[str, Any]) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

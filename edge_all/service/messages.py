@@ -1,0 +1,89 @@
+"""What a device tells its laboratory: findings, summaries, states. Nothing patient-like but the sample id, and that only
+where the profile allows it: no names of files, cameras, reviewers; no notes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from edge_all import __version__
+from edge_all.session.differential import blast_percent
+from edge_all.vocabulary import Cell, Counts, ModelIdentity, Thresholds
+
+FORMAT = 1
+"""Of the messages; a collector takes those it knows."""
+
+
+def finding_message(session: str, cell: Cell, time: float) -> dict[str, Any]:
+    """One finding, or what a cell that was one has become. time: of its frame, seconds since the epoch."""
+    judgement = cell.judgement
+    message: dict[str, Any] = {
+        "session": session,
+        "cell": cell.number,
+        "label": str(cell.label),
+        "time": time,
+        "frame_index": cell.frame_index,
+        "size_um": round(cell.diameter_um, 2),
+        "views": cell.views,
+    }
+    if judgement is not None:
+        message |= {
+            "blast_probability": round(float(judgement.blast_probability), 6),
+            "unfamiliarity": round(float(judgement.unfamiliarity), 6),
+            "thresholds": asdict(judgement.thresholds),
+            "model": asdict(judgement.model),
+            "engine": judgement.engine,
+        }
+    return message
+
+
+def begun_message(
+    session: str,
+    time: float,
+    sample: str | None,
+    profile: str,
+    models: tuple[ModelIdentity, ...],
+    engine: str,
+    thresholds: Thresholds,
+) -> dict[str, Any]:
+    """A session began. sample: None where it must not leave the device."""
+    return {
+        "state": "session begun",
+        "session": session,
+        "time": time,
+        "sample": sample,
+        "profile": profile,
+        "version": __version__,
+        "models": [asdict(m) for m in models],
+        "engine": engine,
+        "thresholds": asdict(thresholds),
+    }
+
+
+def summary_message(
+    session: str, time: float, sample: str | None, counts: Counts, result: str, interrupted: bool
+) -> dict[str, Any]:
+    """A session ended."""
+    percent, low, high = blast_percent(counts)
+    return {
+        "session": session,
+        "time": time,
+        "sample": sample,
+        "counts": {
+            **{n: getattr(counts, n) for n in ("fields", "frames", "blasts", "normals", "unidentified", "smudges")},
+            "skipped": dict(counts.skipped),
+            "warned": dict(counts.warned),
+        },
+        "blast_percent": round(percent, 3),
+        "blast_percent_interval": [round(low, 3), round(high, 3)],
+        "result": result,
+        "interrupted": interrupted,
+        "research_use_only": True,
+    }
+
+
+def enveloped(payload: str, uid: str, number: int, created: float, device: str, **more: Any) -> str:
+    """As it goes to the broker. uid: who gets it twice knows it by this. number: rises in the order of sending."""
+    head = {"format": FORMAT, "uid": uid, "number": number, "created": created, "device": device}
+    return json.dumps({**json.loads(payload), **more, **head}, ensure_ascii=False, separators=(",", ":"))

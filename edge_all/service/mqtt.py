@@ -1,0 +1,268 @@
+"""Brings the outbox to the broker: at least once, in order, over any time without network.
+
+One thread of its own holds the connection, a connection of its own to the record, and nothing that a stop could lose: what
+is not confirmed lies in the outbox and is sent again, with the same uid. Where the profile says confirm = "collector", only
+the collector's word that a message is in its database takes it out of the outbox: a broker that dies with messages in its
+memory loses none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edge_all.errors import EdgeAllError
+from edge_all.record.outbox import FINDING, Message, OutboxUse, mark_sent, oldest, outbox_use
+from edge_all.record.record import Record
+from edge_all.service.discovery import discovery_messages
+from edge_all.service.messages import enveloped
+from edge_all.service.mqtt_commands import CommandReceiver
+from edge_all.service.mqtt_connection import Connection, NoConnectionError
+from edge_all.service.mqtt_settings import MqttSettings
+from edge_all.service.sent_picture import sent_picture
+
+_WINDOW = 100
+"""Messages under way at once."""
+_LOOKS_EVERY_S = 0.5
+_WRITES_EVERY_S = 1.0
+"""What arrived leaves the outbox at most this often: fewer writes for an SD card."""
+_NOW_EVERY_S = 10.0
+_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
+_FIRST_RESEND_S, _LAST_RESEND_S = 30.0, 600.0
+
+
+class Publisher:
+    """From start() to close(). Its properties may be read from any thread."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        record_folder: Path,
+        now: Callable[[], Mapping[str, Any]] = dict,
+        say: Callable[[str], None] = lambda _: None,
+        commands: CommandReceiver | None = None,
+    ) -> None:
+        """now: the device's present state, published retained when it changes. say: told in one line of every change of
+        the connection. commands: obeys what comes on the command topic. Raises ProfileError."""
+        settings.check()
+        self._settings, self._folder = settings, record_folder
+        self._now, self._say, self._commands = now, say, commands
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._record: Record | None = None
+        self._under_way: dict[int, Message] = {}
+        """By their number on this connection; those that the broker has and the collector has not confirmed too."""
+        self._arrived: dict[int, Message] = {}
+        """By their id; still to be taken out of the outbox."""
+        self._more = False
+        """More wait than the window holds."""
+        self._refused: str | None = None
+        self._collector: str | None = None
+        """Which one works now; None: none."""
+        self._last_now: Mapping[str, Any] | None = None
+        self._now_at = self._looked_at = self._wrote_at = self._progress_at = float("-inf")
+        self._resend_s = _FIRST_RESEND_S
+        self.connected = False
+        self.connects = 0
+        self.failures = 0
+        self.sent = 0
+        """Messages confirmed since the start."""
+        self.trouble: str | None = None
+        """Why there is no connection; None while there is one."""
+        self.use = OutboxUse(0, None, 0)
+        """The outbox, as last seen."""
+
+    def start(self) -> None:
+        """Begin; never fails for a broker that is not there."""
+        self._thread.start()
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """Send what can be sent in that time, say good-bye, end."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s + 2.0)
+
+    # -- the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        retry_s = _FIRST_RETRY_S
+        while not self._closing.is_set():
+            begun = time.monotonic()
+            try:
+                self._one_connection()
+            except EdgeAllError as error:
+                self._troubled(str(error))
+            self.connected = False
+            retry_s = _FIRST_RETRY_S if time.monotonic() - begun > _LAST_RETRY_S else min(2 * retry_s, _LAST_RETRY_S)
+            # Two hundred devices must not come back in the same second.
+            self._closing.wait(retry_s * random.uniform(0.5, 1.0))
+        if self._record is not None:
+            self._record.close()
+
+    def _one_connection(self) -> None:
+        settings, root = self._settings, self._settings.root
+        if self._record is None:
+            self._record = Record.open(self._folder, check=False)
+        self._look_at_use(self._record)
+        connection = Connection(settings, f"edge-all-{settings.device_id}", last_will=(f"{root}/online", "offline"))
+        connection.on_message = self._received
+        connection.on_published = self._published
+        self._under_way.clear()
+        self._refused, self._collector, self._last_now = None, None, None
+        connection.open()
+        self.connected, self.trouble = True, None
+        self.connects += 1
+        self._say(f"MQTT: connected to {settings.host}:{settings.broker_port} as {settings.device_id}")
+        try:
+            self._greet(connection)
+            while connection.loop(_LOOKS_EVERY_S) and self._refused is None:
+                if self._closing.is_set():
+                    break
+                self._work(connection, self._record)
+            if self._refused is not None:
+                raise NoConnectionError(
+                    f"the broker does not take this device's messages ({self._refused})",
+                    f"allow it to write {root}/#; what waits is kept in the outbox",
+                )
+            if not self._closing.is_set():
+                raise NoConnectionError("the broker closed the connection", "it is tried again")
+            self._farewell(connection, self._record)
+        finally:
+            self._write_arrived(self._record)
+            connection.drop()
+
+    def _greet(self, connection: Connection) -> None:
+        settings, root = self._settings, self._settings.root
+        if self._commands is not None:
+            connection.subscribe(f"{root}/command")
+        if settings.confirm == "collector":
+            connection.subscribe(f"{root}/collected", f"{settings.topic}/collector")
+        connection.publish(f"{root}/online", "online", retain=True)
+        if settings.discovery:
+            for topic, payload in discovery_messages(settings):
+                connection.publish(topic, payload, retain=True)
+        self._progress_at = time.monotonic()
+
+    def _work(self, connection: Connection, record: Record) -> None:
+        now = time.monotonic()
+        self._tell_now(connection, now)
+        if self._commands is not None:
+            for answer in self._commands.answers():
+                connection.publish(f"{self._settings.root}/command/answer", answer)
+        if self._under_way and now - self._progress_at > self._resend_s:
+            self._under_way.clear()
+            self._progress_at = now
+            self._resend_s = min(2 * self._resend_s, _LAST_RESEND_S)
+        if self._arrived and (now - self._wrote_at >= _WRITES_EVERY_S or len(self._arrived) >= _WINDOW):
+            self._write_arrived(record)
+        if now - self._looked_at >= _LOOKS_EVERY_S or (self._more and len(self._under_way) <= _WINDOW // 2):
+            self._looked_at = now
+            self._send(connection, record)
+
+    def _send(self, connection: Connection, record: Record) -> None:
+        if self._settings.confirm == "collector" and self._collector is None:
+            return
+        if len(self._under_way) >= _WINDOW:
+            return
+        known = {m.id for m in self._under_way.values()} | self._arrived.keys()
+        waiting = oldest(record, _WINDOW + len(self._arrived))
+        self._more = len(waiting) >= _WINDOW
+        for message in waiting:
+            if message.id in known:
+                continue
+            more = {}
+            if self._settings.pictures and message.kind == FINDING:
+                more = sent_picture(self._folder, message.payload)
+            text = enveloped(
+                message.payload, message.uid, message.id, message.created, self._settings.device_id, **more
+            )
+            self._under_way[connection.publish(f"{self._settings.root}/{message.topic}", text)] = message
+
+    def _tell_now(self, connection: Connection, now: float) -> None:
+        if now - self._now_at < (_NOW_EVERY_S if self._last_now is not None else 0.0):
+            # A new phase is told at once, changed numbers now and then.
+            phase = self._now().get("phase")
+            if self._last_now is None or phase == self._last_now.get("phase"):
+                return
+        state = dict(self._now())
+        if state and state != self._last_now:
+            connection.publish(f"{self._settings.root}/now", json.dumps(state, ensure_ascii=False), retain=True)
+            self._last_now = state
+        self._now_at = now
+
+    def _farewell(self, connection: Connection, record: Record) -> None:
+        end = time.monotonic() + 2.0
+        self._send(connection, record)
+        while self._under_way and time.monotonic() < end and connection.loop(0.05):
+            pass
+        connection.publish(f"{self._settings.root}/online", "offline", retain=True)
+        connection.close()
+
+    # -- what comes back ---------------------------------------------------------------------------------------
+
+    def _published(self, number: int, refused: str | None) -> None:
+        message = self._under_way.get(number)
+        if refused is not None:
+            self._refused = refused
+        elif message is not None and self._settings.confirm == "broker":
+            self._confirm(number, message)
+
+    def _received(self, topic: str, payload: bytes, retained: bool, _number: int) -> None:
+        settings = self._settings
+        if topic == f"{settings.root}/command" and self._commands is not None:
+            self._commands.receive(payload, retained)
+        elif topic == f"{settings.topic}/collector":
+            before, self._collector = self._collector, _collector_in(payload)
+            if self._collector != before:  # another life of the collector: what it did not confirm it may not have
+                self._under_way.clear()
+                self._resend_s = _FIRST_RESEND_S
+        elif topic == f"{settings.root}/collected":
+            uids = _uids_in(payload)
+            for number, message in list(self._under_way.items()):
+                if message.uid in uids:
+                    self._confirm(number, message)
+
+    def _confirm(self, number: int, message: Message) -> None:
+        del self._under_way[number]
+        self._arrived[message.id] = message
+        self.sent += 1
+        self._progress_at, self._resend_s = time.monotonic(), _FIRST_RESEND_S
+
+    def _write_arrived(self, record: Record) -> None:
+        mark_sent(record, list(self._arrived.values()))
+        self._arrived.clear()
+        self._wrote_at = time.monotonic()
+        self._look_at_use(record)
+
+    def _look_at_use(self, record: Record) -> None:
+        self.use = outbox_use(record)
+
+    def _troubled(self, why: str) -> None:
+        self.failures += 1
+        if why != self.trouble:  # once, not at every try
+            self._say(f"MQTT: {why}")
+        self.trouble = why
+
+
+def _collector_in(payload: bytes) -> str | None:
+    """The collector's present life; None when it is away. Strangers' words count for nothing."""
+    try:
+        said = json.loads(payload)
+        return str(said["life"]) if said["works"] is True else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _uids_in(payload: bytes) -> frozenset[str]:
+    try:
+        said = json.loads(payload)
+        return frozenset(uid for uid in said["uids"] if isinstance(uid, str))
+    except (ValueError, KeyError, TypeError):
+        return frozenset()
+
+
