@@ -8,6 +8,8 @@ from firmware_config.sections.device import Device
 from firmware_config.sections.engine import Engine
 from firmware_config.sections.gate import Gate
 from firmware_config.sections.limits import Limits
+from firmware_config.sections.metrics import Metrics
+from firmware_config.sections.mqtt import Mqtt
 from firmware_config.sections.optics import Optics
 from firmware_config.sections.service import Service
 from firmware_config.sections.web import Web
@@ -24,3 +26,5 @@ class Settings(Section):
     gate: Gate = Gate()
     web: Web = Web()
     service: Service = Service()
+    mqtt: Mqtt = Mqtt()
+    metrics: Metrics = Metrics()

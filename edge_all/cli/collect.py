@@ -20,9 +20,11 @@ DATABASE_VARIABLE = "EDGE_ALL_DATABASE"
 @click.option(
     "--database",
     metavar="URL",
-    help="postgresql://[USER@]HOST/DATABASE. Default: EDGE_ALL_DATABASE; a password comes from PGPASSWORD or ~/.pgpass.",
+    help="postgresql://[USER@]HOST/DATABASE. Default: EDGE_ALL_DATABASE. A password: PGPASSWORD or ~/.pgpass.",
 )
-@click.option("--topic", default="edge-all", show_default=True, metavar="TOPIC", help="What the devices' topics begin with.")
+@click.option(
+    "--topic", default="edge-all", show_default=True, metavar="TOPIC", help="What the devices' topics begin with."
+)
 @click.option("--name", default="collector", show_default=True, metavar="NAME", help="Of this collector at the broker.")
 @click.option("--password-file", default="", metavar="FILE", help="Its first line is the broker's password.")
 @click.option("--ca-file", default="", metavar="FILE", help="Whose signature the broker's certificate must bear, PEM.")

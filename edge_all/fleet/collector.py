@@ -18,6 +18,7 @@ from edge_all.service.mqtt_settings import MqttSettings
 _MOST_AT_ONCE = 500
 _WAITS_S = 0.5
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
+_ASKS_EVERY_S = 30.0
 _OUTBOX = ("finding", "summary", "state")
 _SAYS_EVERY_S = 60.0
 """Of strangers' messages one line a minute is enough."""
@@ -86,10 +87,15 @@ class Collector:
         self._trouble = None
         self._say(f"connected to {settings.host}:{settings.broker_port}, collecting {settings.topic}/#")
         try:
-            connection.subscribe(*(f"{settings.topic}/+/{kind}" for kind in (*_OUTBOX, "online", "now")))
+            connection.subscribe(*(f"{settings.topic}/+/{kind}" for kind in _OUTBOX))
+            asked_at = float("-inf")
             # A life of its own each time: devices send again what the one before may have lost.
             connection.publish(presence, json.dumps({"works": True, "life": secrets.token_hex(8)}), retain=True)
             while connection.loop(_WAITS_S):
+                if not self._waiting and time.monotonic() - asked_at > _ASKS_EVERY_S:
+                    # What is retained comes again with each subscription: the broker may have had no room for it.
+                    asked_at = time.monotonic()
+                    connection.subscribe(*(f"{settings.topic}/+/{kind}" for kind in ("online", "now")))
                 self._write(connection)
                 if self._stopping.is_set():
                     connection.publish(presence, away, retain=True)
@@ -146,5 +152,3 @@ class Collector:
             which = ", ".join(f"{count} x {reason}" for reason, count in self._unsaid.most_common(3))
             self._say(f"{self._unsaid.total()} messages were none of ours ({which}); the table 'refused' keeps them")
             self._unsaid.clear()
-
-

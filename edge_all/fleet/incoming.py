@@ -197,5 +197,3 @@ def _picture(encoded: Any) -> bytes | None:
 
 def _no_constant(name: str) -> float:
     raise ValueError(name)
-
-

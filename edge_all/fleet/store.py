@@ -46,8 +46,8 @@ class Store:
     """One connection to PostgreSQL, opened again when it was lost."""
 
     def __init__(self, where: str) -> None:
-        """where: postgresql://... or "host=... dbname=..."; what it leaves out comes from PGHOST, PGPASSWORD, ... Raises
-        EdgeAllError (psycopg is missing, an address that is none)."""
+        """where: postgresql://... or "host=... dbname=..."; what it leaves out comes from PGHOST, PGPASSWORD, ...
+        Raises EdgeAllError (psycopg is missing, an address that is none)."""
         self._where = where
         self._psycopg = _psycopg()
         try:
@@ -130,7 +130,7 @@ class Store:
 
     def _execute(self, statement: str, values: Mapping[str, Any]) -> int:
         assert self._database is not None
-        return self._database.execute(statement, values).rowcount  # type: ignore[call-overload, no-any-return]
+        return self._database.execute(statement, values).rowcount  # type: ignore[call-overload]
 
     def _refuse(self, item: Refused) -> None:
         self._execute(

@@ -27,7 +27,7 @@ class OutboxAnnouncer:
     def begun(self, record: Record, session: str, info: SessionInfo, known: frozenset[int] | None = None) -> None:
         """Queue the session's begin, or that it goes on."""
         self._told = set(known or ())
-        self._sample = info.sample if self._sample_ids else None
+        self._sample = (info.sample or record.session(session).sample) if self._sample_ids else None
         message = begun_message(
             session, time.time(), self._sample, info.profile, info.models, info.engine, info.thresholds
         )

@@ -1,5 +1,5 @@
-"""What a device tells its laboratory: findings, summaries, states. Nothing patient-like but the sample id, and that only
-where the profile allows it: no names of files, cameras, reviewers; no notes."""
+"""What a device tells its laboratory: findings, summaries, states. Nothing patient-like but the sample id, and
+that only where the profile allows it: no names of files, cameras, reviewers; no notes."""
 
 from __future__ import annotations
 

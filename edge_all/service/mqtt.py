@@ -1,9 +1,9 @@
 """Brings the outbox to the broker: at least once, in order, over any time without network.
 
-One thread of its own holds the connection, a connection of its own to the record, and nothing that a stop could lose: what
-is not confirmed lies in the outbox and is sent again, with the same uid. Where the profile says confirm = "collector", only
-the collector's word that a message is in its database takes it out of the outbox: a broker that dies with messages in its
-memory loses none of them.
+One thread of its own holds the connection, another connection to the record, and nothing that a stop could lose: what
+is not confirmed lies in the outbox and is sent again, with the same uid. Where the profile says confirm = "collector",
+only the collector's word that a message is in its database takes it out of the outbox: a broker that dies with messages
+in its memory loses none of them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from edge_all.service.mqtt_connection import Connection, NoConnectionError
 from edge_all.service.mqtt_settings import MqttSettings
 from edge_all.service.sent_picture import sent_picture
 
-_WINDOW = 100
-"""Messages under way at once."""
+_FIRST_WINDOW, _LAST_WINDOW = 16, 100
+"""Messages under way at once: one more with every window that is confirmed, half as many when one is not. A broker
+throws away what it cannot queue for a collector that hundreds of devices write to, and tells nobody."""
 _LOOKS_EVERY_S = 0.5
 _WRITES_EVERY_S = 1.0
 """What arrived leaves the outbox at most this often: fewer writes for an SD card."""
 _NOW_EVERY_S = 10.0
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
-_FIRST_RESEND_S, _LAST_RESEND_S = 30.0, 600.0
+_FIRST_RESEND_S, _LAST_RESEND_S = 8.0, 600.0
 
 
 class Publisher:
@@ -67,6 +68,7 @@ class Publisher:
         self._last_now: Mapping[str, Any] | None = None
         self._now_at = self._looked_at = self._wrote_at = self._progress_at = float("-inf")
         self._resend_s = _FIRST_RESEND_S
+        self._window = float(_FIRST_WINDOW)
         self.connected = False
         self.connects = 0
         self.failures = 0
@@ -157,24 +159,24 @@ class Publisher:
         if self._under_way and now - self._progress_at > self._resend_s:
             self._under_way.clear()
             self._progress_at = now
-            self._resend_s = min(2 * self._resend_s, _LAST_RESEND_S)
-        if self._arrived and (now - self._wrote_at >= _WRITES_EVERY_S or len(self._arrived) >= _WINDOW):
+            self._resend_s = min(2 * self._resend_s, _LAST_RESEND_S) * random.uniform(0.7, 1.0)
+            self._window = max(1.0, self._window / 2)
+        if self._arrived and (now - self._wrote_at >= _WRITES_EVERY_S or len(self._arrived) >= _LAST_WINDOW):
             self._write_arrived(record)
-        if now - self._looked_at >= _LOOKS_EVERY_S or (self._more and len(self._under_way) <= _WINDOW // 2):
+        if now - self._looked_at >= _LOOKS_EVERY_S or (self._more and len(self._under_way) <= self._window / 2):
             self._looked_at = now
             self._send(connection, record)
 
     def _send(self, connection: Connection, record: Record) -> None:
         if self._settings.confirm == "collector" and self._collector is None:
             return
-        if len(self._under_way) >= _WINDOW:
+        free = int(self._window) - len(self._under_way)
+        if free <= 0:
             return
         known = {m.id for m in self._under_way.values()} | self._arrived.keys()
-        waiting = oldest(record, _WINDOW + len(self._arrived))
-        self._more = len(waiting) >= _WINDOW
+        waiting = [m for m in oldest(record, free + len(known)) if m.id not in known]
+        self._more = len(waiting) == free
         for message in waiting:
-            if message.id in known:
-                continue
             more = {}
             if self._settings.pictures and message.kind == FINDING:
                 more = sent_picture(self._folder, message.payload)
@@ -231,7 +233,8 @@ class Publisher:
         del self._under_way[number]
         self._arrived[message.id] = message
         self.sent += 1
-        self._progress_at, self._resend_s = time.monotonic(), _FIRST_RESEND_S
+        self._progress_at, self._resend_s = time.monotonic(), _FIRST_RESEND_S * random.uniform(0.7, 1.0)
+        self._window = min(float(_LAST_WINDOW), self._window + 1 / self._window)
 
     def _write_arrived(self, record: Record) -> None:
         mark_sent(record, list(self._arrived.values()))
@@ -264,5 +267,3 @@ def _uids_in(payload: bytes) -> frozenset[str]:
         return frozenset(uid for uid in said["uids"] if isinstance(uid, str))
     except (ValueError, KeyError, TypeError):
         return frozenset()
-
-

@@ -70,7 +70,7 @@ class Connection:
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
 
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         if self._keep:
             properties.SessionExpiryInterval = 0xFFFFFFFF
         where = f"{self._settings.host}:{self._settings.broker_port}"
@@ -149,7 +149,7 @@ def _paho() -> Any:
         import paho.mqtt.client as mqtt
     except ModuleNotFoundError as error:
         raise EdgeAllError(
-            "the package paho-mqtt, which speaks MQTT, is not installed", "pip install 'edge-all[mqtt]'"
+            "the package paho-mqtt, which speaks MQTT, is not installed", "pip install 'edge-all[service]'"
         ) from error
     return mqtt
 

@@ -1,4 +1,5 @@
-"""What a profile says of MQTT: the broker, what goes there, whether commands come from there."""
+"""What a profile says of MQTT (firmware_config's table [mqtt]): the broker, what goes there, whether commands come from
+there."""
 
 from __future__ import annotations
 
@@ -100,7 +101,9 @@ class MqttSettings:
             if not _TOPIC_PART.fullmatch(part):
                 raise ProfileError(f"mqtt.{name} holds {part!r}", "letters, digits, '.', '_' and '-', 64 at most")
         if bool(self.certificate_file) != bool(self.key_file):
-            raise ProfileError("a certificate and its key belong together", "name mqtt.certificate_file and mqtt.key_file")
+            raise ProfileError(
+                "a certificate and its key belong together", "name mqtt.certificate_file and mqtt.key_file"
+            )
         known = (self.username and self.password() is not None) or self.certificate_file
         if self.commands and not (known and (self.tls or self.loopback)):
             raise ProfileError(

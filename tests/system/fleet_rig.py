@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -11,7 +12,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,9 +131,7 @@ class Postgres:
             database.execute(statements)
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(self._bin / program), *arguments], check=True, capture_output=True, **self._as_user()
-        )
+        subprocess.run([str(self._bin / program), *arguments], check=True, capture_output=True, **self._as_user())
 
     def _as_user(self) -> dict:
         if self._user is None:
@@ -140,6 +141,21 @@ class Postgres:
 
 def _versions() -> list[str]:
     return [str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+
+
+def repeat_backwards(port: int, messages: Sequence[Mapping[str, Any]]) -> None:
+    """As a stranger who says again what a device told, the last first."""
+    import paho.mqtt.client as mqtt
+
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "repeater")
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    for said in reversed(messages):
+        kind = "finding" if "cell" in said else "summary" if "counts" in said else "state"
+        last = client.publish(f"edge-all/{said['device']}/{kind}", json.dumps(said), qos=1)
+    last.wait_for_publish(60)
+    client.disconnect()
+    client.loop_stop()
 
 
 def wait_for(what, seconds: float = 60.0, every: float = 0.1) -> bool:

@@ -1,24 +1,27 @@
 """A device's outbox through a real broker into a real PostgreSQL."""
 
 import json
-import threading
+import tempfile
+from pathlib import Path
 
 import pytest
 
-pytest.importorskip("paho.mqtt", reason="pip install 'edge-all[mqtt]'")
+pytest.importorskip("paho.mqtt", reason="pip install 'edge-all[service]'")
 pytest.importorskip("psycopg", reason="pip install 'edge-all[fleet]'")
 
-from edge_all.fleet.collector import Collector
+from edge_all.errors import EdgeAllError
+from edge_all.fleet.incoming import read_message
+from edge_all.fleet.schema import VERSION
 from edge_all.fleet.store import Store
 from edge_all.record.outbox import append, outbox_use
 from edge_all.record.record import Record
-from edge_all.record.rows import SessionInfo
-from edge_all.service.announcing import OutboxAnnouncer
 from edge_all.service.mqtt import Publisher
-from edge_all.service.mqtt_settings import MqttSettings
-from edge_all.vocabulary import Counts, ModelIdentity, Thresholds
-from tests.conftest import make_cell
+from tests.system.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
+from tests.system.fleet_parts import Collecting, a_session, devices, settings_of
 from tests.system.fleet_rig import Broker, Postgres, wait_for
+
+QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Two hundred records at once on one disk would measure that disk."""
 
 
 @pytest.fixture(scope="module")
@@ -40,47 +43,6 @@ def broker(tmp_path):
     server = Broker(tmp_path)
     yield server.start()
     server.stop()
-
-
-class Collecting:
-    """A collector in a thread."""
-
-    def __init__(self, broker, database, **more):
-        self.said = []
-        settings = MqttSettings(host="127.0.0.1", port=broker.port, tls=False, device="collector", **more)
-        self.collector = Collector(settings, Store(database.url), self.said.append)
-        self.thread = threading.Thread(target=self.collector.run, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.collector.stop()
-        self.thread.join(30)
-        assert not self.thread.is_alive()
-
-
-def settings_of(broker, device="scope-1", **more):
-    return MqttSettings(**{"host": "127.0.0.1", "port": broker.port, "tls": False, "device": device, **more})
-
-
-def a_session(record, findings, sample=None, sample_ids=False, end=True):
-    """As edge-all run writes it."""
-    model = ModelIdentity("classifier", "1", "ab" * 32)
-    info = SessionInfo(sample, "files:/home/anna/patient7", "default", (model,), "test", Thresholds(0.8, 0.2, 0.5), None, "0.1.0")
-    session = record.begin_session(info)
-    announcer = OutboxAnnouncer(sample_ids)
-    announcer.begun(record, session, info)
-    for number in range(1, findings + 1):
-        cell = make_cell(number, frame="patient7/field.png")
-        announcer.found(record, session, [cell], 1.7e9 + number)
-        record.write_cells(session, [(cell, None)])
-    if end:
-        counts = Counts(fields=findings, frames=findings, blasts=findings, normals=5)
-        announcer.ended(record, session, counts, "review suggested", False)
-        record.end_session(session, counts, "review suggested", False)
-    return session
 
 
 @pytest.mark.parametrize("confirm", ["broker", "collector"])
@@ -110,3 +72,102 @@ def test_a_session_arrives(tmp_path, broker, database, confirm):
     with Record.open(tmp_path / "record") as record:
         assert outbox_use(record).waiting == 0
         append(record, "state", "state", "{}")  # and goes on from there
+
+
+def test_an_hour_without_broker_then_everything_killed_and_repeated():
+    hour = an_hour()
+    assert (hour.stored, hour.distinct) == (EXPECTED, EXPECTED)
+    assert (hour.findings, hour.summaries, hour.waiting) == (SESSIONS * FINDINGS, SESSIONS, 0)
+    assert (hour.repeated, hour.kills) == (EXPECTED, 5)
+
+
+def test_two_hundred_devices_at_once(broker, database):
+    count, findings, processes = 200, 20, 4
+    with tempfile.TemporaryDirectory(dir=QUICK) as folder, Collecting(broker, database) as collecting:
+        records = [Path(folder) / f"scope-{number:03}" for number in range(count)]
+        for number, folder_of_one in enumerate(records):
+            with Record.open(folder_of_one) as record:
+                a_session(record, findings, sample=f"S{number}", sample_ids=True)
+        running = [devices(broker, "collector", *records[n::processes]) for n in range(processes)]
+        try:
+            told = count * (findings + 2)
+            assert wait_for(lambda: _number(database, "message") == told, 120, 0.5), collecting.said
+            assert wait_for(lambda: _number(database, "device WHERE online") == count, 60)
+        finally:
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait(60)
+        assert wait_for(lambda: _number(database, "device WHERE online") == 0, 60)
+        for folder_of_one in records[::20]:
+            with Record.open(folder_of_one) as record:
+                assert outbox_use(record).waiting == 0
+    assert database.rows("SELECT count(*), count(DISTINCT device) FROM finding") == [(count * findings, count)]
+    samples = {(f"scope-{n:03}", f"S{n}") for n in range(count)}
+    assert set(database.rows("SELECT device, sample FROM session")) == samples
+    assert _number(database, "device_model") == _number(database, "device_version") == count
+    assert _number(database, "refused") == 0
+
+
+def _number(database, table):
+    return database.rows(f"SELECT count(*) FROM {table}")[0][0]
+
+
+def test_strangers_messages_are_kept_apart_and_stop_nothing(tmp_path, broker, database):
+    import paho.mqtt.client as mqtt
+
+    good = {
+        "format": 1, "uid": "a", "number": 1, "created": 1.0, "device": "scope-1", "session": "s", "cell": 1,
+        "label": "blast", "views": 1, "time": 1.0,
+    }  # fmt: skip
+    strange = [
+        b"\x00\xff\x00", b"[]", b"{", b"[" * 100_000, json.dumps(good | {"uid": "b\n"}).encode(),
+        json.dumps(good | {"uid": "c", "cell": 1e400}).encode(), json.dumps(good | {"uid": "d", "cell": True}).encode(),
+        json.dumps(good | {"uid": "e", "device": "scope-2"}).encode(), json.dumps(good | {"uid": "f", "label": 7}).encode(),
+        json.dumps(good | {"uid": "g", "engine": "a\0b"}).encode(), json.dumps(good | {"uid": "h", "engine": "\ud800"}).encode(),
+        json.dumps(good | {"uid": "i", "number": 10**30}).encode(), json.dumps(good | {"uid": "j", "created": -1}).encode(),
+        json.dumps(good | {"uid": "k", "x": "y" * 3_000_000}).encode(), json.dumps(good | {"uid": "l", "format": 2}).encode(),
+        json.dumps(good | {"uid": "m", "picture_png": "bm8="}).encode(),
+    ]  # fmt: skip
+    with Collecting(broker, database) as collecting:
+        assert wait_for(lambda: any("connected" in line for line in collecting.said)), collecting.said
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "stranger")
+        client.connect("127.0.0.1", broker.port)
+        client.loop_start()
+        for payload in strange:
+            client.publish("edge-all/scope-1/finding", payload, qos=1)
+        client.publish("edge-all/a b/finding", json.dumps(good), qos=1)
+        client.publish("edge-all/scope-1/now", "nothing", qos=1)
+        client.publish("edge-all/scope-1/finding", json.dumps(good), qos=1).wait_for_publish(10)
+        assert wait_for(lambda: collecting.collector.refused == len(strange) + 2), collecting.said
+        assert wait_for(lambda: database.rows("SELECT uid FROM message") == [("a",)])
+        client.disconnect()
+        client.loop_stop()
+    assert database.rows("SELECT count(*) FROM refused") == [(len(strange) + 2,)]
+    assert not any("Traceback" in line or "\n" in line for line in collecting.said)
+
+
+def test_out_of_order_the_newest_view_of_a_cell_stays(database):
+    with Store(database.url) as store:
+
+        def told(number, label, uid):
+            said = {
+                "format": 1, "uid": uid, "number": number, "created": 1.0, "device": "d", "session": "s", "cell": 4,
+                "label": label, "views": number, "time": 1.0,
+            }  # fmt: skip
+            return read_message("d", "finding", json.dumps(said).encode())
+
+        store.write([told(2, "normal", "b")])
+        store.write([told(1, "blast", "a"), told(2, "normal", "b"), told(1, "blast", "a")])
+    assert database.rows("SELECT label, number FROM finding") == [("normal", 2)]
+    assert database.rows("SELECT count(*) FROM message") == [(2,)]
+
+
+def test_the_schema_is_made_once_and_a_newer_one_is_refused(database):
+    for _ in range(2):
+        with Store(database.url) as store:
+            store.open()
+    assert database.rows("SELECT version FROM edge_all_schema") == [(VERSION,)]
+    database.execute(f"INSERT INTO edge_all_schema VALUES ({VERSION + 1})")
+    with Store(database.url) as store, pytest.raises(EdgeAllError, match="newer edge-all"):
+        store.open()
