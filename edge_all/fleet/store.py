@@ -130,7 +130,7 @@ class Store:
 
     def _execute(self, statement: str, values: Mapping[str, Any]) -> int:
         assert self._database is not None
-        return self._database.execute(statement, values).rowcount  # type: ignore[call-overload]
+        return self._database.execute(statement, values).rowcount
 
     def _refuse(self, item: Refused) -> None:
         self._execute(

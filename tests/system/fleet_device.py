@@ -12,6 +12,11 @@ from edge_all.service.mqtt import Publisher
 from edge_all.service.mqtt_settings import MqttSettings
 
 
+def say(line: str) -> None:
+    """In one write: many threads speak."""
+    sys.stderr.write(line + "\n")
+
+
 def main(port: str, confirm: str, *records: str) -> None:
     """Until SIGTERM."""
     ended = threading.Event()
@@ -19,11 +24,7 @@ def main(port: str, confirm: str, *records: str) -> None:
     publishers = []
     for record in map(Path, records):
         settings = MqttSettings(host="127.0.0.1", port=int(port), tls=False, device=record.name, confirm=confirm)
-        publishers.append(
-            Publisher(
-                settings, record, lambda: {"phase": "idle"}, lambda line: print(line, file=sys.stderr, flush=True)
-            )
-        )
+        publishers.append(Publisher(settings, record, lambda: {"phase": "idle"}, say))
     for publisher in publishers:
         publisher.start()
     ended.wait()

@@ -1,5 +1,5 @@
-"""An hour of messages while the broker is down; then broker, collector, device and database are killed in the middle, and
-a stranger repeats all of them backwards."""
+"""An hour of messages while the broker is down; then broker, collector, device and database are killed in the middle,
+and a stranger repeats all of them backwards."""
 
 from __future__ import annotations
 
