@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_all.errors import UsageError
-
-AUTO = "auto"
-"""In a profile: the only camera that is attached."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,7 @@ def only_camera() -> FoundCamera:
 def _v4l2_and_csi() -> list[FoundCamera]:
     if not sys.platform.startswith("linux"):
         return []
+    from edge_all.cameras.v4l2 import READ_FORMATS
     from edge_all.cameras.v4l2_ioctl import FrameFormat
     from edge_all.cameras.v4l2_nodes import list_nodes
 
@@ -58,7 +57,9 @@ def _v4l2_and_csi() -> list[FoundCamera]:
 
     found, ports = [], 0
     for node in list_nodes():
-        formats = tuple(words(f) for f in node.formats)
+        formats = tuple(words(f) for f in node.formats if f.fourcc in READ_FORMATS)
+        if others := sorted({f.fourcc for f in node.formats} - set(READ_FORMATS)):
+            formats += (f"not read: {', '.join(others)}",)
         if node.is_csi:
             found.append(FoundCamera(f"csi:{ports}", node.card, str(node.path), formats))
             ports += 1
@@ -76,6 +77,7 @@ def _libcamera() -> list[FoundCamera]:
         not any(Path("/dev").glob("media*")) and importlib.util.find_spec("libcamera") is None
     ):
         return []
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:FATAL")  # what it says would stand in the list
     try:
         from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
 

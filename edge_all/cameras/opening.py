@@ -25,6 +25,9 @@ CAMERA_KINDS = {
 }
 """What can be named, and how."""
 
+AUTO = "auto"
+"""In a profile: the only camera that is attached."""
+
 _DEVICES = ("v4l2", "csi", "picamera2", "rtsp", "rtsps", "http", "https", "gst", "dir")
 
 
@@ -34,10 +37,15 @@ def kinds_line() -> str:
 
 
 def open_camera(uri: str) -> Camera:
-    """The camera that a URI names; not started yet. A device is watched (cameras/watched.py).
+    """The camera that a URI names; not started yet. A device is watched (cameras/watched.py). "auto": the only one that
+    is attached.
 
     Raises UsageError for a kind there is not, CameraError for a path that is not there or not readable.
     """
+    if uri == AUTO:
+        from edge_all.cameras.discovery import only_camera
+
+        uri = only_camera().uri
     scheme, colon, rest = uri.partition(":")
     if colon and len(scheme) > 1 and "/" not in scheme and not Path(uri).exists():
         if scheme == "sim":

@@ -25,7 +25,7 @@ OPTIONS = {
     "lock": "0: automatic exposure and white balance stay on",
     **dict.fromkeys(LOCKABLE, "fixed value, in the driver's units"),
 }
-_FORMATS = ("MJPG", "YUYV")
+READ_FORMATS = ("MJPG", "YUYV")
 _SELECT_S = "2"
 """OpenCV waits ten seconds for a frame otherwise, and holds the device all the while."""
 
@@ -45,8 +45,8 @@ class V4l2Camera:
         self._named = parse_device_uri(uri, OPTIONS)
         self._size, self._fps = self._named.size(), self._named.number("fps", 0.1, 1000)
         self._format = self._named.options.get("format", "").upper() or None
-        if self._format not in (None, *_FORMATS):
-            raise UsageError(f"v4l2: format={self._format} is not read", f"there are {' and '.join(_FORMATS)}")
+        if self._format not in (None, *READ_FORMATS):
+            raise UsageError(f"v4l2: format={self._format} is not read", f"there are {' and '.join(READ_FORMATS)}")
         self._locks = self._named.options.get("lock", "1") != "0"
         self._fixed = {name: value for name in LOCKABLE if (value := self._named.number(name, -1e6, 1e6)) is not None}
         self.settles_s = 1.0 if self._locks else 0.0
@@ -136,11 +136,12 @@ def choose_format(node: V4l2Node, wanted: str | None, size: tuple[int, int] | No
 
     Raises CameraError with the nearest sizes for one that the camera does not have.
     """
-    usable = [f for f in node.formats if f.fourcc in _FORMATS and wanted in (None, f.fourcc)]
+    usable = [f for f in node.formats if f.fourcc in READ_FORMATS and wanted in (None, f.fourcc)]
     if not usable:
         offers = ", ".join(sorted({f.fourcc for f in node.formats})) or "none"
         raise CameraError(
-            f"{node.path} does not offer {wanted or ' or '.join(_FORMATS)}", f"it offers {offers}: name another camera"
+            f"{node.path} does not offer {wanted or ' or '.join(READ_FORMATS)}",
+            f"it offers {offers}: name another camera",
         )
     if size is not None:
         exact = [f for f in usable if (f.width, f.height) == size]

@@ -69,7 +69,7 @@ def formats(fd: int) -> list[FrameFormat]:
         if not _asked(fd, _ENUM_FMT, buffer):
             break
         pixels = struct.unpack_from("I", buffer, 44)[0]
-        fourcc = pixels.to_bytes(4, "little").decode("ascii", "replace").strip()
+        fourcc = (pixels & 0x7FFFFFFF).to_bytes(4, "little").decode("ascii", "replace").strip()
         for width, height in _sizes(fd, pixels):
             found.append(FrameFormat(fourcc, width, height, tuple(_rates(fd, pixels, width, height))))
     return found

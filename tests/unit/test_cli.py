@@ -34,7 +34,7 @@ def test_every_command_is_in_the_readme():
         (["run", "--camera", "sin:"], 2, "did you mean sim:"),
         (["run", "--camera", "no/such"], 2, "is no file"),
         (["run", "--threshold", "2"], 2, "0<x<1"),
-        (["run", "--threshold", "0.0001"], 2, "lower threshold"),
+        (["run", "--camera", "sim:", "--threshold", "0.0001"], 2, "lower threshold"),
         (["run", "--stop-at", "0"], 2, "x>=1"),
         (["run", "--models", "none"], 2, "models folder"),
         (["run", "--profile", "nope"], 1, "there is no profile"),
