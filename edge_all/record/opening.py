@@ -15,6 +15,8 @@ from edge_all.record.faults import WAIT_FOR_OTHERS_S, told
 from edge_all.record.schema import migrate
 
 DATABASE = "record.sqlite3"
+_CACHE_KIB = 512
+"""Of pages, per connection. A session only appends; the kernel keeps what is read again."""
 
 
 def open_database(folder: Path, *, create: bool = True, check: bool = True, name: str = DATABASE) -> sqlite3.Connection:
@@ -51,6 +53,7 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = FULL")
                 database.execute("PRAGMA foreign_keys = ON")
+                database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
                 migrate(database, folder)
         except BaseException:
             database.close()

@@ -9,7 +9,7 @@ from edge_all.session.analysis import FieldResult
 from edge_all.vocabulary import Cell, Counts, Label, Unreadable
 
 _CODED = (None, *Label)
-_KEPT_FINDINGS = 500
+_KEPT_FINDINGS = 100
 """The record has all of them; a sharper view may turn some of these into normal cells, hardly all."""
 
 
