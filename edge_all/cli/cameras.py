@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -49,6 +50,7 @@ def command(uri: str | None, preview: str | None, as_json: bool) -> int:
 
 
 def _preview(uri: str | None, path: Path) -> int:
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its lines would stand beside ours
     import cv2
 
     from edge_all.cameras.discovery import only_camera
@@ -59,6 +61,8 @@ def _preview(uri: str | None, path: Path) -> int:
     if path.suffix.lower() != ".png":
         raise UsageError(f"{path} is no name of a PNG", "name it FILE.png")
     camera = open_camera(uri or only_camera().uri)
+    if uri is not None and uri.startswith("dir:"):
+        raise UsageError("a watched folder has no picture of its own", "look at the images in it")
     with camera:
         frame = camera.read()
     if not isinstance(frame, Frame):

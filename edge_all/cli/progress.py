@@ -63,7 +63,7 @@ class ProgressPrinter:
         line = (
             f"frames {c.frames}{self._of}  fields {c.fields}  cells {c.leukocytes}  blasts {c.blasts}  "
             f"unidentified {c.unidentified}  {rate:.1f} fields/s"
-        )
+        ) + (f"  {plain(progress.hint)}" if progress.hint else "")
         if self._live is not None:
             self._live.update(line)
         elif now - self._last >= _PLAIN_EVERY_S:

@@ -29,6 +29,7 @@ from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, S
 from edge_all.session.differential import result_words
 from edge_all.session.frame_ages import FrameAges
 from edge_all.session.handover import Handover, QueueUse
+from edge_all.session.hints import camera_hint, hint_of
 from edge_all.session.step_times import OFF, StepTimes
 from edge_all.session.tally import Tally
 from edge_all.vocabulary import Cell, Counts, Frame, ModelIdentity, Thresholds, Unreadable
@@ -58,6 +59,8 @@ class Progress:
     """Whether the record's disk is full."""
     camera: CameraEvent | None = None
     """What befell the camera; there is no frame then."""
+    hint: str = ""
+    """What the person at the bench should do now; empty when all is well."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ class Session:
         self._errors: list[BaseException] = []
         self._watched = camera if isinstance(camera, WatchedCamera) else None
         self._ages = FrameAges()
+        self._hint = ""
         # Of a live camera only the newest frame waits: what is analysed is what lies under the objective now.
         self._frames: Handover[Frame | Unreadable] = Handover(
             1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
@@ -241,9 +245,10 @@ class Session:
         return self._watched.state if self._watched is not None else CameraState.WORKS
 
     @property
-    def camera_stuck_s(self) -> float:
-        """How long the camera's driver has not returned from a call that was given up on; 0 when none hangs."""
-        return self._watched.stuck_s if self._watched is not None else 0.0
+    def hint(self) -> str:
+        """What the person at the bench should do now ("camera lost", "refocus"); empty when all is well. May be asked
+        from any thread."""
+        return camera_hint(self.camera_state) or self._hint
 
     @property
     def frame_ages(self) -> FrameAges:
@@ -349,6 +354,7 @@ class Session:
                 result = FieldResult(frame, skip=Skip(frame.index, frame.source, PAUSED))
             else:
                 result = self._analysis.analyse(frame)
+            self._hint = hint_of(result)
             self._tally.add(result)
             counts = self._tally.counts()
             with self._times.step("hand on"):
@@ -389,7 +395,10 @@ class Session:
                     write_camera_event(
                         self._record, self.id, result.time + self._clock_moved, result.kind, result.detail
                     )
-                    self._tell(Progress(self.id, self._camera.uri, counts, (), camera=result), on_progress)
+                    self._tell(
+                        Progress(self.id, self._camera.uri, counts, (), camera=result, hint=camera_hint(result.state)),
+                        on_progress,
+                    )
                     continue
                 with self._times.step("record"):
                     self._write_one(result)
@@ -486,9 +495,9 @@ class Session:
 
     def _progress(self, result: FieldResult | Unreadable, counts: Counts) -> Progress:
         if isinstance(result, Unreadable):
-            return Progress(self.id, result.source, counts, (), result.reason)
+            return Progress(self.id, result.source, counts, (), result.reason, hint=hint_of(result))
         findings = tuple(c for c in result.cells if c.is_finding)
-        return Progress(self.id, result.frame.source, counts, findings, result=result)
+        return Progress(self.id, result.frame.source, counts, findings, result=result, hint=hint_of(result))
 
     def _ended(self) -> Summary:
         errors = [e for e in self._errors if not isinstance(e, EdgeAllError)]

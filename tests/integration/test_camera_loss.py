@@ -54,6 +54,8 @@ class Watcher:
         self.cells = counts.counts.leukocytes
         if progress.camera is not None:
             self.states.append((progress.camera.kind, bool(counts.camera)))
+            if progress.camera.kind in ("lost", "back"):
+                assert progress.hint == ("camera lost" if progress.camera.kind == "lost" else "")
 
 
 def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):

@@ -30,10 +30,14 @@ def camera(uri: str, busy: bool) -> Finding:
     if uri.startswith("sim:"):
         return warning(f"{uri}: the simulated microscope", "name the bench's camera: uri in [camera], /etc/edge-all")
     from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.watched import WatchedCamera
     from edge_all.vocabulary import Frame
 
     try:
         with open_camera(uri) as opened:
+            # A watched folder: its next image may come in hours.
+            if isinstance(opened, WatchedCamera) and not opened.live:
+                return good(f"{uri}: is there")
             frame = opened.read()
     except EdgeAllError as error:
         return bad(error.message, error.remedy or "check plug, power and cable")

@@ -1,0 +1,35 @@
+"""What the person at the bench is told to do."""
+
+import numpy as np
+import pytest
+
+from edge_all.cameras.camera_state import CameraState
+from edge_all.field.gate import Skip
+from edge_all.session.analysis import FieldResult
+from edge_all.session.hints import camera_hint, hint_of
+from edge_all.vocabulary import Frame, Unreadable
+
+FRAME = Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, "f")
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("out of focus", "refocus"),
+        ("too thick", "too thick: move to the monolayer"),
+        ("same field", ""),
+        ("moving", "moving"),
+        ("another reason", "another reason"),
+    ],
+)
+def test_a_skipped_frame_says_what_to_do(reason, hint):
+    assert hint_of(FieldResult(FRAME, skip=Skip(0, "f", reason))) == hint
+
+
+def test_a_good_field_says_nothing_and_a_broken_one_does():
+    assert hint_of(FieldResult(FRAME)) == ""
+    assert "could not be read" in hint_of(Unreadable(0, 0.0, "f", "broken"))
+
+
+def test_only_a_camera_that_is_lost_is_said():
+    assert [camera_hint(s) for s in CameraState] == ["", "", "camera lost", "given up"]
