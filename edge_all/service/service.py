@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edge_all import __version__
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraState
+from edge_all.cameras.discovery import AUTO, only_camera
 from edge_all.cameras.opening import open_camera
 from edge_all.cameras.watched import WatchedCamera
 from edge_all.engines.shipped import models_folder
@@ -65,13 +66,14 @@ class Service:
         self._settings, wrong = read_settings()
         self.problems.set(Kind.SETTINGS, wrong)
         self._idle = IdlePicture(self._open_camera, self._live)
-        self.station = Station(self._uri, self._run_session, self._idle, self._turn)
+        self.station = Station(self._settings.settings.camera.uri, self._run_session, self._idle, self._turn)
         self._server: Server | None = None
         self._camera: Camera | None = None
         self._counted = ""
         self._seen: tuple[StationState, dict[Kind, str]] = (StationState(), {})
         self._report_at = self._status_at = self._pending_at = 0.0
         self._pending: Start | None = None
+        self._planned = False
         self._running_since: float | None = None
         self._first_field = False
         self._reread = False
@@ -104,7 +106,6 @@ class Service:
             self._notifier.ready(self._status())
             journal("ready", pages=self.url or "none", after_s=since_start_s(), boot_s=since_boot_s())
             self._check_models()
-            self._plan_first_session()
             self.station.run()
             self._report(self._now())
             self._notifier.stopping()
@@ -112,22 +113,20 @@ class Service:
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
-    @property
-    def _uri(self) -> str:
-        return self._settings.settings.camera.uri
-
     def _open_camera(self) -> Camera:
-        return open_camera(self._uri)
+        uri = self._settings.settings.camera.uri
+        camera = open_camera(only_camera().uri if uri == AUTO else uri)
+        self.station.camera = camera.uri
+        return camera
 
     def _run_session(self, start: Start, made: Callable[[Session], None]) -> Summary:
         if not start.resume:
-            ended = self._cut_off.end(self._uri, "another session began")
-            self._pending = None
+            self._pending, self._planned = None, True
+        self._camera = camera = self._open_camera()
+        if not start.resume and (ended := self._cut_off.end(camera.uri, "another session began")) is not None:
             self._cut_off.forget()
             self.problems.set(Kind.CUT_OFF, None)
-            if ended is not None:
-                self._journal("cut-off-ended", session=ended)
-        self._camera = camera = self._open_camera()
+            self._journal("cut-off-ended", session=ended)
         try:
             with Session(
                 camera,
@@ -172,9 +171,10 @@ class Service:
             self._journal("first-field", session=progress.session_id, after_s=since_start_s(), boot_s=since_boot_s())
 
     def _plan_first_session(self) -> None:
-        """Go on with what a restart cut off, else begin where the settings say so."""
+        """Once the camera is there: go on with what a restart cut off, else begin where the settings say so."""
+        self._planned = True
         try:
-            cut_off = self._cut_off.newest(self._uri)
+            cut_off = self._cut_off.newest(self.station.camera)
         except EdgeAllError as error:
             self.problems.set(Kind.RECORD, str(error))
             return
@@ -211,6 +211,8 @@ class Service:
             self._report(now)
         if self._running_since is not None and now - self._running_since > _RUNS_WELL_S:
             self._cut_off.forget()
+        if not self._planned and self._idle.works and self.station.state.phase == "idle":
+            self._plan_first_session()
         if self._pending is not None and now >= self._pending_at:
             self._pending_at = now + _TRIES_AGAIN_S
             if self.station.state.phase == "idle" and self._idle.works and not self.problems.blocking:
@@ -226,6 +228,8 @@ class Service:
             self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
         self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)
         problems = self.problems.all()
+        if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # how much waits changes all the time
+            problems[Kind.DISK] = self._seen[1][Kind.DISK]
         self.station.problems = tuple(problems.values())
         self.station.blocked = self.problems.blocking
         before, told = self._seen
@@ -267,7 +271,7 @@ class Service:
             self.problems.set(Kind.PAGES, "[web] was changed: restart the service to serve the pages there")
         idle = self.station.state.phase == "idle"
         if now.camera != before.camera:
-            self.station.camera = self._uri
+            self.station.camera = now.camera.uri
             if idle:
                 self._idle.end()
                 self._idle.begin()

@@ -1,0 +1,249 @@
+"""What a laboratory's device goes through, seen in a booted Debian: used by the tests and by the scoreboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.system.hanging_model import hang_on_one_image
+from tests.system.nspawn import RIGS, Container
+from tests.system.repacked_wheel import repacked
+
+REPO = Path(__file__).resolve().parents[2]
+UNIT = "edge-all.service"
+MODELS = "edge_all/models/detector"
+Seen = dict[str, bool]
+"""What was to be seen, and whether it was."""
+
+
+def wheels() -> Path:
+    """A folder of wheels of this checkout and of all that goes with it, as deploy/wheels.sh makes it."""
+    folder = RIGS / "wheels"
+    for old in folder.glob("edge_all-*.whl"):
+        old.unlink()
+    subprocess.run(
+        ["sh", str(REPO / "deploy" / "wheels.sh"), str(folder)],
+        env=os.environ | {"PYTHON": sys.executable},
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return folder
+
+
+def upgrades(folder: Path) -> Path:
+    """Folders good/, damaged/ and crashing/, each with a later version; the other wheels are linked from the first."""
+    root = RIGS / "upgrades"
+    shutil.rmtree(root, ignore_errors=True)
+    (wheel,) = folder.glob("edge_all-*.whl")
+    bad_model = {f"{MODELS}/{n}.onnx": b"not a model" for n in ("float", "int8-cpu")}
+    # Passes every check that is made before it takes over, and falls when systemd starts it.
+    crash = {"edge_all/cli/service.py": b"raise SystemExit('a fault of the new version')\n"}
+    for name, version, changes in (
+        ("good", "0.1.1", {}),
+        ("damaged", "0.1.2", bad_model),
+        ("crashing", "0.1.3", crash),
+    ):
+        (root / name).mkdir(parents=True)
+        repacked(wheel, version, changes, root / name)
+        for other in folder.iterdir():
+            if other != wheel:
+                (root / name / other.name).hardlink_to(other)
+    return root
+
+
+def hanging() -> Path:
+    """A folder with the detector's files, which pass the self-check and hang on a field."""
+    folder = RIGS / "hanging"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("float", "int8-cpu"):
+        hang_on_one_image(REPO / MODELS / f"{name}.onnx", folder / f"{name}.onnx")
+    return folder
+
+
+@contextmanager
+def device() -> Iterator[Container]:
+    """A fresh Debian with the wheels beside it."""
+    folder = wheels()
+    binds = {folder: "/wheels", REPO / "deploy": "/deploy", upgrades(folder): "/upgrades", hanging(): "/hanging"}
+    with Container(binds) as container:
+        yield container
+
+
+def install(c: Container, folder: str = "/wheels", *options: str) -> tuple[int, str]:
+    """Exit code and what it said."""
+    done = c.call("/deploy/install.sh", "--wheels", folder, *options)
+    print(done.stdout)  # pytest shows it where a step was not seen
+    return done.returncode, done.stdout
+
+
+def _state(c: Container) -> dict[str, object]:
+    told = c.run("edge-all", "session", "status", "--json")
+    try:
+        state: dict[str, object] = json.loads(told)
+    except ValueError:
+        state = {"phase": "no answer", "said": told}
+    return state
+
+
+def _files(c: Container) -> str:
+    """Every file of the installation with its time and size, what the running service writes left aside."""
+    return c.shell(
+        "find /opt/edge-all /etc/edge-all /etc/systemd/system /etc/udev/rules.d /usr/local /etc/passwd /etc/group "
+        "/etc/shadow -not -type d -printf '%p %T@ %s %m %u\\n' | sort"
+    )
+
+
+def _current(c: Container) -> str:
+    return c.shell("basename $(readlink -f /opt/edge-all/current)").strip()
+
+
+def installs_offline_twice(c: Container) -> Seen:
+    """On a fresh Debian without network: once, and once more."""
+    seen: Seen = {"no network": "Network is unreachable" in c.shell("python3 -c \"import socket;"
+        "socket.create_connection(('192.0.2.1', 80), 2)\" 2>&1 | tail -1")}  # fmt: skip
+    code, said = install(c)
+    seen["first run works"] = code == 0
+    if code:
+        return seen
+    seen["service is up and enabled"] = (
+        c.run("systemctl", "is-active", UNIT).strip() == "active"
+        and c.run("systemctl", "is-enabled", UNIT).strip() == "enabled"
+    )
+    files, pid = _files(c), c.property("MainPID")
+    code, said = install(c)
+    seen["second run says that nothing changed"] = code == 0 and "nothing to change" in said
+    seen["second run changes no file, and no process"] = files == _files(c) and pid == c.property("MainPID")
+    return seen
+
+
+def starts_and_stops(c: Container) -> Seen:
+    """READY, STATUS, a session by command, its clean end by SIGTERM within 5 s, what goes on after kill -9."""
+    seen: Seen = {"READY, with STATUS and page": "idle | http://127.0.0.1:8080/" in c.property("StatusText")}
+    page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/live/state').status)"
+    seen["the page answers"] = c.run("python3", "-c", page).strip() == "200"
+    c.write("/etc/edge-all/bench.toml", '[camera]\nuri = "sim:?seed=3&fields=4000&fps=10&frames_per_field=3"\n')
+    c.run("systemctl", "reload", UNIT)
+    seen["SIGHUP reads the settings"] = c.wait_for(lambda: "event=settings" in _journal(c), 20)
+    picture = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/live/picture.jpg').read(3).hex())"
+    seen["a live picture while idle"] = c.wait_for(lambda: c.run("python3", "-c", picture).strip() == "ffd8ff", 30)
+    c.run("edge-all", "session", "start", "S1")
+    session = _state(c).get("session_id")
+    seen["a session by command"] = _state(c).get("phase") == "running" and session is not None
+    c.wait_for(lambda: "leukocytes" in c.property("StatusText"), 60)
+    seen["STATUS counts"] = "leukocytes in" in c.property("StatusText")
+    c.run("systemctl", "kill", "-s", "KILL", UNIT)
+    seen["after kill -9 the session goes on"] = c.wait_for(
+        lambda: (_state(c).get("phase"), _state(c).get("session_id")) == ("running", session), 90
+    )
+    begun = c.shell("date +%s%N")
+    c.run("systemctl", "stop", UNIT)
+    lasted = (int(c.shell("date +%s%N")) - int(begun)) / 1e9
+    seen[f"SIGTERM ends it within 5 s ({lasted:.1f} s)"] = lasted <= 5 and c.property("Result") == "success"
+    listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
+    seen["the session is ended in the record"] = str(session) in listed and "not ended" not in listed
+    c.run("systemctl", "start", UNIT)
+    seen["after it the service is idle"] = c.wait_for(lambda: _state(c).get("phase") == "idle", 30)
+    return seen
+
+
+def watchdog_restarts(c: Container) -> Seen:
+    """An engine's call that really hangs: the watchdog ends it, the session goes on; after three times the service
+    waits, says so, and works again once the model is a good one."""
+    good = "/opt/edge-all/current/lib/python3*/site-packages/" + MODELS
+    c.shell(f"mkdir -p /root/good && cp {good}/*.onnx /root/good/")
+    # As in the unit, only sooner.
+    c.write(
+        "/etc/systemd/system/edge-all.service.d/sooner.conf", "[Service]\nWatchdogSec=12\n[Unit]\nStartLimitBurst=20\n"
+    )
+    c.shell(f"cp /hanging/*.onnx {good}/ && systemctl daemon-reload && systemctl restart {UNIT}")
+    before = int(c.property("NRestarts"))
+    c.run("edge-all", "session", "start", "hangs")
+    session = _state(c).get("session_id")
+    seen: Seen = {
+        "watchdog ends a hung engine call": c.wait_for(lambda: "Watchdog timeout" in _journal(c, 400), 60)
+        and "code=killed, status=6/ABRT" in _journal(c, 400),
+        "systemd starts it again": c.wait_for(lambda: int(c.property("NRestarts")) > before, 30),
+        "the open session goes on": c.wait_for(lambda: f"event=goes-on session={session}" in _journal(c, 400), 60),
+        "after three times it waits and says so": c.wait_for(
+            lambda: _state(c).get("phase") == "idle" and "cut off each time" in str(_state(c).get("problems")), 240
+        ),
+        "STATUS says so": c.wait_for(lambda: "cut off each time" in c.property("StatusText"), 10),
+    }
+    c.shell(f"cp /root/good/*.onnx {good}/; rm -r /etc/systemd/system/edge-all.service.d; systemctl daemon-reload")
+    c.run("systemctl", "restart", UNIT)
+    c.run("edge-all", "session", "start", "works")
+    seen["with a good model the next session counts"] = c.wait_for(
+        lambda: "leukocytes in" in c.property("StatusText"), 60
+    )
+    listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
+    seen["the one that was cut off is ended in the record"] = listed.count("not ended") == 1
+    c.run("edge-all", "session", "stop")
+    return seen
+
+
+def crash_loop_ends(c: Container) -> Seen:
+    """A program that cannot start is not started for ever."""
+    drop_in = "/etc/systemd/system/edge-all.service.d/broken.conf"
+    c.write(drop_in, "[Service]\nEnvironment=PYTHONHOME=/nonexistent\n")
+    c.shell(f"systemctl daemon-reload; systemctl reset-failed {UNIT}; systemctl restart --no-block {UNIT}")
+    seen: Seen = {"systemd gives up after five starts": c.wait_for(lambda: c.property("ActiveState") == "failed" and
+        "Start request repeated too quickly" in _journal(c, 100), 90)}  # fmt: skip
+    c.shell(f"rm {drop_in}; systemctl daemon-reload; systemctl reset-failed {UNIT}; systemctl start {UNIT}")
+    seen["mended, it comes up"] = c.run("systemctl", "is-active", UNIT).strip() == "active"
+    return seen
+
+
+def upgrades_and_rolls_back(c: Container) -> Seen:
+    """A good version takes over; one whose models are damaged, and one that falls when started, do not."""
+    seen: Seen = {}
+    c.run("edge-all", "session", "start", "S2")
+    code, said = install(c, "/upgrades/good")
+    seen["no upgrade under a running session"] = code == 1 and "a session runs" in said
+    c.run("edge-all", "session", "stop")
+    code, said = install(c, "/upgrades/good")
+    current = _current(c)
+    seen["a good version takes over"] = code == 0 and current.startswith("0.1.1-")
+    code, said = install(c, "/upgrades/damaged")
+    seen["a version that fails its self-check does not take over"] = (
+        code == 1 and "does not pass its self-check" in said and _current(c) == current
+    )
+    seen["the service was not touched by it"] = _state(c).get("phase") == "idle"
+    code, said = install(c, "/upgrades/crashing")
+    seen["a version that does not come up is rolled back"] = code == 1 and f"rolled back to {current}" in said
+    seen["the version before runs again"] = _current(c) == current and _state(c).get("phase") == "idle"
+    return seen
+
+
+def uninstalls(c: Container) -> Seen:
+    """Data stays unless asked."""
+    kept = "ls /var/lib/edge-all/record/record.sqlite3 /etc/edge-all/bench.toml >/dev/null 2>&1 && echo yes"
+    code = c.call("/deploy/install.sh", "--uninstall").returncode
+    left = c.shell("ls -d /opt/edge-all /etc/systemd/system/edge-all* /usr/local/bin/edge-all 2>/dev/null")
+    seen: Seen = {
+        "uninstall removes program and service": code == 0 and not left.strip(),
+        "uninstall keeps settings and record": c.shell(kept).strip() == "yes",
+    }
+    code, _ = install(c)
+    listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
+    seen["installed again, the sessions are there"] = code == 0 and "S1" in listed
+    code = c.call("/deploy/install.sh", "--uninstall", "--purge").returncode
+    left = c.shell("ls -d /var/lib/edge-all /etc/edge-all 2>/dev/null; id edge-all 2>/dev/null")
+    seen["--purge removes them too"] = code == 0 and not left.strip()
+    return seen
+
+
+def _journal(c: Container, lines: int = 200) -> str:
+    return c.run("journalctl", "-u", UNIT, "--no-pager", "-n", str(lines))
+
+
+STEPS = (
+    installs_offline_twice, starts_and_stops, watchdog_restarts, crash_loop_ends, upgrades_and_rolls_back, uninstalls,
+)  # fmt: skip
+"""In the order in which one device goes through them."""
