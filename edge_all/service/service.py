@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from edge_all import __version__
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.discovery import AUTO, only_camera
 from edge_all.cameras.opening import open_camera
 from edge_all.cameras.watched import WatchedCamera
 from edge_all.engines.shipped import models_folder
@@ -114,8 +113,7 @@ class Service:
     # -- sessions ------------------------------------------------------------------------------------------------
 
     def _open_camera(self) -> Camera:
-        uri = self._settings.settings.camera.uri
-        camera = open_camera(only_camera().uri if uri == AUTO else uri)
+        camera = open_camera(self._settings.settings.camera.uri)
         self.station.camera = camera.uri
         return camera
 

@@ -29,13 +29,11 @@ def camera(uri: str, busy: bool) -> Finding:
         return good(f"{uri}: the service has it")
     if uri.startswith("sim:"):
         return warning(f"{uri}: the simulated microscope", "name the bench's camera: uri in [camera], /etc/edge-all")
-    from edge_all.cameras.discovery import AUTO, only_camera
     from edge_all.cameras.opening import open_camera
     from edge_all.cameras.watched import WatchedCamera
     from edge_all.vocabulary import Frame
 
     try:
-        uri = only_camera().uri if uri == AUTO else uri
         with open_camera(uri) as opened:
             # A watched folder: its next image may come in hours.
             if isinstance(opened, WatchedCamera) and not opened.live:
