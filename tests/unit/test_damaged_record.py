@@ -1,0 +1,152 @@
+"""A record that was damaged or cut off is mended at its start, and what cannot be is said."""
+
+import os
+import random
+import sqlite3
+
+import pytest
+
+from edge_all.record.crop_file import encode_crop
+from edge_all.record.incidents import doubts, incidents
+from edge_all.record.opening import DATABASE
+from edge_all.record.record import Record
+from edge_all.record.start import start_record
+from edge_all.record.verdicts import Reviewer, approvals, approve, give_verdicts, latest_verdicts
+from edge_all.record.wal import lost_frames, missing_pages
+from edge_all.vocabulary import Counts, Label
+from tests.conftest import make_cell
+from tests.damaged_records import damage_and_start, make_base
+from tests.unit.test_record import CROP, INFO
+
+
+def written(folder, end=True):
+    """A session with two findings and a normal cell; its id."""
+    with Record.open(folder) as record:
+        session = record.begin_session(INFO)
+        record.write_cells(session, [(make_cell(1), CROP), (make_cell(2, Label.UNIDENTIFIED, 0.5), CROP)])
+        record.write_cells(session, [(make_cell(3, Label.NORMAL, 0.1), None)])
+        if end:
+            record.end_session(session, Counts(1, 1, blasts=1, unidentified=1, normals=1), "words", False)
+    return session
+
+
+def test_a_database_that_is_gone_is_made_again_from_sidecars_and_crops(tmp_path):
+    session = written(tmp_path)
+    with Record.open(tmp_path) as record:
+        give_verdicts(record, session, [1], "normal", None, Reviewer("ann", True))
+        approve(record, session, Reviewer("ann", True), "seen")
+    for path in tmp_path.glob(f"{DATABASE}*"):
+        path.unlink()
+    said = []
+    start_record(tmp_path, said.append)
+    assert "made again" in said[0]
+    with Record.open(tmp_path, create=False) as record:
+        row = record.session(session)
+        assert (row.sample, row.result, row.counts.leukocytes) == ("S1", "words", 3)
+        assert [c["cell"] for c in record.cells(session)] == [1, 2]
+        assert latest_verdicts(record, session)[1].label == "normal"
+        assert [a.note for a in approvals(record, session)] == ["seen"]
+        assert ["2 of 3 counted cells" in text for text in doubts(record, session)] == [True]
+
+
+def test_garbage_is_set_aside_and_kept(tmp_path):
+    session = written(tmp_path)
+    garbage = b"SQLite format 3\0" + os.urandom(8192)
+    (tmp_path / DATABASE).write_bytes(garbage)
+    start_record(tmp_path)
+    (aside,) = tmp_path.glob("damaged-*")
+    assert (aside / DATABASE).read_bytes() == garbage
+    with Record.open(tmp_path) as record:
+        assert len(record.cells(session)) == 2
+        assert "rebuilt" in [i.kind for i in incidents(record)]
+
+
+def test_a_sound_record_is_left_as_it_is(tmp_path):
+    session = written(tmp_path)
+    before = (tmp_path / DATABASE).read_bytes()
+    start_record(tmp_path)
+    assert (tmp_path / DATABASE).read_bytes() == before
+    with Record.open(tmp_path) as record:
+        assert incidents(record, session) == []
+
+
+def test_a_crop_whose_row_came_too_late_gives_its_cell(tmp_path):
+    session = written(tmp_path, end=False)
+    folder = tmp_path / "crops" / session
+    with Record.open(tmp_path) as record, record.transaction() as database:
+        database.execute("DELETE FROM cell WHERE number = 2")
+    (folder / "9.png").write_bytes(encode_crop(CROP, {})[:300])  # cut off by a power cut
+    (folder / "1.png.77.tmp").write_bytes(b"x")
+    said = []
+    start_record(tmp_path, said.append)
+    assert "1 cells taken from their pictures, 2 files without a row removed" in said[0]
+    with Record.open(tmp_path) as record:
+        assert [(c["cell"], c["label"]) for c in record.cells(session)][1] == (2, "unidentified")
+    assert sorted(p.name for p in folder.iterdir()) == ["1.png", "2.png"]
+
+
+def test_a_row_whose_picture_is_lost_says_so(tmp_path):
+    session = written(tmp_path, end=False)
+    (tmp_path / "crops" / session / "1.png").write_bytes(b"")
+    start_record(tmp_path)
+    with Record.open(tmp_path) as record:
+        assert [c["crop"] for c in record.cells(session)][0] is None
+        assert "1 pictures lost" in incidents(record, session)[0].text
+
+
+def test_a_flipped_bit_in_the_middle_of_the_log_is_found_and_a_torn_end_is_not(tmp_path):
+    make_base(tmp_path)
+    log = tmp_path / f"{DATABASE}-wal"
+    content = log.read_bytes()
+    assert lost_frames(log) == 0
+    log.write_bytes(content[:-100])
+    assert lost_frames(log) == 0
+    middle = bytearray(content)
+    middle[32 + 3 * 4120 + 2000] ^= 4
+    log.write_bytes(middle)
+    assert lost_frames(log) == len(content) // 4120 - 4
+    header = bytearray(content)
+    header[20] ^= 1
+    log.write_bytes(header)
+    assert lost_frames(log) == len(content) // 4120
+
+
+def test_a_database_cut_off_at_its_end_is_found(tmp_path):
+    make_base(tmp_path)
+    path, log = tmp_path / DATABASE, tmp_path / f"{DATABASE}-wal"
+    assert missing_pages(path, log) == 0
+    os.truncate(path, path.stat().st_size - 10000)
+    assert missing_pages(path, tmp_path / "none") == 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_flips_and_truncations(tmp_path, seed):
+    make_base(tmp_path / "base")
+    chance = random.Random(seed)
+    for _ in range(4):
+        assert damage_and_start(tmp_path / "base", tmp_path / "r", chance).wrong == ""
+
+
+def test_a_backup_is_made_before_a_new_schema(tmp_path):
+    from edge_all.record.schema import _STEPS
+
+    old = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
+    old.executescript(_STEPS[0] + "PRAGMA user_version = 1;")
+    old.close()
+    with Record.open(tmp_path):
+        pass
+    (backup,) = (tmp_path / "backups").glob("*.sqlite3")
+    copy = sqlite3.connect(backup)
+    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    copy.close()
+
+
+def test_two_writers_mending_at_once_is_one_line(tmp_path):
+    from edge_all.errors import RecordError
+    from edge_all.record.session_lock import SessionLock
+
+    written(tmp_path)
+    lock = SessionLock(tmp_path, "start")
+    with pytest.raises(RecordError, match="another program"):
+        start_record(tmp_path)
+    lock.release()
