@@ -1,4 +1,4 @@
-"""A virtual machine loses its power in the middle of sessions: it boots, its record is clean, what was shown is there."""
+"""A virtual machine loses its power in the middle of sessions: it boots, what was shown is there."""
 
 import os
 import random

@@ -90,7 +90,7 @@ def test_a_row_whose_picture_is_lost_says_so(tmp_path):
     (tmp_path / "crops" / session / "1.png").write_bytes(b"")
     start_record(tmp_path)
     with Record.open(tmp_path) as record:
-        assert [c["crop"] for c in record.cells(session)][0] is None
+        assert next(c["crop"] for c in record.cells(session)) is None
         assert "1 pictures lost" in incidents(record, session)[0].text
 
 

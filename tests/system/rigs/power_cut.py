@@ -68,7 +68,7 @@ def cut_often(times: int, seed: int, image_mib: int = 192) -> Cuts:
         try:
             for boot in range(times + 1):
                 disk.power_on()
-                lines = _run(kernel, initrd, address, chance.uniform(0.3, 4.0) if boot < times else None, disk)
+                lines = _run(kernel, initrd, address, chance.uniform(1.0, 15.0) if boot < times else None, disk)
                 _compare(boot, lines, shown, seen)
         finally:
             disk.close()
