@@ -48,6 +48,7 @@ class Record(RecordReader):
         self._left_out = 0
         self.appended = 0
         """Messages of the outbox since it was opened."""
+        self._together = self._flush_at_end = False
 
     @classmethod
     def open(
@@ -230,6 +231,10 @@ class Record(RecordReader):
 
     def flush(self) -> None:
         """Pictures to disk, then all rows that wait, in order, in one transaction; on an error they keep waiting."""
+        if self._together:
+            self._waiting.close_group()
+            self._flush_at_end = True
+            return
         if self._full_since is not None and time.monotonic() < self._next_try:
             self._waiting.close_group()
             self._bound()
@@ -243,6 +248,18 @@ class Record(RecordReader):
             self._full_since = self._full_since or now
             self._next_try = now + RETRY_S
             self._bound()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written within goes to disk at its end: all pictures before the first sync, all rows in one commit.
+        Nothing of it may be told before that. After an error it keeps waiting."""
+        self._together, self._flush_at_end = True, False
+        try:
+            yield
+        finally:
+            self._together = False
+        if self._flush_at_end:
+            self.flush()
 
     def flush_if_due(self) -> None:
         """What waits for longer than a second; to be called now and then when nothing is written."""

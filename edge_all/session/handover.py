@@ -63,6 +63,14 @@ class Handover(Generic[T]):
             self._ready.notify_all()
             return item
 
+    def rest(self) -> list[T]:
+        """What is there now, without waiting."""
+        with self._ready:
+            items = list(self._items)
+            self._items.clear()
+            self._ready.notify_all()
+            return items
+
     def close(self, discard: bool = False) -> None:
         """No more items; what is in it is still taken, unless discarded."""
         with self._ready:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from edge_all.cameras.camera import Camera
@@ -40,6 +41,10 @@ _COMMANDS_SEEN_S = 0.1
 PAUSED = "paused"
 _RECORD_LOOKS_S = 0.5
 _FILES_WAIT_FOR_ROOM_S = 60.0
+
+
+def _is_of_a_frame(result: FieldResult | Unreadable | NameSample | CameraEvent) -> bool:
+    return isinstance(result, (FieldResult, Unreadable))
 
 
 @dataclass(frozen=True)
@@ -382,33 +387,45 @@ class Session:
 
     def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
         try:
-            while (item := self._next_result()) is not None:
-                result, counts = item
+            while (first := self._next_result()) is not None:
                 self._look_at_clock()
-                if isinstance(result, NameSample):
-                    if self._announcer is not None:
-                        self._announcer.named(self._record, self.id, result.sample)
-                    self._record.name_sample(self.id, result.sample)
-                    self._sample = self._sample or result.sample
-                    continue
-                if isinstance(result, CameraEvent):
-                    write_camera_event(
-                        self._record, self.id, result.time + self._clock_moved, result.kind, result.detail
-                    )
-                    self._tell(
-                        Progress(self.id, self._camera.uri, counts, (), camera=result, hint=camera_hint(result.state)),
-                        on_progress,
-                    )
-                    continue
-                with self._times.step("record"):
-                    self._write_one(result)
-                self._tell(self._progress(result, counts), on_progress)
-                self._wait_for_room(on_progress)
+                for are_frames, items in groupby([first, *self._results.rest()], lambda item: _is_of_a_frame(item[0])):
+                    if are_frames:
+                        self._write_frames(list(items), on_progress)  # type: ignore[arg-type]
+                    else:
+                        for result, counts in items:
+                            self._write_event(result, counts, on_progress)  # type: ignore[arg-type]
         except BaseException as error:
             self._errors.append(error)
             self._stopped.set()
             self._results.close(discard=True)
             self._frames.close(discard=True)
+
+    def _write_frames(
+        self,
+        items: Sequence[tuple[FieldResult | Unreadable, Counts]],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        """All that waited goes to disk together and is told afterwards: the more waits, the less each costs."""
+        with self._times.step("record", len(items)), self._record.together():
+            for result, _ in items:
+                self._write_one(result)
+        for result, counts in items:
+            self._tell(self._progress(result, counts), on_progress)
+        self._wait_for_room(on_progress)
+
+    def _write_event(
+        self, event: NameSample | CameraEvent, counts: Counts, on_progress: Callable[[Progress], None] | None
+    ) -> None:
+        if isinstance(event, NameSample):
+            if self._announcer is not None:
+                self._announcer.named(self._record, self.id, event.sample)
+            self._record.name_sample(self.id, event.sample)
+            self._sample = self._sample or event.sample
+            return
+        write_camera_event(self._record, self.id, event.time + self._clock_moved, event.kind, event.detail)
+        told = Progress(self.id, self._camera.uri, counts, (), camera=event, hint=camera_hint(event.state))
+        self._tell(told, on_progress)
 
     def _next_result(self) -> tuple[FieldResult | Unreadable | NameSample | CameraEvent, Counts] | None:
         """What waits in the record does not wait for the next frame to be written."""

@@ -23,13 +23,13 @@ class StepTimes:
         self.seconds: dict[str, list[float]] = defaultdict(list)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Measures what is done within."""
+    def step(self, name: str, calls: int = 1) -> Iterator[None]:
+        """Measures what is done within. calls: of the step that are done together, each counted with its share."""
         begun = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name].append(time.perf_counter() - begun)
+            self.seconds[name] += [(time.perf_counter() - begun) / calls] * calls
 
     def timed(self, name: str, get: Callable[[], T]) -> T:
         """What ``get`` gives; the None at a stream's end is no call."""
@@ -41,7 +41,7 @@ class StepTimes:
 
 
 class _Off(StepTimes):
-    def step(self, name: str) -> Any:  # noqa: ARG002
+    def step(self, name: str, calls: int = 1) -> Any:  # noqa: ARG002
         return nullcontext()
 
     def timed(self, name: str, get: Callable[[], T]) -> T:  # noqa: ARG002
