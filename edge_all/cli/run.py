@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_all.cli.engine_options import engine_options, with_engine
-from edge_all.cli.options import record_option
+from edge_all.cli.options import plain, record_option
 from edge_all.cli.web_options import web_address, web_options
 
 if TYPE_CHECKING:
     from edge_all.cameras.camera import Camera
+    from edge_all.service.device_state import DeviceState
+    from edge_all.session.announcing import Announcer
     from edge_all.session.commands import CommandQueue
 
 
@@ -110,14 +112,17 @@ def command(
     from edge_all.cli.progress import ProgressPrinter
     from edge_all.cli.summary import summary_lines
     from edge_all.errors import UsageError
-    from edge_all.profile import load_profile
+    from edge_all.profile import load_settings, profile_of
     from edge_all.record.folder import record_folder
+    from edge_all.service.telling import Telling
     from edge_all.session.session import Progress, Session, Summary
+    from edge_all.session.step_times import OFF
 
     # Lines of OpenCV and FFmpeg about damaged files would stand beside ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    profile = with_engine(load_profile(profile_name), engine, precision, threads)
+    resolved = load_settings(profile_name)
+    profile = with_engine(profile_of(resolved.name, resolved.settings), engine, precision, threads)
     if models is not None and not Path(models).is_dir():
         raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
     uri = camera_uri or profile.camera
@@ -134,7 +139,13 @@ def command(
 
     camera = open_named()
 
-    def make_session(camera: Camera, sample: str | None, commands: CommandQueue | None) -> Session:
+    def make_session(
+        camera: Camera,
+        sample: str | None,
+        commands: CommandQueue | None,
+        announcer: Announcer | None,
+        device: DeviceState | None = None,
+    ) -> Session:
         return Session(
             camera,
             record_folder(record),
@@ -149,6 +160,9 @@ def command(
             say=lambda line: click.echo(line, err=True),
             commands=commands,
             keep_all_crops=(crops or ("all" if web else "findings")) == "all",
+            announcer=announcer,
+            times=OFF if device is None else device.times,
+            turned=(lambda: None) if device is None else device.turned,
         )
 
     def look(session: Session, camera: Camera, also: Callable[[Progress], None] | None = None) -> Summary:
@@ -178,10 +192,16 @@ def command(
             record_folder(record),
             Path(models) if models else None,
             sample,
+            resolved.settings,
         )
-    session = make_session(camera, sample, None)
-    with session, Interrupts(session.stop):
-        summary = look(session, camera)
+    telling = Telling(record_folder(record), say=lambda line: click.echo(plain(line), err=True))
+    telling.begin(resolved.settings.mqtt)
+    try:
+        session = make_session(camera, sample, None, telling.announcer())
+        with session, Interrupts(session.stop):
+            summary = look(session, camera)
+    finally:
+        telling.end()
     if summary.error is not None:
         raise summary.error
     unreadable = summary.counts.skipped.get("unreadable", 0)

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.options import RESEARCH_USE
+from edge_all.cli.options import RESEARCH_USE, plain
 
 if TYPE_CHECKING:
     from edge_all.cameras.camera import Camera
     from edge_all.review.serving import Address
+    from edge_all.service.device_state import DeviceState
+    from edge_all.session.announcing import Announcer
     from edge_all.session.commands import CommandQueue, Start
     from edge_all.session.session import Progress, Session, Summary
+    from firmware_config.schema import Settings
 
 
 def serve_station(
     camera_uri: str,
     open_camera: Callable[[], Camera],
-    make_session: Callable[[Camera, str | None, CommandQueue | None], Session],
+    make_session: Callable[[Camera, str | None, CommandQueue | None, Announcer | None, DeviceState], Session],
     look: Callable[[Session, Camera, Callable[[Progress], None] | None], Summary],
     address: Address,
     record: Path,
     models: Path | None,
     sample: str | None,
+    settings: Settings,
 ) -> int:
-    """Until Ctrl-C. sample: of a session that is started at once. Raises EdgeAllError, UsageError."""
+    """Until Ctrl-C. sample: of a session that is started at once. settings: whom to tell. Raises EdgeAllError,
+    UsageError."""
     from edge_all.cli.run import Interrupts
     from edge_all.errors import EdgeAllError
     from edge_all.review.live_view import LiveView
     from edge_all.review.serving import Server
+    from edge_all.service.device_state import DeviceState
+    from edge_all.service.telling import Telling, monitoring_token
     from edge_all.session.commands import Start
     from edge_all.session.station import Station
 
@@ -40,9 +48,10 @@ def serve_station(
     def run_session(start: Start, made: Callable[[Session], None]) -> Summary:
         try:
             camera = open_camera()
-            with make_session(camera, start.sample, station.commands) as session:
+            commands, announcer = station.commands, telling.announcer()
+            with make_session(camera, start.sample, commands, announcer, device) as session:
                 made(session)
-                summary = look(session, camera, live.take)
+                summary = look(session, camera, took)
         except EdgeAllError as error:
             click.echo(f"edge-all: {error}", err=True)
             raise
@@ -50,8 +59,19 @@ def serve_station(
             click.echo(f"edge-all: {summary.error}", err=True)
         return summary
 
-    station = Station(camera_uri, run_session)
-    with Server(address, record, models, station, live, create=True) as server, Interrupts(station.close):
+    def took(progress: Progress) -> None:
+        device.took(progress)
+        live.take(progress)
+
+    station = Station(camera_uri, run_session, turned=lambda: device.turned())
+    device = DeviceState(record, station)
+    telling = Telling(record, station.commands, device.now, lambda line: click.echo(plain(line), err=True))
+    token = monitoring_token(settings.metrics)
+    pages = Server(address, record, models, station, live, create=True, device=device, monitoring_token=token)
+    with pages as server, Interrupts(station.close), ExitStack() as stack:
+        telling.begin(settings.mqtt)
+        stack.callback(telling.end)
+        device.publisher = telling.publisher
         click.echo(f"Pages at {server.url} . Ctrl-C ends. {RESEARCH_USE}", err=True)
         if server.fingerprint:
             click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from edge_all.errors import EdgeAllError, NotRecordedError, RecordError
 from edge_all.review.catalogue import load_texts, text
 from edge_all.review.context import ReviewContext
-from edge_all.review.pages import cell, gallery, live, login, pictures, sessions, summary
+from edge_all.review.pages import cell, gallery, live, login, monitoring, pictures, sessions, summary
 from edge_all.review.rendering import refusal
 from edge_all.review.safety import Guard
 
@@ -37,6 +37,8 @@ def make_app(context: ReviewContext) -> Starlette:
         Route("/logout", login.post_logout, methods=["POST"]),
         Route("/name", login.post_name, methods=["POST"]),
         Route("/help", login.help_page),
+        Route("/metrics", monitoring.metrics),
+        Route("/healthz", monitoring.healthz),
         Route("/sessions", sessions.sessions_page, methods=["GET", "POST"]),
         Route("/sessions/compare", sessions.compare_page),
         Route(session, gallery.gallery_page),

@@ -19,6 +19,8 @@ from edge_all.session.station import Station
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from edge_all.service.device_state import DeviceState
+
 MOST_WATCHERS = 8
 
 
@@ -38,6 +40,10 @@ class ReviewContext:
     """Names that a Host header may carry besides addresses; on the loopback the only ones."""
     station: Station | None = None
     live: LiveView | None = None
+    device: DeviceState | None = None
+    """What /metrics and /healthz tell."""
+    monitoring_token: str = ""
+    """Whoever asks those from another machine must bear it."""
     visitors: Visitors = field(default_factory=Visitors)
     limits: LoginLimits = field(default_factory=LoginLimits)
     watchers: int = 0

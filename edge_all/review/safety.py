@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge_all.errors import EdgeAllError
 from edge_all.review.catalogue import text
 from edge_all.review.context import ReviewContext
+from edge_all.review.pages import monitoring
 from edge_all.review.visitors import Visitor
 
 _log = logging.getLogger("edge_all.review")
@@ -65,7 +66,13 @@ class Guard:
             await send(message)
 
         refusal = self._refuse(scope, headers)
-        if refusal is None:
+        if refusal is None and scope["path"] in monitoring.PATHS:
+            # Programs ask every few seconds: they are no visitors, and get no cookie.
+            if scope["method"] not in ("GET", "HEAD"):
+                refusal = PlainTextResponse(text("refusal.method"), 405)
+            elif not monitoring.allowed(self._context, headers.get("authorization", "")):
+                refusal = PlainTextResponse(text("refusal.login"), 401, {"WWW-Authenticate": "Bearer"})
+        elif refusal is None:
             known = self._context.visitors.find(_cookie_of(headers, self._context.cookie))
             visitor = known or self._context.visitors.welcome()
             new_cookie = "" if known else visitor.token

@@ -20,6 +20,7 @@ from edge_all.state_folder import state_folder
 
 if TYPE_CHECKING:
     from edge_all.review.live_view import LiveView
+    from edge_all.service.device_state import DeviceState
     from edge_all.session.station import Station
 
 DEFAULT_PORT = 8080
@@ -75,6 +76,8 @@ class Server:
         live: LiveView | None = None,
         *,
         create: bool = False,
+        device: DeviceState | None = None,
+        monitoring_token: str = "",
     ) -> None:
         """Raises EdgeAllError (a package is missing), UsageError (no password off the loopback), RecordError."""
         self._uvicorn = _uvicorn()
@@ -110,6 +113,8 @@ class Server:
             host_names=frozenset(names),
             station=station,
             live=live,
+            device=device,
+            monitoring_token=monitoring_token,
         )
         host = socket.gethostname() if address.host in ("0.0.0.0", "::") else address.host
         shown = f"[{host}]" if ":" in host else host

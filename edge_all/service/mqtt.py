@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_all.errors import EdgeAllError
+from edge_all.errors import EdgeAllError, RecordError
 from edge_all.record.outbox import FINDING, Message, OutboxUse, mark_sent, oldest, outbox_use
 from edge_all.record.record import Record
 from edge_all.service.discovery import discovery_messages
@@ -32,7 +32,8 @@ throws away what it cannot queue for a collector that hundreds of devices write 
 _LOOKS_EVERY_S = 0.5
 _WRITES_EVERY_S = 1.0
 """What arrived leaves the outbox at most this often: fewer writes for an SD card."""
-_NOW_EVERY_S = 10.0
+_ASKS_EVERY_S, _NOW_EVERY_S = 1.0, 10.0
+"""How often the device's present state is looked at, and told."""
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _FIRST_RESEND_S, _LAST_RESEND_S = 8.0, 600.0
 
@@ -66,7 +67,7 @@ class Publisher:
         self._collector: str | None = None
         """Which one works now; None: none."""
         self._last_now: Mapping[str, Any] | None = None
-        self._now_at = self._looked_at = self._wrote_at = self._progress_at = float("-inf")
+        self._asked_at = self._now_at = self._looked_at = self._wrote_at = self._progress_at = float("-inf")
         self._resend_s = _FIRST_RESEND_S
         self._window = float(_FIRST_WINDOW)
         self.connected = False
@@ -186,16 +187,15 @@ class Publisher:
             self._under_way[connection.publish(f"{self._settings.root}/{message.topic}", text)] = message
 
     def _tell_now(self, connection: Connection, now: float) -> None:
-        if now - self._now_at < (_NOW_EVERY_S if self._last_now is not None else 0.0):
-            # A new phase is told at once, changed numbers now and then.
-            phase = self._now().get("phase")
-            if self._last_now is None or phase == self._last_now.get("phase"):
-                return
-        state = dict(self._now())
-        if state and state != self._last_now:
+        if now - self._asked_at < _ASKS_EVERY_S and self._last_now is not None:
+            return
+        self._asked_at = now
+        state, last = dict(self._now()), self._last_now
+        # A new phase is told at once, changed numbers now and then.
+        due = last is None or now - self._now_at >= _NOW_EVERY_S or state.get("phase") != last.get("phase")
+        if state and state != last and due:
             connection.publish(f"{self._settings.root}/now", json.dumps(state, ensure_ascii=False), retain=True)
-            self._last_now = state
-        self._now_at = now
+            self._last_now, self._now_at = state, now
 
     def _farewell(self, connection: Connection, record: Record) -> None:
         end = time.monotonic() + 2.0
@@ -237,9 +237,13 @@ class Publisher:
         self._window = min(float(_LAST_WINDOW), self._window + 1 / self._window)
 
     def _write_arrived(self, record: Record) -> None:
-        mark_sent(record, list(self._arrived.values()))
-        self._arrived.clear()
         self._wrote_at = time.monotonic()
+        try:
+            mark_sent(record, list(self._arrived.values()))
+        except RecordError as error:  # a full disk: they stay, and would be sent again only after a restart
+            self._troubled(str(error))
+            return
+        self._arrived.clear()
         self._look_at_use(record)
 
     def _look_at_use(self, record: Record) -> None:

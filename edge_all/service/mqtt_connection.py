@@ -39,7 +39,7 @@ class Connection:
         """last_will: topic and retained payload. keep_session: the broker keeps what comes while we are away.
         manual_ack: messages are acknowledged by acknowledge(). Raises EdgeAllError (paho-mqtt is missing),
         ProfileError (certificates that cannot be read)."""
-        mqtt = _paho()
+        mqtt = require_paho()
         self._settings, self._keep = settings, keep_session
         self._refused: str | None = None
         self.connected = False
@@ -144,7 +144,8 @@ class Connection:
         self.connected = False
 
 
-def _paho() -> Any:
+def require_paho() -> Any:
+    """paho.mqtt.client. Raises EdgeAllError when it is not installed."""
     try:
         import paho.mqtt.client as mqtt
     except ModuleNotFoundError as error:

@@ -16,6 +16,7 @@ from edge_all.service.problems import Kind, Problems
 from edge_all.session.station import Station
 
 if TYPE_CHECKING:
+    from edge_all.service.device_state import DeviceState
     from firmware_config.sections.web import Web
 
 _OTHER_PORTS = 9
@@ -64,6 +65,10 @@ def _ways(wanted: Address) -> Iterator[Address]:
                 yield replace(wanted, host=host, port=port, certificate=None, key=None)
 
 
-def server_maker(record: Path, models: Path | None, station: Station, live: LiveView) -> Callable[[Address], Server]:
-    """Makes servers of one station's pages."""
-    return lambda address: Server(address, record, models, station, live, create=True)
+def server_maker(
+    record: Path, models: Path | None, station: Station, live: LiveView, device: DeviceState, token: str
+) -> Callable[[Address], Server]:
+    """Makes servers of one station's pages. token: of whoever asks for metrics from another machine."""
+    return lambda address: Server(
+        address, record, models, station, live, create=True, device=device, monitoring_token=token
+    )

@@ -18,6 +18,8 @@ class Kind(str, Enum):
     RECORD = "record"
     DISK = "disk"
     CUT_OFF = "cut-off"
+    MQTT = "mqtt"
+    METRICS = "metrics"
 
     def __str__(self) -> str:
         return self.value

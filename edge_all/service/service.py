@@ -19,12 +19,14 @@ from edge_all.profile import profile_of
 from edge_all.review.live_view import LiveView
 from edge_all.service.control import ControlServer
 from edge_all.service.cut_off import MOST_TRIES, CutOffSessions
+from edge_all.service.device_state import DeviceState
 from edge_all.service.heartbeat import Heartbeat
 from edge_all.service.idle_picture import IdlePicture, driver_stuck_s
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
 from edge_all.service.pages import address_of, serve, server_maker
 from edge_all.service.problems import Kind, Problems
 from edge_all.service.systemd import Notifier
+from edge_all.service.telling import Telling, monitoring_token
 from edge_all.session.analysis import load_models
 from edge_all.session.commands import Start
 from edge_all.session.session import Progress, Session, Summary
@@ -66,6 +68,10 @@ class Service:
         self.problems.set(Kind.SETTINGS, wrong)
         self._idle = IdlePicture(self._open_camera, self._live)
         self.station = Station(self._settings.settings.camera.uri, self._run_session, self._idle, self._turn)
+        self.device = DeviceState(record, self.station)
+        self._telling = Telling(
+            record, self.station.commands, self.device.now, lambda line: self._journal("mqtt", text=line)
+        )
         self._server: Server | None = None
         self._camera: Camera | None = None
         self._counted = ""
@@ -95,12 +101,15 @@ class Service:
         journal, settings = self._journal, self._settings.settings
         journal("start", version=__version__, profile=self._settings.name, boot_s=since_boot_s())
         with ExitStack() as stack:
-            maker = server_maker(self._record, self._models, self.station, self._live)
+            token = self._monitoring_token()
+            maker = server_maker(self._record, self._models, self.station, self._live, self.device, token)
             self._server = serve(stack, address_of(settings.web), self.problems, maker)
             try:
                 stack.enter_context(ControlServer(self._socket, self.station))
             except EdgeAllError as error:
                 self.problems.set(Kind.CONTROL, str(error))
+            stack.callback(self._telling.end)
+            self._tell_others()
             self._report(self._now())
             self._notifier.ready(self._status())
             journal("ready", pages=self.url or "none", after_s=since_start_s(), boot_s=since_boot_s())
@@ -137,6 +146,8 @@ class Service:
                 keep_all_crops=True,
                 resume=start.resume,
                 turned=self._turn,
+                times=self.device.times,
+                announcer=self._telling.announcer(),
             ) as session:
                 self._pending = None
                 if start.resume and not session.goes_on:
@@ -162,6 +173,7 @@ class Service:
 
     def _took(self, progress: Progress) -> None:
         self._live.take(progress)
+        self.device.took(progress)
         counts = progress.counts
         self._counted = f"{counts.leukocytes} leukocytes in {counts.fields} fields"
         if not self._first_field and counts.fields:
@@ -196,10 +208,28 @@ class Service:
         else:
             self.problems.set(Kind.MODEL, None)
 
+    def _tell_others(self) -> None:
+        """By MQTT, as the settings say now."""
+        try:
+            self._telling.begin(self._settings.settings.mqtt)
+        except EdgeAllError as error:
+            self.problems.set(Kind.MQTT, str(error))
+        else:
+            self.problems.set(Kind.MQTT, None)
+        self.device.publisher = self._telling.publisher
+
+    def _monitoring_token(self) -> str:
+        try:
+            return monitoring_token(self._settings.settings.metrics)
+        except EdgeAllError as error:
+            self.problems.set(Kind.METRICS, str(error))
+            return ""
+
     # -- as often as a loop turns --------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         now = self._now()
+        self.device.turned()
         self._heartbeat.beat(driver_stuck_s(self._camera) or self._idle.stuck_s)
         if self._reread:
             self._reread = False
@@ -265,8 +295,10 @@ class Service:
         self._settings, wrong = self._read_settings()
         self.problems.set(Kind.SETTINGS, wrong)
         now = self._settings.settings
-        if now.web != before.web:
-            self.problems.set(Kind.PAGES, "[web] was changed: restart the service to serve the pages there")
+        if now.mqtt != before.mqtt:
+            self._tell_others()
+        if now.web != before.web or now.metrics != before.metrics:
+            self.problems.set(Kind.PAGES, "[web] or [metrics] was changed: restart the service to serve the pages so")
         idle = self.station.state.phase == "idle"
         if now.camera != before.camera:
             self.station.camera = now.camera.uri

@@ -235,6 +235,11 @@ class Session:
         return self._opened is not None
 
     @property
+    def frame_queue(self) -> QueueUse:
+        """How full the queue before the analysis was."""
+        return self._frames.use
+
+    @property
     def record_queue(self) -> QueueUse:
         """How full the queue before the record was; a record that falls behind fills it and holds the analysis up."""
         return self._results.use

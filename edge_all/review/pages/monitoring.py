@@ -1,0 +1,44 @@
+"""/metrics and /healthz: for programs that look after the device."""
+
+from __future__ import annotations
+
+import hmac
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from edge_all.review.catalogue import text
+from edge_all.review.context import ReviewContext, context_of
+
+PATHS = ("/metrics", "/healthz")
+
+
+def allowed(context: ReviewContext, authorization: str) -> bool:
+    """From this machine without a login; else with the token, as "Bearer TOKEN"."""
+    if context.loopback:
+        return True
+    scheme, _, given = authorization.partition(" ")
+    token = context.monitoring_token
+    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+
+
+def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    from edge_all.service.metrics import CONTENT_TYPE, exposition
+
+    context = context_of(request)
+    if context.device is None:
+        return PlainTextResponse(text("live.none"), 404)
+    return Response(exposition(context.device), media_type=None, headers={"Content-Type": CONTENT_TYPE})
+
+
+def healthz(request: Request) -> Response:
+    """200 with status "ok", or "degraded" and what troubles it; 503 with "fails": it hangs, or no session can begin."""
+    device = context_of(request).device
+    if device is None:
+        return JSONResponse({"status": "ok", "troubles": []})
+    fails, troubles = device.fails, device.troubles()
+    status = "fails" if fails else "degraded" if troubles else "ok"
+    return JSONResponse(
+        {"status": status, "phase": device.station.state.phase, "troubles": troubles}, 503 if fails else 200
+    )

@@ -1,0 +1,181 @@
+"""The device as others see it: one place that MQTT, metrics and health read from."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edge_all import __version__
+from edge_all.bench.clocks import throttle_counts
+from edge_all.bench.machine import temperature_c, throttling_now
+from edge_all.cameras.camera_state import CameraState
+from edge_all.record.backup import backups
+from edge_all.record.outbox import OutboxUse
+from edge_all.service.mqtt import Publisher
+from edge_all.session.differential import blast_percent
+from edge_all.session.handover import QueueUse
+from edge_all.session.session import Progress, Session
+from edge_all.session.station import Station
+from edge_all.session.step_histograms import StepHistograms
+from edge_all.vocabulary import Counts
+
+_STALLED_S = 30.0
+"""A loop that has not turned for so long hangs: systemd's watchdog is of the same mind."""
+
+
+class DeviceState:
+    """Fed from the record's thread and the analysis; asked from any."""
+
+    def __init__(
+        self,
+        record: Path,
+        station: Station,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """record: its folder. clock: seconds that never go back."""
+        self.record, self.station = record, station
+        self.times = StepHistograms()
+        """To be given to every session."""
+        self.publisher: Publisher | None = None
+        self.reconnects = 0
+        """Times that the camera came back since the start."""
+        self.sessions = 0
+        """Begun since the start."""
+        self._clock = clock
+        self._turned_at = clock()
+        self._counts = Counts()
+        self._before = _numbers(Counts())
+        self._session = ""
+        self._session_first = _numbers(Counts())
+
+    def turned(self) -> None:
+        """A loop of station or analysis turns."""
+        self._turned_at = self._clock()
+
+    def took(self, progress: Progress) -> None:
+        """A frame is in the record."""
+        if progress.session_id != self._session:
+            self._before = self._totals()
+            self._session = progress.session_id
+            self.sessions += 1
+            session = self.station.session
+            # What a session that goes on has counted before this start is not counted again.
+            going_on = session is not None and session.goes_on
+            self._session_first = _numbers(progress.counts if going_on else Counts())
+        self._counts = progress.counts
+        if progress.camera is not None and progress.camera.kind == "back":
+            self.reconnects += 1
+
+    @property
+    def counts(self) -> Counts:
+        """Of the newest session."""
+        return self._counts
+
+    @property
+    def totals(self) -> Mapping[str, float]:
+        """Since the start, over all sessions: fields, frames, blasts, normals, unidentified, smudges, and "skipped X"
+        for every reason X. A sharper view can take a label back: only fields, frames and skipped never fall."""
+        return self._totals()
+
+    @property
+    def stalled_s(self) -> float:
+        """Since a loop last turned."""
+        return self._clock() - self._turned_at
+
+    @property
+    def outbox(self) -> OutboxUse:
+        """As the publisher last saw it."""
+        return self.publisher.use if self.publisher is not None else OutboxUse(0, None, 0)
+
+    @property
+    def queues(self) -> Mapping[str, QueueUse]:
+        """Before analysis and record, of the running session."""
+        session = self.station.session
+        return {} if session is None else {"frames": session.frame_queue, "record": session.record_queue}
+
+    @property
+    def temperature_c(self) -> float | None:
+        """Of the hottest sensor."""
+        return temperature_c()
+
+    @property
+    def throttling(self) -> tuple[str, ...]:
+        """What slows the machine now."""
+        return tuple(throttling_now())
+
+    @property
+    def throttle_counts(self) -> Mapping[str, int]:
+        """How often it was slowed since it was switched on, by cause."""
+        return throttle_counts()
+
+    @property
+    def disk(self) -> tuple[int, int] | None:
+        """Free and all bytes of the record's disk."""
+        try:
+            usage = shutil.disk_usage(self.record)
+        except OSError:
+            return None
+        return usage.free, usage.total
+
+    @property
+    def last_backup(self) -> float | None:
+        """When the newest backup was made, seconds since the epoch."""
+        try:
+            newest = next(iter(backups(self.record)), None)
+            return None if newest is None else newest.stat().st_mtime
+        except OSError:
+            return None
+
+    def troubles(self) -> list[str]:
+        """Why the device does not do all it should; empty when it does."""
+        station, session = self.station.state, self.station.session
+        found = list(station.problems)
+        if station.error is not None:
+            found.append(f"the last session: {station.error}")
+        if session is not None and session.camera_state is not CameraState.WORKS:
+            found.append(str(session.camera_state))
+        if self.publisher is not None and self.publisher.trouble is not None:
+            found.append(f"MQTT: {self.publisher.trouble}")
+        if self.stalled_s > _STALLED_S:
+            found.append(f"the loop has not turned for {self.stalled_s:.0f} s")
+        return list(dict.fromkeys(found))
+
+    @property
+    def fails(self) -> bool:
+        """It hangs, or no session can begin."""
+        return self.stalled_s > _STALLED_S or self.station.blocked is not None
+
+    def now(self) -> dict[str, Any]:
+        """For MQTT: no sample id, no names of files."""
+        state, counts, disk = self.station.state, self._counts, self.disk
+        session: Session | None = self.station.session
+        temperature = self.temperature_c
+        return {
+            "phase": state.phase,
+            "session": state.session_id,
+            "fields": counts.fields,
+            "leukocytes": counts.leukocytes,
+            "findings": counts.findings,
+            "blast_percent": round(blast_percent(counts)[0], 2),
+            "camera": str(session.camera_state) if session is not None else None,
+            "temperature_c": None if temperature is None else round(temperature),
+            "disk_free_percent": None if disk is None else round(100 * disk[0] / max(1, disk[1])),
+            "outbox": self.outbox.waiting,
+            "troubles": len(self.troubles()),
+            "version": __version__,
+        }
+
+    def _totals(self) -> dict[str, float]:
+        totals = Counter(self._before)
+        totals.update(_numbers(self._counts))
+        totals.subtract(self._session_first)
+        return dict(totals)
+
+
+def _numbers(counts: Counts) -> dict[str, float]:
+    named = {n: getattr(counts, n) for n in ("fields", "frames", "blasts", "normals", "unidentified", "smudges")}
+    return {**named, **{f"skipped {reason}": number for reason, number in counts.skipped.items()}}

@@ -1,0 +1,152 @@
+"""What the device tells of itself: /metrics and /healthz over a real session, MQTT's present state, tokens."""
+
+import re
+import socket
+import threading
+
+import pytest
+
+pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
+pytest.importorskip("prometheus_client", reason="pip install 'edge-all[service]'")
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge_all.cameras.opening import open_camera
+from edge_all.errors import ProfileError
+from edge_all.service.device_state import DeviceState
+from edge_all.service.metrics import exposition
+from edge_all.service.telling import monitoring_token
+from edge_all.session.commands import Start
+from edge_all.session.session import Session
+from edge_all.session.station import Station
+from firmware_config.sections.metrics import Metrics
+from tests.review_record import Browser, context
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory):
+    """After two sessions on the simulated microscope, one after another on one station."""
+    record = tmp_path_factory.mktemp("record")
+
+    def run_session(start, made):
+        camera = open_camera("sim:?seed=1&fields=6")
+        with Session(camera, record, sample=start.sample, times=device.times, turned=device.turned) as session:
+            made(session)
+            return session.run(device.took)
+
+    station = Station("sim:", run_session)
+    device = DeviceState(record, station)
+    for sample in ("Anna", "Bert"):
+        station.commands.put(Start(sample))
+        thread = threading.Thread(target=station.run)
+        thread.start()
+        while device.station.state.sample != sample or device.station.state.phase != "idle":
+            threading.Event().wait(0.05)
+        station.close()
+        thread.join()
+        station._closed.clear()
+    return device
+
+
+def values(device):
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(exposition(device).decode())
+        for sample in family.samples
+    }
+
+
+def test_metrics_tell_what_both_sessions_did(device):
+    told = values(device)
+    counts = device.counts
+    assert told["edge_all_sessions_total",] == 2
+    assert told["edge_all_fields_total",] == 2 * counts.fields > 0
+    assert told["edge_all_frames_total",] == 2 * counts.frames > 12
+    assert told["edge_all_session_cells", "normals"] == counts.normals
+    assert told["edge_all_step_seconds_count", "detect"] == 2 * counts.fields
+    assert told["edge_all_step_seconds_bucket", "+Inf", "record"] == 2 * counts.frames
+    assert told["edge_all_frames_skipped_total", "moving"] == 2 * counts.skipped["moving"] > 0
+    assert told["edge_all_step_seconds_sum", "detect"] > 0
+    assert told["edge_all_phase", "idle"] == 1
+    assert told["edge_all_phase", "running"] == 0
+    assert told["edge_all_disk_free_bytes",] > 0
+    assert told["edge_all_camera_reconnects_total",] == 0
+    assert ("edge_all_mqtt_connected",) not in told
+
+
+def test_nothing_of_a_patient_leaves_by_metrics_or_the_present_state(device):
+    everything = exposition(device).decode() + str(device.now())
+    assert "Anna" not in everything
+    assert "Bert" not in everything
+    assert device.now()["phase"] == "idle"
+    assert device.now()["fields"] == device.counts.fields
+
+
+def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
+    now = [0.0]
+    watched = DeviceState(device.record, Station("sim:", lambda *_: None), clock=lambda: now[0])
+    watched.turned()
+    assert not watched.fails
+    now[0] = 31.0
+    assert watched.fails
+    assert "has not turned for 31 s" in watched.troubles()[0]
+    watched.turned()
+    watched.station.blocked = "no model"
+    assert watched.fails
+
+
+def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, device):
+    from tests.review_record import fill
+
+    fill(tmp_path)
+    shared = context(tmp_path)
+    shared.device = device
+    browser = Browser(shared)
+    answer = browser.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "set-cookie" not in answer.headers
+    assert re.search(r"^edge_all_fields_total \d", answer.text, re.MULTILINE)
+    health = browser.get("/healthz")
+    assert health.json()["phase"] == "idle"
+    device.turned()
+    assert browser.get("/healthz").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "status"),
+    [
+        ("", "", 401),
+        ("", "Bearer ", 401),
+        ("s" * 32, "", 401),
+        ("s" * 32, "Bearer wrong", 401),
+        ("s" * 32, "Basic " + "s" * 32, 401),
+        ("s" * 32, "Bearer " + "s" * 32, 200),
+    ],
+)
+def test_from_another_machine_only_with_the_token(tmp_path, device, token, given, status):
+    from edge_all.review.accounts import Account, hash_password
+    from tests.review_record import fill
+
+    fill(tmp_path)
+    shared = context(tmp_path)
+    shared.accounts.put(Account("anna", "admin", hash_password("long enough 1")))
+    shared.loopback, shared.device, shared.monitoring_token = False, device, token
+    shared.host_names = frozenset({socket.gethostname().lower(), "testserver", "localhost"})
+    browser = Browser(shared)
+    for path in ("/metrics", "/healthz"):
+        device.turned()
+        answer = browser.get(path, headers={"Authorization": given} if given else {})
+        assert answer.status_code == status, (path, answer.text)
+        assert "set-cookie" not in answer.headers
+
+
+def test_a_token_file_that_cannot_be_is_one_line(tmp_path):
+    assert monitoring_token(Metrics()) == ""
+    with pytest.raises(ProfileError, match="cannot be read"):
+        monitoring_token(Metrics(token_file=str(tmp_path / "none")))
+    (tmp_path / "short").write_text("abc\n")
+    with pytest.raises(ProfileError, match="no token of 16"):
+        monitoring_token(Metrics(token_file=str(tmp_path / "short")))
+    (tmp_path / "good").write_text("0123456789abcdef\n")
+    assert monitoring_token(Metrics(token_file=str(tmp_path / "good"))) == "0123456789abcdef"
