@@ -67,7 +67,7 @@ class IdlePicture:
             try:
                 self._camera = self._open()
                 if not self._camera.live:
-                    self.works = True
+                    self.works, self.trouble = True, None
                     return
                 self._show_one(self._camera)
                 self.trouble = None if self._over.is_set() else "the camera gives no more pictures"

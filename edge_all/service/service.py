@@ -129,6 +129,7 @@ class Service:
     def _run_session(self, start: Start, made: Callable[[Session], None]) -> Summary:
         if not start.resume:
             self._pending, self._planned = None, True
+        self._counted = ""
         self._camera = camera = self._open_camera()
         if not start.resume and (ended := self._cut_off.end(camera.uri, "another session began")) is not None:
             self._cut_off.forget()

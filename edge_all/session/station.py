@@ -74,6 +74,8 @@ class Station:
         if session is None:
             return state
         phase = "stopping" if session.stopping else "paused" if session.paused else state.phase
+        if not session.id and phase == "running":  # it waits for its camera's first frame
+            phase = "starting"
         return replace(state, phase=phase, session_id=session.id or None, sample=session.sample)
 
     @property
