@@ -1,0 +1,26 @@
+"""make scores PART=service: the device in a laboratory, with real parts. Each module's rows() is a part of the table."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from tests.scores.board import Row, publish
+
+PARTS = ("tests.scores.service_device",)
+"""Modules with rows() and NOTES, in the order of the table."""
+
+
+def main() -> int:
+    """Measure everything, print and publish."""
+    rows: list[Row] = []
+    notes: list[str] = []
+    for name in PARTS:
+        part = importlib.import_module(name)
+        rows += part.rows()
+        notes += part.NOTES
+    return publish("service", rows, notes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
