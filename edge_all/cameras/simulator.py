@@ -12,7 +12,8 @@ import numpy as np
 from edge_all.errors import UsageError
 from edge_all.simulator.kinds import Kind
 from edge_all.simulator.optics import Optics
-from edge_all.simulator.smear import Smear, SmearSettings
+from edge_all.simulator.slides import EmptySlide, StageMicrometer
+from edge_all.simulator.smear import RESTING_BLUR_UM, Smear, SmearSettings
 from edge_all.vocabulary import Frame, Unreadable
 
 
@@ -39,6 +40,10 @@ SETTINGS: dict[str, Setting] = {
     "frames_per_field": Setting(3, 1, 1000, True, "still frames at each stop; a moving one lies between stops"),
     "step": Setting(0.8, 0.05, 3, False, "way from stop to stop in fields; under 1 they overlap"),
     "fps": Setting(0, 0, 1000, False, "0: as fast as asked; else paced and live, as a sensor"),
+    "empty": Setting(0, 0, 1, True, "1: clear glass in place of the smear"),
+    "micrometer_um": Setting(0, 0, 100, False, "over 0: a stage micrometer with lines of this pitch, um"),
+    "angle": Setting(0, -180, 180, False, "of the micrometer's lines, degrees from upright"),
+    "focus_turn": Setting(0, 0, 20, False, "um: each stop's still frames go through focus, from so far to so far"),
 }
 _COLUMNS = 8
 
@@ -119,10 +124,21 @@ class SimulatedMicroscope:
         self._step = values["step"]
         per_um2 = values["cells"] / (1280 * 720 * 0.1**2)
         self._settings = SmearSettings(self._seed, self.um_per_px, per_um2, values["blast_fraction"])
+        self._focus_turn = values["focus_turn"]
+        self._slide: EmptySlide | StageMicrometer | None = None
+        if values["empty"]:
+            self._slide = EmptySlide()
+        elif values["micrometer_um"]:
+            self._slide = StageMicrometer(values["micrometer_um"], values["angle"], self.um_per_px, RESTING_BLUR_UM)
         self._smear: Smear | None = None
         self._optics: Optics | None = None
         self._next = 0
         self._begun = 0.0
+
+    @property
+    def identity(self) -> str:
+        """The optics alone: another slide, or another way of the stage, is the same microscope."""
+        return f"sim:?seed={self._seed}&um_per_px={self.um_per_px:g}&width={self._width}&height={self._height}"
 
     def start(self) -> None:
         """Prepare the smear."""
@@ -152,7 +168,7 @@ class SimulatedMicroscope:
         self._next += 1
         pose = self._pose(index)
         rng = np.random.Generator(np.random.PCG64([self._seed, 20, index]))
-        window = self._smear.cut(pose.left_px, pose.top_px, self._width, self._height)
+        window = (self._slide or self._smear).cut(pose.left_px, pose.top_px, self._width, self._height)
         image = self._optics.see(window, pose.defocus_um, pose.motion_px, rng)
         return Frame(image, index, time.time(), f"{self.uri}#{index}")
 
@@ -176,8 +192,11 @@ class SimulatedMicroscope:
 
     def truth(self, index: int) -> FrameTruth:
         """What frame ``index`` really shows."""
-        smear = self._smear or Smear(self._settings)
         pose = self._pose(index)
+        if self._slide is not None:
+            left, top = pose.left_px * self.um_per_px, pose.top_px * self.um_per_px
+            return FrameTruth((), left, top, pose.defocus_um, max(map(abs, pose.motion_px)) > 0, pose.stop)
+        smear = self._smear or Smear(self._settings)
         upp = self.um_per_px
         left, top = pose.left_px * upp, pose.top_px * upp
         cells = tuple(
@@ -200,6 +219,8 @@ class SimulatedMicroscope:
         if within < self._still:
             rng = np.random.Generator(np.random.PCG64([self._seed, 31, index]))
             shake = rng.integers(-1, 2, 2)
+            if self._focus_turn and self._still > 1:
+                defocus += abs(2 * within / (self._still - 1) - 1) * self._focus_turn
             return _Pose(x + int(shake[0]), y + int(shake[1]), defocus, (0, 0), stop)
         # Half way to the next stop, smeared along the way.
         nx, ny, _ = self._stop_pose(stop + 1)
