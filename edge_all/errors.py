@@ -59,5 +59,9 @@ class ReviewError(EdgeAllError):
     """A review's step cannot be taken: the session is approved, still runs, or the words make no verdict."""
 
 
+class CalibrationError(EdgeAllError):
+    """A calibration cannot be measured, stored or read."""
+
+
 class ProfileError(EdgeAllError):
     """A profile cannot be read or holds an impossible value."""

@@ -89,7 +89,7 @@ class Field:
     um_per_px: float
     """Micrometres per pixel of the frame."""
     scale_source: str
-    """Where um_per_px comes from: "profile", "erythrocytes", "earlier fields" or "assumed"."""
+    """Where um_per_px comes from: "calibration", "profile", "erythrocytes", "earlier fields" or "assumed"."""
     quality: Quality
     place_um: tuple[float, float]
     """Place of the frame's upper left corner on the smear (x, y), um, within its region."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from edge_all.cameras.camera import Camera
@@ -13,7 +15,16 @@ def identity_of(camera: Camera) -> str:
     What is kept for a camera, as its calibration, is kept under it. Some cameras know theirs only once started.
     """
     own = getattr(camera, "identity", None)
-    return own if isinstance(own, str) and own else without_password(camera.uri)
+    return own if isinstance(own, str) and own else identity_of_uri(camera.uri)
+
+
+def identity_of_uri(uri: str) -> str:
+    """Of a camera that has no name of its own: its URI without a password, a file's or folder's whole path."""
+    with suppress(OSError, ValueError, RuntimeError):
+        path = Path(uri).expanduser()
+        if path.exists():
+            return str(path.resolve())
+    return without_password(uri)
 
 
 def without_password(uri: str) -> str:

@@ -17,6 +17,7 @@ from edge_all.errors import EdgeAllError
 _COMMANDS = {
     "run": ("edge_all.cli.run", "Look at a smear: find, judge, count, flag and record."),
     "cameras": ("edge_all.cli.cameras", "List the cameras that are attached, or save a frame of one."),
+    "calibrate": ("edge_all.cli.calibrate", "Measure a bench once: its light, its scale, its focus."),
     "engine": ("edge_all.cli.engine", "Build, list and remove TensorRT's engines."),
     "bench": ("edge_all.cli.bench", "Measure every step, and the whole way, on this machine."),
     "sessions": ("edge_all.cli.sessions", "List the sessions of a record."),

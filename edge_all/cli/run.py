@@ -106,6 +106,7 @@ def command(
       edge-all run --camera smears/patient7 --sample S7 --record /data/record
       edge-all run --camera sim:?fps=10&fields=400 --web
     """
+    from edge_all.calibration.store import CalibrationStore
     from edge_all.cameras.discovery import only_camera
     from edge_all.cameras.opening import AUTO, open_camera
     from edge_all.cameras.watched import WatchedCamera
@@ -163,6 +164,7 @@ def command(
             announcer=announcer,
             times=OFF if device is None else device.times,
             turned=(lambda: None) if device is None else device.turned,
+            calibrations=CalibrationStore(),
         )
 
     def look(session: Session, camera: Camera, also: Callable[[Progress], None] | None = None) -> Summary:

@@ -9,18 +9,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.calibration.calibration import NONE, Calibration
+from edge_all.calibration.drift import LIGHT_DRIFTED, DriftWatch
 from edge_all.field.illumination import Illumination, estimate_illumination
+from edge_all.field.overview import overview
 from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import measure_edge_blur
-from edge_all.field.shrinking import shrunk
 from edge_all.field.stage import Place, Stage
 from edge_all.profile import GateLimits
-from edge_all.vocabulary import Field, Frame, Image, Quality
+from edge_all.vocabulary import Field, Frame, Quality
 
 ASSUMED_UM_PER_PX = 0.1
 """A 100x objective with the usual adapter, where nothing better is known."""
 
-OVERVIEW_UM_PER_PX = 0.2
 _SAME_FIELD = 0.04
 """A move under this share of the field's width shows nothing new."""
 _SHARPER = 1.15
@@ -49,29 +50,38 @@ class Gate:
         """A moving camera's scale, from its first good field: places and cells then share one."""
         self._measured: dict[tuple[int, int], list[float]] = defaultdict(list)
         self._last: tuple[Place, float] | None = None
+        self._calibration = NONE
+        self._drift: DriftWatch | None = None
+
+    def use(self, calibration: Calibration) -> None:
+        """The bench's calibration, before the first frame; what it holds counts for frames of its size."""
+        self._calibration = calibration
+        self._drift = None if calibration.light is None else DriftWatch(calibration.light)
 
     def check(self, frame: Frame) -> Field | Skip:
         """Judge a frame. Calls must come in the camera's order."""
-        um_per_px, scale_source, scale_warning = self._scale(frame)
-        overview, overview_um = _overview(frame.image, um_per_px)
-        illumination = estimate_illumination(overview)
-        grey = np.asarray(cv2.extractChannel(overview, 1), np.uint8)
+        bench = self._calibration.of_size(frame.width_px, frame.height_px)
+        um_per_px, scale_source, warnings = self._scale(frame, bench)
+        small, overview_um = overview(frame.image, um_per_px)
+        illumination = estimate_illumination(small, bench.light.flat if bench.light else None)
+        grey = np.asarray(cv2.extractChannel(small, 1), np.uint8)
         blur = measure_edge_blur(grey, overview_um)
         density = _covered_share(grey, illumination)
         brightness = float(illumination.background.mean((0, 1)).max())
         limits, reasons = self._limits, []
+        min_sharpness = bench.focus.min_sharpness if bench.focus else limits.min_sharpness
         if brightness < limits.min_brightness:
             reasons.append("too dark")
         elif float(illumination.background.mean((0, 1)).min()) > limits.max_brightness:
             reasons.append("overexposed")
         if density < limits.min_density:
             reasons.append("empty")
-        elif blur.sharpness < limits.min_sharpness:
+        elif blur.sharpness < min_sharpness:
             reasons.append("moving" if blur.is_smeared else "out of focus")
         elif density > limits.max_density:
             reasons.append("too thick")
         if self._independent:
-            reasons += scale_warning
+            reasons += warnings + ([] if reasons else self._drifted(illumination, bench))
             quality = Quality(blur.sharpness, brightness, density, tuple(reasons))
             return Field(frame, um_per_px, scale_source, quality, (0.0, 0.0), frame.index, illumination)
         quality = Quality(blur.sharpness, brightness, density, tuple(reasons))
@@ -87,15 +97,23 @@ class Gate:
             if same and quality.sharpness < _SHARPER * sharpness:
                 return Skip(frame.index, frame.source, "same field", quality)
         self._last = (place, quality.sharpness)
-        warned = Quality(blur.sharpness, brightness, density, tuple(scale_warning))
+        warnings += self._drifted(illumination, bench)
+        warned = Quality(blur.sharpness, brightness, density, tuple(warnings))
         return Field(frame, um_per_px, scale_source, warned, (place.x_um, place.y_um), place.region, illumination)
 
-    def _scale(self, frame: Frame) -> tuple[float, str, list[str]]:
+    def _drifted(self, illumination: Illumination, bench: Calibration) -> list[str]:
+        if self._drift is None or bench.light is None or not self._drift.see(illumination).is_large:
+            return []
+        return [LIGHT_DRIFTED]
+
+    def _scale(self, frame: Frame, bench: Calibration) -> tuple[float, str, list[str]]:
         """um per px, where it comes from, warnings.
 
         Frames of one size come from one optic: a field that shows too few erythrocytes takes the median of what
         this one and earlier ones of its size showed. A moving camera's optic does not change while it runs.
         """
+        if bench.scale is not None:
+            return bench.scale.um_per_px, "calibration", []
         if self._given is not None:
             return self._given, "profile", []
         if self._kept is not None:
@@ -109,12 +127,6 @@ class Gate:
         if earlier:
             return float(np.median(earlier)), "earlier fields", []
         return ASSUMED_UM_PER_PX, "assumed", ["scale assumed"]
-
-
-def _overview(image: Image, um_per_px: float) -> tuple[Image, float]:
-    """The frame at about 0.2 um per px, never enlarged."""
-    factor = max(1, round(OVERVIEW_UM_PER_PX / um_per_px))
-    return shrunk(image, factor), um_per_px * factor
 
 
 def _covered_share(grey: npt.NDArray[np.uint8], illumination: Illumination) -> float:

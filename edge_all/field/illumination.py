@@ -7,6 +7,7 @@ background shows the light alone, so dividing by a smooth estimate of it leaves 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -22,6 +23,10 @@ _SIDE_PX = 256
 _Y, _X = np.mgrid[-1 : 1 : _GRID * 1j, -1 : 1 : _GRID * 1j]
 _BASIS = np.stack([np.ones_like(_X), _X, _Y, _X * _Y, _X * _X, _Y * _Y], -1).reshape(-1, 6)
 """1, x, y, xy, x^2, y^2 at each cell of the grid."""
+_FREE = np.zeros((6, 6))
+_EVEN = np.diag([0.0, 1, 1, 1, 1, 1]) * 4.0
+"""Ridge that holds a calibrated field's surface towards even, 4 % of the pull of a field that is all background. More
+would not follow a condenser that was moved, less would follow a thick half of a field."""
 _BRIGHT_QUANTILE = 0.9
 _LIMIT = 6.0
 """Largest gain; a darker place is no lit background (black surround, burnt-in text)."""
@@ -52,12 +57,51 @@ class Illumination:
         return np.asarray(BACKGROUND_LEVEL / level, dtype=np.float32)
 
 
-def estimate_illumination(image: Image) -> Illumination:
+@dataclass(frozen=True, eq=False)
+class FlatField:
+    """How a bench lights an empty field: float32 n x n x 3 over the frame, each channel's mean 1."""
+
+    shape: npt.NDArray[np.float32]
+
+    @cached_property
+    def _tiles(self) -> dict[tuple[int, int], npt.NDArray[np.float64]]:
+        return {}
+
+    def tile_levels(self, width_px: int, height_px: int) -> npt.NDArray[np.float64]:
+        """What _tile_levels measures of the flat field itself at a size, float64 256 x 3: light that falls within a
+        tile is then no error."""
+        size = (width_px, height_px)
+        if size not in self._tiles:
+            self._tiles.clear()  # frames of one bench have one size
+            large = cv2.resize(self.shape, size, interpolation=cv2.INTER_LINEAR)
+            self._tiles[size] = _tile_levels(np.asarray(large * _FINE + 0.5, np.uint16)) / _FINE
+        return self._tiles[size]
+
+
+_FINE = 10_000.0
+"""A flat field's 1 in whole numbers, for the selection that images take."""
+
+
+def _tile_levels(small: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
+    """A high quantile of each of 16 x 16 tiles, float64 256 x 3; the sides are multiples of 16."""
+    rows, columns = small.shape[0] // _GRID, small.shape[1] // _GRID
+    tiles = cv2.blur(small, (3, 3)).reshape(_GRID, rows, _GRID, columns, 3).transpose(0, 2, 1, 3, 4)
+    # NumPy has a fast selection for 16 bits, none for 8.
+    tiles = tiles.reshape(_GRID * _GRID, rows * columns, 3).transpose(0, 2, 1).astype(np.uint16)
+    k = int(_BRIGHT_QUANTILE * (rows * columns - 1))
+    return np.partition(tiles, k, axis=2)[..., k].astype(np.float64)
+
+
+def estimate_illumination(image: Image, flat: FlatField | None = None) -> Illumination:
     """The light of an RGB uint8 image from its brightest places, as a quadratic surface per channel.
 
     Per cell of a coarse grid a high quantile of each channel is taken; a quadratic surface in x and y is
     fitted to it by least squares, reweighted so that cells without background (thick clumps) lose their say
     (an asymmetric fit, as in asymmetric least squares baselines: Eilers and Boelens 2005).
+
+    With a flat field, what is fitted is what the image has beyond it, held towards even (ridge regression): the
+    illumination is then the flat field times a surface, as fine as the flat field is. It costs a grid's pass, not
+    an image's.
     """
     # Whole blocks to a pixel, whole pixels to a tile: averaging whole blocks is fast, and noise or
     # single bright pixels are no background. What is left over at the edge is a few pixels.
@@ -65,24 +109,27 @@ def estimate_illumination(image: Image) -> Illumination:
     rows, columns = (max(1, n // (_GRID * block)) for n in image.shape[:2])
     whole = image[: rows * _GRID * block, : columns * _GRID * block]
     small = cv2.resize(whole, (columns * _GRID, rows * _GRID), interpolation=cv2.INTER_AREA)
-    tiles = cv2.blur(small, (3, 3)).reshape(_GRID, rows, _GRID, columns, 3).transpose(0, 2, 1, 3, 4)
-    # NumPy has a fast selection for 16 bits, none for 8.
-    tiles = tiles.reshape(_GRID * _GRID, rows * columns, 3).transpose(0, 2, 1).astype(np.uint16)
-    k = int(_BRIGHT_QUANTILE * (rows * columns - 1))
-    values = np.partition(tiles, k, axis=2)[..., k].astype(np.float64)
+    values = _tile_levels(np.asarray(small, np.uint8))
+    if flat is not None:
+        values /= flat.tile_levels(small.shape[1], small.shape[0])
+    hold = _EVEN if flat is not None else _FREE
     basis = _BASIS
     brightness = values.sum(1)
     weight = np.where(brightness >= _quantile(brightness, 0.3), 1.0, 0.05)
     surface = values
     for _ in range(4):
         weighted = basis.T * weight**2
-        surface = basis @ np.linalg.solve(weighted @ basis, weighted @ values)
+        surface = basis @ np.linalg.solve(weighted @ basis + hold, weighted @ values)
         residual = (values - surface).sum(1)
         weight = np.where(residual > -6.0, 1.0, 0.05)
     # A fitted surface may swing out where nothing held it: stay within what was seen.
     low, high = _quantile(values, 0.2) * 0.6, values.max(0) * 1.1 + 1.0
     surface = np.clip(surface, low, high)
-    return Illumination(surface.reshape(_GRID, _GRID, 3).astype(np.float32))
+    background = surface.reshape(_GRID, _GRID, 3).astype(np.float32)
+    if flat is not None:
+        side = flat.shape.shape[1::-1]
+        background = np.asarray(cv2.resize(background, side, interpolation=cv2.INTER_LINEAR) * flat.shape, np.float32)
+    return Illumination(background)
 
 
 def _quantile(values: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float64]:

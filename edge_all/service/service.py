@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_all import __version__
+from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraState
 from edge_all.cameras.opening import open_camera
@@ -149,6 +150,7 @@ class Service:
                 turned=self._turn,
                 times=self.device.times,
                 announcer=self._telling.announcer(),
+                calibrations=CalibrationStore(),
             ) as session:
                 self._pending = None
                 if start.resume and not session.goes_on:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edge_all.calibration.calibration import Calibration
 from edge_all.cells.crops import Cropper, portrait
 from edge_all.cells.judging import Judge
 from edge_all.cells.tracking import Sighting, Tracker
@@ -125,6 +126,10 @@ class Analysis:
         self._tracker = Tracker(independent_fields, last_number)
         # A field of its own has its frame's index as region, which goes on by itself.
         self._first_region = 0 if independent_fields else first_region
+
+    def use(self, calibration: Calibration) -> None:
+        """The bench's calibration, before the first frame."""
+        self._gate.use(calibration)
 
     def analyse(self, frame: Frame) -> FieldResult:
         """The whole way of one frame."""

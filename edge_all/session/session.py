@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from edge_all.calibration.calibration import NONE
+from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraEvent, CameraState
 from edge_all.cameras.watched import WatchedCamera
@@ -26,6 +28,7 @@ from edge_all.record.start import start_record
 from edge_all.session.analysis import Analysis, FieldResult, load_models
 from edge_all.session.announcing import Announcer
 from edge_all.session.beginning import Standing, session_to_resume
+from edge_all.session.calibrated import CalibrationWatch, for_record, load_for
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
 from edge_all.session.differential import result_words
 from edge_all.session.frame_ages import FrameAges
@@ -127,14 +130,16 @@ class Session:
         resume: bool = False,
         turned: Callable[[], None] = lambda: None,
         announcer: Announcer | None = None,
+        calibrations: CalibrationStore | None = None,
     ) -> None:
-        """camera: opened, not started. um_per_px: in place of the profile's. stop_at: end with the field in which
-        that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first frame. say: told in
-        one line when the engine changes, from any thread. times: measures the steps. commands: obeyed between frames.
-        keep_all_crops: a picture of every cell, for a reviewer, not of findings only. resume: go on with this camera's
-        session that was cut off, if there is one; without sample it keeps its own. turned: called from the analysis as
-        often as its loop turns, with a frame or without. announcer: told with the rows it is told of. Raises
-        ModelError, EngineUnavailableError, RecordError, UsageError."""
+        """camera: opened, not started. um_per_px: before the calibrated one and the profile's. stop_at: end with the
+        field in which that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first
+        frame. say: told in one line when the engine changes, or a calibration is used or no longer fits; from any
+        thread. times: measures the steps. commands: obeyed between frames. keep_all_crops: a picture of every cell, for
+        a reviewer, not of findings only. resume: go on with this camera's session that was cut off, if there is one;
+        without sample it keeps its own. turned: called from the analysis as often as its loop turns, with a frame or
+        without. calibrations: where the bench's calibration lies; None: none is used. announcer: told with the
+        rows it is told of. Raises ModelError, EngineUnavailableError, RecordError, UsageError."""
         from edge_all import __version__
 
         keep_freed_memory()
@@ -142,6 +147,10 @@ class Session:
         self._profile = profile if profile is not None else Profile()
         self._max_frames, self._stop_at = max_frames, stop_at
         scale = um_per_px if um_per_px is not None else self._profile.um_per_px
+        self._scale_is_given = um_per_px is not None
+        self._say = say or (lambda _: None)
+        self._calibrations = calibrations
+        self._calibration_watch: CalibrationWatch | None = None
         self._models = load_models(
             models or models_folder(), self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
         )
@@ -286,12 +295,19 @@ class Session:
         on_progress is called from the record's thread, after the frame is on disk.
         """
         self._camera.start()
+        calibration = NONE
+        if self._calibrations is not None:  # a camera may know its serial number only now
+            calibration = load_for(self._camera, self._calibrations, self._scale_is_given, self._say)
         self._standing = Standing(self._record, self._info, self._opened)
         self.id, self._tally, self._first_frame = (
             self._standing.id,
             self._standing.tally,
             self._standing.first_frame,
         )
+        if calibration.parts:
+            self._analysis.use(calibration)
+            self._calibration_watch = CalibrationWatch(calibration, self._say)
+            self._record.note_settings(self.id, "calibration", for_record(calibration))
         if self._announcer is not None:
             known = None if self._opened is None else frozenset(c.number for c in self._opened.findings)
             self._announcer.begun(self._record, self.id, self._info, known)
@@ -364,6 +380,8 @@ class Session:
                 result = FieldResult(frame, skip=Skip(frame.index, frame.source, PAUSED))
             else:
                 result = self._analysis.analyse(frame)
+                if self._calibration_watch is not None:
+                    self._calibration_watch.see(result)
             self._hint = hint_of(result)
             self._tally.add(result)
             counts = self._tally.counts()

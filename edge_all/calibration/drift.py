@@ -1,0 +1,81 @@
+"""Has the light changed since it was calibrated?"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_all.calibration.calibration import LightCalibration
+from edge_all.field.illumination import Illumination
+
+LIGHT_DRIFTED = "light drifted"
+"""Warning of a field, as it stands in the record."""
+
+_FIELDS = 9
+_MOST_LEVEL = 0.25
+_MOST_COLOUR = 0.06
+_MOST_SHAPE = 0.12
+
+
+@dataclass(frozen=True)
+class LightDrift:
+    """A field's background over the calibrated one."""
+
+    level: float
+    """Of the green channel; 0 = the same, -0.2 = a fifth darker."""
+    colour: float
+    """Largest change of red or blue against green."""
+    shape: float
+    """Range of the change over the field, beyond the level's, in the green channel."""
+
+    @property
+    def is_large(self) -> bool:
+        return abs(self.level) > _MOST_LEVEL or abs(self.colour) > _MOST_COLOUR or self.shape > _MOST_SHAPE
+
+    @property
+    def words(self) -> str:
+        """What changed, the largest first in weight: colour, shape, level."""
+        parts = []
+        if abs(self.colour) > _MOST_COLOUR:
+            parts.append(f"its colour by {100 * abs(self.colour):.0f} %")
+        if self.shape > _MOST_SHAPE:
+            parts.append(f"its evenness by {100 * self.shape:.0f} %")
+        if abs(self.level) > _MOST_LEVEL:
+            parts.append(f"its level by {100 * abs(self.level):.0f} %")
+        return "the light has changed: " + ", ".join(parts)
+
+
+def light_drift(illumination: Illumination, calibrated: LightCalibration) -> LightDrift:
+    """Compare a field's measured background with the calibrated one; both over the same frame."""
+    now, then = (_thinned(b) for b in (illumination.background, calibrated.background))
+    ratio = now / np.maximum(then, 1.0)
+    red, green, blue = ratio.mean(0).tolist()
+    change = np.sort(ratio[:, 1])
+    edge = len(change) // 20
+    return LightDrift(
+        green - 1, max(red / green - 1, blue / green - 1, key=abs), float(change[-1 - edge] - change[edge]) / green
+    )
+
+
+def _thinned(background: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """At most about 16 x 16 places of a grid, n x 3; grids of one size are thinned alike."""
+    step = max(1, background.shape[0] // 16)
+    return background[::step, ::step].reshape(-1, 3)
+
+
+class DriftWatch:
+    """Follows the median of the last fields: one thick field is no drift."""
+
+    def __init__(self, calibrated: LightCalibration) -> None:
+        self._calibrated = calibrated
+        self._seen: deque[LightDrift] = deque(maxlen=_FIELDS)
+
+    def see(self, illumination: Illumination) -> LightDrift:
+        """A field's light; the median change of the last nine fields."""
+        self._seen.append(light_drift(illumination, self._calibrated))
+        level, colour, shape = (median(getattr(d, name) for d in self._seen) for name in ("level", "colour", "shape"))
+        return LightDrift(level, colour, shape)

@@ -1,0 +1,347 @@
+"""edge-all calibrate light, scale, focus, show, remove."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edge_all.cli.options import plain
+
+if TYPE_CHECKING:
+    from edge_all.calibration.calibration import Calibration, Part
+    from edge_all.calibration.store import CalibrationStore
+    from edge_all.cameras.camera import Camera
+    from edge_all.profile import Profile
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _camera_options(function: _F) -> _F:
+    options = (
+        click.option("--camera", "camera_uri", metavar="URI", help="As of 'edge-all run'. Default: the profile's."),
+        click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file."),
+        click.option(
+            "--for",
+            "kept_for",
+            metavar="URI",
+            help="Keep it for this camera, not for the one it is measured with: for pictures saved by other software.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group("calibrate", no_args_is_help=True)
+def command() -> None:
+    """Measure a bench once: its light, its scale, its focus. 'edge-all run' then goes by it.
+
+    \b
+    Example:
+      edge-all calibrate light --camera v4l2:/dev/video0
+      edge-all calibrate scale --camera v4l2:/dev/video0 --micrometer-um 10
+      edge-all calibrate show
+    """
+
+
+@command.command("light")
+@_camera_options
+@click.option("--frames", type=click.IntRange(1, 500), default=16, show_default=True, help="How many are averaged.")
+@click.option(
+    "--max-unevenness",
+    type=click.FloatRange(0, 0.9),
+    metavar="SHARE",
+    help="How much darker the darkest place may be than the brightest. Default: 0.5.",
+)
+def light(
+    camera_uri: str | None,
+    profile_name: str | None,
+    kept_for: str | None,
+    as_json: bool,
+    frames: int,
+    max_unevenness: float | None,
+) -> int:
+    """Flat field and colour balance, from an empty bright field: clear glass beside the smear, in focus.
+
+    \b
+    Example:
+      edge-all calibrate light --camera 'sim:?empty=1'
+    """
+    from itertools import islice
+
+    from edge_all.calibration.frames import frames_of
+    from edge_all.calibration.light import MAX_UNEVENNESS, measure_light
+
+    with _bench(camera_uri, profile_name, kept_for) as (camera, _, store, _):
+        taken = list(islice(frames_of(camera), frames))
+        _enough(len(taken), 1, camera)
+        part = measure_light(taken, MAX_UNEVENNESS if max_unevenness is None else max_unevenness)
+        return _keep(store, _identity(camera, kept_for), part, as_json)
+
+
+@command.command("scale")
+@_camera_options
+@click.option("--fields", type=click.IntRange(3, 500), default=8, show_default=True, help="How many are measured.")
+@click.option(
+    "--micrometer-um",
+    type=click.FloatRange(0.5, 1000),
+    metavar="UM",
+    help="A stage micrometer lies under the objective: the distance of two of its lines.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(1, 3600), default=120, show_default=True, help="Of a live camera, at most."
+)
+def scale(
+    camera_uri: str | None,
+    profile_name: str | None,
+    kept_for: str | None,
+    as_json: bool,
+    fields: int,
+    micrometer_um: float | None,
+    seconds: float,
+) -> int:
+    """Micrometres per pixel, from the erythrocytes of some fields (7.2 um) or from a stage micrometer.
+
+    With erythrocytes, move the stage meanwhile: each field counts once.
+
+    \b
+    Example:
+      edge-all calibrate scale --camera 'sim:?seed=2' --fields 8
+      edge-all calibrate scale --camera 'sim:?micrometer_um=10' --micrometer-um 10
+    """
+    from itertools import islice
+
+    from edge_all.calibration.calibration import ScaleCalibration
+    from edge_all.calibration.erythrocytes import FieldScale, scale_from_erythrocytes
+    from edge_all.calibration.frames import frames_of
+    from edge_all.calibration.micrometer import scale_from_micrometer
+
+    def told(field: FieldScale) -> None:
+        if field.um_per_px is None:
+            if field.reason != "same field":
+                click.echo(f"  {plain(field.source)}: {field.reason}", err=True)
+        else:
+            words = f"{field.um_per_px:.4f} um per px, {field.circles} clearly round erythrocytes"
+            click.echo(f"  {plain(field.source)}: {words}", err=True)
+
+    with _bench(camera_uri, profile_name, kept_for) as (camera, profile, store, _):
+        part: ScaleCalibration
+        if micrometer_um is not None:
+            taken = list(islice(frames_of(camera), fields))
+            _enough(len(taken), 1, camera)
+            part = scale_from_micrometer(taken, micrometer_um)
+        else:
+            frames = frames_of(camera, seconds)
+            part = scale_from_erythrocytes(frames, fields, profile.gate, camera.independent_fields, told)
+        return _keep(store, _identity(camera, kept_for), part, as_json)
+
+
+@command.command("focus")
+@_camera_options
+@click.option(
+    "--seconds", type=click.FloatRange(1, 3600), default=20, show_default=True, help="A live camera is watched so long."
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0.1, 0.95),
+    metavar="SHARE",
+    help="Of the best sharpness, that a field must have. Default: 0.5.",
+)
+@click.option("--um-per-px", type=click.FloatRange(0.01, 2.0), metavar="UM", help="In place of the calibrated scale.")
+def focus(
+    camera_uri: str | None,
+    profile_name: str | None,
+    kept_for: str | None,
+    as_json: bool,
+    seconds: float,
+    share: float | None,
+    um_per_px: float | None,
+) -> int:
+    """How sharp is sharp here: turn the focus slowly through its best point while the camera is watched.
+
+    Begin out of focus, go through the sharpest point and out of focus again, on a field with cells. Calibrate the scale
+    first.
+
+    \b
+    Example:
+      edge-all calibrate focus --camera 'sim:?fields=1&frames_per_field=40&focus_turn=3'
+    """
+    from edge_all.calibration.focus import SHARE, focus_calibration, focus_point
+    from edge_all.calibration.frames import frames_of
+    from edge_all.errors import CalibrationError
+    from edge_all.field.gate import ASSUMED_UM_PER_PX
+
+    with _bench(camera_uri, profile_name, kept_for) as (camera, profile, store, known):
+        points, like = [], None
+        for frame in frames_of(camera, seconds):
+            if like is not None and frame.image.shape != like.image.shape:
+                raise CalibrationError("the frames changed their size meanwhile", "let the camera keep one size")
+            bench = known.of_size(frame.width_px, frame.height_px).scale
+            unit = um_per_px or (bench.um_per_px if bench else None) or profile.um_per_px
+            if unit is None:
+                if like is None:
+                    click.echo(f"  scale not calibrated: {ASSUMED_UM_PER_PX:g} um per px is taken", err=True)
+                unit = ASSUMED_UM_PER_PX
+            like = like or frame
+            points.append(focus_point(frame, unit))
+        _enough(len(points), 1, camera)
+        assert like is not None
+        part = focus_calibration(points, like, SHARE if share is None else share)
+        return _keep(store, _identity(camera, kept_for), part, as_json)
+
+
+@command.command("show")
+@click.option("--camera", "camera_uri", metavar="URI", help="Of this camera only.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, the flat field too.")
+def show(camera_uri: str | None, as_json: bool) -> int:
+    """Print what is kept, of one camera or of all.
+
+    \b
+    Example:
+      edge-all calibrate show
+    """
+    from edge_all.calibration.json_form import part_to_json
+
+    store = _store()
+    kept = store.all(_say) if camera_uri is None else [store.load(_identity_by_uri(camera_uri), _say)]
+    kept = [c for c in kept if c.parts]
+    if as_json:
+        content = [{"camera": c.camera, **{n: part_to_json(p) for n, p in c.parts.items()}} for c in kept]
+        click.echo(json.dumps(content))
+        return 0
+    if not kept:
+        click.echo(f"Nothing is calibrated in {store.folder}: 'edge-all calibrate --help' tells how.")
+    for calibration in kept:
+        click.echo(plain(calibration.camera))
+        for part in calibration.parts.values():
+            click.echo(f"  {_in_words(part)}")
+        for line in calibration.warnings(time.time()):
+            click.echo(f"  {line}")
+    return 0
+
+
+@command.command("remove")
+@click.argument("part", type=click.Choice(["light", "scale", "focus", "all"]))
+@click.option("--camera", "camera_uri", metavar="URI", help="Its URI, or its name as 'show' prints it.")
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Whose camera, where none is named.")
+def remove(part: str, camera_uri: str | None, profile_name: str | None) -> int:
+    """Forget one part of a camera's calibration, or all of it.
+
+    \b
+    Example:
+      edge-all calibrate remove light --camera v4l2:/dev/video0
+    """
+    from edge_all.errors import CalibrationError
+    from edge_all.profile import load_profile
+
+    store = _store()
+    camera = _identity_by_uri(camera_uri or load_profile(profile_name).camera)
+    kept = store.load(camera, _say)
+    names = list(kept.parts) if part == "all" else [part]
+    if not names or any(name not in kept.parts for name in names):
+        what = "nothing" if part == "all" else f"no {part}"
+        raise CalibrationError(f"{what} is calibrated for {plain(camera)}", "'edge-all calibrate show' lists what is")
+    store.save(kept.without(*names))
+    click.echo(f"Removed for {plain(camera)}: {', '.join(names)}")
+    return 0
+
+
+def _store() -> CalibrationStore:
+    from edge_all.calibration.store import CalibrationStore
+
+    return CalibrationStore()
+
+
+def _say(line: str) -> None:
+    click.echo(plain(line), err=True)
+
+
+@contextmanager
+def _bench(
+    camera_uri: str | None, profile_name: str | None, kept_for: str | None
+) -> Iterator[tuple[Camera, Profile, CalibrationStore, Calibration]]:
+    """The started camera, the profile, where to keep it, and what is kept so far."""
+    from edge_all.cameras.opening import open_camera
+    from edge_all.profile import load_profile
+
+    store = _store()
+    store.check_writable()
+    profile = load_profile(profile_name)
+    camera = open_camera(camera_uri or profile.camera)
+    camera.start()
+    try:
+        yield camera, profile, store, store.load(_identity(camera, kept_for), _say)
+    finally:
+        camera.stop()
+
+
+def _identity(camera: Camera, kept_for: str | None) -> str:
+    from edge_all.cameras.identity import identity_of
+
+    return identity_of(camera) if kept_for is None else _identity_by_uri(kept_for)
+
+
+def _identity_by_uri(uri: str) -> str:
+    """A name as it is kept, or a camera that need not be there: it is started only where its URI alone is unknown."""
+    from edge_all.cameras.identity import identity_of, identity_of_uri
+    from edge_all.cameras.opening import open_camera
+    from edge_all.errors import EdgeAllError
+
+    known = {c.camera for c in _store().all(_say)}
+    if uri in known:
+        return uri
+    try:
+        camera = open_camera(uri)
+        if identity_of(camera) not in known and camera.live:
+            with camera:
+                return identity_of(camera)
+        return identity_of(camera)
+    except EdgeAllError:
+        return identity_of_uri(uri)
+
+
+def _enough(got: int, needed: int, camera: Camera) -> None:
+    from edge_all.errors import CameraError
+
+    if got < needed:
+        raise CameraError(f"the camera {camera.uri} gave no frame", "check its cable, or the files")
+
+
+def _keep(store: CalibrationStore, camera: str, part: Part, as_json: bool) -> int:
+    from edge_all.calibration.json_form import part_to_json
+
+    path = store.save(store.load(camera, _say).with_part(part))
+    if as_json:
+        click.echo(json.dumps({"camera": camera, "file": str(path), **part_to_json(part)}))
+        return 0
+    click.echo(f"Camera        {plain(camera)}")
+    click.echo(_in_words(part))
+    click.echo(f"Kept in       {path}")
+    return 0
+
+
+def _in_words(part: Part) -> str:
+    from edge_all.calibration.calibration import LightCalibration, ScaleCalibration
+
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(part.measured))
+    size = f"{part.width_px}x{part.height_px} px, {when}"
+    if isinstance(part, LightCalibration):
+        red, green, blue = part.level
+        gains = "/".join(f"{g:.2f}" for g in part.colour_gain)
+        return (
+            f"Light         {part.frames} frames, level {red:.0f}/{green:.0f}/{blue:.0f} of 255, colour gain {gains}, "
+            f"darkest place {100 * part.unevenness:.0f} % under the brightest; {size}"
+        )
+    if isinstance(part, ScaleCalibration):
+        of = f"{part.count} fields with erythrocytes" if part.ruler == "erythrocytes" else f"{part.count} lines"
+        return f"Scale         {part.um_per_px:.5g} um per px, spread {100 * part.spread:.1f} %, from {of}; {size}"
+    return (
+        f"Focus         best sharpness {part.best:.2f}, at least {part.min_sharpness:.2f} "
+        f"({100 * part.share:.0f} % of it), from {part.frames} frames; {size}"
+    )

@@ -1,0 +1,14 @@
+"""A frame made small enough to be looked at as a whole."""
+
+from __future__ import annotations
+
+from edge_all.field.shrinking import shrunk
+from edge_all.vocabulary import Image
+
+OVERVIEW_UM_PER_PX = 0.2
+
+
+def overview(image: Image, um_per_px: float) -> tuple[Image, float]:
+    """An RGB uint8 frame at about 0.2 um per px, never enlarged, and its um per px."""
+    factor = max(1, round(OVERVIEW_UM_PER_PX / um_per_px))
+    return shrunk(image, factor), um_per_px * factor
