@@ -142,16 +142,17 @@ class SimulatedMicroscope:
 
     def start(self) -> None:
         """Prepare the smear."""
-        self._smear = Smear(self._settings)
+        self._smear = Smear(self._settings) if self._slide is None else None
         self._optics = Optics(self._seed, self._width, self._height, self.um_per_px)
         self._next = 0
         self._begun = time.monotonic()
 
     def read(self) -> Frame | Unreadable | None:
         """The next frame; None after the last stop."""
-        if self._smear is None or self._optics is None:
+        if self._optics is None:
             self.start()
-        assert self._smear is not None
+        shown = self._slide or self._smear
+        assert shown is not None
         assert self._optics is not None
         assert self.frame_count is not None
         if self.live:
@@ -168,7 +169,7 @@ class SimulatedMicroscope:
         self._next += 1
         pose = self._pose(index)
         rng = np.random.Generator(np.random.PCG64([self._seed, 20, index]))
-        window = (self._slide or self._smear).cut(pose.left_px, pose.top_px, self._width, self._height)
+        window = shown.cut(pose.left_px, pose.top_px, self._width, self._height)
         image = self._optics.see(window, pose.defocus_um, pose.motion_px, rng)
         return Frame(image, index, time.time(), f"{self.uri}#{index}")
 

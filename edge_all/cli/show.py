@@ -51,7 +51,10 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
         for event in camera_events(opened, session.id):
             if line := camera_line(session.camera, event):
                 click.echo(f"              {time.strftime('%H:%M:%S', time.localtime(event.time))} {line}")
+        calibrated = session.settings.get("calibration", {}).get("scale", {}).get("um_per_px")
         scale = "measured from erythrocytes" if session.um_per_px is None else f"{session.um_per_px:g} um per px"
+        if calibrated is not None:
+            scale = f"calibrated, {calibrated:.4g} um per px"
         click.echo(f"Scale         {scale}")
         for line in count_lines(session.counts):
             click.echo(line)

@@ -298,6 +298,9 @@ class Session:
         calibration = NONE
         if self._calibrations is not None:  # a camera may know its serial number only now
             calibration = load_for(self._camera, self._calibrations, self._scale_is_given, self._say)
+        if calibration.parts:
+            settings = {**self._info.settings, "calibration": for_record(calibration)}
+            self._info = replace(self._info, settings=settings)
         self._standing = Standing(self._record, self._info, self._opened)
         self.id, self._tally, self._first_frame = (
             self._standing.id,
@@ -307,7 +310,8 @@ class Session:
         if calibration.parts:
             self._analysis.use(calibration)
             self._calibration_watch = CalibrationWatch(calibration, self._say)
-            self._record.note_settings(self.id, "calibration", for_record(calibration))
+            if self._opened is not None:
+                self._record.note_settings(self.id, "calibration", for_record(calibration))
         if self._announcer is not None:
             known = None if self._opened is None else frozenset(c.number for c in self._opened.findings)
             self._announcer.begun(self._record, self.id, self._info, known)

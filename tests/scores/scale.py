@@ -1,4 +1,4 @@
-"""Rows about um per pixel from erythrocytes: against the simulator's truth, and against erythrocytes measured by hand."""
+"""Rows about um per pixel from erythrocytes: against the simulator's truth, and against a hand measurement."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_too_few_erythrocytes():
 
 def test_fields_of_two_objectives_do_not_agree():
     fine, coarse = (
-        [next(seen(f"sim:?seed={s}&fields=1&um_per_px={upp}&width=720&height=540")) for s in (101, 102)]
+        [next(seen(f"sim:?seed={s}&fields=1&um_per_px={upp}&width=480&height=400")) for s in (101, 102)]
         for upp in (0.14, 0.24)
     )
     with pytest.raises(CalibrationError, match="do not agree"):
@@ -63,7 +63,7 @@ def test_both_cameras_of_real_fields_agree_with_the_hand_measurement(real_data):
 @pytest.mark.parametrize("um_per_px", [0.09, 0.2])
 @pytest.mark.parametrize("angle", [0, 90, 3, -17, 48])
 def test_the_scale_comes_out_of_a_micrometer_in_any_direction(angle, um_per_px):
-    uri = f"sim:?seed=5&fields=2&micrometer_um=10&angle={angle}&um_per_px={um_per_px}&defocus=0.8"
+    uri = f"sim:?seed=5&fields=2&micrometer_um=10&angle={angle}&um_per_px={um_per_px}&defocus=0.8&width=900&height=600"
     scale = scale_from_micrometer(list(seen(uri))[:1], 10)
     assert scale.um_per_px == pytest.approx(um_per_px, rel=0.002)
     assert scale.ruler == "micrometer"
