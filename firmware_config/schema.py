@@ -11,6 +11,7 @@ from firmware_config.sections.limits import Limits
 from firmware_config.sections.metrics import Metrics
 from firmware_config.sections.mqtt import Mqtt
 from firmware_config.sections.optics import Optics
+from firmware_config.sections.retention import Retention
 from firmware_config.sections.service import Service
 from firmware_config.sections.web import Web
 
@@ -28,3 +29,4 @@ class Settings(Section):
     service: Service = Service()
     mqtt: Mqtt = Mqtt()
     metrics: Metrics = Metrics()
+    retention: Retention = Retention()

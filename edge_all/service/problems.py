@@ -17,6 +17,7 @@ class Kind(str, Enum):
     CONTROL = "control"
     RECORD = "record"
     DISK = "disk"
+    RECORD_ROOM = "record-room"
     CUT_OFF = "cut-off"
     MQTT = "mqtt"
     METRICS = "metrics"

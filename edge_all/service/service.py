@@ -28,6 +28,7 @@ from edge_all.service.pages import address_of, serve, server_maker
 from edge_all.service.problems import Kind, Problems
 from edge_all.service.systemd import Notifier
 from edge_all.service.telling import Telling, monitoring_token
+from edge_all.service.upkeep import Upkeep
 from edge_all.session.analysis import load_models
 from edge_all.session.commands import Start
 from edge_all.session.session import Progress, Session, Summary
@@ -74,6 +75,7 @@ class Service:
             record, self.station.commands, self.device.now, lambda line: self._journal("mqtt", text=line)
         )
         self._server: Server | None = None
+        self._upkeep: Upkeep | None = None
         self._camera: Camera | None = None
         self._counted = ""
         self._seen: tuple[StationState, dict[Kind, str]] = (StationState(), {})
@@ -111,6 +113,9 @@ class Service:
                 self.problems.set(Kind.CONTROL, str(error))
             stack.callback(self._telling.end)
             self._tell_others()
+            self._upkeep = stack.enter_context(
+                Upkeep(self._record, settings.retention, lambda text: journal("upkeep", text=text))
+            )
             self._report(self._now())
             self._notifier.ready(self._status())
             journal("ready", pages=self.url or "none", after_s=since_start_s(), boot_s=since_boot_s())
@@ -258,6 +263,7 @@ class Service:
             lost = session.camera_state is CameraState.LOST
             self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
         self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)
+        self.problems.set(Kind.RECORD_ROOM, self._upkeep.problem if self._upkeep is not None else None)
         problems = self.problems.all()
         if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # how much waits changes all the time
             problems[Kind.DISK] = self._seen[1][Kind.DISK]
