@@ -28,6 +28,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     from edge_all.errors import UsageError
     from edge_all.record.camera_events import camera_events
     from edge_all.record.folder import record_folder
+    from edge_all.record.incidents import doubts
     from edge_all.record.pictures import write_file
     from edge_all.record.record import Record
     from edge_all.session.differential import result_words
@@ -59,6 +60,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
         for line in count_lines(session.counts):
             click.echo(line)
         click.echo(f"Result        {session.result or result_words(session.counts)}")
+        for doubt in doubts(opened, session.id):
+            click.echo(f"In doubt      {doubt}")
         for model in session.models:
             click.echo(f"Model         {model.name} {model.version} sha256 {model.sha256}")
         t = session.thresholds

@@ -1,4 +1,4 @@
-"""make scores PART=service: the device in a laboratory, with real parts. Each module's rows() is a part of the table."""
+"""make scores PART=service: the device in a laboratory, with real parts. Each module's rows() is a part of it."""
 
 from __future__ import annotations
 

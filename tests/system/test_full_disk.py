@@ -53,12 +53,15 @@ def test_a_neighbour_fills_the_disk_in_the_middle_and_frees_it_again(tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=False).returncode:
         pytest.skip("mounting a small disk needs root")
     try:
-        _fill_and_free(disk)
+        frames, findings = fill_and_free(disk)
+        assert frames >= 8
+        assert findings > 0
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def _fill_and_free(disk: Path) -> None:
+def fill_and_free(disk: Path) -> tuple[int, int]:
+    """A session of which the disk is full for a while; gives frames seen meanwhile, and findings."""
     told: list[Progress] = []
     shown: set[int] = set()
     filled_at: list[int] = []
@@ -96,3 +99,4 @@ def _fill_and_free(disk: Path) -> None:
     assert findings <= shown
     for cell in cells:
         assert read_crop_row(disk / "r" / cell["crop"])["cell"] == cell["cell"]
+    return sum(p.disk.full for p in told), len(findings)

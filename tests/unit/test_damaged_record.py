@@ -30,7 +30,7 @@ def written(folder, end=True):
     return session
 
 
-def test_a_database_that_is_gone_is_made_again_from_sidecars_and_crops(tmp_path):
+def test_a_database_that_is_gone_is_made_again_from_sidecars_and_crops(tmp_path, edge_all):
     session = written(tmp_path)
     with Record.open(tmp_path) as record:
         give_verdicts(record, session, [1], "normal", None, Reviewer("ann", True))
@@ -47,6 +47,8 @@ def test_a_database_that_is_gone_is_made_again_from_sidecars_and_crops(tmp_path)
         assert latest_verdicts(record, session)[1].label == "normal"
         assert [a.note for a in approvals(record, session)] == ["seen"]
         assert ["2 of 3 counted cells" in text for text in doubts(record, session)] == [True]
+    shown = edge_all("show", record=tmp_path)
+    assert "In doubt      2 of 3 counted cells are in the record" in shown.stdout
 
 
 def test_garbage_is_set_aside_and_kept(tmp_path):
