@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from itertools import chain, repeat
 
 import cv2
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 from edge_all.calibration.calibration import Calibration, FocusCalibration, LightCalibration, ScaleCalibration
 from edge_all.calibration.frames import frames_of
 from edge_all.calibration.store import CalibrationStore
+from edge_all.cameras.identity import identity_of
 from edge_all.cameras.simulator import SimulatedMicroscope
 from edge_all.errors import CameraError
 from edge_all.record.record import Record
 from edge_all.vocabulary import Frame
+from tests.scripted_device import picture, watched
 
 SIM = "sim:?seed=2&width=640&height=360&fields=1&frames_per_field=2"
 IDENTITY = "sim:?seed=2&um_per_px=0.1&width=640&height=360"
@@ -134,6 +137,16 @@ def test_a_camera_that_is_lost_meanwhile_ends_it(camera, says, monkeypatch):
     monkeypatch.setattr("edge_all.calibration.frames._STARTS_S", 0.3)
     with pytest.raises(CameraError, match=says):
         list(frames_of(camera, silent_s=0.3))
+
+
+def test_a_watched_camera_is_known_by_its_serial_and_its_loss_ends_the_calibration():
+    camera, _ = watched(chain((picture(i) for i in range(4)), repeat(None)))
+    with camera:
+        frames = frames_of(camera, silent_s=0.3)
+        assert next(frames).image.shape == (48, 64, 3)
+        assert identity_of(camera) == "S1"
+        with pytest.raises(CameraError, match="gives no frame for"):
+            list(frames)
 
 
 def session_of(edge_all, tmp_path, *arguments):

@@ -17,6 +17,7 @@ from edge_all.cameras.simulator import SimulatedMicroscope
 from edge_all.field.scale import ERYTHROCYTE_UM, measure_um_per_px
 from edge_all.profile import GateLimits
 from edge_all.vocabulary import Frame
+from tests.conftest import DATA
 from tests.scores.board import Row
 
 BY_HAND = Path(__file__).with_name("erythrocytes_by_hand.csv")
@@ -115,15 +116,13 @@ def _measured(path: Path) -> float:
     return measured.um_per_px
 
 
-def scale_rows(root: Path) -> list[Row]:
-    """All rows; root: the folder of real images."""
+def scale_rows(root: Path = DATA) -> list[Row]:
+    """All rows. root: the folder of real images."""
     return [simulator_row(), *allidb1_rows(root)]
 
 
 if __name__ == "__main__":
-    from tests.conftest import DATA
-
-    found = scale_rows(DATA)
+    found = scale_rows()
     for row in found:
         print(f"{row.verdict:<12} {row.what}: {row.value} (target {row.target}) {row.spread}")
     sys.exit(any(r.reached is False for r in found))
