@@ -91,7 +91,7 @@ def time_way(
     )
 
 
-_OF_A_FIELD = ("grab", "gate", "detect", "track", "crop", "classify", "portray", "record")
+_OF_A_FIELD = ("grab", "gate", "detect", "track", "crop", "classify", "record")
 _BESIDE_NETWORKS = ("gate", "track", "crop", *HAND_OVERS)
 
 

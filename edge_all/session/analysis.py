@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_all.calibration.calibration import Calibration
-from edge_all.cells.crops import Cropper, portrait
+from edge_all.cells.crops import Cropper
 from edge_all.cells.judging import Judge
 from edge_all.cells.tracking import Sighting, Tracker
 from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engine
@@ -15,7 +15,7 @@ from edge_all.field.gate import Gate, Skip
 from edge_all.field.leukocytes import LeukocyteFinder
 from edge_all.profile import Profile
 from edge_all.session.step_times import OFF, StepTimes
-from edge_all.vocabulary import Cell, Field, Frame, Image, Judgement, ModelIdentity, Thresholds
+from edge_all.vocabulary import Cell, Field, Frame, Judgement, ModelIdentity, Thresholds
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class FieldResult:
     skip: Skip | None = None
     cells: tuple[Cell, ...] = ()
     """New cells, and known ones that got a better view."""
-    portraits: Mapping[int, Image] | None = None
-    """Pictures of the findings among them, or of all where so asked, by cell number."""
+    pictured: frozenset[int] = frozenset()
+    """Numbers of those whose picture is to be kept: the findings, or all where so asked."""
     views: Mapping[int, int] | None = None
     """Views of known cells that were seen again, no better."""
     left: tuple[int, ...] = ()
@@ -151,12 +151,10 @@ class Analysis:
             judged = models.judge.judge(crops)
         judgements = dict(zip((s.number for s in to_judge), judged, strict=True))
         cells = tuple(self._cell(checked, s, judgements.get(s.number)) for s in sightings if s.sharper)
-        with step("portray"):
-            kept = cells if self._keep_all_crops else [c for c in cells if c.is_finding]
-            portraits = {c.number: portrait(checked, c.detection) for c in kept}
+        pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
         views = {s.number: s.views for s in sightings if not s.sharper}
         left = () if self._independent else tuple(self._tracker.left(checked))
-        return FieldResult(frame, checked, None, cells, portraits, views, left, tuple(sightings))
+        return FieldResult(frame, checked, None, cells, pictured, views, left, tuple(sightings))
 
     def _cell(self, field: Field, sighting: Sighting, judgement: Judgement | None) -> Cell:
         d = sighting.detection

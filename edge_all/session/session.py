@@ -14,6 +14,7 @@ from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraEvent, CameraState
 from edge_all.cameras.watched import WatchedCamera
+from edge_all.cells.crops import portrait
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import DiskFullError, EdgeAllError
 from edge_all.field.gate import Skip
@@ -528,12 +529,13 @@ class Session:
                 place_um=field.place_um,
             ),
         )
-        portraits = result.portraits or {}
         if any(cell.is_finding for cell in result.cells):
             record.keep_field(session, frame)
         if self._announcer is not None:
             self._announcer.found(record, session, result.cells, frame.time)
-        record.write_cells(session, [(cell, portraits.get(cell.number)) for cell in result.cells])
+        pictured = result.pictured
+        crops = (portrait(field, cell.detection) if cell.number in pictured else None for cell in result.cells)
+        record.write_cells(session, zip(result.cells, crops, strict=True))
         record.note_views(session, result.views or {})
         record.mark_final(session, result.left)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-STEPS = ("grab", "take", "gate", "detect", "track", "crop", "classify", "portray", "hand on", "record")
+STEPS = ("grab", "take", "gate", "detect", "track", "crop", "classify", "hand on", "record")
 """In the order of the way. take and hand on: of the analysis, from the camera's queue and to the record's, waits
 included. grab and record run in threads of their own."""
 HAND_OVERS = ("take", "hand on")

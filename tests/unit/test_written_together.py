@@ -15,6 +15,7 @@ from edge_all.record import record as record_module
 from edge_all.record.record import DATABASE, Record
 from edge_all.session.handover import Handover
 from edge_all.session.session import Session
+from edge_all.session.step_histograms import StepHistograms
 from edge_all.session.step_times import StepTimes
 from edge_all.vocabulary import Counts, Frame, Label
 from tests.conftest import make_cell
@@ -76,6 +77,11 @@ def test_calls_of_a_step_done_together_are_each_counted():
         time.sleep(0.01)
     assert len(times.seconds["record"]) == 4
     assert sum(times.seconds["record"]) >= 0.01
+    histograms = StepHistograms()
+    with histograms.step("record", 4):
+        time.sleep(0.01)
+    assert sum(histograms.steps["record"].counts) == 4
+    assert histograms.steps["record"].sum_s >= 0.01
 
 
 def test_a_slow_disk_gathers_fields_and_none_is_told_before_it_is_there(tmp_path, monkeypatch):
