@@ -120,11 +120,11 @@ def command(
 
 
 def _models_folder(models: str | None) -> Path:
-    from edge_all.engines.shipped import models_folder
+    from edge_all.engines.installed import models_in_use
     from edge_all.errors import UsageError
 
     if models is None:
-        return models_folder()
+        return models_in_use()
     if not Path(models).is_dir():
         raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
     return Path(models)

@@ -47,10 +47,10 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
     Example:
       edge-all engine build --profile jetson-orin-nano
     """
+    from edge_all.engines.installed import models_in_use
     from edge_all.engines.model_file import read_model_file
     from edge_all.engines.precision import file_for, precisions_of
     from edge_all.engines.self_check import self_check
-    from edge_all.engines.shipped import models_folder
     from edge_all.engines.tensorrt.availability import unavailable
     from edge_all.engines.tensorrt.cache import EngineCache
     from edge_all.engines.tensorrt.engine import TensorRtEngine
@@ -60,7 +60,7 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
     if (missing := unavailable()) is not None:
         raise missing
     profile = load_profile(profile_name)
-    folder = Path(models) if models else models_folder()
+    folder = Path(models) if models else models_in_use()
     wanted = precision or profile.precision
     for task in _TASKS:
         tried = precisions_of("tensorrt") if wanted == "auto" else (wanted,)

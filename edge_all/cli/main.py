@@ -31,6 +31,7 @@ _COMMANDS = {
     "session": ("edge_all.cli.session", "Start, stop and look at the session of this device's service."),
     "doctor": ("edge_all.cli.doctor", "Tell what works on this machine, and what to do about the rest."),
     "config": ("edge_all.cli.config", "Show and check settings, and where each comes from."),
+    "models": ("edge_all.cli.models", "Install signed models, list them, go back; sign them."),
     "collect": ("edge_all.cli.collect", "Take a fleet's messages from the broker into PostgreSQL."),
     "qc": ("edge_all.cli.qc", "Run a control smear and keep the trend."),
 }

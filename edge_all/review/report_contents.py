@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 
 from edge_all.cells.morphology import Morphology
+from edge_all.engines.installed import model_sets
 from edge_all.engines.model_facts import ModelFacts, model_facts
-from edge_all.engines.shipped import models_folder
 from edge_all.record.record import Record
 from edge_all.record.rows import CellRow, FrameEntry, SessionRow
 from edge_all.record.verdicts import Approval, Verdict, all_verdicts, latest_verdicts, standing, standing_approval
@@ -112,7 +112,7 @@ def read_report(
     blasts = _blasts(cells, latest)
     shown_blasts, described = blasts[:GALLERY_CELLS], evenly_chosen(blasts, MEASURED_BLASTS)
     measured = recorded_morphology(record.folder, {id(c): c for c in (*shown_blasts, *described)}.values())
-    folders = [f for f in (models, models_folder()) if f is not None]
+    folders = [*([models] if models is not None else []), *(one.folder for one in model_sets())]
     return ReportContents(
         session=row,
         made=time.time() if now is None else now,

@@ -81,7 +81,7 @@ class Server:
     ) -> None:
         """Raises EdgeAllError (a package is missing), UsageError (no password off the loopback), RecordError."""
         self._uvicorn = _uvicorn()
-        from edge_all.engines.shipped import models_folder
+        from edge_all.engines.installed import models_in_use
         from edge_all.record.by_thread import RecordByThread
         from edge_all.review.app import make_app
         from edge_all.review.context import ReviewContext
@@ -106,7 +106,7 @@ class Server:
         self.context = ReviewContext(
             RecordByThread(record_folder, create=create),
             accounts,
-            models or models_folder(),
+            models or models_in_use(),
             loopback=address.loopback,
             secure=tls is not None,
             port=port,

@@ -14,7 +14,6 @@ from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraState
 from edge_all.cameras.opening import open_camera
 from edge_all.cameras.watched import WatchedCamera
-from edge_all.engines.shipped import models_folder
 from edge_all.errors import EdgeAllError
 from edge_all.profile import profile_of
 from edge_all.review.live_view import LiveView
@@ -29,7 +28,7 @@ from edge_all.service.problems import Kind, Problems
 from edge_all.service.systemd import Notifier
 from edge_all.service.telling import Telling, monitoring_token
 from edge_all.service.upkeep import Upkeep
-from edge_all.session.analysis import load_models
+from edge_all.session.analysis import load_models_in_use
 from edge_all.session.commands import Start
 from edge_all.session.session import Progress, Session, Summary
 from edge_all.session.station import Station, StationState
@@ -59,7 +58,7 @@ class Service:
     ) -> None:
         """read_settings: what can be used of them, and what is wrong with them. write: a line for the journal."""
         self._read_settings = read_settings
-        self._record, self._models, self._socket = record, models or models_folder(), control_socket
+        self._record, self._models, self._socket = record, models, control_socket
         self._notifier = notifier or Notifier()
         self._journal = Journal(write)
         self._heartbeat = Heartbeat(self._notifier, lambda text: self._journal("driver-stuck", "error", text=text))
@@ -210,7 +209,8 @@ class Service:
 
     def _check_models(self) -> None:
         try:
-            load_models(self._models, profile_of(self._settings.name, self._settings.settings)).close()
+            profile = profile_of(self._settings.name, self._settings.settings)
+            load_models_in_use(self._models, profile, say=lambda line: self._journal("engine", text=line)).close()
         except EdgeAllError as error:
             self.problems.set(Kind.MODEL, str(error))
         else:

@@ -10,7 +10,9 @@ from edge_all.calibration.calibration import Calibration
 from edge_all.cells.crops import Cropper
 from edge_all.cells.judging import Judge
 from edge_all.cells.tracking import Sighting, Tracker
+from edge_all.engines.installed import fall_back, models_in_use
 from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engine
+from edge_all.errors import ModelError
 from edge_all.field.gate import Gate, Skip
 from edge_all.field.leukocytes import LeukocyteFinder
 from edge_all.profile import Profile
@@ -100,6 +102,29 @@ def load_models(
         raise
     cropper = Cropper(classifier.engine.contract)
     return Models(LeukocyteFinder(detector.engine), cropper, judge, (detector, classifier))
+
+
+def load_models_in_use(
+    named: Path | None,
+    profile: Profile,
+    blast_threshold: float | None = None,
+    *,
+    wait_for_engine: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Models:
+    """As load_models. named: None for the set in use; where that cannot be loaded the one before it is used from now
+    on, and it is said. Raises as load_models does."""
+    folder = named or models_in_use()
+    while True:
+        try:
+            return load_models(folder, profile, blast_threshold, wait_for_engine=wait_for_engine, say=say)
+        except ModelError as error:
+            before = fall_back(folder) if named is None else None
+            if before is None:
+                raise
+            if say is not None:
+                say(f"the models {folder.name} cannot be used ({error}): from now on {before.name} are")
+            folder = before
 
 
 class Analysis:

@@ -15,7 +15,6 @@ from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraEvent, CameraState
 from edge_all.cameras.watched import WatchedCamera
 from edge_all.cells.crops import portrait
-from edge_all.engines.shipped import models_folder
 from edge_all.errors import DiskFullError, EdgeAllError
 from edge_all.field.gate import Skip
 from edge_all.freed_memory import keep_freed_memory
@@ -26,7 +25,7 @@ from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.start import start_record
-from edge_all.session.analysis import Analysis, FieldResult, load_models
+from edge_all.session.analysis import Analysis, FieldResult, load_models_in_use
 from edge_all.session.announcing import Announcer
 from edge_all.session.beginning import Standing, session_to_resume
 from edge_all.session.calibrated import CalibrationWatch, for_record, load_for
@@ -152,8 +151,8 @@ class Session:
         self._say = say or (lambda _: None)
         self._calibrations = calibrations
         self._calibration_watch: CalibrationWatch | None = None
-        self._models = load_models(
-            models or models_folder(), self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
+        self._models = load_models_in_use(
+            models, self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
         )
         self._times = times
         self._commands = commands if commands is not None else CommandQueue()

@@ -1,0 +1,156 @@
+"""edge-all models install, list, rollback; trust, sign, new-key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_all.cli.options import plain
+
+if TYPE_CHECKING:
+    from edge_all.engines.loading import Wanted
+
+
+@click.group("models", no_args_is_help=True)
+def command() -> None:
+    """Install signed models on this device, list them, go back; sign them on a workstation (docs/models.md).
+
+    \b
+    Example:
+      edge-all models install lab-2.edgemodels
+      edge-all models list
+      edge-all models rollback
+    """
+
+
+_profile = click.option(
+    "--profile", "profile_name", metavar="NAME|FILE", help="Whose engine checks. Default: the device's own."
+)
+
+
+@command.command("install")
+@click.argument("file")
+@_profile
+def install(file: str, profile_name: str | None) -> int:
+    """Verify FILE's signature and contract, run its self-check, then use it; the set in use before stays.
+
+    Whatever fails, nothing changes. A running session ends with the models it began with.
+
+    \b
+    Example:
+      edge-all models install lab-2.edgemodels
+    """
+    from edge_all.engines.installed import install as install_set
+
+    manifest, key, place = install_set(Path(file), _wanted(profile_name))
+    click.echo(f"{manifest.name} {manifest.version} is in use (signed by {key.fingerprint[:16]}, in {place})")
+    click.echo("'edge-all models rollback' goes back")
+    return 0
+
+
+@command.command("list")
+def list_sets() -> int:
+    """List the sets of models on this device; * is the one in use.
+
+    \b
+    Example:
+      edge-all models list
+    """
+    from edge_all.engines.installed import model_sets
+
+    for one in model_sets():
+        models = ", ".join(f"{task} {name}" for task, name in one.models.items()) or "damaged: install it again"
+        click.echo(f"{'*' if one.in_use else ' '} {plain(one.name)}\t{plain(models)}")
+    return 0
+
+
+@command.command("rollback")
+@_profile
+def rollback(profile_name: str | None) -> int:
+    """Use the set that was in use before, after its self-check.
+
+    \b
+    Example:
+      edge-all models rollback
+    """
+    from edge_all.engines.installed import SHIPPED, roll_back
+    from edge_all.engines.shipped import models_folder
+
+    folder = roll_back(_wanted(profile_name))
+    click.echo(f"{SHIPPED if folder == models_folder() else folder.name} is in use")
+    return 0
+
+
+@command.command("trust")
+@click.argument("file", metavar="KEY.pub.pem")
+def trust_key(file: str) -> int:
+    """Trust whoever holds this key: their models can be installed here. Compare the fingerprint first.
+
+    \b
+    Example:
+      edge-all models trust lab.pub.pem
+    """
+    from edge_all.engines.signature import trust
+
+    click.echo(f"trusted: {trust(Path(file)).fingerprint}")
+    return 0
+
+
+@command.command("new-key")
+@click.argument("file", metavar="KEY.pem")
+@click.option("--no-passphrase", is_flag=True, help="Whoever reads the file can sign.")
+def make_key(file: str, no_passphrase: bool) -> int:
+    """Make a key to sign with, on a workstation; KEY.pub.pem goes to the devices, KEY.pem to nobody.
+
+    \b
+    Example:
+      edge-all models new-key lab.pem
+    """
+    from edge_all.engines.signature import new_key, public_path
+
+    passphrase = None
+    if not no_passphrase:
+        passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    key = new_key(Path(file), passphrase)
+    click.echo(f"{file} signs, {public_path(Path(file))} is for the devices; fingerprint {key.fingerprint}")
+    return 0
+
+
+@command.command("sign")
+@click.argument("folder")
+@click.option("--key", required=True, metavar="KEY.pem", help="As 'edge-all models new-key' made it.")
+@click.option("--name", required=True, metavar="NAME", help="Of the set.")
+@click.option("--version", required=True, metavar="VERSION", help="Of the set.")
+@click.option("--out", required=True, metavar="FILE", help="What devices install.")
+def sign(folder: str, key: str, name: str, version: str, out: str) -> int:
+    """Sign a folder with detector/ and classifier/, as 'edge-all export' writes them, into one file.
+
+    \b
+    Example:
+      edge-all models sign runs/models --key lab.pem --name lab --version 2 --out lab-2.edgemodels
+    """
+    from edge_all.engines.model_package import write_package
+    from edge_all.engines.signature import needs_passphrase
+
+    passphrase = click.prompt("Passphrase", hide_input=True, err=True) if needs_passphrase(Path(key)) else None
+    manifest = write_package(Path(folder), Path(out), name, version, Path(key), passphrase)
+    click.echo(f"{out}: {manifest.name} {manifest.version}, {len(manifest.files)} files, {manifest.sha256[:16]}")
+    return 0
+
+
+def _wanted(profile_name: str | None) -> Wanted:
+    from edge_all.engines.loading import Wanted
+    from edge_all.profile import load_profile
+
+    profile = load_profile(profile_name)
+    return Wanted(
+        profile.engine,
+        profile.precision,
+        profile.threads,
+        profile.max_batch,
+        profile.build_memory_mib or None,
+        wait=True,
+        say=lambda line: click.echo(plain(line), err=True),
+    )
