@@ -85,8 +85,9 @@ class Kills:
     """Crops without a row that the start gave one."""
 
 
-def kill_often(folder: Path, times: int, seed: int, cells_a_second: float = 100.0, longest_s: float = 0.4) -> Kills:
-    """Each time: a new session writes, is killed (SIGKILL) at a random moment, the start repairs, all is compared."""
+def kill_often(folder: Path, times: int, seed: int, cells_a_second: float = 100.0, most_fields: int = 8) -> Kills:
+    """Each time: a new session writes, is killed (SIGKILL) at a random moment (up to a tenth of a second after up
+    to most_fields fields of ten cells), the start repairs, all is compared."""
     seen, chance = Kills(), random.Random(seed)
     Record.open(folder).close()
     code = textwrap.dedent(WRITER) + textwrap.dedent(_FORKED)
@@ -113,7 +114,11 @@ def kill_often(folder: Path, times: int, seed: int, cells_a_second: float = 100.
                     lines.append(line)
             while not any(line.startswith("session") for line in lines):
                 lines.append(writer.stdout.readline())
-            time.sleep(chance.uniform(0, longest_s))
+            # Counted in fields, not in seconds: a busy machine would be killed before it wrote anything.
+            fields = chance.randrange(most_fields)
+            while sum(line.startswith("shown") for line in lines) < fields:
+                lines.append(writer.stdout.readline())
+            time.sleep(chance.uniform(0, 0.1))
             os.kill(pid, signal.SIGKILL)
             while (line := writer.stdout.readline()) != "dead\n":
                 lines.append(line)
