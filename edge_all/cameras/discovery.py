@@ -9,6 +9,9 @@ from pathlib import Path
 
 from edge_all.errors import UsageError
 
+AUTO = "auto"
+"""In a profile: the only camera that is attached."""
+
 
 @dataclass(frozen=True)
 class FoundCamera:

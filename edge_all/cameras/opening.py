@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from edge_all.cameras.camera import Camera, Device
+from edge_all.cameras.discovery import AUTO, only_camera
 from edge_all.errors import CameraError, UsageError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -25,9 +26,6 @@ CAMERA_KINDS = {
 }
 """What can be named, and how."""
 
-AUTO = "auto"
-"""In a profile: the only camera that is attached."""
-
 _DEVICES = ("v4l2", "csi", "picamera2", "rtsp", "rtsps", "http", "https", "gst", "dir")
 
 
@@ -43,8 +41,6 @@ def open_camera(uri: str) -> Camera:
     Raises UsageError for a kind there is not, CameraError for a path that is not there or not readable.
     """
     if uri == AUTO:
-        from edge_all.cameras.discovery import only_camera
-
         uri = only_camera().uri
     scheme, colon, rest = uri.partition(":")
     if colon and len(scheme) > 1 and "/" not in scheme and not Path(uri).exists():

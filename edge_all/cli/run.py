@@ -107,8 +107,8 @@ def command(
       edge-all run --camera sim:?fps=10&fields=400 --web
     """
     from edge_all.calibration.store import CalibrationStore
-    from edge_all.cameras.discovery import only_camera
-    from edge_all.cameras.opening import AUTO, open_camera
+    from edge_all.cameras.discovery import AUTO, only_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.cameras.watched import WatchedCamera
     from edge_all.cli.progress import ProgressPrinter
     from edge_all.cli.summary import summary_lines

@@ -46,7 +46,7 @@ _RECORD_LOOKS_S = 0.5
 _FILES_WAIT_FOR_ROOM_S = 60.0
 
 
-def _is_of_a_frame(result: FieldResult | Unreadable | NameSample | CameraEvent) -> bool:
+def _is_of_a_frame(result: FieldResult | Unreadable | NameSample) -> bool:
     return isinstance(result, (FieldResult, Unreadable))
 
 
@@ -203,13 +203,13 @@ class Session:
         self._watched = camera if isinstance(camera, WatchedCamera) else None
         self._ages = FrameAges()
         self._hint = ""
+        self._counts = Counts()
+        """As last written."""
         # Of a live camera only the newest frame waits: what is analysed is what lies under the objective now.
         self._frames: Handover[Frame | Unreadable] = Handover(
             1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
         )
-        self._results: Handover[tuple[FieldResult | Unreadable | NameSample | CameraEvent, Counts]] = Handover(
-            _RECORD_QUEUE
-        )
+        self._results: Handover[tuple[FieldResult | Unreadable | NameSample, Counts]] = Handover(_RECORD_QUEUE)
         self.id = ""
 
     def __enter__(self) -> Session:
@@ -363,7 +363,6 @@ class Session:
         while not self._stopped.is_set():
             self._turned()
             self._obey()
-            self._look_at_camera()
             if self._paused and not self._camera.live:
                 self._commands.wait(_COMMANDS_SEEN_S)
                 continue
@@ -372,7 +371,6 @@ class Session:
             except TimeoutError:
                 continue
             if frame is None:
-                self._look_at_camera()
                 return
             so_far = self._frames.dropped + (self._watched.dropped if self._watched is not None else 0)
             self._tally.add_dropped(so_far - dropped)
@@ -394,10 +392,6 @@ class Session:
             if self._stop_at is not None and counts.leukocytes >= self._stop_at:
                 return
 
-    def _look_at_camera(self) -> None:
-        for event in self._watched.take_events() if self._watched is not None else ():
-            self._results.put((event, self._tally.counts()))
-
     def _obey(self) -> None:
         taken = self._commands.take()
         for at, command in enumerate(taken):
@@ -414,14 +408,15 @@ class Session:
 
     def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
         try:
-            while (first := self._next_result()) is not None:
+            while (first := self._next_result(on_progress)) is not None:
                 self._look_at_clock()
                 for are_frames, items in groupby([first, *self._results.rest()], lambda item: _is_of_a_frame(item[0])):
                     if are_frames:
                         self._write_frames(list(items), on_progress)  # type: ignore[arg-type]
                     else:
-                        for result, counts in items:
-                            self._write_event(result, counts, on_progress)  # type: ignore[arg-type]
+                        for result, _ in items:
+                            self._write_event(result)  # type: ignore[arg-type]
+            self._look_at_camera(on_progress)
         except BaseException as error:
             self._errors.append(error)
             self._stopped.set()
@@ -438,25 +433,29 @@ class Session:
             for result, _ in items:
                 self._write_one(result)
         for result, counts in items:
+            self._counts = counts
             self._tell(self._progress(result, counts), on_progress)
         self._wait_for_room(on_progress)
 
-    def _write_event(
-        self, event: NameSample | CameraEvent, counts: Counts, on_progress: Callable[[Progress], None] | None
-    ) -> None:
-        if isinstance(event, NameSample):
-            if self._announcer is not None:
-                self._announcer.named(self._record, self.id, event.sample)
-            self._record.name_sample(self.id, event.sample)
-            self._sample = self._sample or event.sample
-            return
-        write_camera_event(self._record, self.id, event.time + self._clock_moved, event.kind, event.detail)
-        told = Progress(self.id, self._camera.uri, counts, (), camera=event, hint=camera_hint(event.state))
-        self._tell(told, on_progress)
+    def _write_event(self, event: NameSample) -> None:
+        if self._announcer is not None:
+            self._announcer.named(self._record, self.id, event.sample)
+        self._record.name_sample(self.id, event.sample)
+        self._sample = self._sample or event.sample
 
-    def _next_result(self) -> tuple[FieldResult | Unreadable | NameSample | CameraEvent, Counts] | None:
+    def _look_at_camera(self, on_progress: Callable[[Progress], None] | None) -> None:
+        """Here, not in the analysis: a camera's loss is told while a field is still in work."""
+        for event in self._watched.take_events() if self._watched is not None else ():
+            write_camera_event(self._record, self.id, event.time + self._clock_moved, event.kind, event.detail)
+            hint = camera_hint(event.state)
+            self._tell(Progress(self.id, self._camera.uri, self._counts, (), camera=event, hint=hint), on_progress)
+
+    def _next_result(
+        self, on_progress: Callable[[Progress], None] | None
+    ) -> tuple[FieldResult | Unreadable | NameSample, Counts] | None:
         """What waits in the record does not wait for the next frame to be written."""
         while True:
+            self._look_at_camera(on_progress)
             try:
                 return self._results.get(_RECORD_LOOKS_S)
             except TimeoutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 
 import cv2
@@ -31,15 +32,19 @@ def smear():
         return [camera.read().image for _ in range(camera.frame_count)]
 
 
-def slowly(images):
-    def at(image):
-        def step():
-            time.sleep(0.03)
-            return image
+class Shown:
+    """Images in turn, again and again, until a condition holds; how fast the machine is does not matter."""
 
-        return step
+    def __init__(self):
+        self.count = 0
 
-    return [at(i) for i in images]
+    def until(self, images, condition):
+        for image in itertools.cycle(images):
+            if condition():
+                return
+            time.sleep(0.02)
+            self.count += 1
+            yield image
 
 
 class Watcher:
@@ -47,11 +52,15 @@ class Watcher:
 
     def __init__(self):
         self.live, self.states, self.cells = LiveView(), [], 0
+        self.sizes = set()
 
     def __call__(self, progress):
         self.live.take(progress)
         counts = self.live.counts()
         self.cells = counts.counts.leukocytes
+        if progress.result is not None and progress.result.field is not None:
+            frame = progress.result.frame
+            self.sizes.add((frame.width_px, frame.height_px))
         if progress.camera is not None:
             self.states.append((progress.camera.kind, bool(counts.camera)))
             if progress.camera.kind in ("lost", "back"):
@@ -59,12 +68,14 @@ class Watcher:
 
 
 def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
-    half = len(smear) // 2
-    fault = [CameraError("/dev/video0 is gone", "plug it in again")]
-    script = itertools.chain(slowly(smear[:half]), fault, slowly(smear[half:]))
+    half, shown, watcher = len(smear) // 2, Shown(), Watcher()
+    script = itertools.chain(
+        shown.until(smear[:half], lambda: watcher.cells > 0),
+        [CameraError("/dev/video0 is gone", "plug it in again")],
+        shown.until(smear[half:], lambda: ("back", False) in watcher.states),
+    )
     camera, made = watched(script, SHORT, opens=[None, CameraError("not there", "plug it in"), None])
     camera.give_up_after(1.5)
-    watcher = Watcher()
     with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
         summary = session.run(watcher)
         assert session.camera_state is CameraState.GIVEN_UP
@@ -95,15 +106,19 @@ def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
     assert [f.index for f in frames] == sorted(f.index for f in frames)
     assert len(made) >= 3
     # Every frame was analysed, skipped or dropped: none is unaccounted for.
-    assert row.counts.frames == len(smear)
+    assert row.counts.frames == shown.count
 
 
 def test_frames_of_another_size_begin_a_new_region_and_nothing_breaks(tmp_path, smear):
     smaller = [cv2.resize(i, (512, 384)) for i in smear[10:16]]
-    script = itertools.chain(slowly(smear[:6]), slowly(smaller), [CameraError("gone", "plug it in")])
+    shown, watcher = Shown(), Watcher()
+    script = itertools.chain(
+        shown.until(smear[:6], lambda: (640, 480) in watcher.sizes),
+        shown.until(smaller, lambda: (512, 384) in watcher.sizes),
+        [CameraError("gone", "plug it in")],
+    )
     camera, _ = watched(script, SHORT, opens=[None] + [CameraError("gone", "plug it in")] * 99)
     camera.give_up_after(1.0)
-    watcher = Watcher()
     with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
         summary = session.run(watcher)
     assert isinstance(summary.error, CameraError)
@@ -124,3 +139,20 @@ def test_a_camera_that_does_not_open_begins_no_session(tmp_path):
         session.run()
     with Record.open(tmp_path) as record:
         assert record.sessions() == []
+
+
+def test_a_loss_is_told_while_a_field_is_still_in_work(tmp_path, smear, monkeypatch):
+    script = iter([*smear[:3], CameraError("gone", "plug it in")])
+    camera, _ = watched(script, SHORT, opens=[None] + [CameraError("gone", "plug it in")] * 99)
+    camera.give_up_after(1.0)
+    lost, in_time = threading.Event(), []
+    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
+        analyse = session._analysis.analyse
+
+        def takes_long(frame):
+            in_time.append(lost.wait(20))
+            return analyse(frame)
+
+        monkeypatch.setattr(session._analysis, "analyse", takes_long)
+        session.run(lambda p: lost.set() if p.hint == "camera lost" else None)
+    assert in_time[0]

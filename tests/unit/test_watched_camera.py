@@ -11,7 +11,7 @@ from edge_all.cameras.vigil import Limits
 from edge_all.errors import CameraError
 from tests.scripted_device import picture, watched
 
-SHORT = Limits(no_frame_s=0.25, same_frame_s=0.25, first_frame_s=0.4, open_s=0.4)
+SHORT = Limits(no_frame_s=0.6, same_frame_s=0.6, first_frame_s=1.0, open_s=1.0)
 
 
 def paced(first=0):
@@ -65,8 +65,8 @@ def test_a_driver_that_hangs_is_left_and_the_device_opened_anew():
     camera, made = watched(script, SHORT)
     with camera:
         before = read_some(camera, 1)[0]
-        after = camera.read()
-        while after.taken_s - before.taken_s < 0.2:
+        after = before
+        while camera.reconnects == 0 or after.taken_s - before.taken_s < SHORT.no_frame_s:
             after = camera.read()
         assert camera.state is CameraState.WORKS
         assert camera.reconnects == 1
@@ -80,22 +80,26 @@ def test_a_driver_that_hangs_is_left_and_the_device_opened_anew():
         wait_for(lambda: camera.stuck_s == 0)
 
 
+def frozen():
+    time.sleep(0.005)
+    return picture(99)
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ([CameraError("/dev/video0 is gone", "plug it in")], "is gone"),
-        ([None] * 30, "no frame"),
-        ([RuntimeError("boom")], "its driver failed"),
-        ([lambda: time.sleep(0.005) or picture(99)] * 60, "same picture"),
+        (CameraError("/dev/video0 is gone", "plug it in"), "is gone"),
+        (None, "no frame"),
+        (RuntimeError("boom"), "its driver failed"),
+        (frozen, "same picture"),
     ],
     ids=["gone", "empty reads", "an error of the driver", "frozen"],
 )
 def test_every_kind_of_loss_is_told_once_and_mended(fault, reason):
-    faulty = iter(fault)
-
     def script():
         yield from itertools.islice(paced(), 3)
-        yield from faulty
+        while camera.state is not CameraState.LOST:
+            yield fault
         yield from paced(200)
 
     camera, _ = watched(script(), SHORT)
@@ -134,7 +138,7 @@ def test_given_up_it_ends_with_one_error():
     ("opens", "script", "says"),
     [
         ([CameraError("/dev/video0 is busy", "close the other program")], [], "busy"),
-        ([lambda: time.sleep(1.5)], [], "did not answer"),
+        ([lambda: time.sleep(2.0)], [], "did not answer"),
         ([None], [None] * 2000, "open but has given no new frame"),
     ],
     ids=["busy", "hangs", "says it is open"],
