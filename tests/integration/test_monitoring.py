@@ -150,3 +150,22 @@ def test_a_token_file_that_cannot_be_is_one_line(tmp_path):
         monitoring_token(Metrics(token_file=str(tmp_path / "short")))
     (tmp_path / "good").write_text("0123456789abcdef\n")
     assert monitoring_token(Metrics(token_file=str(tmp_path / "good"))) == "0123456789abcdef"
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(device):
+    """Every metric of the Grafana file, but those that only a camera, a broker or a hot machine has."""
+    import json
+    from pathlib import Path
+
+    file = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "edge-all.json"
+    asked = {
+        name for p in json.loads(file.read_text())["panels"] for t in p["targets"] for name in NAMES.findall(t["expr"])
+    }
+    source = (Path(exposition.__code__.co_filename)).read_text()
+    told = {name for name, *_ in values(device)}
+    for name in asked - told:
+        assert f'"{name.removesuffix("_total").removesuffix("_bucket")}"' in source or "edge_all_queue_" in name, name
+    assert {"edge_all_fields_total", "edge_all_step_seconds_bucket", "edge_all_phase"} <= asked & told
+
+
+NAMES = re.compile(r"edge_all_[a-z_]+")

@@ -7,7 +7,7 @@ import sys
 
 from tests.scores.board import Row, publish
 
-PARTS = ("tests.scores.service_device", "tests.scores.service_record")
+PARTS = ("tests.scores.service_device", "tests.scores.service_record", "tests.scores.service_fleet")
 """Modules with rows() and NOTES, in the order of the table."""
 
 

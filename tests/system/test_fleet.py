@@ -232,8 +232,14 @@ def secured(tmp_path):
 
 def _safe(broker, tmp_path, **more):
     (tmp_path / "password").write_text("secret\n")
-    given = {"host": "localhost", "tls": True, "ca_file": str(tmp_path / "ca.pem"), "username": "scope"}
-    return settings_of(broker, "scope", **{**given, "password_file": str(tmp_path / "password"), **more})
+    given = {
+        "device": "scope",
+        "host": "localhost",
+        "tls": True,
+        "ca_file": str(tmp_path / "ca.pem"),
+        "username": "scope",
+    }
+    return settings_of(broker, **{**given, "password_file": str(tmp_path / "password"), **more})
 
 
 def _trouble(settings, folder, until):
