@@ -30,7 +30,22 @@ if [ -n "$python$arch" ]; then
   set -- "$@" --platform "manylinux2014_$arch"
 fi
 wheel=$(ls -t "$folder"/edge_all-*.whl | head -n 1)
-# Markers are read for the Python that runs here; a version of its own for another one is asked for by its number.
-"$run" -m pip download --quiet --disable-pip-version-check --dest "$folder" "$@" --constraint "$here/../constraints.txt" "$wheel[$extras]"
-cp "$here/../constraints.txt" "$folder/"
+constraints=$folder/constraints.txt
+cp "$here/../constraints.txt" "$constraints"
+if [ -n "$python" ]; then
+  # pip reads "python_version" for the Python that runs here: the lines for the other one are picked out before.
+  constraints=$folder/.constraints
+  "$run" - "$folder/constraints.txt" "$python" >"$constraints" <<'P'
+import sys
+from pip._vendor.packaging.requirements import Requirement
+for line in open(sys.argv[1]):
+    line = line.partition("#")[0].strip()
+    wanted = Requirement(line) if line else None
+    if wanted and (wanted.marker is None or wanted.marker.evaluate({"python_version": sys.argv[2]})):
+        print(f"{wanted.name}{wanted.specifier}")
+P
+  case $python in 3.10) set -- "$@" tomli exceptiongroup ;; esac
+fi
+"$run" -m pip download --quiet --disable-pip-version-check --dest "$folder" "$@" --constraint "$constraints" "$wheel[$extras]"
+rm -f "$folder/.constraints"
 echo "$folder: $(ls "$folder"/*.whl | wc -l) wheels"

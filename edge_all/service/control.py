@@ -66,14 +66,21 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def _answers(path: Path) -> bool:
+    try:
+        ask(path, {"command": "status"})
+    except EdgeAllError:
+        return False
+    return True
+
+
 class ControlServer:
     """Answers from entering to leaving its context, in a thread of its own."""
 
     def __init__(self, path: Path, station: Station, group_may: bool = True) -> None:
         """group_may: members of the file's group may steer, not its owner only. Raises EdgeAllError."""
         self._path = path
-        with contextlib.suppress(EdgeAllError):
-            ask(path, {"command": "status"})
+        if _answers(path):
             raise UsageError(f"another service answers at {path}", "end that one first")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
