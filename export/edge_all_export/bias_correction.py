@@ -41,6 +41,7 @@ def _means(model: onnx.ModelProto, names: Sequence[str], batch: Image) -> list[n
     for name in names:
         if made[name] not in {o.name for o in watched.graph.output}:
             watched.graph.output.append(helper.make_empty_tensor_value_info(made[name]))
+    _keep_what_makes(watched, [made[n] for n in names])
     session = session_of(watched)
     image = session.get_inputs()[0].name
     sums: list[npt.NDArray[np.float64]] = []
@@ -51,6 +52,20 @@ def _means(model: onnx.ModelProto, names: Sequence[str], batch: Image) -> list[n
         means = [np.asarray(o, np.float64).mean(a) * len(part) for o, a in zip(outputs, axes, strict=True)]
         sums = means if not sums else [s + m for s, m in zip(sums, means, strict=True)]
     return [s / len(batch) for s in sums]
+
+
+def _keep_what_makes(model: onnx.ModelProto, outputs: Sequence[str]) -> None:
+    """Leave out all that the outputs do not need: ONNX Runtime carries out every node of a graph."""
+    needed, kept = set(outputs), []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.append(node)
+    others = [o for o in model.graph.output if o.name in set(outputs)]
+    for field, values in ((model.graph.node, kept[::-1]), (model.graph.output, others)):
+        copies = [type(v).FromString(v.SerializeToString()) for v in values]
+        del field[:]
+        field.extend(copies)
 
 
 def _move_bias(model: onnx.ModelProto, name: str, by: npt.NDArray[np.float64]) -> None:

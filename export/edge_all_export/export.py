@@ -147,9 +147,24 @@ def _int8(
     """Quantized and corrected. A classifier's first convolutions stay in float: the standardised colours and the few
     channels of the first block hold the finest steps that tell one nucleus from another, and with so few channels
     INT8 gains no time (docs/decisions/0004-classifiers-tried.md)."""
-    first = layers(model)[: _FLOAT_BEGINNING[precision]] if model.graph.output[0].name == "blast_probability" else []
+    is_classifier = model.graph.output[0].name == "blast_probability"
+    first = beginning(model, _FLOAT_BEGINNING[precision]) if is_classifier else []
     made = quantized(model, precision, calibration, [*first, *float_layers])
     return bias_corrected(made, model, calibration.images)
+
+
+def beginning(model: onnx.ModelProto, count: int) -> list[str]:
+    """Convolutions before which lie fewer than ``count`` others: the first ones of each trunk."""
+    before: dict[str, int] = {}
+    names = []
+    for node in model.graph.node:
+        depth = max((before.get(i, 0) for i in node.input), default=0)
+        if node.op_type == "Conv":
+            if depth < count:
+                names.append(node.name)
+            depth += 1
+        before.update(dict.fromkeys(node.output, depth))
+    return names
 
 
 def layer_errors(model: onnx.ModelProto, precision: str, calibration: Calibration) -> dict[str, float]:
@@ -170,7 +185,7 @@ def layer_errors(model: onnx.ModelProto, precision: str, calibration: Calibratio
 def _difference(model: onnx.ModelProto, other: onnx.ModelProto, task: str) -> float:
     from edge_all_export.self_check import self_check_input
 
-    batch = self_check_input(task)
+    batch = self_check_input(contract_of(model, task))
     pairs = zip(run_model(model, batch), run_model(other, batch), strict=True)
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 

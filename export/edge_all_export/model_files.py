@@ -8,8 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from edge_all.engines.contract import Contract
-from edge_all_export.classifier.cells import SIDE
-from edge_all_export.classifier.cells import UM_PER_PX as CELL_UM_PER_PX
+from edge_all_export.classifier.architectures import form_of
 from edge_all_export.classifier.network import DeployedBlastNet
 from edge_all_export.decision import NOT_CHOSEN, Decision
 from edge_all_export.detector.samples import UM_PER_PX as FIELD_UM_PER_PX
@@ -34,12 +33,13 @@ def detector_contract(checkpoint: Checkpoint) -> Contract:
 
 def classifier_contract(checkpoint: Checkpoint, decision: Decision) -> Contract:
     """What the device must know of a classifier."""
+    form = form_of(checkpoint.architecture)
     return Contract(
         task="classifier",
         name=checkpoint.architecture,
         version=str(checkpoint.recipe["version"]),
-        um_per_px=CELL_UM_PER_PX,
-        input_px=SIDE,
+        um_per_px=form.um_per_px,
+        input_px=form.side,
         outputs=("blast_probability", "unfamiliarity"),
         thresholds={"blast": decision.blast, "normal": decision.normal, "unfamiliar": decision.unfamiliar},
         training_data=_sources(checkpoint),

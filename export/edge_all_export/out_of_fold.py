@@ -186,9 +186,10 @@ def detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[ob
         )
 
 
-def write_cells(output: Path) -> None:
+def write_cells(output: Path, names: Sequence[str] = ("classifier", SEGMENTED)) -> None:
     """cells.csv, and segmented_cells.csv: the logits of cells of groups never seen."""
-    for name, folds in (("classifier", tuple(CLASSIFIER_FOLDS)), (SEGMENTED, SEGMENTED_FOLDS)):
+    for name in names:
+        folds = SEGMENTED_FOLDS if name == SEGMENTED else tuple(CLASSIFIER_FOLDS)
         rows: list[tuple[object, ...]] = []
         for fold in folds:
             network = network_of(classifier_fold(name, fold))
@@ -224,8 +225,8 @@ def train_all() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """NAME:FOLD ...: train those (classifier:out-AC, classifier-segmented:fold-1, detector:all). "cells", "detections":
-    write those predictions. None named: everything."""
+    """NAME:FOLD ...: train those (classifier:out-AC, classifier-segmented:fold-1, detector:all). "cells",
+    "segmented-cells", "detections": write those predictions. None named: everything."""
     from edge_all_export.data.root import data_root
 
     if data_root() is None:
@@ -246,8 +247,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             detector_fold(fold, detector, prepared)
         elif fold in {"classifier": (*CLASSIFIER_FOLDS, "all"), SEGMENTED: (*SEGMENTED_FOLDS, "all")}.get(name, ()):
             classifier_fold(name, fold)
-        elif word == "cells":
-            write_cells(OUT_OF_FOLD)
+        elif word in ("cells", "segmented-cells"):
+            write_cells(OUT_OF_FOLD, ("classifier",) if word == "cells" else (SEGMENTED,))
         elif word == "detections":
             write_detections(OUT_OF_FOLD)
         else:

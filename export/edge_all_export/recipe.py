@@ -87,6 +87,7 @@ _OF_TASK = {
         "probe_nuisance": _Key("a number from 0 to 10", _number(0, 10), 0.0),
         "probe_rounding": _Key("a number from 0 (0: without) to 1000", _number(0, 1000), 0.0),
         "probe_penalty": _Key("a number over 0, at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),
+        "untouched_penalty": _Key("a number from 0 to 10 (blast-pair; 0: 0.001)", _number(0, 10), 0.0),
         "dropout": _Key("a number from 0 to 0.9", _number(0, 0.9), 0.3),
         "head_rate": _Key("a number from 0.01 to 100", _number(0.01, 100), 1.0),
         "label_smoothing": _Key("a number from 0 to 0.5", _number(0, 0.5), 0.0),

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from edge_all.cameras.simulator import SimulatedMicroscope
 from edge_all.cells.crops import cut_cell, fade_to_background
+from edge_all.engines.contract import Contract
 from edge_all.vocabulary import Image
-from edge_all_export.classifier.cells import SIDE, UM_PER_PX
 from edge_all_export.detector.samples import UM_PER_PX as FIELD_UM_PER_PX
 
 COUNT = 8
@@ -38,13 +38,13 @@ def _places() -> tuple[tuple[Image, float, float, float, float], ...]:
     return tuple(found)
 
 
-def self_check_input(task: str) -> Image:
-    """uint8 8 x S x S x 3: the same on every machine."""
+def self_check_input(contract: Contract) -> Image:
+    """uint8 8 x S x S x 3 for the contract's network: the same on every machine."""
     crops = []
     for image, x, y, radius, um_per_px in _places():
-        if task == "classifier":
-            crop = cut_cell(image, x, y, um_per_px, SIDE, UM_PER_PX)
-            crops.append(fade_to_background(crop, radius * um_per_px / UM_PER_PX))
+        if contract.task == "classifier":
+            crop = cut_cell(image, x, y, um_per_px, contract.input_px, contract.um_per_px)
+            crops.append(fade_to_background(crop, radius * um_per_px / contract.um_per_px))
         else:
             crops.append(cut_cell(image, x, y, um_per_px, DETECTOR_SIDE, FIELD_UM_PER_PX))
     return np.stack(crops)

@@ -39,7 +39,6 @@ def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
 
     The same checkpoint gives the same bytes; no path of this machine is in it.
     """
-    from edge_all_export.classifier.cells import SIDE
     from edge_all_export.detector.network import DeployedLeukocyteNet
     from edge_all_export.evaluate.torch_engine import network_of
     from edge_all_export.model_files import classifier_contract, decision_of, deployed_classifier, detector_contract
@@ -51,7 +50,7 @@ def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
     else:
         decision = decision_of(checkpoint)
         contract = classifier_contract(checkpoint, decision)
-        deployed, side, free = deployed_classifier(network, decision), SIDE, (0,)
+        deployed, side, free = deployed_classifier(network, decision), contract.input_px, (0,)
     names = {0: "batch", 1: "height", 2: "width"}
     outputs = {0: "batch", 2: "map_height", 3: "map_width"} if 1 in free else {0: "batch"}
     buffer = io.BytesIO()
@@ -93,7 +92,7 @@ def finished(
     if calibration_sha256:
         extra["calibration_sha256"] = calibration_sha256
     del model.metadata_props[:]
-    batch = self_check_input(contract.task)
+    batch = self_check_input(contract)
     outputs = run_model(reference or model, batch)
     extra["tolerance"] = _tolerance(outputs, run_model(model, batch))
     for key, text in (

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from edge_all_export.classifier.architectures import ARCHITECTURES, build_network
+from edge_all_export.classifier.architectures import ARCHITECTURES, build_network, form_of
 from edge_all_export.compare.contest import (
     Contestant,
     Result,
@@ -27,11 +27,12 @@ def test_the_jetson_nano_network_has_its_published_size():
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_every_network_takes_a_crop_and_gives_two_answers(name):
-    if name not in ("blast-net", "blast-net-textured", "jetson-nano-cnn", "efficientnet-lite0"):
+    if name not in ("blast-net", "blast-net-textured", "blast-pair", "jetson-nano-cnn", "efficientnet-lite0"):
         pytest.importorskip("PIL")
     network = build_network(name, pretrained=False).eval()
     with torch.no_grad():
-        assert network(torch.zeros(2, 3, 80, 80)).shape == (2, 2)
+        side = form_of(name).side
+        assert network(torch.zeros(2, 3, side, side)).shape == (2, 2)
 
 
 def test_ours_has_a_tenth_of_the_multiply_adds_of_lite0_at_its_published_size():

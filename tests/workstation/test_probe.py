@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from edge_all_export.classifier.cells import STORED_SIDE, TrainingCell
+from edge_all_export.classifier.cells import TrainingCell
+from edge_all_export.classifier.crop_form import COARSE
 from edge_all_export.classifier.network import BlastNet, standardised
 from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
@@ -16,7 +17,7 @@ from .conftest import draw_cell
 def cell(seed, blast, group, stain=1.0):
     import cv2
 
-    image = cv2.resize(draw_cell(seed, blast), (STORED_SIDE, STORED_SIDE), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(draw_cell(seed, blast), (COARSE.stored_side, COARSE.stored_side), interpolation=cv2.INTER_AREA)
     image = (235 * (image / 235.0) ** stain).clip(0, 255).astype(np.uint8)
     return TrainingCell("own", group, f"c{seed}", "blast" if blast else "normal", "", image, 24.0)
 

@@ -5,9 +5,11 @@ import onnx
 import pytest
 import torch
 from edge_all_export.classifier.network import BlastNet, DeployedBlastNet
+from edge_all_export.classifier.pair import BlastPair
+from edge_all_export.export import beginning
 from edge_all_export.gate import classifier_checks, detector_checks
 from edge_all_export.inspection import layer_precision
-from edge_all_export.quantize import Calibration, in_fp16, quantized, unfit_for_tensorrt
+from edge_all_export.quantize import Calibration, in_fp16, layers, quantized, unfit_for_tensorrt
 from edge_all_export.to_onnx import run_model
 
 from edge_all.errors import UsageError
@@ -25,12 +27,12 @@ def drawn(count, side=80):
 GROUPS = [f"own/p{n % 5}" for n in range(120)]
 
 
-def model_of(network: torch.nn.Module) -> onnx.ModelProto:
+def model_of(network: torch.nn.Module, side: int = 80) -> onnx.ModelProto:
     import io
 
     buffer = io.BytesIO()
     torch.onnx.export(
-        network.eval(), (torch.zeros(2, 80, 80, 3, dtype=torch.uint8),), buffer, input_names=["image"],
+        network.eval(), (torch.zeros(2, side, side, 3, dtype=torch.uint8),), buffer, input_names=["image"],
         output_names=["blast_probability", "unfamiliarity"], opset_version=17, dynamo=False,
         dynamic_axes={n: {0: "batch"} for n in ("image", "blast_probability", "unfamiliarity")},
     )  # fmt: skip
@@ -179,3 +181,10 @@ def test_the_mean_error_is_taken_out_of_the_answers(model, calibration, precisio
 
     assert abs(logit(made) - logit(model)) > 0.8
     assert abs(logit(bias_corrected(made, model, calibration.images)) - logit(model)) < 0.02
+
+
+def test_the_beginning_of_every_trunk_stays_in_float(model):
+    assert beginning(model, 4) == layers(model)[:4]
+    pair = model_of(DeployedBlastNet(BlastPair(pretrained=False), 1.0, 0.0), side=160)
+    assert len(set(beginning(pair, 4))) == 8
+    assert set(beginning(pair, 4)) < set(layers(pair))

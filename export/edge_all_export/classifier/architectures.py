@@ -9,12 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from edge_all.errors import UsageError
+from edge_all_export.classifier.crop_form import COARSE, FINE, CropForm
 from edge_all_export.classifier.inverted_residual import LITE0_BLOCKS, LiteTrunk, imagenet_lite0
 from edge_all_export.classifier.network import BlastNet
+from edge_all_export.classifier.pair import BlastPair
 
 OURS = "blast-net"
 OURS_TEXTURED = "blast-net-textured"
 """For cells cut out of their surroundings, all from one bench."""
+OURS_PAIRED = "blast-pair"
+"""It and a second network that looks at finer crops."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Architecture:
     source: str
     imagenet: bool
     build: Callable[[bool, float], nn.Module]
+    form: CropForm = COARSE
 
 
 class Lite0(nn.Module):
@@ -123,6 +128,7 @@ ARCHITECTURES = {
     for a in (
         Architecture(OURS, "this project", True, lambda p, d: BlastNet(p, d)),
         Architecture(OURS_TEXTURED, "this project", True, lambda p, d: BlastNet(p, d, textured=True)),
+        Architecture(OURS_PAIRED, "this project", True, BlastPair, FINE),
         Architecture("jetson-nano-cnn", "the Jetson Nano ALL classifier", False, JetsonNanoCnn),
         Architecture("alexnet", "Krizhevsky 2014", False, _torchvision("alexnet")),
         Architecture("vgg16", "Simonyan and Zisserman 2014", False, _torchvision("vgg16_bn")),
@@ -136,6 +142,11 @@ ARCHITECTURES = {
         Architecture("efficientnet-lite0", "Tan and Le 2019", True, Lite0),
     )
 }  # fmt: skip
+
+
+def form_of(name: str) -> CropForm:
+    """The crops that a network looks at; COARSE for a name that is not known."""
+    return ARCHITECTURES[name].form if name in ARCHITECTURES else COARSE
 
 
 def build_network(name: str, pretrained: bool, dropout: float = 0.3) -> nn.Module:

@@ -11,13 +11,10 @@ import numpy.typing as npt
 
 from edge_all.cells.crops import cut_cell, even_light
 from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
+from edge_all_export.classifier.crop_form import COARSE, CropForm
 from edge_all_export.data.dataset import CellFile
 from edge_all_export.data.labelled_field import LabelledField, read_rgb
 
-UM_PER_PX = 0.252
-SIDE = 80
-STORED_SIDE = 108
-"""Crops are kept wider than the input, for rotation and shift."""
 CNMC_UM_PER_PX = 0.057
 """So that C-NMC's lymphoblasts are as wide (12.2 um) as those of ALL-IDB1; the set gives no scale."""
 CNMC_GAIN = (1.45, 1.25, 2.2)
@@ -31,8 +28,8 @@ _ON_BLACK = 20
 class TrainingCell:
     """kind: blast, normal, immature_granulocyte, leukocyte (unknown which), or one of OUTLIERS.
 
-    crop: RGB uint8 STORED_SIDE square, light taken out. radius: of the cell, in pixels of the crop. segmented: cut out
-    of its surroundings by whoever made the set.
+    crop: RGB uint8 square of form.stored_side, light taken out. radius: of the cell, in pixels of the crop. segmented:
+    cut out of its surroundings by whoever made the set.
     """
 
     source: str
@@ -43,6 +40,7 @@ class TrainingCell:
     crop: npt.NDArray[np.uint8]
     radius: float
     segmented: bool = False
+    form: CropForm = COARSE
 
 
 def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> Iterator[TrainingCell]:
@@ -52,13 +50,12 @@ def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> 
     height, width = image.shape[:2]
 
     def cell(x: float, y: float, radius_px: float, kind: str, detail: str) -> TrainingCell:
-        crop = cut_cell(image, x, y, field.um_per_px, STORED_SIDE, UM_PER_PX)
+        crop = cut_cell(image, x, y, field.um_per_px, COARSE.stored_side, COARSE.um_per_px)
         gain = illumination.gain_at(x / width, y / height)
         crop = even_light(crop, gain)
         name = f"{field.file}@{round(x)},{round(y)}"
-        return TrainingCell(
-            field.source, field.group, name, kind, detail, crop, radius_px * field.um_per_px / UM_PER_PX
-        )
+        radius = radius_px * field.um_per_px / COARSE.um_per_px
+        return TrainingCell(field.source, field.group, name, kind, detail, crop, radius)
 
     for o in field.objects:
         if o.kind != "ignore":
@@ -71,7 +68,9 @@ def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> 
             yield cell(x, y, float(radius), "background", "")
 
 
-def segmented_cell(cell: CellFile, um_per_px: float, gain: tuple[float, float, float]) -> TrainingCell | None:
+def segmented_cell(
+    cell: CellFile, um_per_px: float, gain: tuple[float, float, float], form: CropForm = COARSE
+) -> TrainingCell | None:
     """A cell on black, put on background level; None when the picture holds no cell. gain: of R, G and B, since
     without background nothing tells the light."""
     image = read_rgb(cell.path)
@@ -90,9 +89,9 @@ def segmented_cell(cell: CellFile, um_per_px: float, gain: tuple[float, float, f
     filled = np.where(inner[..., None] > 0, image, int(BACKGROUND_LEVEL))
     image = (filled * soft + BACKGROUND_LEVEL * (1 - soft)).astype(np.uint8)
     cx, cy = min(x, around) + (width - 1) / 2, min(y, around) + (height - 1) / 2
-    crop = cut_cell(image, cx, cy, um_per_px, STORED_SIDE, UM_PER_PX)
+    crop = cut_cell(image, cx, cy, um_per_px, form.stored_side, form.um_per_px)
     crop = np.minimum(crop, np.uint8(BACKGROUND_LEVEL))  # beyond the window lies white
-    return _training_cell(cell, crop, radius_px * um_per_px / UM_PER_PX, segmented=True)
+    return _training_cell(cell, crop, radius_px * um_per_px / form.um_per_px, form, segmented=True)
 
 
 def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
@@ -108,8 +107,8 @@ def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
     y, x = np.nonzero(mask)
     radius_px = _CELL_OVER_NUCLEUS * float(np.sqrt(mask.sum() / np.pi))
     cx, cy = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
-    crop = cut_cell(evened, float(cx), float(cy), um_per_px, STORED_SIDE, UM_PER_PX)
-    return _training_cell(cell, crop, radius_px * um_per_px / UM_PER_PX)
+    crop = cut_cell(evened, float(cx), float(cy), um_per_px, COARSE.stored_side, COARSE.um_per_px)
+    return _training_cell(cell, crop, radius_px * um_per_px / COARSE.um_per_px, COARSE)
 
 
 _NUCLEUS_LEVEL = 150
@@ -117,8 +116,10 @@ _NUCLEUS_LEVEL = 150
 _CELL_OVER_NUCLEUS = 1.15
 
 
-def _training_cell(cell: CellFile, crop: npt.NDArray[np.uint8], radius: float, segmented: bool = False) -> TrainingCell:
-    return TrainingCell(cell.source, cell.group, cell.path.name, cell.label, cell.detail, crop, radius, segmented)
+def _training_cell(
+    cell: CellFile, crop: npt.NDArray[np.uint8], radius: float, form: CropForm, segmented: bool = False
+) -> TrainingCell:
+    return TrainingCell(cell.source, cell.group, cell.path.name, cell.label, cell.detail, crop, radius, segmented, form)
 
 
 def _biggest(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -22,18 +24,27 @@ class BlastNet(nn.Module):
     before anything is learnt. The trunk is the beginning of EfficientNet-Lite0 (Tan and Le 2019), with ImageNet
     weights where ``pretrained``. The means of its maps at some depths feed one linear layer; with ``textured`` their
     standard deviations too, which tell a texture but also the sharpness of a camera: they help only where all cells
-    come from one bench. The textured network looks at a cell in eight ways, turned and mirrored, and takes the mean of
-    the features; while it is trained, in one.
+    come from one bench. The textured network looks at a cell in several ways, turned and mirrored (``views``, of the
+    eight of turned_and_mirrored), and takes the mean of the features; while it is trained, in one.
     """
 
     feature_mean: Tensor
     feature_scale: Tensor
 
-    def __init__(self, pretrained: bool = True, dropout: float = 0.3, textured: bool = False) -> None:
+    def __init__(
+        self,
+        pretrained: bool = True,
+        dropout: float = 0.3,
+        textured: bool = False,
+        taps: Sequence[int] = (),
+        views: Sequence[int] = range(8),
+    ) -> None:
+        """taps: blocks of the trunk whose maps are looked at; none: TAPS, textured TEXTURED_TAPS."""
         super().__init__()
         self.keeps_statistics = pretrained
         self.textured = textured
-        self.taps = TEXTURED_TAPS if textured else TAPS
+        self.taps = tuple(taps) or (TEXTURED_TAPS if textured else TAPS)
+        self.views = tuple(views)
         self.trunk = LiteTrunk(max(self.taps) + 1, pretrained)
         self.drop = nn.Dropout(dropout)
         count = sum(LITE0_BLOCKS[tap][4] for tap in self.taps) * (2 if textured else 1)
@@ -44,9 +55,13 @@ class BlastNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         if self.training or not self.textured:
             return self.logits(self.normalised(self.features(image)))
-        views = turned_and_mirrored(image)
-        features = self.features(torch.cat(views))
-        return self.logits(self.normalised(features.reshape(len(views), -1, features.shape[1]).mean(0)))
+        return self.logits(self.normalised(self.viewed_features(image)))
+
+    def viewed_features(self, image: Tensor) -> Tensor:
+        """N x F, the mean over the views, not normalised."""
+        ways = turned_and_mirrored(image)
+        features = self.features(torch.cat([ways[v] for v in self.views]))
+        return features.reshape(len(self.views), -1, features.shape[1]).mean(0)
 
     def normalised(self, features: Tensor) -> Tensor:
         """Each feature less its mean over the training views, in units of its standard deviation there."""

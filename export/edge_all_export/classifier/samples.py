@@ -11,24 +11,24 @@ import numpy.typing as npt
 from edge_all.cells.crops import fade_to_background
 from edge_all.errors import UsageError
 from edge_all.field.illumination import BACKGROUND_LEVEL
-from edge_all_export.classifier.cells import OUTLIERS, SIDE, STORED_SIDE, UM_PER_PX, TrainingCell
+from edge_all_export.classifier.cells import OUTLIERS, TrainingCell
+from edge_all_export.classifier.crop_form import COARSE, CropForm
 
 FloatArray = npt.NDArray[np.float32]
 
 
 def plain_view(cell: TrainingCell) -> npt.NDArray[np.uint8]:
-    """The crop as the device would make it; SIDE square."""
-    margin = (STORED_SIDE - SIDE) // 2
-    crop = cell.crop[margin : margin + SIDE, margin : margin + SIDE]
-    return fade_to_background(crop, max(cell.radius, MINIMAL_RADIUS))
+    """The crop as the device would make it; RGB uint8, form.side square."""
+    side = cell.form.side
+    margin = (cell.form.stored_side - side) // 2
+    crop = cell.crop[margin : margin + side, margin : margin + side]
+    return fade_to_background(crop, max(cell.radius, _MINIMAL_RADIUS_UM / cell.form.um_per_px))
 
 
-MINIMAL_RADIUS = 2.5 / UM_PER_PX
-"""Pixels; what the detector takes for a cell is hardly smaller."""
-
-
-_SHIFT = 0.27 / UM_PER_PX
-"""Pixels; how far a detection lies off the cell's centre, standard deviation."""
+_MINIMAL_RADIUS_UM = 2.5
+"""What the detector takes for a cell is hardly smaller."""
+_SHIFT_UM = 0.27
+"""How far a detection lies off the cell's centre, standard deviation."""
 
 
 class CellSampler:
@@ -78,29 +78,29 @@ class CellSampler:
         return np.stack(images), np.array(blast, np.float32), np.array(outlier, np.float32)
 
     def _view(self, cell: TrainingCell) -> npt.NDArray[np.uint8]:
-        rng = self._rng
+        rng, form = self._rng, cell.form
         zoom = float(np.exp(rng.normal(0, 0.1)))
         radian = rng.uniform(0, 2 * np.pi)
         mirror = -1.0 if rng.random() < 0.5 else 1.0
         turn = np.array([[np.cos(radian), -np.sin(radian)], [np.sin(radian), np.cos(radian)]])
         matrix = zoom * turn @ np.diag([mirror, 1.0])
-        centre = np.full(2, (STORED_SIDE - 1) / 2) + rng.normal(0, _SHIFT, 2)
-        shift = np.full(2, (SIDE - 1) / 2) - matrix @ centre
+        centre = np.full(2, (form.stored_side - 1) / 2) + rng.normal(0, _SHIFT_UM / form.um_per_px, 2)
+        shift = np.full(2, (form.side - 1) / 2) - matrix @ centre
         level = float(BACKGROUND_LEVEL)
         image = np.asarray(
             cv2.warpAffine(
                 cell.crop,
                 np.hstack([matrix, shift[:, None]]),
-                (SIDE, SIDE),
+                (form.side, form.side),
                 flags=cv2.INTER_LINEAR,
                 borderValue=(level, level, level),
             )
         )
-        image = self._stain(image)
-        radius = max(cell.radius * zoom, MINIMAL_RADIUS) * float(np.exp(rng.normal(0, 0.07)))
+        image = self._stain(image, form)
+        radius = max(cell.radius * zoom, _MINIMAL_RADIUS_UM / form.um_per_px) * float(np.exp(rng.normal(0, 0.07)))
         return fade_to_background(image, radius)
 
-    def _stain(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def _stain(self, image: npt.NDArray[np.uint8], form: CropForm) -> npt.NDArray[np.uint8]:
         """Stain strength and hue, camera colours, residual light, focus, noise."""
         rng = self._rng
         density = -np.log(np.maximum(image.astype(np.float32), 1.0) / BACKGROUND_LEVEL)
@@ -110,11 +110,12 @@ class CellSampler:
             mix = np.eye(3) + rng.normal(0, 0.12, (3, 3))
             density = density @ mix.astype(np.float32)
         out = np.exp(-density) * np.float32(BACKGROUND_LEVEL * np.exp(rng.normal(0, 0.05)))
+        finer = COARSE.um_per_px / form.um_per_px
         focus = rng.random()
         if focus < 0.4:
-            out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.3, 1.3)))
+            out = cv2.GaussianBlur(out, (0, 0), finer * float(rng.uniform(0.3, 1.3)))
         elif focus < 0.7:  # many cameras sharpen
-            out = out + np.float32(rng.uniform(0.2, 1.5)) * (out - cv2.GaussianBlur(out, (0, 0), 0.9))
+            out = out + np.float32(rng.uniform(0.2, 1.5)) * (out - cv2.GaussianBlur(out, (0, 0), 0.9 * finer))
         if rng.random() < 0.5:
             out = out + rng.normal(0, rng.uniform(0, 7), out.shape).astype(np.float32)
         return np.clip(out + 0.5, 0, 255).astype(np.uint8)

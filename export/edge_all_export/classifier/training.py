@@ -16,8 +16,10 @@ from edge_all_export.classifier.architectures import build_network
 from edge_all_export.classifier.cells import TrainingCell
 from edge_all_export.classifier.losses import logit_loss, pixels_of
 from edge_all_export.classifier.network import BlastNet
+from edge_all_export.classifier.pair import BlastPair
 from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
+from edge_all_export.classifier.untouched import solve_untouched
 from edge_all_export.decision import choose_decision
 from edge_all_export.recipe import Recipe
 from edge_all_export.splits import group_names, parted
@@ -51,8 +53,11 @@ def classifier_job(
         )
     network = build_with_seed(recipe)
     sampler = CellSampler(seen, recipe["shares"], recipe["seed"])
-    if recipe["probe_batches"] and isinstance(network, BlastNet):
-        start_from_probe(network, sampler, seen, recipe)
+    tuned = network.tuned if isinstance(network, BlastPair) else network
+    if recipe["probe_batches"] and isinstance(tuned, BlastNet):
+        start_from_probe(tuned, sampler, seen, recipe)
+    if isinstance(network, BlastPair):
+        solve_untouched(network, seen, recipe["untouched_penalty"] or 1e-3, recipe["label_smoothing"])
     return Job(
         recipe,
         network,
@@ -92,6 +97,7 @@ def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Te
 
 
 def _parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    network = network.tuned if isinstance(network, BlastPair) else network
     trunk = getattr(network, "trunk", None)
     if trunk is not None and recipe["frozen_blocks"]:
         # Early layers see edges and colours that ImageNet knows well.

@@ -53,6 +53,7 @@ def command(
     from edge_all_export.compare.contest import (
         BFLOAT16,
         FLOAT32,
+        alone,
         compete,
         contestants,
         is_scored,
@@ -72,7 +73,7 @@ def command(
     chosen = contestants([n.strip() for n in networks.split(",")] if networks else ())
     set_threads(threads)
     precision = BFLOAT16 if bfloat16 else FLOAT32
-    recipes = [load_recipe(name) for name in ("classifier", SEGMENTED)]
+    recipes = [alone(load_recipe(name)) for name in ("classifier", SEGMENTED)]
     if paths:
         recipes = [r.but(data__paths=[str(p) for p in paths]) for r in recipes]
     data = data_of(recipes[0])

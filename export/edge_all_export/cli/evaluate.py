@@ -53,7 +53,7 @@ def command(
     from edge_all_export.data.root import data_root
     from edge_all_export.data.sets import real_cells
     from edge_all_export.data.survey import survey
-    from edge_all_export.evaluate.judged import judge_cells
+    from edge_all_export.evaluate.judged import form_for, judge_cells
     from edge_all_export.evaluate.load import load_classifier, load_for_segmented
     from edge_all_export.evaluate.report import evaluation, write_evaluation
     from edge_all_export.evaluate.smears import smear_results
@@ -71,7 +71,11 @@ def command(
     data = survey(data).data  # groups that share an image are one group
     sources = {i.source for d in data for i in (*d.cells, *d.fields)}
     cells = real_cells(
-        data, {}, dict.fromkeys(sources, um_per_px) if um_per_px else {}, lambda line: click.echo(line, err=True)
+        data,
+        {},
+        dict.fromkeys(sources, um_per_px) if um_per_px else {},
+        lambda line: click.echo(line, err=True),
+        form_for(for_segmented.contract),
     )
     if not cells:
         raise UsageError(

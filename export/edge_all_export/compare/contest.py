@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_all.errors import EdgeAllError, UsageError
-from edge_all_export.classifier.architectures import ARCHITECTURES, OURS, OURS_TEXTURED
+from edge_all_export.classifier.architectures import ARCHITECTURES, OURS, OURS_PAIRED, OURS_TEXTURED
 from edge_all_export.classifier.cells import TrainingCell
 from edge_all_export.classifier.training import classifier_job, logits_of
 from edge_all_export.data.allidb1 import HEALTHY
@@ -77,12 +77,21 @@ def contestants(names: Sequence[str] = ()) -> list[Contestant]:
     for name in names:
         if name not in ARCHITECTURES:
             raise UsageError(f"there is no network '{name}'", f"take some of {', '.join(ARCHITECTURES)}")
-    chosen = [a for a in ARCHITECTURES.values() if (not names or a.name in names) and a.name != OURS_TEXTURED]
+    chosen = [
+        a
+        for a in ARCHITECTURES.values()
+        if (not names or a.name in names) and a.name not in (OURS_TEXTURED, OURS_PAIRED)
+    ]
     return [
         Contestant(a.name, p)
         for a in chosen
         for p in ((True,) if a.name == OURS else (True, False) if a.imagenet else (False,))
     ]
+
+
+def alone(recipe: Recipe) -> Recipe:
+    """With one network of ours where the shipped recipe has a pair, on the crops that all contestants see."""
+    return recipe.but(network=OURS_TEXTURED, untouched_penalty=0.0) if recipe["network"] == OURS_PAIRED else recipe
 
 
 def recipe_for(contestant: Contestant, recipe: Recipe, epochs: int, steps: int) -> Recipe:

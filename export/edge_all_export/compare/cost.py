@@ -12,7 +12,7 @@ import onnx
 import torch
 from torch import nn
 
-from edge_all_export.classifier.cells import SIDE
+from edge_all_export.classifier.crop_form import COARSE
 from edge_all_export.to_onnx import OPSET, session_of
 
 RUNS = 100
@@ -45,7 +45,7 @@ def multiply_adds(network: nn.Module) -> int:
 
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        network(torch.zeros(1, 3, SIDE, SIDE))
+        network(torch.zeros(1, 3, COARSE.side, COARSE.side))
     return int(counter.get_total_flops()) // 2
 
 
@@ -53,7 +53,7 @@ def _onnx(network: nn.Module) -> onnx.ModelProto:
     buffer = io.BytesIO()
     torch.onnx.export(
         network,
-        (torch.zeros(2, 3, SIDE, SIDE),),
+        (torch.zeros(2, 3, COARSE.side, COARSE.side),),
         buffer,
         input_names=["image"],
         output_names=["logits"],
@@ -67,7 +67,7 @@ def _onnx(network: nn.Module) -> onnx.ModelProto:
 
 
 def _milliseconds(session: object, batch: int) -> float:
-    image = np.random.default_rng(0).uniform(0, 255, (batch, 3, SIDE, SIDE)).astype(np.float32)
+    image = np.random.default_rng(0).uniform(0, 255, (batch, 3, COARSE.side, COARSE.side)).astype(np.float32)
     times = []
     for i in range(RUNS + 10):
         begun = time.perf_counter()

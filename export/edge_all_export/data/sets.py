@@ -18,6 +18,7 @@ from edge_all_export.classifier.cells import (
     photographed_cell,
     segmented_cell,
 )
+from edge_all_export.classifier.crop_form import COARSE, CropForm
 from edge_all_export.data import allidb1, simulated
 from edge_all_export.data.dataset import CellFile, DataSet
 from edge_all_export.data.labelled_field import LabelledField, read_rgb, typical_um_per_px
@@ -90,9 +91,12 @@ def with_scale(fields: Sequence[LabelledField]) -> list[LabelledField]:
 
 def classifier_cells(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[TrainingCell]:
     """Everything a classifier trains on: all cells, or only those cut out of their surroundings."""
+    from edge_all_export.classifier.architectures import form_of
+
     if recipe["cells"] == "segmented":
         alone = [replace(part, fields=()) for part in data]
-        return [c for c in real_cells(alone, {}, recipe["data.um_per_px"], say) if c.segmented]
+        form = form_of(recipe["network"])
+        return [c for c in real_cells(alone, {}, recipe["data.um_per_px"], say, form) if c.segmented]
     cells = real_cells(data, recipe["background"], recipe["data.um_per_px"], say)
     for field in simulated_fields(recipe):
         cells += cells_of_field(field, recipe["background"].get("simulator", 0))
@@ -104,8 +108,10 @@ def real_cells(
     background: dict[str, int] | None = None,
     um_per_px: dict[str, float] | None = None,
     say: Say = print,
+    segmented_form: CropForm = COARSE,
 ) -> list[TrainingCell]:
-    """Every labelled cell of some sets in the classifier's one form; a damaged image is named and left out."""
+    """Every labelled cell of some sets, COARSE; those cut out of their surroundings in the form of the network that
+    judges them. A damaged image is named and left out."""
     cells: list[TrainingCell] = []
     for part in data:
         for field in with_scale(part.fields):
@@ -117,11 +123,13 @@ def real_cells(
         for cell in part.cells:
             by_source.setdefault(cell.source, []).append(cell)
         for source, files in by_source.items():
-            cells += _single_cells(files, (um_per_px or {}).get(source), say)
+            cells += _single_cells(files, (um_per_px or {}).get(source), say, segmented_form)
     return cells
 
 
-def _single_cells(files: Sequence[CellFile], um_per_px: float | None, say: Say) -> list[TrainingCell]:
+def _single_cells(
+    files: Sequence[CellFile], um_per_px: float | None, say: Say, segmented_form: CropForm
+) -> list[TrainingCell]:
     scale = um_per_px
     made = []
     for cell in files:
@@ -133,7 +141,7 @@ def _single_cells(files: Sequence[CellFile], um_per_px: float | None, say: Say) 
             if known is None:
                 known = scale = _measured(files, on_black)
             gain = CNMC_GAIN if cell.source == "cnmc" else (1.0, 1.0, 1.0)
-            found = segmented_cell(cell, known, gain) if on_black else photographed_cell(cell, known)
+            found = segmented_cell(cell, known, gain, segmented_form) if on_black else photographed_cell(cell, known)
         except OSError as error:
             say(f"skipped: {error}")
             continue

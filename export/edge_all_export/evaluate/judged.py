@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.cells.judging import Judge
+from edge_all.engines.contract import Contract
 from edge_all.engines.engine import Engine
 from edge_all.errors import UsageError
 from edge_all.vocabulary import Judgement
-from edge_all_export.classifier.cells import SIDE, UM_PER_PX, TrainingCell
+from edge_all_export.classifier.cells import TrainingCell
+from edge_all_export.classifier.crop_form import COARSE, FINE, CropForm
 from edge_all_export.classifier.samples import plain_view
 from edge_all_export.splits import matches
 
@@ -52,12 +54,13 @@ def judge_cells(
 ) -> list[JudgedCell]:
     """Every cell's judgement, in order. Raises UsageError when the model takes other crops than are made here."""
     contract = engine.contract
-    if contract.input_px != SIDE or abs(contract.um_per_px - UM_PER_PX) > 1e-6:
-        raise UsageError(
-            f"{contract.name} takes {contract.input_px} px at {contract.um_per_px} um per px; "
-            f"cells are cut at {SIDE} px and {UM_PER_PX}",
-            "evaluate it with the version of edge-all that made it",
-        )
+    for form in {c.form for c in cells}:
+        if contract.input_px != form.side or abs(contract.um_per_px - form.um_per_px) > 1e-6:
+            raise UsageError(
+                f"{contract.name} takes {contract.input_px} px at {contract.um_per_px} um per px; "
+                f"cells are cut at {form.side} px and {form.um_per_px}",
+                "evaluate it with the version of edge-all that made it",
+            )
     judge = Judge(engine)
     cut = float(contract.extra.get("suspect", contract.thresholds["blast"]))
     judged: list[JudgedCell] = []
@@ -67,6 +70,13 @@ def judge_cells(
             judged.append(JudgedCell(cell, judgement, was_seen(engine, cell), cut))
         advance(len(part))
     return judged
+
+
+def form_for(contract: Contract) -> CropForm:
+    """The form of crops that a contract asks for; COARSE where it asks for none that is made here (judge_cells then
+    says so)."""
+    known = (COARSE, FINE)
+    return next((f for f in known if (f.side, f.um_per_px) == (contract.input_px, contract.um_per_px)), COARSE)
 
 
 def was_seen(engine: Engine, cell: TrainingCell) -> bool:

@@ -1,0 +1,45 @@
+"""Two networks that look at a cell cut out of its surroundings, and the mean of what they say."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from edge_all_export.classifier.network import BlastNet
+
+UNTOUCHED_TAPS = tuple(range(11))
+_AS_IT_LIES_AND_A_QUARTER_TURN = (0, 5)
+_TUNED_WEIGHT, _UNTOUCHED_WEIGHT = 0.6, 0.4
+"""The untouched network's logits are half as large again: both are heard alike."""
+REACH = 4.0
+"""Standard deviations; a feature further out says no more."""
+
+
+class BlastPair(nn.Module):
+    """Input float N x 3 x 160 x 160, 0..255, at 0.126 um per px. Returns logits N x 2, as BlastNet does.
+
+    ``tuned`` looks at the picture at half the size and is fine-tuned. ``untouched`` looks at all of it; its trunk stays
+    as ImageNet made it, and one linear layer is solved for the means and deviations of all its maps. They go wrong on
+    different subjects. In training mode the tuned network answers alone.
+    """
+
+    def __init__(self, pretrained: bool = True, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.keeps_statistics = pretrained
+        self.tuned = BlastNet(pretrained, dropout, textured=True)
+        self.untouched = BlastNet(
+            pretrained, 0.0, textured=True, taps=UNTOUCHED_TAPS, views=_AS_IT_LIES_AND_A_QUARTER_TURN
+        )
+        self.untouched.requires_grad_(False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        tuned: Tensor = self.tuned(nn.functional.avg_pool2d(image, 2))
+        if self.training:
+            return tuned
+        blast = _TUNED_WEIGHT * tuned[:, :1] + _UNTOUCHED_WEIGHT * self.untouched_logit(image)
+        return torch.cat([blast, tuned[:, 1:]], 1)
+
+    def untouched_logit(self, image: Tensor) -> Tensor:
+        """N x 1, blast against normal."""
+        features = self.untouched.normalised(self.untouched.viewed_features(image)).clamp(-REACH, REACH)
+        return self.untouched.logits(features)[:, :1]
