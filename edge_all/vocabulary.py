@@ -187,6 +187,16 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Rejudged:
+    """A cell with another judgement, for one more sharp view of it; its place and picture stay those of its sharpest
+    view."""
+
+    number: int
+    judgement: Judgement
+    views: int
+
+
+@dataclass(frozen=True)
 class Counts:
     """What a session has counted so far."""
 

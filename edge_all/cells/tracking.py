@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from edge_all.cells.landmarks import Landmarks
+from edge_all.cells.sharp_views import SHARP, VIEWS_JUDGED
+from edge_all.field.stage import Place
 from edge_all.places import Places
 from edge_all.vocabulary import Detection, Field
 
 _SAME_CELL = 0.6
 """Two places nearer than this share of the radius are one cell."""
 _SHARPER = 1.1
-_REMEMBERED_FIELDS = 400
+_MOST_KNOWN = 20_000
+"""Cells; those not seen for the longest time make room, so that memory stays flat over a day."""
 _TILE_UM = 6.0
 
 
@@ -26,8 +30,12 @@ class Sighting:
     detection: Detection
     new: bool
     sharper: bool
-    """A better view than the one the cell was judged by (always True for a new cell)."""
+    """The best view of it so far (always True for a new cell)."""
     views: int
+    judged: bool = True
+    """A view to judge by: the best so far, or one of the first three sharp ones."""
+    whole: bool = True
+    """The frame's edge does not cut it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class _Known:
     sharpness: float
     whole: bool
     views: int
+    judged: int
+    """Sharp views that were judged, as far as they count."""
     last_field: int
 
 
@@ -50,10 +60,13 @@ class Tracker:
         """independent_fields: every detection is a cell of its own. last_number: of the cells counted before."""
         self._independent = independent_fields
         self._known: dict[int, _Known] = {}
+        """In the order in which they were last seen."""
+        self._landmarks = Landmarks()
         self._places: defaultdict[int, Places[int]] = defaultdict(partial(Places, _TILE_UM))
         """Numbers of the known cells where they lie, um, by region."""
-        self._seen: deque[list[int]] = deque([[]])
-        """Numbers of the cells of the latest fields."""
+        self._last_seen: list[int] = []
+        """Numbers of the cells of the latest field, and of the one before it."""
+        self._seen_before: list[int] = []
         self._largest_um = 0.0
         """Radius of the largest cell so far: how far a match may lie."""
         self._count = last_number
@@ -62,24 +75,40 @@ class Tracker:
     def track(self, field: Field, detections: Sequence[Detection]) -> list[Sighting]:
         """One sighting for each detection, in their order (numbers go by row, then column)."""
         self._fields += 1
+        matched = [None] * len(detections) if self._independent else self._matches(field, detections)
         sightings = []
-        taken: set[int] = set()
-        for detection in detections:
-            known = None if self._independent else self._match(field, detection, taken)
+        for detection, known in zip(detections, matched, strict=True):
             if known is None:
                 self._count += 1
-                number, views, sharper = self._count, 1, True
+                sighting = Sighting(self._count, detection, True, True, 1, whole=_is_whole(field, detection))
             else:
-                number, views = known.number, known.views + 1
-                sharper = _is_better(field, detection, known)
-            taken.add(number)
-            sightings.append(Sighting(number, detection, known is None, sharper, views))
+                sighting = _seen_again(field, detection, known)
+            sightings.append(sighting)
             if not self._independent:
-                self._remember(field, detection, number, views, known, sharper)
+                self._remember(field, sighting, known)
         if not self._independent:
-            self._seen.append([s.number for s in sightings])
+            self._seen_before, self._last_seen = self._last_seen, [s.number for s in sightings]
             self._forget()
         return sightings
+
+    def unknown(self, field: Field, detections: Sequence[Detection]) -> int:
+        """How many of them show no cell that is known at their place."""
+        return sum(known is None for known in self._matches(field, detections))
+
+    def perhaps_at(self, field: Field, detections: Sequence[Detection]) -> list[Place]:
+        """Places in other regions where known cells lie as these do, the likeliest first."""
+        return self._landmarks.places(field.region, [_on_smear(field, d) for d in detections], field.place_um)
+
+    def join(self, region: int, to: int, x_um: float, y_um: float) -> None:
+        """What was taken for a region of its own is a part of another, so far away."""
+        self._landmarks.join(region, to, x_um, y_um)
+        if self._places.pop(region, None) is None:
+            return
+        for number, k in self._known.items():
+            if k.region == region:
+                moved = replace(k, region=to, x_um=k.x_um + x_um, y_um=k.y_um + y_um)
+                self._known[number] = moved
+                self._places[to].put(number, moved.x_um, moved.y_um)
 
     def left(self, field: Field) -> list[int]:
         """Numbers of cells seen before whose place is not in this field: their count is final for now."""
@@ -91,46 +120,50 @@ class Tracker:
             x, y = k.x_um - field.place_um[0], k.y_um - field.place_um[1]
             return k.region == field.region and 0 <= x <= width and 0 <= y <= height
 
-        before = (self._known[number] for number in sorted(self._seen[-2]))
+        before = (self._known[n] for n in sorted(self._seen_before) if n in self._known)
         return [k.number for k in before if k.last_field == self._fields - 1 and not in_view(k)]
 
-    def _match(self, field: Field, detection: Detection, taken: set[int]) -> _Known | None:
-        x, y, radius = _on_smear(field, detection)
+    def _matches(self, field: Field, detections: Sequence[Detection]) -> list[_Known | None]:
+        """The known cell of each detection, the nearest pairs first, each cell once."""
+        matched: list[_Known | None] = [None] * len(detections)
         if field.region not in self._places:
-            return None
-        best: tuple[float, int] | None = None
-        for number, square in self._places[field.region].near(x, y, _SAME_CELL * max(radius, self._largest_um)):
-            reach = _SAME_CELL * max(radius, self._known[number].radius_um)
-            if number not in taken and square < reach * reach and (best is None or (square, number) < best):
-                best = (square, number)
-        return None if best is None else self._known[best[1]]
+            return matched
+        places, pairs = self._places[field.region], []
+        for i, detection in enumerate(detections):
+            x, y, radius = _on_smear(field, detection)
+            for number, square in places.near(x, y, _SAME_CELL * max(radius, self._largest_um)):
+                reach = _SAME_CELL * max(radius, self._known[number].radius_um)
+                if square < reach * reach:
+                    pairs.append((square, number, i))
+        taken: set[int] = set()
+        for _, number, i in sorted(pairs):
+            if matched[i] is None and number not in taken:
+                matched[i] = self._known[number]
+                taken.add(number)
+        return matched
 
-    def _remember(
-        self, field: Field, detection: Detection, number: int, views: int, known: _Known | None, sharper: bool
-    ) -> None:
-        if known is not None and not sharper:
-            kept = (known.x_um, known.y_um, known.radius_um, known.region, known.sharpness, known.whole)
+    def _remember(self, field: Field, sighting: Sighting, known: _Known | None) -> None:
+        detection, number, judged = sighting.detection, sighting.number, 1
+        if known is not None:
+            del self._known[number]  # to the end of the order
+            judged = min(VIEWS_JUDGED, known.judged + sighting.judged)
+        if known is not None and not sighting.sharper:
+            now = replace(known, views=sighting.views, judged=judged, last_field=self._fields)
         else:
-            kept = (
-                *_on_smear(field, detection),
-                field.region,
-                field.quality.sharpness,
-                _is_whole(field, detection),
-            )
-        now = _Known(number, *kept, views=views, last_field=self._fields)
+            place, whole = _on_smear(field, detection), sighting.whole
+            if known is not None and not (whole == known.whole and known.sharpness >= SHARP * field.quality.sharpness):
+                judged = 1  # earlier views count no more
+            sharpness = field.quality.sharpness
+            now = _Known(number, *place, field.region, sharpness, whole, sighting.views, judged, self._fields)
         self._known[number] = now
         self._places[now.region].put(number, now.x_um, now.y_um)
         self._largest_um = max(self._largest_um, now.radius_um)
+        if known is None:
+            self._landmarks.add(now.region, now.x_um, now.y_um, now.radius_um)
 
     def _forget(self) -> None:
-        """Cells of long ago make room, so that memory stays flat over a day."""
-        while len(self._seen) > _REMEMBERED_FIELDS:
-            oldest = self._fields - len(self._seen) + 1
-            for number in self._seen.popleft():
-                known = self._known[number]
-                if known.last_field <= oldest:
-                    del self._known[number]
-                    self._unplace(known)
+        while len(self._known) > _MOST_KNOWN:
+            self._unplace(self._known.pop(next(iter(self._known))))
 
     def _unplace(self, known: _Known) -> None:
         places = self._places[known.region]
@@ -153,8 +186,12 @@ def _is_whole(field: Field, detection: Detection) -> bool:
     return left >= 0 and top >= 0 and left + width <= field.frame.width_px and top + height <= field.frame.height_px
 
 
-def _is_better(field: Field, detection: Detection, known: _Known) -> bool:
-    whole = _is_whole(field, detection)
+def _seen_again(field: Field, detection: Detection, known: _Known) -> Sighting:
+    whole, sharpness = _is_whole(field, detection), field.quality.sharpness
     if whole != known.whole:
-        return whole
-    return field.quality.sharpness > _SHARPER * known.sharpness
+        sharper = judged = whole
+    else:
+        first = known.judged < VIEWS_JUDGED and sharpness >= SHARP * known.sharpness
+        sharper = sharpness > (known.sharpness if first else _SHARPER * known.sharpness)
+        judged = sharper or first
+    return Sighting(known.number, detection, False, sharper, known.views + 1, judged, whole)

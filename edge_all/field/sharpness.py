@@ -31,7 +31,12 @@ class EdgeBlur:
     @property
     def sharpness(self) -> float:
         """1 in good focus, less when blurred along either axis."""
-        return IN_FOCUS_BLUR_UM / max(self.x_um, self.y_um, 0.05)
+        return IN_FOCUS_BLUR_UM / self.widest_um
+
+    @property
+    def widest_um(self) -> float:
+        """Along the worse axis; never under 0.05, which no camera tells from none."""
+        return max(self.x_um, self.y_um, 0.05)
 
     @property
     def is_smeared(self) -> bool:

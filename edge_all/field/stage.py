@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.field.shrinking import shrunk
+from edge_all.places import Places
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
@@ -24,10 +26,20 @@ _CELL_AREA_UM2 = 41.0
 """An erythrocyte's: so many um^2 of an overlap are one independent observation."""
 _ALIKE = 0.93
 """Correlation of two pictures of an unmoved stage; a move by a tenth of an erythrocyte is under it."""
-_REMEMBERED = 200
+_REMEMBERED = 600
+"""Fields, 26 kB each."""
 _NEIGHBOURS = 3
-_READY = 24
+_READY = 12
 """Latest pictures whose sums are kept, a quarter of a megabyte each."""
+_COVERED = 0.8
+"""A field of which another shows this share adds nothing to what can be recognised."""
+_PLAIN = 0.3
+"""Where a field overlaps another by this share, the two must look alike."""
+_REACH_PX = 5
+"""How far, at UM_PER_PX, a place may be from where it was thought to be."""
+_SIGNIFICANT_THERE = 4.0
+"""A hundred shifts are tried near a guess, not tens of thousands: chance reaches less far."""
+_TILE_UM = 60.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,10 @@ class Place:
     y_um: float
     region: int
 
+    def shifted(self, x_um: float, y_um: float) -> Place:
+        """A place so far to the right and below."""
+        return Place(self.x_um + x_um, self.y_um + y_um, self.region)
+
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
@@ -46,16 +62,83 @@ class _Seen:
 
 
 class Stage:
-    """Follows the stage from field to field; memory is bounded."""
+    """Follows the stage from frame to frame and knows the fields that it has shown; memory is bounded."""
 
     def __init__(self) -> None:
-        self._seen: deque[_Seen] = deque(maxlen=_REMEMBERED)
+        self._atlas: dict[int, _Seen] = {}
+        """Fields seen, by the order in which they were, none covered by another; the oldest makes room."""
+        self._where: defaultdict[int, Places[int]] = defaultdict(partial(Places, _TILE_UM))
+        """The same where they lie, by region."""
+        self._latest: deque[_Seen] = deque(maxlen=_READY)
+        self._count = 0
         self._region = -1
+        self._now: Picture | None = None
+        self._measured_from: Picture | None = None
+        self._here: Place | None = None
+        """Of the newest frame; None after a move that could not be followed."""
         self._size: tuple[int, int] | None = None
         """Width and height of the pictures that are compared; the optic does not change while it runs."""
 
-    def locate(self, overview: npt.NDArray[np.uint8], um_per_px: float) -> Place:
-        """Place of a field from a grey uint8 picture of it; a new region when it overlaps none that is known."""
+    @property
+    def regions(self) -> int:
+        """How many were begun."""
+        return self._region + 1
+
+    def follow(self, overview: npt.NDArray[np.uint8], um_per_px: float) -> tuple[float, float] | None:
+        """How far, in um (x, y), the view moved since the frame before; every frame of the camera, sharp or not, as a
+        grey uint8 picture. None: it cannot be told, or this is the first."""
+        now = self._now = self._picture(overview, um_per_px)
+        before = self._measured_from
+        if before is not None and _unmoved(before, now):
+            return 0.0, 0.0  # a slow creep adds up, as the picture that it is measured from stays
+        self._measured_from = now
+        moved = displacement(before, now) if before is not None else None
+        if moved is None:
+            self._here = None
+            return None
+        x_um, y_um = moved[0] * UM_PER_PX, moved[1] * UM_PER_PX
+        if self._here is not None:
+            self._here = self._here.shifted(x_um, y_um)
+        return x_um, y_um
+
+    def locate(self) -> Place:
+        """Place of the frame that was followed last, a good one; a new region when it overlaps none that is known."""
+        now = self._now
+        assert now is not None, "follow comes first"
+        near = self._near(self._here, now)
+        if self._here is not None and near and near[0][1] > _COVERED and _unmoved(near[0][0].picture, now):
+            return self._arrived(near[0][0].place, now, known=True)
+        measured = self._matched(self._here, [seen for seen, _ in near], now) if self._here is not None else []
+        if not measured and (self._here is None or (near and near[0][1] > _PLAIN)):
+            # Lost, or not where it was thought to be: perhaps the stage only went back a little.
+            for seen in list(self._latest)[-1 : -2 - _NEIGHBOURS : -1]:
+                moved = displacement(seen.picture, now)
+                if moved is not None:
+                    measured.append(seen.place.shifted(moved[0] * UM_PER_PX, moved[1] * UM_PER_PX))
+            if not measured:
+                self._region += 1
+                return self._arrived(Place(0.0, 0.0, self._region), now, known=False)
+        place = _middle(measured) if measured else self._here
+        assert place is not None
+        return self._arrived(place, now, known=bool(near) and near[0][1] > _COVERED and bool(measured))
+
+    def recognise(self, candidates: Sequence[Place]) -> Place | None:
+        """Which of these the located frame really shows, by its erythrocytes; None when it is none of them. Its
+        region, with all that was seen there, becomes a part of the recognised one."""
+        now, here = self._now, self._here
+        assert now is not None, "follow comes first"
+        assert here is not None, "locate comes first"
+        for candidate in candidates:
+            near = [seen for seen, _ in self._near(candidate, now)]
+            found = self._matched(candidate, near, now)
+            if found and candidate.region != here.region:
+                place = _middle(found)
+                self._join(here.region, place.region, place.x_um - here.x_um, place.y_um - here.y_um)
+                self._here = place
+                return place
+        return None
+
+    def _picture(self, overview: npt.NDArray[np.uint8], um_per_px: float) -> Picture:
         if self._size is None:
             factor = um_per_px / UM_PER_PX
             self._size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
@@ -63,63 +146,76 @@ class Stage:
         half = 2 if overview.shape[1] >= 4 * self._size[0] else 1
         small = cv2.resize(shrunk(overview, half), self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
         small -= cv2.GaussianBlur(small, (0, 0), 8)  # uneven light would correlate with itself
-        return self._placed(Picture(small))
+        return Picture(small)
 
-    def _placed(self, now: Picture) -> Place:
-        if not self._seen:
-            return self._begin(now)
-        last = self._seen[-1]
-        if _unmoved(last.picture, now):
-            return last.place
-        measured = []
-        moved = displacement(last.picture, now)
-        if moved is not None:
-            measured.append(self._from(last, moved))
-        candidates = self._near(measured[0] if measured else None, now.grey.shape)
-        for seen in candidates:
-            moved = displacement(seen.picture, now)
+    def _matched(self, guess: Place, near: Sequence[_Seen], now: Picture) -> list[Place]:
+        """What each of these fields says of the place, where it agrees with the guess."""
+        places = []
+        for seen in near:
+            x, y = (guess.x_um - seen.place.x_um) / UM_PER_PX, (guess.y_um - seen.place.y_um) / UM_PER_PX
+            moved = displacement_near(seen.picture, now, x, y)
             if moved is not None:
-                measured.append(self._from(seen, moved))
-        if not measured:
-            return self._begin(now)
-        # The median of what the neighbours say: errors of single steps do not add up along a row.
-        region = measured[0].region
-        same = [m for m in measured if m.region == region]
-        place = Place(float(np.median([m.x_um for m in same])), float(np.median([m.y_um for m in same])), region)
-        self._remember(now, place)
-        return place
+                places.append(seen.place.shifted(moved[0] * UM_PER_PX, moved[1] * UM_PER_PX))
+        return places
 
-    def _remember(self, now: Picture, place: Place) -> None:
-        self._seen.append(_Seen(now, place))
-        if len(self._seen) > _READY:
-            self._seen[-1 - _READY].picture.forget()
-
-    def _begin(self, now: Picture) -> Place:
-        self._region += 1
-        place = Place(0.0, 0.0, self._region)
-        self._remember(now, place)
-        return place
-
-    @staticmethod
-    def _from(seen: _Seen, moved: tuple[float, float]) -> Place:
-        return Place(seen.place.x_um + moved[0] * UM_PER_PX, seen.place.y_um + moved[1] * UM_PER_PX, seen.place.region)
-
-    def _near(self, guess: Place | None, shape: tuple[int, ...]) -> list[_Seen]:
-        """Earlier fields that overlap the guess most; without one the latest, in case the stage went back."""
-        others = list(self._seen)[:-1]
-        if guess is None:
-            return others[-1 : -1 - _NEIGHBOURS : -1]
-        height, width = shape[0] * UM_PER_PX, shape[1] * UM_PER_PX
-
-        def overlap(seen: _Seen) -> float:
-            if seen.place.region != guess.region:
-                return 0.0
+    def _near(self, guess: Place | None, now: Picture) -> list[tuple[_Seen, float]]:
+        """Earlier fields that overlap the guess most, the most first, with the share that they overlap."""
+        if guess is None or guess.region not in self._where:
+            return []
+        height, width = (n * UM_PER_PX for n in now.grey.shape)
+        found = []
+        for number, _ in self._where[guess.region].near(guess.x_um, guess.y_um, float(np.hypot(width, height))):
+            seen = self._atlas[number]
             x = 1 - abs(seen.place.x_um - guess.x_um) / width
             y = 1 - abs(seen.place.y_um - guess.y_um) / height
-            return max(x, 0) * max(y, 0)
+            share = max(x, 0) * max(y, 0)
+            if share > 2 * _LEAST_OVERLAP:
+                found.append((share, number, seen))
+        found.sort(key=lambda f: (-f[0], f[1]))
+        return [(seen, share) for share, _, seen in found[:_NEIGHBOURS]]
 
-        near = sorted(others, key=overlap, reverse=True)[:_NEIGHBOURS]
-        return [seen for seen in near if overlap(seen) > 2 * _LEAST_OVERLAP]
+    def _arrived(self, place: Place, now: Picture, known: bool) -> Place:
+        """known: fields in the atlas show as much."""
+        self._here = place
+        self._latest.append(_Seen(now, place))
+        if not known:
+            self._count += 1
+            self._atlas[self._count] = _Seen(now, place)
+            self._where[place.region].put(self._count, place.x_um, place.y_um)
+            if len(self._atlas) > _READY:
+                self._atlas[max(self._count - _READY, next(iter(self._atlas)))].picture.forget()
+            if len(self._atlas) > _REMEMBERED:
+                self._drop(next(iter(self._atlas)))
+        return place
+
+    def _drop(self, number: int) -> None:
+        region = self._atlas.pop(number).place.region
+        self._where[region].drop(number)
+        if not len(self._where[region]):
+            del self._where[region]
+
+    def _join(self, region: int, to: int, x_um: float, y_um: float) -> None:
+        """All that was seen in a region was really seen in another, so far away."""
+        self._where.pop(region, None)
+        for number, seen in self._atlas.items():
+            if seen.place.region == region:
+                place = Place(seen.place.x_um + x_um, seen.place.y_um + y_um, to)
+                self._atlas[number] = _Seen(seen.picture, place)
+                self._where[to].put(number, place.x_um, place.y_um)
+        self._latest = deque(
+            (
+                _Seen(s.picture, Place(s.place.x_um + x_um, s.place.y_um + y_um, to)) if s.place.region == region else s
+                for s in self._latest
+            ),
+            maxlen=_READY,
+        )
+
+
+def _middle(places: Sequence[Place]) -> Place:
+    """The median of what the neighbours of the first one's region say: errors of single steps do not add up."""
+    same = [p for p in places if p.region == places[0].region]
+    x, y = (float(np.median([getattr(p, axis) for p in same])) for axis in ("x_um", "y_um"))
+    return Place(x, y, places[0].region)
 
 
 def _unmoved(before: Picture, now: Picture) -> bool:
@@ -221,6 +317,28 @@ def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
     return (
         float(column + 1 - width) + _vertex(correlation[row], int(column)),
         float(row + 1 - height) + _vertex(correlation[:, column], int(row)),
+    )
+
+
+def displacement_near(before: Picture, now: Picture, x: float, y: float) -> tuple[float, float] | None:
+    """The same as displacement where it is already known to _REACH_PX pixels; None when the pictures are not alike
+    there."""
+    height, width = before.grey.shape
+    dx, dy = round(x), round(y)
+    left, right = max(0, _REACH_PX - dx), min(width, width - dx - _REACH_PX)
+    top, bottom = max(0, _REACH_PX - dy), min(height, height - dy - _REACH_PX)
+    if right - left < 8 or bottom - top < 8 or (right - left) * (bottom - top) < _LEAST_OVERLAP * height * width:
+        return None
+    part = now.grey[top:bottom, left:right]
+    around = before.grey[top + dy - _REACH_PX : bottom + dy + _REACH_PX, left + dx - _REACH_PX : right + dx + _REACH_PX]
+    correlation = np.asarray(cv2.matchTemplate(around, part, cv2.TM_CCOEFF_NORMED), np.float32)
+    row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
+    cells = np.sqrt(part.size * UM_PER_PX**2 / _CELL_AREA_UM2)
+    if np.arctanh(min(float(correlation[row, column]), 0.999)) * cells < _SIGNIFICANT_THERE:
+        return None
+    return (
+        dx + float(column) - _REACH_PX + _vertex(correlation[row], int(column)),
+        dy + float(row) - _REACH_PX + _vertex(correlation[:, column], int(row)),
     )
 
 

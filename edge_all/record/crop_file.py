@@ -18,9 +18,16 @@ KEYWORD = b"edge-all"
 
 def encode_crop(crop: Image, row: dict[str, Any]) -> bytes:
     """PNG of an RGB uint8 crop with the row as JSON in an iTXt chunk (PNG specification, 11.3.3.4)."""
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
-    # keyword, end, not compressed, method 0, no language, no translated keyword, text
-    return encode_png(crop, chunk(b"iTXt", KEYWORD + b"\0\0\0\0\0" + text))
+    return encode_png(crop, _row_chunk(row))
+
+
+def with_row(png: bytes, row: dict[str, Any]) -> bytes:
+    """The same pixels with another row."""
+    parts = [
+        _row_chunk(row) if kind == b"iTXt" and body.startswith(KEYWORD + b"\0") else chunk(kind, body)
+        for kind, body in _chunks(png)
+    ]
+    return b"".join((SIGNATURE, *parts))
 
 
 def read_crop_row(path: Path) -> dict[str, Any]:
@@ -35,6 +42,12 @@ def read_crop_row(path: Path) -> dict[str, Any]:
 def is_whole_png(path: Path) -> bool:
     """Whether every chunk of it is there, with the checksum it was written with."""
     return any(kind == b"IEND" for kind, _ in _chunks(path.read_bytes()))
+
+
+def _row_chunk(row: dict[str, Any]) -> bytes:
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
+    # keyword, end, not compressed, method 0, no language, no translated keyword, text
+    return chunk(b"iTXt", KEYWORD + b"\0\0\0\0\0" + text)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_all.calibration.calibration import Calibration
 from edge_all.cells.crops import Cropper
 from edge_all.cells.judging import Judge
+from edge_all.cells.sharp_views import SharpViews
 from edge_all.cells.tracking import Sighting, Tracker
 from edge_all.engines.installed import fall_back, models_in_use
 from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engine
@@ -17,7 +18,17 @@ from edge_all.field.gate import Gate, Skip
 from edge_all.field.leukocytes import LeukocyteFinder
 from edge_all.profile import Profile
 from edge_all.session.step_times import OFF, StepTimes
-from edge_all.vocabulary import Cell, Field, Frame, Judgement, ModelIdentity, Thresholds
+from edge_all.vocabulary import (
+    Cell,
+    Detection,
+    Field,
+    Frame,
+    Judgement,
+    Label,
+    ModelIdentity,
+    Rejudged,
+    Thresholds,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +42,8 @@ class FieldResult:
     """New cells, and known ones that got a better view."""
     pictured: frozenset[int] = frozenset()
     """Numbers of those whose picture is to be kept: the findings, or all where so asked."""
+    rejudged: tuple[Rejudged, ...] = ()
+    """Known cells that one more view, no better, gave another judgement."""
     views: Mapping[int, int] | None = None
     """Views of known cells that were seen again, no better."""
     left: tuple[int, ...] = ()
@@ -149,6 +162,7 @@ class Analysis:
         self._independent = independent_fields
         self._gate = Gate(profile.gate, um_per_px, independent_fields)
         self._tracker = Tracker(independent_fields, last_number)
+        self._views = SharpViews()
         # A field of its own has its frame's index as region, which goes on by itself.
         self._first_region = 0 if independent_fields else first_region
 
@@ -168,18 +182,69 @@ class Analysis:
         with step("detect"):
             detections = models.finder.find(checked)
         with step("track"):
+            checked = self._placed(checked, detections)
             sightings = self._tracker.track(checked, detections)
-        to_judge = [s for s in sightings if s.sharper and not s.detection.smudge]
+        to_judge = [s for s in sightings if s.judged and not s.detection.smudge]
         with step("crop"):
             crops = [models.cropper.crop(checked, s.detection) for s in to_judge]
         with step("classify"):
             judged = models.judge.judge(crops)
-        judgements = dict(zip((s.number for s in to_judge), judged, strict=True))
-        cells = tuple(self._cell(checked, s, judgements.get(s.number)) for s in sightings if s.sharper)
+        cells, rejudged = self._combined(
+            checked, sightings, dict(zip((s.number for s in to_judge), judged, strict=True))
+        )
         pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
-        views = {s.number: s.views for s in sightings if not s.sharper}
+        told = {c.number for c in cells} | {r.number for r in rejudged}
+        views = {s.number: s.views for s in sightings if s.number not in told}
         left = () if self._independent else tuple(self._tracker.left(checked))
-        return FieldResult(frame, checked, None, cells, pictured, views, left, tuple(sightings))
+        return FieldResult(
+            frame,
+            checked,
+            cells=tuple(cells),
+            rejudged=tuple(rejudged),
+            pictured=pictured,
+            views=views,
+            left=left,
+            sightings=tuple(sightings),
+        )
+
+    def _placed(self, field: Field, detections: Sequence[Detection]) -> Field:
+        """The field at its place on the smear; where the stage got lost and cells seem new, known ones are looked
+        for that lie as they do."""
+        if self._independent or self._gate.regions < 2 or not self._tracker.unknown(field, detections):
+            return field
+        first = self._first_region
+        places = [replace(p, region=p.region - first) for p in self._tracker.perhaps_at(field, detections)]
+        found = self._gate.recognise(replace(field, region=field.region - first), places)
+        if found is None:
+            return field
+        found = replace(found, region=found.region + first)
+        away = (found.place_um[0] - field.place_um[0], found.place_um[1] - field.place_um[1])
+        self._tracker.join(field.region, found.region, *away)
+        return found
+
+    def _combined(
+        self, field: Field, sightings: Sequence[Sighting], judgements: Mapping[int, Judgement]
+    ) -> tuple[list[Cell], list[Rejudged]]:
+        """Cells as they stand with this view: whole rows where it is their best, else the judgement alone."""
+        cells, rejudged = [], []
+        for s in sightings:
+            one = judgements.get(s.number)
+            if one is None:
+                # A cell that was judged stays one, though a view may look like a smudge: none is missed that way.
+                if s.sharper and s.number not in self._views:
+                    cells.append(self._cell(field, s, None))
+                continue
+            if self._independent:
+                cells.append(self._cell(field, s, one))
+                continue
+            before = self._views.newest(s.number)
+            now = self._views.add(s.number, field.quality.sharpness, s.whole, one)
+            # A finding needs a picture: this view's, where the cell was none before.
+            if s.sharper or before is None or (before.label is Label.NORMAL and now.label is not Label.NORMAL):
+                cells.append(self._cell(field, s, now))
+            else:
+                rejudged.append(Rejudged(s.number, now, s.views))
+        return cells, rejudged
 
     def _cell(self, field: Field, sighting: Sighting, judgement: Judgement | None) -> Cell:
         d = sighting.detection

@@ -23,6 +23,7 @@ from edge_all.record.camera_events import write_camera_event
 from edge_all.record.clock import SessionTime, correct_times
 from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
 from edge_all.record.record import Record
+from edge_all.record.rejudging import rejudge
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.start import start_record
 from edge_all.session.analysis import Analysis, FieldResult, load_models_in_use
@@ -534,6 +535,7 @@ class Session:
         pictured = result.pictured
         crops = (portrait(field, cell.detection) if cell.number in pictured else None for cell in result.cells)
         record.write_cells(session, zip(result.cells, crops, strict=True))
+        rejudge(record, session, result.rejudged)
         record.note_views(session, result.views or {})
         record.mark_final(session, result.left)
 

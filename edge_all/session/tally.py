@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from edge_all.session.analysis import FieldResult
 from edge_all.vocabulary import Cell, Counts, Label, Unreadable
@@ -53,17 +54,25 @@ class Tally:
         if result.field is not None:
             self._warned.update(result.field.quality.reasons)
         for cell in result.cells:
-            if cell.number >= len(self._labels):
-                self._labels.extend(bytes(cell.number + 1 - len(self._labels)))
-            if before := self._labels[cell.number]:
-                self._by_label[_CODED[before]] -= 1
-            self._labels[cell.number] = _CODED.index(cell.label)
-            self._by_label[cell.label] += 1
+            self._relabel(cell.number, cell.label)
             self._findings.pop(cell.number, None)
             if cell.is_finding:
                 self._findings[cell.number] = cell
+        for one in result.rejudged:
+            self._relabel(one.number, one.judgement.label)
+            known = self._findings.pop(one.number, None)
+            if known is not None and replace(known, judgement=one.judgement).is_finding:
+                self._findings[one.number] = replace(known, judgement=one.judgement, views=one.views)
         if len(self._findings) > 2 * _KEPT_FINDINGS:
             self._findings = {c.number: c for c in self.most_suspicious(_KEPT_FINDINGS)}
+
+    def _relabel(self, number: int, label: Label) -> None:
+        if number >= len(self._labels):
+            self._labels.extend(bytes(number + 1 - len(self._labels)))
+        if before := self._labels[number]:
+            self._by_label[_CODED[before]] -= 1
+        self._labels[number] = _CODED.index(label)
+        self._by_label[label] += 1
 
     def add_dropped(self, count: int) -> None:
         """Frames that a live camera had to drop."""

@@ -158,7 +158,8 @@ def count_pan(camera: HandMovedField, models: Models, blasts: list[tuple[float, 
         if smudge:
             continue
         px, py = camera.on_field(index, x, y)
-        near = [(float(np.hypot(px - a, py - b)), i) for i, (a, b, r) in enumerate(shown) if np.hypot(px - a, py - b) < r]
+        distances = [(float(np.hypot(px - a, py - b)), i) for i, (a, b, _) in enumerate(shown)]
+        near = [(distance, i) for distance, i in distances if distance < shown[i][2]]
         if near:
             times[min(near)[1]] += 1
             if times[min(near)[1]] == 2:
@@ -187,7 +188,8 @@ def pans(root: Path, every: int = 1) -> list[tuple[str, str, HandMovedField, lis
             measured = measure_um_per_px(image)
             scale = measured.um_per_px if measured and measured.confident else 0.1
             poses = pan_poses(image.shape[1], image.shape[0], 88_000 + k)
-            found.append((r["file"], r["series"], HandMovedField(r["file"], image, scale, poses, 88_000 + k), blasts[r["file"]]))
+            camera = HandMovedField(r["file"], image, scale, poses, 88_000 + k)
+            found.append((r["file"], r["series"], camera, blasts[r["file"]]))
     return found
 
 
@@ -208,7 +210,8 @@ def pan_rows(every: int = 1) -> list[Row]:
         if one.wanted:
             by_series[series][0] += one.once
             by_series[series][1] += one.wanted
-        print(camera.uri, len(camera.poses), one.wanted, one.once, one.missed, one.twice, one.counted, one.details, flush=True)
+        for detail in one.details:
+            print(detail, flush=True)
     models.close()
     share = total.once / max(1, total.wanted)
     return [

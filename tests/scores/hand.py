@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,8 +34,14 @@ class Pose:
         return self.path_px == 0
 
 
-def walk(stops: list[tuple[float, float]], rng: np.random.Generator, slow: tuple[float, float], most_turn: float = 0.0,
-         refocused: float = 0.2, rest: tuple[int, int] = (8, 20)) -> list[Pose]:
+def walk(
+    stops: list[tuple[float, float]],
+    rng: np.random.Generator,
+    slow: tuple[float, float],
+    most_turn: float = 0.0,
+    refocused: float = 0.2,
+    rest: tuple[int, int] = (8, 20),
+) -> list[Pose]:
     """Frames of a stage that goes from stop to stop. slow: least and greatest px a frame of a move at its fastest.
 
     At some stops (share ``refocused``) it arrives out of focus, and the focus is turned over some frames.
@@ -50,7 +57,7 @@ def walk(stops: list[tuple[float, float]], rng: np.random.Generator, slow: tuple
             s = np.linspace(0, 1, count + 1)
             soft = 10 * s**3 - 15 * s**4 + 6 * s**5 if way > 150 else s
             soft = 0.35 * soft + 0.65 * s  # a hand starts and stops at once, more or less
-            for a, b in zip(soft[:-1], soft[1:], strict=True):
+            for a, b in pairwise(soft):
                 step = ((b - a) * (x - before[0]), (b - a) * (y - before[1]))
                 at = (before[0] + b * (x - before[0]), before[1] + b * (y - before[1]))
                 path = (step[0] * EXPOSURE, step[1] * EXPOSURE)

@@ -74,9 +74,7 @@ class HandMovedMicroscope(_HandMoved):
         pose, upp = self.poses[index], self.um_per_px
         left, top = pose.x * upp, pose.y * upp
         cells = tuple(
-            TrueCell(
-                o.id, o.kind, (o.x_um - left) / upp, (o.y_um - top) / upp, o.radius_um / upp, o.x_um, o.y_um
-            )
+            TrueCell(o.id, o.kind, (o.x_um - left) / upp, (o.y_um - top) / upp, o.radius_um / upp, o.x_um, o.y_um)
             for o in self._smear.objects_within(left, top, WIDTH * upp, HEIGHT * upp)
         )
         return FrameTruth(cells, left, top, pose.defocus_um, not pose.resting, pose.stop if pose.stop else 0)
@@ -97,9 +95,7 @@ class HandMovedField(_HandMoved):
         turn = np.deg2rad(pose.turn_deg)
         c, s = np.cos(turn), np.sin(turn)
         mx, my = (WIDTH - 1) / 2, (HEIGHT - 1) / 2
-        return np.array(
-            [[c, -s, pose.x + mx - c * mx + s * my], [s, c, pose.y + my - s * mx - c * my]], np.float64
-        )
+        return np.array([[c, -s, pose.x + mx - c * mx + s * my], [s, c, pose.y + my - s * mx - c * my]], np.float64)
 
     def on_field(self, index: int, x: float, y: float) -> tuple[float, float]:
         """A place in a frame as a place in the field's picture, px."""
@@ -117,7 +113,7 @@ class HandMovedField(_HandMoved):
         matrix = self.matrix(pose)
 
         def cut(x: float, y: float) -> Image:
-            moved = matrix + [[0, 0, x - pose.x], [0, 0, y - pose.y]]
+            moved = matrix + np.array([[0, 0, x - pose.x], [0, 0, y - pose.y]])
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             return np.asarray(
                 cv2.warpAffine(self._image, moved, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,52 @@
+"""Another judgement of a cell whose place and picture stay."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from edge_all.record.crop_file import with_row
+from edge_all.record.pictures import write_files
+from edge_all.record.record import Record
+from edge_all.vocabulary import Rejudged
+
+
+def rejudge(record: Record, session: str, cells: Sequence[Rejudged]) -> None:
+    """Write the judgements of cells that are in the record; on disk when this returns. The crop carries its row, so
+    that one is written anew too."""
+    if not cells:
+        return
+    for cell in cells:
+        j = cell.judgement
+        record.queue(
+            "UPDATE cell SET label = ?, blast_probability = ?, unfamiliarity = ?, threshold_blast = ?, "
+            "threshold_normal = ?, threshold_unfamiliar = ?, model_name = ?, model_version = ?, model_sha256 = ?, "
+            "engine = ?, views = ? WHERE session = ? AND number = ?",
+            (
+                str(j.label),
+                j.blast_probability,
+                j.unfamiliarity,
+                j.thresholds.blast,
+                j.thresholds.normal,
+                j.thresholds.unfamiliar,
+                j.model.name,
+                j.model.version,
+                j.model.sha256,
+                j.engine,
+                cell.views,
+                session,
+                cell.number,
+            ),
+        )
+    record.flush()
+    for cell in cells:
+        _renew_crop(record, session, cell.number)
+
+
+def _renew_crop(record: Record, session: str, number: int) -> None:
+    query = "SELECT * FROM cell WHERE session = ? AND number = ? AND crop IS NOT NULL"
+    for row in record.mappings(query, (session, number)):
+        path = record.folder / str(row["crop"])
+        carried = {"cell": row.pop("number"), **row}
+        with contextlib.suppress(OSError):  # the row is safe; a crop that a full disk keeps as it was shows the same
+            write_files([(path, with_row(path.read_bytes(), carried))], set())
