@@ -15,6 +15,12 @@ IN_FOCUS_BLUR_UM = 0.3
 _STRONGEST = 0.04
 """Share of the pixels that counts as edges."""
 _WIDEST_UM = 3.0
+_NOISE_OF_MEDIAN = 1.7
+"""The first blur takes away 0.87 of white noise, and half of a normal distribution is within 0.6745 of it."""
+_NOISE_FIRST, _NOISE_SECOND = 0.1006, 0.0088
+"""Variance of the slopes of white noise of variance 1 after the first and after the second blur."""
+_OVER_NOISE = 8.0
+"""Edges are so many times steeper than what noise would give."""
 _WINDOW_PX = 384
 _FIRST_PX, _SECOND_PX = 1.0, 2.0
 _FIRST = cv2.getGaussianKernel(7, _FIRST_PX, cv2.CV_32F)
@@ -50,25 +56,41 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
 
     Blurring an edge of width s again by a known a and b lowers its steepest slope to 1/sqrt(s^2 + a^2) and
     1/sqrt(s^2 + b^2); the ratio of the slopes gives s (reblurring: Zhuo and Sim 2011). Both blurs also take the noise
-    away that would look like sharpness.
+    away that would look like sharpness. Slopes that noise alone would give are no edges: a picture that a long way
+    washed out counts as blurred as can be.
     """
     # Enough edges are in a window, and in the middle the objective is sharpest.
     top, left = (max(0, (n - _WINDOW_PX) // 2) for n in grey.shape)
     window = grey[top : top + _WINDOW_PX, left : left + _WINDOW_PX]
     once = cv2.sepFilter2D(window, cv2.CV_32F, _FIRST, _FIRST)
     twice = cv2.sepFilter2D(once, cv2.CV_32F, _ON_TO_SECOND, _ON_TO_SECOND)
+    noise = _noise(window, once)
     widths = []
     for across in (True, False):
         slope, again = _slope(once, across), _slope(twice, across)
-        some = slope[::5, ::5].ravel()  # enough to know the quantile
+        some = again[::5, ::5].ravel()  # enough to know the quantile
         k = int((1 - _STRONGEST) * (some.size - 1))
         limit = max(float(np.partition(some, k)[k]), 1e-3)
-        edges = cv2.threshold(slope, float(np.nextafter(np.float32(limit), np.float32(0))), 1.0, cv2.THRESH_BINARY)[1]
-        steep, less_steep = float(np.vdot(slope, edges)), float(np.vdot(again, edges))
-        ratio = steep / max(less_steep, 1e-6) if steep > 0 else 1.0
+        # Chosen after the second blur: edges chosen where noise made them steep would look sharp.
+        edges = cv2.threshold(again, float(np.nextafter(np.float32(limit), np.float32(0))), 1.0, cv2.THRESH_BINARY)[1]
+        count = max(1, cv2.countNonZero(edges))
+        steep, less_steep = (
+            float(np.vdot(cv2.multiply(s, edges), s)) / count - variance * noise**2
+            for s, variance in ((slope, _NOISE_FIRST), (again, _NOISE_SECOND))
+        )
+        if less_steep < _OVER_NOISE**2 * _NOISE_SECOND * noise**2 or steep <= less_steep > 0:
+            widths.append(_WIDEST_UM)
+            continue
+        ratio = float(np.sqrt(steep / max(less_steep, 1e-6)))
         square = (_SECOND_PX**2 - ratio**2 * _FIRST_PX**2) / max(ratio**2 - 1, 1e-6)
         widths.append(float(np.clip(np.sqrt(max(square, 0.0)) * um_per_px, 0.0, _WIDEST_UM)))
     return EdgeBlur(*widths)
+
+
+def _noise(window: npt.NDArray[np.uint8], once: npt.NDArray[Any]) -> float:
+    """Standard deviation of white noise, from what the first blur takes away where no edge is; in levels."""
+    taken = cv2.absdiff(window[::5, ::5].astype(np.float32), np.ascontiguousarray(once[::5, ::5])).ravel()
+    return float(np.partition(taken, taken.size // 2)[taken.size // 2]) * _NOISE_OF_MEDIAN
 
 
 def _slope(image: npt.NDArray[Any], across: bool) -> npt.NDArray[Any]:

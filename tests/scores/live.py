@@ -8,8 +8,9 @@ import sys
 from tests.scores.board import Row, publish
 from tests.scores.counted_once import pan_rows, smear_rows
 from tests.scores.gate import gate_rows
+from tests.scores.live_rate import rate_rows
 
-ROWS = {"smear": smear_rows, "pan": pan_rows, "gate": gate_rows}
+ROWS = {"smear": smear_rows, "pan": pan_rows, "gate": gate_rows, "rate": rate_rows}
 """Each part of the table; a name on the command line measures that part alone and publishes nothing."""
 
 
