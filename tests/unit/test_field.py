@@ -13,6 +13,7 @@ from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import measure_edge_blur
 from edge_all.profile import GateLimits
 from edge_all.simulator.kinds import BLASTS, MATURE
+from edge_all.simulator.smear import Smear, SmearSettings
 from edge_all.vocabulary import Detection, Frame
 
 
@@ -64,6 +65,21 @@ def test_blur_is_measured_in_um_and_noise_does_not_hide_it(blur_um):
     measured = measure_edge_blur(noisy, upp)
     assert measured.x_um == pytest.approx(max(blur_um, 0.1), abs=0.2)
     assert not measured.is_smeared
+
+
+@pytest.mark.parametrize("noise", [2, 4])
+def test_noise_does_not_make_a_blurred_field_sharp(noise):
+    rng = np.random.default_rng(0)
+    image = np.full((400, 400), 200, np.float32)
+    for x, y in rng.integers(0, 400, (40, 2)):
+        cv2.circle(image, (int(x), int(y)), 18, 120, -1)
+    for blur_um in (1.0, 2.0, 4.0, 30.0):
+        seen = cv2.GaussianBlur(image, (0, 0), blur_um / 0.2) + rng.normal(0, noise, image.shape)
+        assert measure_edge_blur(np.clip(seen + 0.5, 0, 255).astype(np.uint8), 0.2).sharpness < 0.45
+    assert (
+        measure_edge_blur(np.clip(image + rng.normal(0, noise, image.shape), 0, 255).astype(np.uint8), 0.2).sharpness
+        > 1
+    )
 
 
 def gate_all(uri, independent=False):
@@ -159,3 +175,21 @@ def test_detector_input_has_even_light_and_sides_of_16():
     assert prepared.image.shape[1] % 16 == 0
     assert prepared.scale_x == pytest.approx(0.25, rel=0.01)
     assert abs(np.median(prepared.image[:90, :150, 1]) - BACKGROUND_LEVEL) < 25
+
+
+def test_a_slow_move_that_blurs_a_little_is_seen_as_one():
+    """Blurred along the way as no edge measure alone would tell: the stage was seen to move."""
+    smear = Smear(SmearSettings(11, 0.1, 5e-4, 0.2))
+    gate, rng = Gate(GateLimits(), 0.1, False), np.random.default_rng(0)
+
+    def look(index, x, path=0):
+        cuts = [smear.cut(x + k, 0, 1280, 720).astype(np.float32) for k in range(-path, 1)]
+        noisy = np.mean(cuts, 0) * 0.8 + rng.normal(0, 2, (720, 1280, 3))
+        return gate.check(Frame(np.clip(noisy, 0, 255).astype(np.uint8), index, 0.0, "f"))
+
+    assert not isinstance(look(0, 0), Skip)
+    moving = [look(k, 20 * k, path=10) for k in range(1, 5)]
+    assert [m.reason for m in moving] == ["moving"] * 4
+    look(5, 80)
+    rest = look(6, 80)
+    assert not isinstance(rest, Skip) or rest.reason == "same field"

@@ -15,8 +15,9 @@ import pytest
 from edge_all.errors import NotRecordedError, RecordError
 from edge_all.record.crop_file import read_crop_row
 from edge_all.record.record import DATABASE, Record
+from edge_all.record.rejudging import rejudge
 from edge_all.record.rows import CELL_COLUMNS, FrameEntry, SessionInfo
-from edge_all.vocabulary import Counts, Frame, Label, ModelIdentity, Thresholds
+from edge_all.vocabulary import Counts, Frame, Label, ModelIdentity, Rejudged, Thresholds
 from tests.conftest import make_cell
 
 CROP = np.full((64, 64, 3), (200, 100, 50), np.uint8)
@@ -80,6 +81,24 @@ def test_a_sharper_view_replaces_the_row_not_the_count(tmp_path):
         record.flush()
         cells = record.cells(session)
     assert [(c["label"], c["frame_index"]) for c in cells] == [("normal", 4)]
+
+
+def test_another_judgement_leaves_place_and_picture(tmp_path):
+    with Record.open(tmp_path) as record:
+        session = record.begin_session(INFO)
+        blast, normal = make_cell(1, Label.BLAST, 0.9), make_cell(2, Label.NORMAL, 0.1)
+        record.write_cells(session, [(blast, CROP), (normal, None)])
+        median = replace(blast.judgement, blast_probability=0.5, label=Label.UNIDENTIFIED)
+        rejudge(record, session, [Rejudged(1, median, 3), Rejudged(2, normal.judgement, 2)])
+        first, second = record.cells(session)
+    assert (first["label"], first["blast_probability"], first["views"]) == ("unidentified", 0.5, 3)
+    assert (first["frame_index"], first["x_px"]) == (blast.frame_index, blast.detection.x_px)
+    assert (second["views"], second["crop"]) == (2, None)
+    carried = read_crop_row(tmp_path / first["crop"])
+    assert {k: carried[k] for k in CELL_COLUMNS} == dict(first)
+    import cv2
+
+    assert (cv2.imread(str(tmp_path / first["crop"]))[..., ::-1] == CROP).all()
 
 
 def test_two_writers_at_once_lose_nothing(tmp_path):
