@@ -79,7 +79,10 @@ class Gate:
         blur = measure_edge_blur(grey, overview_um)
         density = _covered_share(grey, illumination)
         moved = None if self._independent else self._stage.follow(grey, overview_um)
+        rests = moved is not None and float(np.hypot(*moved)) < _MOVES_UM
         moving = self._is_moving(frame, moved, blur, um_per_px)
+        if blur.is_smeared and not (rests or self._independent):  # at rest it is the optics that smear
+            moving = True
         brightness = float(illumination.background.mean((0, 1)).max())
         limits, reasons = self._limits, []
         min_sharpness = bench.focus.min_sharpness if bench.focus else limits.min_sharpness
@@ -89,10 +92,10 @@ class Gate:
             reasons.append("overexposed")
         if density < limits.min_density:
             reasons.append("empty")
-        elif blur.is_smeared or moving:
+        elif moving:
             reasons.append("moving")
         elif blur.sharpness < min_sharpness:
-            reasons.append("out of focus")
+            reasons.append("moving" if blur.is_smeared else "out of focus")
         elif density > limits.max_density:
             reasons.append("too thick")
         if self._independent:
@@ -104,13 +107,13 @@ class Gate:
             return Skip(frame.index, frame.source, reasons[0], quality)
         if scale_source == "erythrocytes":
             self._kept = um_per_px
-        if moved is not None and np.hypot(*moved) < _MOVES_UM:
+        if rests:
             self._resting_blur_um = blur.widest_um
         place = self._stage.locate()
         if self._last is not None:
             seen, sharpness = self._last
-            moved = np.hypot(place.x_um - seen.x_um, place.y_um - seen.y_um)
-            same = seen.region == place.region and moved < _SAME_FIELD * frame.width_px * um_per_px
+            away = np.hypot(place.x_um - seen.x_um, place.y_um - seen.y_um)
+            same = seen.region == place.region and away < _SAME_FIELD * frame.width_px * um_per_px
             if same and quality.sharpness < _SHARPER * sharpness:
                 return Skip(frame.index, frame.source, "same field", quality)
         self._last = (place, quality.sharpness)

@@ -1,6 +1,5 @@
 """One cell is one cell: over views, jumps and revisits; and what its views come to."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
