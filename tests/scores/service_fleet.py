@@ -7,8 +7,8 @@ from tests.system.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
 
 NOTES = [
     "Fleet: mosquitto without persistence and PostgreSQL of Debian, device and collector as processes of their own. "
-    "Killed by SIGKILL: broker at 10 % and 85 % of the messages, collector at 30 %, device at 50 %; PostgreSQL by SIGQUIT at "
-    "70 %. Then a stranger publishes every message once more, the last first.",
+    "Killed by SIGKILL: broker at 10 % and 85 % of the messages, collector at 30 %, device at 50 %; PostgreSQL by "
+    "SIGQUIT at 70 %. Then a stranger publishes every message once more, the last first.",
 ]
 
 

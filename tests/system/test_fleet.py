@@ -81,6 +81,7 @@ def test_a_session_arrives(tmp_path, broker, database, confirm):
         append(record, "state", "state", "{}")  # and goes on from there
 
 
+@pytest.mark.timeout(900)
 def test_an_hour_without_broker_then_everything_killed_and_repeated():
     hour = an_hour()
     assert (hour.stored, hour.distinct) == (EXPECTED, EXPECTED)
@@ -88,6 +89,7 @@ def test_an_hour_without_broker_then_everything_killed_and_repeated():
     assert (hour.repeated, hour.kills) == (EXPECTED, 5)
 
 
+@pytest.mark.timeout(900)
 def test_two_hundred_devices_at_once(broker, database):
     count, findings, processes = 200, 20, 4
     with tempfile.TemporaryDirectory(dir=QUICK) as folder, Collecting(broker, database) as collecting:
