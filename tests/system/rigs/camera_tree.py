@@ -10,9 +10,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from tests.system.debian import needs_packages
 
@@ -31,7 +37,6 @@ _PACKAGES = (
     "v4l-utils",
     "ca-certificates",
 )
-_PYTHON = ("picamera2", "click", "rich", "numpy", "opencv-python-headless", "onnxruntime", "pydantic")
 _VIRTUAL_CAMERA = """%YAML 1.1
 ---
 "VirtualScope":
@@ -58,6 +63,7 @@ def camera_tree() -> Path:
     """The tree; skips the test where it cannot be built."""
     tree = rigs() / "camera-tree"
     if (tree / "complete").exists():
+        _install(tree)
         return tree
     if os.geteuid() != 0:
         pytest.skip("a Debian tree needs root")
@@ -69,10 +75,8 @@ def camera_tree() -> Path:
         ("/etc/resolv.conf", "etc/resolv.conf"),
     ):
         shutil.copyfile(source, tree / target)
-    # Wheels come from where this machine's pip gets its own; folders of this machine are not seen from inside.
-    clean = {k: v for k, v in os.environ.items() if k not in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PYTHONPATH")}
     in_tree(tree, "python3", "-m", "venv", "--system-site-packages", "/opt/venv")
-    in_tree(tree, "/opt/venv/bin/pip", "install", "--quiet", *_PYTHON, env=clean)
+    _install(tree)
     _without_a_screen(tree)
     (tree / "opt/frames").mkdir()
     shim = Path(__file__).with_name("dma_heap_shim.c")
@@ -104,6 +108,19 @@ def put_project(tree: Path) -> None:
 def in_tree(tree: Path, *command: str, **more: object) -> subprocess.CompletedProcess[str]:
     """Runs a program in the tree. Raises CalledProcessError."""
     return _sh("chroot", tree, *command, **more)
+
+
+def _install(tree: Path) -> None:
+    """picamera2 and what the device half needs now; a kept tree may have been built when it needed less."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = ["picamera2", *project["dependencies"], *project["optional-dependencies"]["cpu"]]
+    installed = tree / "installed.txt"
+    if installed.exists() and installed.read_text() == "\n".join(wanted):
+        return
+    # Wheels come from where this machine's pip gets its own; folders of this machine are not seen from inside.
+    clean = {k: v for k, v in os.environ.items() if k not in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PYTHONPATH")}
+    in_tree(tree, "/opt/venv/bin/python", "-m", "pip", "install", "--quiet", *wanted, env=clean)
+    installed.write_text("\n".join(wanted))
 
 
 def _without_a_screen(tree: Path) -> None:
