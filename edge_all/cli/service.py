@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="Default: the device's own settings.")
 @click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
 @record_option
-def command(profile_name: str | None, models: str | None, record: str | None) -> int:
+def command(profile_name: str | None, models: str | None, record: str | None) -> NoReturn:
     """Stand by for months: pages, live picture, sessions as they are asked for. What systemd runs (docs/service.md).
 
     A session starts from the live page, with a barcode reader, or with 'edge-all session start'. What is wrong is said
@@ -55,4 +56,12 @@ def command(profile_name: str | None, models: str | None, record: str | None) ->
         signal.signal(number, lambda *_: service.close())
     signal.signal(signal.SIGHUP, lambda *_: service.reread())
     service.run()
-    return 0
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """All is closed and on disk. Taking the interpreter apart would free block by block what engines hold, and wait
+    for libraries' threads: seconds on a busy machine, in which systemd's patience ends."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8080
 _SEND_BUFFER = 128 << 10
 _STARTS_WITHIN_S = 20.0
+_ENDS_WITHIN_S = 4.0
+"""A page that is still being made then, a report for example, is not waited for."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +153,15 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end_soon()
+        self._thread.join(_ENDS_WITHIN_S)
+        if not self._thread.is_alive():  # else one of them is in use
+            self.context.records.close()
+
+    def end_soon(self) -> None:
+        """Take no more requests, let live pictures end; returns at once."""
         self.context.closing = True
         self._server.should_exit = True
-        self._thread.join(10.0)
-        self.context.records.close()
 
     def _serve(self) -> None:
         # What it would say of browsers that left is no news; faults of ours are told by the guard.

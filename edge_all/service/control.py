@@ -21,6 +21,7 @@ from edge_all.state_folder import state_folder
 
 _LONGEST = 4096
 _ANSWER_S = 5.0
+_END_SEEN_S = 0.2
 _SYSTEM = Path("/run/edge-all")
 _PLAIN: dict[str, type[Pause] | type[Resume] | type[Stop]] = {"stop": Stop, "pause": Pause, "resume": Resume}
 _FITS = {"stop": ("running", "paused", "starting"), "pause": ("running",), "resume": ("paused",)}
@@ -93,7 +94,9 @@ class ControlServer:
                 "name another folder in EDGE_ALL_RUNTIME",
             ) from error
         self._server.station = station
-        self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_END_SEEN_S,), name="control", daemon=True
+        )
 
     def __enter__(self) -> ControlServer:
         self._thread.start()

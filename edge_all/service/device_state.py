@@ -56,6 +56,10 @@ class DeviceState:
         """A loop of station or analysis turns."""
         self._turned_at = self._clock()
 
+    def may_take(self, seconds: float) -> None:
+        """The loop need not turn for so long: what it does now is slow."""
+        self._turned_at = self._clock() + max(0.0, seconds - _STALLED_S)
+
     def took(self, progress: Progress) -> None:
         """A frame is in the record."""
         if progress.session_id != self._session:
@@ -83,8 +87,8 @@ class DeviceState:
 
     @property
     def stalled_s(self) -> float:
-        """Since a loop last turned."""
-        return self._clock() - self._turned_at
+        """Since a loop last turned, or should have."""
+        return max(0.0, self._clock() - self._turned_at)
 
     @property
     def outbox(self) -> OutboxUse:

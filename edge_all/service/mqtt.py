@@ -84,9 +84,13 @@ class Publisher:
         """Begin; never fails for a broker that is not there."""
         self._thread.start()
 
-    def close(self, timeout_s: float = 3.0) -> None:
-        """Send what can be sent in that time, say good-bye, end."""
+    def end_soon(self) -> None:
+        """Send what can be sent, say good-bye, end; returns at once."""
         self._closing.set()
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """As end_soon(), and wait so long for it."""
+        self.end_soon()
         if self._thread.is_alive():
             self._thread.join(timeout_s + 2.0)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from edge_all.review.live_view import LiveView
 from edge_all.service.control import ControlServer
 from edge_all.service.cut_off import MOST_TRIES, CutOffSessions
 from edge_all.service.device_state import DeviceState
-from edge_all.service.heartbeat import Heartbeat
+from edge_all.service.heartbeat import SLOW_STEP_S, Heartbeat
 from edge_all.service.idle_picture import IdlePicture, driver_stuck_s
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
 from edge_all.service.pages import address_of, serve, server_maker
@@ -102,6 +102,8 @@ class Service:
         """Until close()."""
         journal, settings = self._journal, self._settings.settings
         journal("start", version=__version__, profile=self._settings.name, boot_s=since_boot_s())
+        # A large record is looked over before its pages are there.
+        self._notifier.start_may_take(SLOW_STEP_S)
         with ExitStack() as stack:
             token = self._monitoring_token()
             maker = server_maker(self._record, self._models, self.station, self._live, self.device, token)
@@ -122,6 +124,10 @@ class Service:
             self.station.run()
             self._report(self._now())
             self._notifier.stopping()
+            # Each may take a second or two: all at once, not one after another.
+            for part in (self._server, self._upkeep, self._telling):
+                if part is not None:
+                    part.end_soon()
         journal("end")
 
     # -- sessions ------------------------------------------------------------------------------------------------
@@ -141,21 +147,7 @@ class Service:
             self.problems.set(Kind.CUT_OFF, None)
             self._journal("cut-off-ended", session=ended)
         try:
-            with Session(
-                camera,
-                self._record,
-                profile_of(self._settings.name, self._settings.settings),
-                models=self._models,
-                sample=start.sample,
-                say=lambda line: self._journal("engine", text=line),
-                commands=self.station.commands,
-                keep_all_crops=True,
-                resume=start.resume,
-                turned=self._turn,
-                times=self.device.times,
-                announcer=self._telling.announcer(),
-                calibrations=CalibrationStore(),
-            ) as session:
+            with self._made_session(camera, start) as session:
                 self._pending = None
                 if start.resume and not session.goes_on:
                     told = "the session that was cut off is ended: what is loaded now judges otherwise"
@@ -177,6 +169,38 @@ class Service:
             **({"error": summary.error} if summary.error else {}),
         )
         return summary
+
+    def _made_session(self, camera: Camera, start: Start) -> Session:
+        with self._slow_step():
+            return Session(
+                camera,
+                self._record,
+                profile_of(self._settings.name, self._settings.settings),
+                models=self._models,
+                sample=start.sample,
+                say=self._say_engine,
+                commands=self.station.commands,
+                keep_all_crops=True,
+                resume=start.resume,
+                turned=self._turn,
+                times=self.device.times,
+                announcer=self._telling.announcer(),
+                calibrations=CalibrationStore(),
+            )
+
+    @contextmanager
+    def _slow_step(self) -> Iterator[None]:
+        """Around what loads engines."""
+        self.device.may_take(SLOW_STEP_S)
+        try:
+            with self._heartbeat.slow_step():
+                yield
+        finally:
+            self.device.turned()
+
+    def _say_engine(self, line: str) -> None:
+        self._journal("engine", text=line)
+        self._heartbeat.step_goes_on()
 
     def _took(self, progress: Progress) -> None:
         self._live.take(progress)
@@ -210,7 +234,8 @@ class Service:
     def _check_models(self) -> None:
         try:
             profile = profile_of(self._settings.name, self._settings.settings)
-            load_models_in_use(self._models, profile, say=lambda line: self._journal("engine", text=line)).close()
+            with self._slow_step():
+                load_models_in_use(self._models, profile, say=self._say_engine).close()
         except EdgeAllError as error:
             self.problems.set(Kind.MODEL, str(error))
         else:

@@ -38,6 +38,16 @@ class Notifier:
         """A sign of life."""
         self._send("WATCHDOG=1")
 
+    def start_may_take(self, seconds: float) -> None:
+        """So long from now, beyond TimeoutStartSec=; until ready() there is no watchdog that would end it."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
+
+    def watch_every(self, seconds: float) -> None:
+        """From now on a sign of life is missed after so long; this is one. Once ready: EXTEND_TIMEOUT_USEC= is of start
+        and stop, and the next sign of life would take it back."""
+        if self.watchdog_s is not None:
+            self._send(f"WATCHDOG_USEC={round(seconds * 1e6)}")
+
     def restart(self) -> None:
         """It cannot help itself: systemd acts as if the sign of life had not come."""
         self._send("WATCHDOG=trigger")

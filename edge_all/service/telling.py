@@ -57,6 +57,11 @@ class Telling:
         self.publisher = Publisher(settings, self._record, self._now, self._say, receiver)
         self.publisher.start()
 
+    def end_soon(self) -> None:
+        """What can be sent still is; returns at once."""
+        if self.publisher is not None:
+            self.publisher.end_soon()
+
     def end(self) -> None:
         """Say good-bye to the broker."""
         if self.publisher is not None:

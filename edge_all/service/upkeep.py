@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from firmware_config.sections.retention import Retention as Settings
 
 _TICK_S = 5.0
+_ENDS_WITHIN_S = 2.0
+"""A backup or a deletion that is under way then is not waited for: half of one is none; the next start tidies up."""
 
 
 def retention_of(settings: Settings) -> Retention:
@@ -58,8 +60,12 @@ class Upkeep:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end_soon()
+        self._thread.join(_ENDS_WITHIN_S)
+
+    def end_soon(self) -> None:
+        """Begin nothing more; returns at once."""
         self._ended.set()
-        self._thread.join(_TICK_S)
 
     def _run(self) -> None:
         while not self._ended.wait(_TICK_S):

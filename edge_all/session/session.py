@@ -330,11 +330,14 @@ class Session:
         self._results.close()
         if self._watched is not None:  # its read waits for a camera that is lost, or for a file
             self._watched.stop()
-        # A driver that never returns from a read must not hold the summary back.
-        capture.join(5.0 if self._camera.live else None)
         recorder.join()
-        self._camera.stop()
-        summary = self._ended()
+        try:
+            # First of all: whoever ends the program in a hurry does not wait for a slow read.
+            summary = self._ended()
+        finally:
+            # A driver that never returns from a read must not hold the summary back.
+            capture.join(5.0 if self._camera.live else None)
+            self._camera.stop()
         self._tell(None, on_progress)
         return summary
 

@@ -90,6 +90,12 @@ def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
     now[0] = 31.0
     assert watched.fails
     assert "has not turned for 31 s" in watched.troubles()[0]
+    watched.may_take(100)
+    now[0] += 99
+    assert not watched.fails, "engines load"
+    assert watched.stalled_s <= 30
+    now[0] += 2
+    assert watched.fails
     watched.turned()
     watched.station.blocked = "no model"
     assert watched.fails

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.system.hanging_model import hang_on_one_image
+from tests.system.hanging_model import hang_on_one_image, slow_to_check
 from tests.system.nspawn import RIGS, Container
 from tests.system.repacked_wheel import repacked
 
@@ -58,12 +59,19 @@ def upgrades(folder: Path) -> Path:
     return root
 
 
-def hanging() -> Path:
-    """A folder with the detector's files, which pass the self-check and hang on a field."""
-    folder = RIGS / "hanging"
-    folder.mkdir(parents=True, exist_ok=True)
+WATCHDOG_S, LOADS_FOR_S = 12, 25
+
+
+def looping() -> Path:
+    """Folders with the detector's files: hanging/, which pass the self-check and hang on a field; slow/, which take
+    longer to check than the watchdog waits."""
+    folder = RIGS / "looping"
+    for kind in ("hanging", "slow"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
     for name in ("float", "int8-cpu"):
-        hang_on_one_image(REPO / MODELS / f"{name}.onnx", folder / f"{name}.onnx")
+        path = REPO / MODELS / f"{name}.onnx"
+        hang_on_one_image(path, folder / "hanging" / path.name)
+        slow_to_check(path, folder / "slow" / path.name, LOADS_FOR_S)
     return folder
 
 
@@ -71,7 +79,7 @@ def hanging() -> Path:
 def device() -> Iterator[Container]:
     """A fresh Debian with the wheels beside it."""
     folder = wheels()
-    binds = {folder: "/wheels", REPO / "deploy": "/deploy", upgrades(folder): "/upgrades", hanging(): "/hanging"}
+    binds = {folder: "/wheels", REPO / "deploy": "/deploy", upgrades(folder): "/upgrades", looping(): "/looping"}
     with Container(binds) as container:
         yield container
 
@@ -154,19 +162,32 @@ def starts_and_stops(c: Container) -> Seen:
 
 
 def watchdog_restarts(c: Container) -> Seen:
-    """An engine's call that really hangs: the watchdog ends it, the session goes on; after three times the service
-    waits, says so, and works again once the model is a good one."""
+    """Engines that load for longer than the watchdog waits are no restart. An engine's call that really hangs is: the
+    session goes on; after three times the service waits, says so, and works again once the model is a good one."""
     good = "/opt/edge-all/current/lib/python3*/site-packages/" + MODELS
     c.shell(f"mkdir -p /root/good && cp {good}/*.onnx /root/good/")
     # As in the unit, only sooner.
-    c.write(
-        "/etc/systemd/system/edge-all.service.d/sooner.conf", "[Service]\nWatchdogSec=12\n[Unit]\nStartLimitBurst=20\n"
-    )
-    c.shell(f"cp /hanging/*.onnx {good}/ && systemctl daemon-reload && systemctl restart {UNIT}")
+    sooner = f"[Service]\nWatchdogSec={WATCHDOG_S}\n[Unit]\nStartLimitBurst=20\n"
+    c.write("/etc/systemd/system/edge-all.service.d/sooner.conf", sooner)
+    c.shell(f"cp /looping/slow/*.onnx {good}/ && systemctl daemon-reload && systemctl restart {UNIT}")
+    c.run("edge-all", "session", "start", "slow")
+    begun = time.monotonic()
+    counts = c.wait_for(lambda: "leukocytes in" in c.property("StatusText"), 600)
+    took = time.monotonic() - begun
+    seen: Seen = {
+        f"engines that load for {took:.0f} s of a watchdog's {WATCHDOG_S} s are no restart": counts
+        and took > WATCHDOG_S
+        and c.property("NRestarts") == "0"
+        and "Watchdog timeout" not in _journal(c, 400)
+    }
+    c.run("edge-all", "session", "stop")
+    c.wait_for(lambda: _state(c).get("phase") == "idle", 60)
+    c.shell(f"cp /looping/hanging/*.onnx {good}/ && systemctl restart {UNIT}")
     before = int(c.property("NRestarts"))
     c.run("edge-all", "session", "start", "hangs")
+    c.wait_for(lambda: _state(c).get("session_id"), 120)
     session = _state(c).get("session_id")
-    seen: Seen = {
+    seen |= {
         "watchdog ends a hung engine call": c.wait_for(lambda: "Watchdog timeout" in _journal(c, 400), 60)
         and "code=killed, status=6/ABRT" in _journal(c, 400),
         "systemd starts it again": c.wait_for(lambda: int(c.property("NRestarts")) > before, 30),

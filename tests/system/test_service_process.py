@@ -18,6 +18,7 @@ from edge_all.errors import EdgeAllError
 from edge_all.record.record import Record
 from edge_all.review.accounts import Account, Accounts, hash_password
 from edge_all.service.control import ask
+from edge_all.service.heartbeat import SLOW_STEP_S
 
 SIM = "sim:?seed=3&fields=4000&fps=20&frames_per_field=1"
 
@@ -122,6 +123,12 @@ def test_a_day_of_the_service(tmp_path):
         service.steer("start", "S1")
         service.wait_for(lambda: "1 fields" in service.status or "2 fields" in service.status, 90)
         first = service.state["session_id"]
+        # Until ready systemd waits for the record; afterwards for engines that load, and then as usual again.
+        told = [m for m in service.listen() if "_USEC=" in m or m.startswith("READY=1")]
+        assert [m.split("=")[0] for m in told[:3]] == ["EXTEND_TIMEOUT_USEC", "READY", "WATCHDOG_USEC"]
+        patience = [int(m.split("=")[1]) / 1e6 for m in told if m.startswith("WATCHDOG_USEC=")]
+        assert patience == [SLOW_STEP_S, 30.0] * (len(patience) // 2)
+        assert len(patience) >= 4, "models are looked at after the start, and loaded for the session"
         service.steer("start", "S2")
         service.wait_for(lambda: service.state["sample"] == "S2" and service.state["phase"] == "running")
         second = service.state["session_id"]

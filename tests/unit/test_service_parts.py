@@ -5,13 +5,14 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from edge_all.errors import EdgeAllError
 from edge_all.service.control import answer_to, ask, control_socket
-from edge_all.service.heartbeat import STUCK_S, Heartbeat
+from edge_all.service.heartbeat import SLOW_STEP_S, STUCK_S, Heartbeat
 from edge_all.service.journal import Journal
 from edge_all.service.problems import Kind, Problems
 from edge_all.service.systemd import Notifier
@@ -46,12 +47,16 @@ def test_systemd_is_told(systemd, tmp_path):
     notifier.alive()
     notifier.restart()
     assert received(systemd) == ["READY=1\nSTATUS=idle", "WATCHDOG=1", "WATCHDOG=trigger"]
+    notifier.start_may_take(90)
+    notifier.watch_every(1.5)
+    assert received(systemd) == ["EXTEND_TIMEOUT_USEC=90000000", "WATCHDOG_USEC=1500000"]
 
 
 def test_without_systemd_nothing_is_told_and_nothing_fails():
     notifier = Notifier({})
     assert notifier.watchdog_s is None
     notifier.ready("idle")
+    notifier.watch_every(3)
     Notifier({"NOTIFY_SOCKET": "/nonexistent/socket"}).alive()
 
 
@@ -60,8 +65,12 @@ def test_the_watchdog_of_another_process_is_not_ours():
 
 
 class Told:
-    def __init__(self):
+    def __init__(self, watchdog_s=30.0):
         self.alive_times = self.restarts = 0
+        self.watchdog_s, self.watched = watchdog_s, []
+
+    def watch_every(self, seconds):
+        self.watched.append(seconds)
 
     def alive(self):
         self.alive_times += 1
@@ -77,6 +86,33 @@ def test_a_sign_of_life_each_second_while_the_loop_turns():
         heart.beat()
         clock[0] += 0.1
     assert 9 <= told.alive_times <= 11
+
+
+def test_a_slow_step_is_waited_for_and_the_usual_patience_is_back_after_it():
+    told = Told()
+    heart = Heartbeat(told, lambda _: None)
+    heart.step_goes_on()
+    assert told.alive_times == 0, "outside of a slow step the loop alone gives signs of life"
+
+    def fails():
+        heart.step_goes_on()
+        beside = threading.Thread(target=heart.step_goes_on)
+        beside.start()
+        beside.join()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), heart.slow_step():
+        fails()
+    assert told.watched == [SLOW_STEP_S, 30.0]
+    assert told.alive_times == 1, "not from a thread beside it"
+
+
+@pytest.mark.parametrize("watchdog_s", [None, 2 * SLOW_STEP_S])
+def test_nothing_is_set_where_nobody_watches_or_patience_is_long(watchdog_s):
+    told = Told(watchdog_s)
+    with Heartbeat(told, lambda _: None).slow_step():
+        pass
+    assert told.watched == []
 
 
 @pytest.mark.parametrize(("stuck_s", "restarts"), [(0.0, 0), (STUCK_S - 1, 0), (STUCK_S, 1), (STUCK_S + 60, 1)])

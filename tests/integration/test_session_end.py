@@ -1,0 +1,47 @@
+"""The end of a session that somebody is in a hurry for: it does not wait for its camera."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.record.record import Record
+from edge_all.session.session import Session
+
+
+class SlowCamera(SimulatedMicroscope):
+    """Its third read returns when it is allowed to."""
+
+    live = True
+
+    def __init__(self) -> None:
+        super().__init__("sim:?seed=4&fields=6&width=640&height=480&um_per_px=0.2&frames_per_field=1")
+        self.held, self.go_on = threading.Event(), threading.Event()
+        self._reads: Iterator[int] = iter(range(100))
+
+    def read(self):
+        if next(self._reads) == 2:
+            self.held.set()
+            self.go_on.wait(60)
+        return super().read()
+
+
+def test_it_is_in_the_record_before_a_read_returns(tmp_path):
+    camera = SlowCamera()
+    with Session(camera, tmp_path) as session:
+        running = threading.Thread(target=session.run)
+        running.start()
+        assert camera.held.wait(60)
+        session.stop()
+        ended = None
+        with Record.open(tmp_path, create=False, check=False) as record:
+            # As long as the camera is waited for.
+            while running.is_alive() and ended is None:
+                ended = record.session("last").ended
+                running.join(0.05)
+        was_held = not camera.go_on.is_set() and running.is_alive()
+        camera.go_on.set()
+        running.join(60)
+    assert ended is not None
+    assert was_held, "the end stood in the record while the read had not returned"
