@@ -103,6 +103,7 @@ fi
 # -- the package, and what goes with it ------------------------------------------------------------------------------
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+chmod 711 "$work" # the service's user checks itself in a folder below
 if [ -n "$wheels" ]; then
   wheels=$(cd "$wheels" 2>/dev/null && pwd) || die "there is no folder $wheels"
   wheel=$(ls -t "$wheels"/edge_all-*.whl 2>/dev/null | head -n 1)

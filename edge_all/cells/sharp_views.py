@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from edge_all.cells.judging import label_for
+from edge_all.cells.known_cell import KnownCell
 from edge_all.vocabulary import Judgement
 
 VIEWS_JUDGED = 3
@@ -32,6 +34,12 @@ class SharpViews:
     def __contains__(self, number: int) -> bool:
         """Whether a view of this cell was judged, and is remembered."""
         return number in self._views
+
+    def restore(self, cells: Sequence[KnownCell]) -> None:
+        """Before the first view: what was judged earlier counts as one view."""
+        for one in cells:
+            if one.cell.judgement is not None:
+                self.add(one.cell.number, one.cell.sharpness, one.whole, one.cell.judgement)
 
     def newest(self, number: int) -> Judgement | None:
         """The cell's judgement as of its last view; None before the first."""

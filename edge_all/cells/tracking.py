@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from edge_all.cells.known_cell import KnownCell
 from edge_all.cells.landmarks import Landmarks
 from edge_all.cells.sharp_views import SHARP, VIEWS_JUDGED
 from edge_all.field.stage import Place
@@ -71,6 +72,21 @@ class Tracker:
         """Radius of the largest cell so far: how far a match may lie."""
         self._count = last_number
         self._fields = 0
+
+    def restore(self, cells: Sequence[KnownCell]) -> None:
+        """Before the first field: cells that were counted earlier, the latest last."""
+        for one in cells:
+            cell, (x, y) = one.cell, one.cell.place_um
+            radius = cell.detection.radius_px * cell.um_per_px
+            judged = min(VIEWS_JUDGED, cell.views)
+            self._known[cell.number] = _Known(
+                cell.number, x, y, radius, cell.region, cell.sharpness, one.whole, cell.views, judged, 0
+            )
+            self._places[cell.region].put(cell.number, x, y)
+            self._largest_um = max(self._largest_um, radius)
+            self._landmarks.add(cell.region, x, y, radius)
+            self._count = max(self._count, cell.number)
+        self._forget()
 
     def track(self, field: Field, detections: Sequence[Detection]) -> list[Sighting]:
         """One sighting for each detection, in their order (numbers go by row, then column)."""

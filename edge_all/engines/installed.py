@@ -122,7 +122,10 @@ def _history() -> list[str]:
         return [SHIPPED]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{path}, which names the models in use, cannot be read", "remove it for the shipped ones, or install again"
+            f"{path}, which names the models in use, cannot be read ({getattr(error, 'strerror', None) or 'damaged'})",
+            "run it as the service's user (sudo -u edge-all)"
+            if isinstance(error, PermissionError)
+            else "remove it for the shipped ones, or install again",
         ) from error
     return [SHIPPED, *(n for n in named if n != SHIPPED)]
 

@@ -16,7 +16,7 @@ from edge_all.field.illumination import Illumination, estimate_illumination
 from edge_all.field.overview import overview
 from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import EdgeBlur, measure_edge_blur
-from edge_all.field.stage import Place, Stage
+from edge_all.field.stage import KnownField, Place, Stage
 from edge_all.profile import GateLimits
 from edge_all.vocabulary import Field, Frame, Quality
 
@@ -68,6 +68,17 @@ class Gate:
         """The bench's calibration, before the first frame; what it holds counts for frames of its size."""
         self._calibration = calibration
         self._drift = None if calibration.light is None else DriftWatch(calibration.light)
+
+    def restore(self, fields: Sequence[KnownField], regions: int, um_per_px: float | None) -> None:
+        """Before the first frame, of a camera that a session goes on with: the latest fields, how many regions were
+        begun, and the scale."""
+        self._stage.restore(fields, regions)
+        self._kept = um_per_px
+
+    @property
+    def newest(self) -> KnownField:
+        """The field that was checked last, as the stage knows it."""
+        return self._stage.newest
 
     def check(self, frame: Frame) -> Field | Skip:
         """Judge a frame. Calls must come in the camera's order."""

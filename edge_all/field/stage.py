@@ -56,6 +56,14 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
+class KnownField:
+    """A field as the stage compares it: float32, H x W at UM_PER_PX, uneven light taken out; and where it lies."""
+
+    grey: FloatArray
+    place: Place
+
+
+@dataclass(frozen=True, eq=False)
 class _Seen:
     picture: Picture
     place: Place
@@ -78,6 +86,20 @@ class Stage:
         """Of the newest frame; None after a move that could not be followed."""
         self._size: tuple[int, int] | None = None
         """Width and height of the pictures that are compared; the optic does not change while it runs."""
+
+    def restore(self, fields: Sequence[KnownField], regions: int) -> None:
+        """Before the first frame: fields that were seen earlier, the latest last, and how many regions were begun."""
+        self._region = max([regions - 1, *(f.place.region for f in fields)])
+        for field in fields:
+            self._arrived(field.place, Picture(field.grey), known=False)
+        self._here = None  # what was moved since is not known
+
+    @property
+    def newest(self) -> KnownField:
+        """The field that was located last."""
+        assert self._now is not None
+        assert self._here is not None, "locate comes first"
+        return KnownField(self._now.grey, self._here)
 
     @property
     def regions(self) -> int:
@@ -142,11 +164,19 @@ class Stage:
         if self._size is None:
             factor = um_per_px / UM_PER_PX
             self._size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
+            self._leave_out_other_sizes()
         # What is left of a whole step is done on a quarter of the pixels.
         half = 2 if overview.shape[1] >= 4 * self._size[0] else 1
         small = cv2.resize(shrunk(overview, half), self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
         small -= cv2.GaussianBlur(small, (0, 0), 8)  # uneven light would correlate with itself
         return Picture(small)
+
+    def _leave_out_other_sizes(self) -> None:
+        """Restored fields of another camera setting compare with none of these."""
+        shape = self._size and self._size[::-1]
+        for number in [n for n, seen in self._atlas.items() if seen.picture.grey.shape != shape]:
+            self._drop(number)
+        self._latest = deque((s for s in self._latest if s.picture.grey.shape == shape), maxlen=_READY)
 
     def _matched(self, guess: Place, near: Sequence[_Seen], now: Picture) -> list[Place]:
         """What each of these fields says of the place, where it agrees with the guess."""

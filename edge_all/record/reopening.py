@@ -1,19 +1,21 @@
-"""A session that was cut off goes on after a restart: same id, counts and numbers restored."""
+"""A session that was cut off goes on after a restart: same id, counts and numbers, and what it knew of the smear."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from edge_all.record.incidents import CUT_OFF, RESUMED, note_incident
+from edge_all.record.known_fields import forget_known_fields
+from edge_all.record.known_smear import KnownSmear, findings, read_known_smear
 from edge_all.record.record import Record
 from edge_all.record.rows import SessionInfo, SessionRow
 from edge_all.record.session_lock import is_written
-from edge_all.vocabulary import Cell, Counts, Detection, Judgement, Label, ModelIdentity, Thresholds
+from edge_all.vocabulary import Cell, Counts, Label
 
 NOT_RECORDED = "not recorded"
 """Why a frame was not analysed that the camera gave and of which no row is there: dropped, or lost when it was cut."""
+_MOST_FINDINGS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +27,9 @@ class OpenSession:
     labels: Mapping[int, Label]
     """Latest label of each cell, by number."""
     findings: tuple[Cell, ...]
-    """The most suspicious, at most 500."""
+    """The most suspicious."""
     next_frame: int
-    next_region: int
+    smear: KnownSmear
 
     @property
     def last_number(self) -> int:
@@ -80,11 +82,12 @@ def read_open_session(record: Record, row: SessionRow) -> OpenSession:
     if missing := last_frame + 1 - frames:
         skipped[NOT_RECORDED] = skipped.get(NOT_RECORDED, 0) + missing
     counts = replace(row.counts, frames=last_frame + 1, skipped=skipped, warned=warned)
-    return OpenSession(row, counts, labels, _findings(record, row.id), last_frame + 1, last_region + 1)
+    smear = read_known_smear(record, row.id, last_region + 1)
+    return OpenSession(row, counts, labels, findings(record, row.id, _MOST_FINDINGS), last_frame + 1, smear)
 
 
 def resume_session(record: Record, opened: OpenSession, info: SessionInfo) -> None:
-    """Cells seen before are final: whoever goes on does not know them again. Noted; on disk when it returns."""
+    """Cells seen before are final, until one is seen sharper. Noted; on disk when it returns."""
     session = opened.row.id
     record.queue("UPDATE cell SET final = 1 WHERE session = ? AND final = 0", (session,))
     text = f"goes on from frame {opened.next_frame} with edge-all {info.version}, {info.engine}"
@@ -99,32 +102,4 @@ def end_cut_off(record: Record, row: SessionRow, result: str, why: str) -> None:
     opened = read_open_session(record, row)
     note_incident(record, CUT_OFF, f"ended and not gone on with: {why}", row.id)
     record.end_session(row.id, opened.counts, result, True)
-
-
-def _findings(record: Record, session: str) -> tuple[Cell, ...]:
-    rows = record.rows(
-        "SELECT number, frame_index, frame, x_px, y_px, width_px, detector_score, label, blast_probability, "
-        "unfamiliarity, threshold_blast, threshold_normal, threshold_unfamiliar, model_name, model_version, "
-        "model_sha256, engine, um_per_px, views, sharpness, place_x_um, place_y_um, region FROM cell "
-        "WHERE session = ? AND label IN ('blast', 'unidentified') "
-        "ORDER BY label <> 'blast', blast_probability DESC, number LIMIT 500",
-        (session,),
-    )
-    return tuple(_cell(row) for row in rows)
-
-
-def _cell(row: tuple[Any, ...]) -> Cell:
-    (number, frame_index, frame, x, y, width, score, label, probability, unfamiliarity, *rest) = row
-    (blast, normal, unfamiliar, name, version, sha256, engine, um, views, sharpness, place_x, place_y, region) = rest
-    judgement = Judgement(
-        probability,
-        unfamiliarity,
-        Label(label),
-        Thresholds(blast, normal, unfamiliar),
-        ModelIdentity(name, version, sha256),
-        engine,
-    )
-    detection = Detection(x, y, width / 2, score)
-    return Cell(
-        number, frame_index, frame, detection, um, judgement, views, sharpness, True, (place_x, place_y), region
-    )
+    forget_known_fields(record.folder, row.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_all.calibration.calibration import Calibration
@@ -16,7 +16,9 @@ from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engi
 from edge_all.errors import ModelError
 from edge_all.field.gate import Gate, Skip
 from edge_all.field.leukocytes import LeukocyteFinder
+from edge_all.field.stage import KnownField
 from edge_all.profile import Profile
+from edge_all.record.known_smear import KnownSmear
 from edge_all.session.step_times import OFF, StepTimes
 from edge_all.vocabulary import (
     Cell,
@@ -50,6 +52,8 @@ class FieldResult:
     """Cells that left the view."""
     sightings: tuple[Sighting, ...] = ()
     """All that the field shows."""
+    known_field: KnownField | None = None
+    """By which the stage knows it again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +156,10 @@ class Analysis:
         times: StepTimes = OFF,
         keep_all_crops: bool = False,
         last_number: int = 0,
-        first_region: int = 0,
+        smear: KnownSmear | None = None,
     ) -> None:
-        """keep_all_crops: pictures of every cell, not of findings only. last_number, first_region: of a session that
-        goes on; its cells are counted from after the one, its places are in regions from the other."""
+        """keep_all_crops: pictures of every cell, not of findings only. last_number, smear: of a session that goes
+        on; its cells are counted from after the one, and those that the other tells of are known."""
         self._models = models
         self._times = times
         self._keep_all_crops = keep_all_crops
@@ -163,8 +167,10 @@ class Analysis:
         self._gate = Gate(profile.gate, um_per_px, independent_fields)
         self._tracker = Tracker(independent_fields, last_number)
         self._views = SharpViews()
-        # A field of its own has its frame's index as region, which goes on by itself.
-        self._first_region = 0 if independent_fields else first_region
+        if smear is not None and not independent_fields:
+            self._gate.restore(smear.fields, smear.regions, smear.um_per_px)
+            self._tracker.restore(smear.cells)
+            self._views.restore(smear.cells)
 
     def use(self, calibration: Calibration) -> None:
         """The bench's calibration, before the first frame."""
@@ -177,8 +183,6 @@ class Analysis:
             checked = self._gate.check(frame)
         if isinstance(checked, Skip):
             return FieldResult(frame, skip=checked)
-        if self._first_region:
-            checked = replace(checked, region=checked.region + self._first_region)
         with step("detect"):
             detections = models.finder.find(checked)
         with step("track"):
@@ -205,6 +209,7 @@ class Analysis:
             views=views,
             left=left,
             sightings=tuple(sightings),
+            known_field=None if self._independent else self._gate.newest,
         )
 
     def _placed(self, field: Field, detections: Sequence[Detection]) -> Field:
@@ -212,12 +217,9 @@ class Analysis:
         for that lie as they do."""
         if self._independent or self._gate.regions < 2 or not self._tracker.unknown(field, detections):
             return field
-        first = self._first_region
-        places = [replace(p, region=p.region - first) for p in self._tracker.perhaps_at(field, detections)]
-        found = self._gate.recognise(replace(field, region=field.region - first), places)
+        found = self._gate.recognise(field, self._tracker.perhaps_at(field, detections))
         if found is None:
             return field
-        found = replace(found, region=found.region + first)
         away = (found.place_um[0] - field.place_um[0], found.place_um[1] - field.place_um[1])
         self._tracker.join(field.region, found.region, *away)
         return found

@@ -22,6 +22,7 @@ from edge_all.profile import Profile
 from edge_all.record.camera_events import write_camera_event
 from edge_all.record.clock import SessionTime, correct_times
 from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
+from edge_all.record.known_fields import KnownFields, forget_known_fields
 from edge_all.record.record import Record
 from edge_all.record.rejudging import rejudge
 from edge_all.record.rows import FrameEntry, SessionInfo
@@ -190,11 +191,12 @@ class Session:
             times,
             keep_all_crops,
             self._opened.last_number if self._opened else 0,
-            self._opened.next_region if self._opened else 0,
+            self._opened.smear if self._opened else None,
         )
         self._tally = Tally()
         self._first_frame = 0
         self._standing: Standing | None = None
+        self._known_fields: KnownFields | None = None
         self._held: list[Progress] = []
         self._time = SessionTime()
         self._clock_moved = 0.0
@@ -308,6 +310,7 @@ class Session:
             self._standing.tally,
             self._standing.first_frame,
         )
+        self._known_fields = KnownFields(self._record.folder, self.id)
         if calibration.parts:
             self._analysis.use(calibration)
             self._calibration_watch = CalibrationWatch(calibration, self._say)
@@ -531,6 +534,8 @@ class Session:
                 place_um=field.place_um,
             ),
         )
+        if result.known_field is not None and self._known_fields is not None:
+            self._known_fields.note(frame.index, result.known_field)
         if any(cell.is_finding for cell in result.cells):
             record.keep_field(session, frame)
         if self._announcer is not None:
@@ -562,6 +567,7 @@ class Session:
             if self._announcer is not None:
                 self._announcer.ended(self._record, self.id, counts, result, interrupted)
             self._record.end_session(self.id, counts, result, interrupted)
+            forget_known_fields(self._record.folder, self.id)
         except EdgeAllError as failed:
             error = error or failed
         return Summary(

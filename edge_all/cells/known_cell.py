@@ -1,0 +1,15 @@
+"""A cell that was counted before a restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_all.vocabulary import Cell
+
+
+@dataclass(frozen=True)
+class KnownCell:
+    """A cell with its best view so far. whole: the frame's edge did not cut it."""
+
+    cell: Cell
+    whole: bool

@@ -1,0 +1,102 @@
+"""A session that is killed and goes on over the same fields: their cells are not counted again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_all.cameras.opening import open_camera
+from edge_all.field.stage import KnownField, Place
+from edge_all.record.known_fields import KnownFields, read_known_fields
+from edge_all.record.record import Record
+from edge_all.session.session import Session
+
+ROOT = Path(__file__).resolve().parents[2]
+STANDS = "sim:?seed=5&fields=1&frames_per_field=400&fps=20&blast_fraction=0.5&cells=7&width=960&height=600"
+WALKS = "sim:?seed=5&fields=3&frames_per_field=2&fps=2&step=0.6&blast_fraction=0.5&cells=7&width=960&height=600"
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from edge_all.cameras.opening import open_camera
+    from edge_all.session.session import Session
+    session = Session(open_camera(sys.argv[2]), Path(sys.argv[1]), keep_all_crops=True)
+    def tell(progress):
+        if progress.counts.fields >= int(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    session.run(tell)
+"""
+
+
+def killed(folder: Path, uri: str, fields: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(folder), uri, str(fields)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def cells(folder: Path) -> list[tuple[int, str]]:
+    with Record.open(folder, create=False, check=False) as record:
+        return [(c["cell"], c["label"]) for c in record.cells(record.session("last").id)]
+
+
+def go_on(folder: Path, uri: str, more_fields: int):
+    with open_camera(uri) as camera, Session(camera, folder, resume=True, keep_all_crops=True) as session:
+        assert session.goes_on
+        seen = 0
+
+        def tell(progress):
+            nonlocal seen
+            seen += progress.result is not None and progress.result.field is not None
+            if seen >= more_fields:
+                session.stop()
+
+        return session.run(tell)
+
+
+@pytest.mark.parametrize(("uri", "fields"), [(STANDS, 1), (WALKS, 3)], ids=["stands", "goes back"])
+def test_known_cells_are_known_again(tmp_path, uri, fields):
+    """The second camera begins where the first one did: under it lies what was seen before."""
+    killed(tmp_path, uri, fields)
+    before = cells(tmp_path)
+    assert len(before) >= 3
+    summary = go_on(tmp_path, uri, fields)
+    after = cells(tmp_path)
+    assert [number for number, _ in after] == [number for number, _ in before]
+    leukocytes = sum(label != "smudge" for _, label in after)
+    assert summary.counts.leukocytes == leukocytes == sum(label != "smudge" for _, label in before)
+    assert summary.counts.fields > fields, "the same fields were analysed again"
+    assert not (tmp_path / "places").exists(), "gone with the session's end"
+
+
+def test_another_smear_under_the_objective_is_counted(tmp_path):
+    killed(tmp_path, STANDS, 1)
+    before = cells(tmp_path)
+    # Another slide; the camera is the same one, by its URI.
+    with Record.open(tmp_path, create=False, check=False) as record, record.transaction() as database:
+        database.execute("UPDATE session SET camera = ?", (STANDS.replace("seed=5", "seed=6"),))
+    go_on(tmp_path, STANDS.replace("seed=5", "seed=6"), 1)
+    assert len(cells(tmp_path)) > len(before) + 2
+
+
+def test_what_cannot_be_read_of_the_fields_is_done_without(tmp_path):
+    fields, grey = KnownFields(tmp_path, "S"), np.full((60, 100), 3.2, np.float32)
+    for number in range(14):
+        fields.note(number, KnownField(grey, Place(10.0 * number, 5.0, 1)))
+    kept = read_known_fields(tmp_path, "S")
+    assert [f.place.x_um for f in kept] == [10.0 * n for n in range(2, 14)], "the latest twelve, in order"
+    assert np.abs(kept[-1].grey - grey).max() <= 0.5
+    (tmp_path / "places" / "S" / "0.npz").write_bytes(b"")
+    (tmp_path / "places" / "S" / "1.npz").write_bytes(b"PK\x03\x04 cut off")
+    assert len(read_known_fields(tmp_path, "S")) == 10
+    assert read_known_fields(tmp_path, "another") == ()
