@@ -38,7 +38,7 @@ def rows() -> list[Row]:
             seen[step.__name__] = step(container)
     under = _together(seen, [step.__name__ for step in _SYSTEMD])
     around = _together(seen, [name for name in seen if name not in {step.__name__ for step in _SYSTEMD}])
-    return [_row(systemd, under), _row(install, around), _exposure()]
+    return [_row(systemd, under), _sigterm(under), _row(install, around), _exposure()]
 
 
 def _together(seen: dict[str, dict[str, bool]], names: list[str]) -> dict[str, bool]:
@@ -49,6 +49,12 @@ def _row(what: str, seen: dict[str, bool]) -> Row:
     missing = [name for name, was in seen.items() if not was]
     told = f"not seen: {'; '.join(missing)}" if missing else "; ".join(seen)
     return Row(what, "all seen", f"{len(seen) - len(missing)} of {len(seen)} seen", told, not missing)
+
+
+def _sigterm(seen: dict[str, bool]) -> Row:
+    found = re.search(r"SIGTERM ends it cleanly \(([\d.]+) s\)", "; ".join(name for name, was in seen.items() if was))
+    took = float(found[1]) if found else float("inf")
+    return Row("SIGTERM in a running session to the program's end", "<= 5 s", f"{took:.1f} s", "one stop", took <= 5)
 
 
 def _exposure() -> Row:

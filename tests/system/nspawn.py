@@ -14,7 +14,7 @@ from pathlib import Path
 
 RIGS = Path(os.environ.get("EDGE_ALL_RIGS") or "/var/tmp/edge-all-rigs")
 _PACKAGES = "systemd,systemd-sysv,dbus,udev,python3,python3-venv,ca-certificates,openssl,procps"
-_BOOTS_WITHIN_S = 120
+_BOOTS_WITHIN_S = 600
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -88,7 +88,7 @@ class Container:
             self._process.kill()
             self._process.wait()
 
-    def call(self, *command: str, timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
+    def call(self, *command: str, timeout_s: float = 3600) -> subprocess.CompletedProcess[str]:
         """A command inside, as root; stdout and stderr together."""
         into = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p"]
         clean = ["env", "-i", f"PATH={_PATH}", "HOME=/root", "LANG=C.UTF-8"]
@@ -125,8 +125,8 @@ class Container:
         """One of systemd's, of a unit."""
         return self.run("systemctl", "show", "-p", name, "--value", unit).strip()
 
-    def wait_for(self, seen: object, seconds: float = 60) -> bool:
-        """seen: called until it is true; False when it does not become so in time."""
+    def wait_for(self, seen: object, seconds: float = 600) -> bool:
+        """seen: called until it is true; False when it does not become so in time, which only a fault takes."""
         assert callable(seen)
         end = time.monotonic() + seconds
         while not seen():
