@@ -18,6 +18,7 @@ import torch
 from edge_all.field.illumination import estimate_illumination
 from edge_all.field.leukocytes import decode_peaks, prepare_detector_input
 from edge_all_export.classifier.cells import TrainingCell
+from edge_all_export.classifier.pair import without_untouched_trunk
 from edge_all_export.classifier.training import classifier_job, logits_of
 from edge_all_export.data.allidb1 import SERIES
 from edge_all_export.data.dataset import DataSet
@@ -118,6 +119,8 @@ def classifier_fold(name: str, fold: str) -> Checkpoint:
     out = classifier_is_out(name, fold)
     job = classifier_job(_cells(name), recipe, _sha256(), leave_out=lambda c: out(c.source, c.group))
     made = fit(job, RUNS / f"{name}-{fold}", recipe["network"], say=_say(f"{name} {fold}"))
+    if fold != "all":
+        made.weights = without_untouched_trunk(made.weights)  # a fold is not shipped: half the size will do
     save_checkpoint(made, path)
     return made
 

@@ -7,7 +7,7 @@ import torch
 from edge_all_export.classifier.cells import TrainingCell, segmented_cell
 from edge_all_export.classifier.crop_form import COARSE, FINE
 from edge_all_export.classifier.network import BlastNet
-from edge_all_export.classifier.pair import BlastPair
+from edge_all_export.classifier.pair import BlastPair, with_untouched_trunk, without_untouched_trunk
 from edge_all_export.classifier.samples import CellSampler, plain_view
 from edge_all_export.classifier.training import _parameters, into_training, logits_of
 from edge_all_export.classifier.untouched import logistic, solve_untouched
@@ -95,3 +95,13 @@ def test_the_eight_ways_of_a_textured_network_may_be_fewer():
         turned = torch.rot90(image, 1, (2, 3))
         mean = (network.features(image) + network.features(turned)) / 2
         assert torch.allclose(network.viewed_features(image), mean, atol=1e-4)
+
+
+def test_a_fold_leaves_out_what_every_pair_has_and_is_whole_again_when_read():
+    pair = BlastPair(pretrained=True).eval()
+    lean = without_untouched_trunk(pair.state_dict())
+    assert len(lean) < 0.7 * len(pair.state_dict())
+    whole = with_untouched_trunk(lean)
+    assert whole.keys() == pair.state_dict().keys()
+    assert all(torch.equal(v, pair.state_dict()[k]) for k, v in whole.items())
+    assert with_untouched_trunk(whole).keys() == whole.keys()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
+from edge_all_export.classifier.inverted_residual import LiteTrunk
 from edge_all_export.classifier.network import BlastNet
 
 UNTOUCHED_TAPS = tuple(range(11))
@@ -43,3 +46,20 @@ class BlastPair(nn.Module):
         """N x 1, blast against normal."""
         features = self.untouched.normalised(self.untouched.viewed_features(image)).clamp(-REACH, REACH)
         return self.untouched.logits(features)[:, :1]
+
+
+_TRUNK = "untouched.trunk."
+
+
+def without_untouched_trunk(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A pair's weights without those that every pair has from ImageNet: half the size, for checkpoints of folds."""
+    return {k: v for k, v in weights.items() if not k.startswith(_TRUNK)}
+
+
+def with_untouched_trunk(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A pair's weights, whole; the untouched trunk's from ImageNet where they were left out. Raises EdgeAllError where
+    ImageNet's are not installed."""
+    if any(k.startswith(_TRUNK) for k in weights):
+        return dict(weights)
+    trunk = LiteTrunk(max(UNTOUCHED_TAPS) + 1, pretrained=True)
+    return {**weights, **{_TRUNK + k: v for k, v in trunk.state_dict().items()}}

@@ -38,7 +38,8 @@ class TorchEngine:
 
 def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
     """The checkpoint's network with its weights. Raises UsageError when they are of another architecture."""
-    from edge_all_export.classifier.architectures import build_network
+    from edge_all_export.classifier.architectures import OURS_PAIRED, build_network
+    from edge_all_export.classifier.pair import with_untouched_trunk
     from edge_all_export.detector.network import LeukocyteNet
     from edge_all_export.detector.training import ARCHITECTURE
 
@@ -50,7 +51,8 @@ def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
             network = LeukocyteNet()
         else:
             network = build_network(checkpoint.architecture, pretrained=False)
-        network.load_state_dict(checkpoint.weights)
+        weights = checkpoint.weights
+        network.load_state_dict(with_untouched_trunk(weights) if checkpoint.architecture == OURS_PAIRED else weights)
     except (RuntimeError, AttributeError, KeyError) as error:
         raise UsageError(
             f"the weights in {where} do not fit the network {checkpoint.architecture}",
