@@ -14,8 +14,9 @@ from edge_all.vocabulary import Cell, Detection, Judgement, Label, ModelIdentity
 _MOST_CELLS = 20_000
 _COLUMNS = (
     "c.number, c.frame_index, c.frame, c.x_px, c.y_px, c.width_px, c.detector_score, c.um_per_px, c.views, "
-    "c.sharpness, c.place_x_um, c.place_y_um, c.region, c.label, c.blast_probability, c.unfamiliarity, c.threshold_blast, "
-    "c.threshold_normal, c.threshold_unfamiliar, c.model_name, c.model_version, c.model_sha256, c.engine"
+    "c.sharpness, c.place_x_um, c.place_y_um, c.region, c.label, c.blast_probability, c.unfamiliarity, "
+    "c.threshold_blast, c.threshold_normal, c.threshold_unfamiliar, c.model_name, c.model_version, "
+    "c.model_sha256, c.engine"
 )
 
 

@@ -180,7 +180,7 @@ def test_the_live_page_by_its_routes(tmp_path):
         assert command(command="start", sample="x" * 300) == 400
         assert command(command="start", sample="S1") == 200
         wait_for(lambda: state(port)["leukocytes"] > 3)
-        assert command(command="start", sample="S2") == 409
+        assert command(command="start", sample="S1") == 409, "a barcode that was read twice"
         said = state(port)
         assert (said["phase"], said["sample"]) == ("running", "S1")
         assert sum(label["count"] for label in said["labels"].values()) == said["leukocytes"]
@@ -188,6 +188,10 @@ def test_the_live_page_by_its_routes(tmp_path):
         assert get(port, "/live/picture.jpg").startswith(b"\xff\xd8")
         assert command(command="pause") == 200
         wait_for(lambda: state(port)["phase"] == "paused")
+        assert command(command="start", sample="S2") == 200
+        wait_for(lambda: (state(port)["phase"], state(port)["sample"]) == ("running", "S2"))
+        with Record.open(tmp_path, create=False, check=False) as record:
+            assert [(s.sample, s.ended is not None) for s in record.sessions()] == [("S1", True), ("S2", False)]
         assert command(command="stop") == 200
         wait_for(lambda: state(port)["phase"] == "idle")
 

@@ -12,7 +12,9 @@ from starlette.responses import JSONResponse, Response
 from edge_all.errors import ReviewError
 from edge_all.record.browsing import CellLabel, cell_labels, cells_by_number, find_session, kept_frames
 from edge_all.record.deletion import deletions
+from edge_all.record.incidents import doubts
 from edge_all.record.record import Record
+from edge_all.record.retention import deletions_for_room
 from edge_all.record.verdicts import (
     KINDS,
     LABELS,
@@ -100,6 +102,8 @@ def session_values(
         "approval": approval,
         "locked": approval is not None,
         "deletion": deletions(record).get(session),
+        "doubts": doubts(record, session),
+        "for_room": deletions_for_room(record, session),
     }
 
 

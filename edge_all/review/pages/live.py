@@ -16,11 +16,17 @@ from edge_all.review.rendering import refusal, render
 from edge_all.review.tables import Differential
 from edge_all.session.commands import Command, Pause, Resume, Start, Stop
 from edge_all.session.differential import ENOUGH_CELLS
+from edge_all.session.station import Station
 
 _SILENT_S = 3.0
 _GOALS = (ENOUGH_CELLS, 2 * ENOUGH_CELLS)
 _COMMANDS: dict[str, type[Pause] | type[Resume] | type[Stop]] = {"pause": Pause, "resume": Resume, "stop": Stop}
-_FITS = {"start": ("idle",), "pause": ("running",), "resume": ("paused",), "stop": ("running", "paused")}
+_FITS = {
+    "start": ("idle", "running", "paused"),
+    "pause": ("running",),
+    "resume": ("paused",),
+    "stop": ("running", "paused"),
+}
 
 
 def first_page(request: Request) -> Response:
@@ -67,7 +73,7 @@ def live_picture(request: Request) -> Response:
 
 @needs("reviewer")
 def live_command(request: Request) -> Response:
-    """start (with a sample id), pause, resume, stop: into the one queue of commands."""
+    """start (with a sample id; a session that runs is ended first), pause, resume, stop: into the one queue."""
     station = context_of(request).station
     if station is None:
         return refusal(request, text("live.none"), 404)
@@ -81,6 +87,8 @@ def live_command(request: Request) -> Response:
         command: Command = Start(form_text(request, "sample")) if asked == "start" else _COMMANDS[asked]()
     except UsageError as error:
         return refusal(request, str(error), 400)
+    if isinstance(command, Start) and phase != "idle" and command.sample == station.state.sample:
+        return refusal(request, text("live.same_sample"), 409)  # a barcode that was read twice
     if not station.commands.put(command):
         return refusal(request, text("live.busy"), 503)
     if "application/json" in request.headers.get("accept", ""):
@@ -117,7 +125,7 @@ def _state(request: Request) -> dict[str, Any]:
         "phase_text": text(f"phase.{station.phase}"),
         "session": station.session_id or "",
         "sample": shown(station.sample),
-        "error": " · ".join(shown(told, 300) for told in (*station.problems, station.error) if told),
+        "error": " · ".join(shown(told, 300) for told in _troubles(context.station)),
         "picture": works or (context.live is not None and context.live.shows_idle),
         "gate": _gate_text("camera lost" if lost else live.gate) if live is not None and works else "",
         "gate_good": live is not None and works and not lost and live.gate in ("", "same field"),
@@ -149,6 +157,15 @@ def _state(request: Request) -> dict[str, Any]:
             for goal in _GOALS
         ],
     }
+
+
+def _troubles(station: Station) -> list[str]:
+    """What is wrong now; the service tells of a full disk among its problems, a session without one tells itself."""
+    state, session = station.state, station.session
+    told = [*state.problems, state.error or ""]
+    if session is not None and session.disk.full and not any("disk of the record is full" in t for t in told):
+        told.append(session.disk.in_words())
+    return [t for t in told if t]
 
 
 def _goal_text(cells: int, goal: int) -> str:

@@ -4,6 +4,7 @@ const panel = document.getElementById("panel");
 const picture = document.getElementById("picture");
 const gate = document.getElementById("gate");
 const sample = document.getElementById("sample");
+const next = document.getElementById("next");
 let phase = document.getElementById("dot").dataset.phase;
 
 function show(state) {
@@ -33,7 +34,9 @@ function show(state) {
   link.hidden = !state.session;
   if (state.session) link.href = `/sessions/${state.session}`;
   for (const form of document.querySelectorAll("[data-when]")) form.hidden = !form.dataset.when.split(" ").includes(state.phase);
+  // A barcode reader types where the focus is.
   if (phase !== "idle" && state.phase === "idle" && sample) sample.focus();
+  if (phase !== "running" && state.phase === "running" && next) next.focus();
   phase = state.phase;
 }
 
@@ -65,7 +68,7 @@ document.addEventListener("submit", async (event) => {
   const toast = document.getElementById("toast");
   toast.hidden = answer.ok;
   if (!answer.ok) { toast.textContent = told.error; return; }
-  if (sample && form.contains(sample)) sample.value = "";
+  for (const field of [sample, next]) if (field && form.contains(field)) field.value = "";
 });
 
 // The stream never ends: begun after loading, it does not keep the page from being loaded. One that broke is asked for
