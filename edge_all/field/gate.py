@@ -13,9 +13,10 @@ import numpy.typing as npt
 from edge_all.calibration.calibration import NONE, Calibration
 from edge_all.calibration.drift import LIGHT_DRIFTED, DriftWatch
 from edge_all.field.illumination import Illumination, estimate_illumination
+from edge_all.field.moving import RESTS_UM, MotionWatch
 from edge_all.field.overview import overview
 from edge_all.field.scale import measure_um_per_px
-from edge_all.field.sharpness import EdgeBlur, measure_edge_blur
+from edge_all.field.sharpness import measure_edge_blur
 from edge_all.field.stage import KnownField, Place, Stage
 from edge_all.profile import GateLimits
 from edge_all.vocabulary import Field, Frame, Quality
@@ -26,11 +27,6 @@ ASSUMED_UM_PER_PX = 0.1
 _SAME_FIELD = 0.04
 """A move under this share of the field's width shows nothing new."""
 _SHARPER = 1.15
-_MOVES_UM = 0.5
-"""A way from frame to frame; a resting stage trembles less."""
-_BLURRED_BY_WAY = 1.2
-_PLAIN_BLUR_UM = 0.35
-"""More than a good objective's own, where no resting frame was seen yet."""
 _TOO_THIN = 0.08
 """Covered share of the thin edge of a smear: cells lie flattened there. Warned of, not skipped."""
 
@@ -58,9 +54,7 @@ class Gate:
         """A moving camera's scale, from its first good field: places and cells then share one."""
         self._measured: dict[tuple[int, int], list[float]] = defaultdict(list)
         self._last: tuple[Place, float] | None = None
-        self._before_index: int | None = None
-        self._resting_blur_um: float | None = None
-        """Of the last good frame of a resting stage: how sharp this smear is on this bench."""
+        self._motion = MotionWatch()
         self._calibration = NONE
         self._drift: DriftWatch | None = None
 
@@ -90,10 +84,10 @@ class Gate:
         blur = measure_edge_blur(grey, overview_um)
         density = _covered_share(grey, illumination)
         moved = None if self._independent else self._stage.follow(grey, overview_um)
-        rests = moved is not None and float(np.hypot(*moved)) < _MOVES_UM
-        moving = self._is_moving(frame, moved, blur, um_per_px)
-        if blur.is_smeared and not (rests or self._independent):  # at rest it is the optics that smear
-            moving = True
+        moving = turning = False
+        if not self._independent:
+            moving = self._motion.is_moving(frame.index, moved, blur, frame.width_px * um_per_px)
+            turning = self._motion.is_being_focused(blur)
         brightness = float(illumination.background.mean((0, 1)).max())
         limits, reasons = self._limits, []
         min_sharpness = bench.focus.min_sharpness if bench.focus else limits.min_sharpness
@@ -107,6 +101,8 @@ class Gate:
             reasons.append("moving")
         elif blur.sharpness < min_sharpness:
             reasons.append("moving" if blur.is_smeared else "out of focus")
+        elif turning:
+            reasons.append("out of focus")
         elif density > limits.max_density:
             reasons.append("too thick")
         if self._independent:
@@ -118,8 +114,8 @@ class Gate:
             return Skip(frame.index, frame.source, reasons[0], quality)
         if scale_source == "erythrocytes":
             self._kept = um_per_px
-        if rests:
-            self._resting_blur_um = blur.widest_um
+        if moved is not None and np.hypot(*moved) < RESTS_UM:
+            self._motion.rested(blur)
         place = self._stage.locate()
         if self._last is not None:
             seen, sharpness = self._last
@@ -152,18 +148,6 @@ class Gate:
     def regions(self) -> int:
         """How many parts of the smear were begun; places compare within one only."""
         return self._stage.regions
-
-    def _is_moving(self, frame: Frame, moved: tuple[float, float] | None, blur: EdgeBlur, um_per_px: float) -> bool:
-        """A stage that was followed on its way, and a view that is less sharp than it was at rest: the exposure shows
-        some of the way. A jump of a quarter of a field between two frames says nothing of the second."""
-        before, self._before_index = self._before_index, frame.index
-        if moved is None or before is None:
-            return False
-        way = float(np.hypot(*moved))
-        if way > 0.25 * frame.width_px * um_per_px or way / max(1, frame.index - before) < _MOVES_UM:
-            return False
-        rest = self._resting_blur_um
-        return blur.widest_um > (_BLURRED_BY_WAY * rest if rest is not None else _PLAIN_BLUR_UM)
 
     def _scale(self, frame: Frame, bench: Calibration) -> tuple[float, str, list[str]]:
         """um per px, where it comes from, warnings.

@@ -50,7 +50,7 @@ def hand_scan(seed: int, columns: int, rows: int) -> HandMovedMicroscope:
     return HandMovedMicroscope(seed, poses)
 
 
-def count_smear(seed: int, columns: int = 8, rows: int = 8) -> Counting:
+def count_smear(seed: int, columns: int = 9, rows: int = 9) -> Counting:
     """A whole session; its record against the truth of every frame."""
     camera = hand_scan(seed, columns, rows)
     with tempfile.TemporaryDirectory() as folder:
