@@ -38,6 +38,8 @@ class Profile:
     """auto: the only one that is attached."""
     um_per_px: float | None = None
     """None: measured from the erythrocytes of the field."""
+    objective: str = ""
+    """As the session notes it."""
     engine: str = "auto"
     precision: str = "auto"
     threads: int = 0
@@ -84,6 +86,7 @@ def profile_of(name: str, settings: Settings) -> Profile:
         name=name,
         camera=settings.camera.uri,
         um_per_px=settings.optics.um_per_px,
+        objective=settings.optics.objective,
         engine=engine.name,
         precision=engine.precision,
         threads=engine.threads,

@@ -65,8 +65,7 @@ def layers_of(named: str | None, environment: Mapping[str, str]) -> tuple[str, l
         parent = _parent(own[0])
         name = path.stem
     else:
-        folder = device_folder()
-        own = [read_file(p) for p in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
+        own = [read_file(p) for p in _own_files()]
         parents = [p for p in map(_parent, own) if p is not None]
         parent = named or (parents[-1] if parents else "default")
         name = parent
@@ -76,14 +75,29 @@ def layers_of(named: str | None, environment: Mapping[str, str]) -> tuple[str, l
 
 def readable_layers(environment: Mapping[str, str]) -> list[Layer]:
     """Those of the device's own files and variables that can be read, for whoever must go on in spite of the others."""
-    layers = []
-    folder = device_folder()
-    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+    layers, paths = [], []
+    with contextlib.suppress(ConfigError):
+        paths = _own_files()
+    for path in paths:
         with contextlib.suppress(ConfigError):
             layer = read_file(path)
             layer.values.pop("inherits", None)
             layers.append(layer)
     return [*layers, *_environment(environment)]
+
+
+def _own_files() -> list[Path]:
+    """The device's. Raises ConfigError for a folder that may not be looked into: never other settings in silence."""
+    folder = device_folder()
+    try:
+        return sorted(folder / entry for entry in os.listdir(folder) if entry.endswith(".toml"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        told = f"cannot be read ({error.strerror})"
+        raise ConfigError(
+            [Problem(str(folder), told, "give this user the right to, or run it as the one who has it")]
+        ) from error
 
 
 def read_file(path: Path, name: str | None = None) -> Layer:
@@ -92,9 +106,8 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(
-            [Problem(str(path), f"cannot be read ({reason})", "check the path and its rights")]
-        ) from error
+        remedy = "write it as UTF-8 text" if isinstance(error, UnicodeDecodeError) else "check the path and its rights"
+        raise ConfigError([Problem(str(path), f"cannot be read ({reason})", remedy)]) from error
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -26,7 +26,6 @@ def command(profile_name: str | None, models: str | None, only: str | None, as_j
       edge-all doctor
       edge-all doctor --only camera,disk --json
     """
-    from edge_all.engines.installed import models_in_use
     from edge_all.record.folder import record_folder
     from edge_all.service.doctor.finding import Finding, Health
     from edge_all.service.doctor.looks import NAMES, looks
@@ -34,7 +33,7 @@ def command(profile_name: str | None, models: str | None, only: str | None, as_j
     asked = [name.strip() for name in only.split(",") if name.strip()] if only else []
     found: list[tuple[str, Finding]] = []
     width = max(map(len, NAMES))
-    for name, finding in looks(profile_name, Path(models) if models else models_in_use(), record_folder(record), asked):
+    for name, finding in looks(profile_name, Path(models) if models else None, record_folder(record), asked):
         found.append((name, finding))
         if not as_json:
             remedy = f" -> {finding.remedy}" if finding.remedy else ""

@@ -26,12 +26,12 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
     Raises RecordError (absent, read-only, newer), DiskFullError, DamagedRecordError.
     """
     path = folder / name
-    if not create and not path.is_file():
-        raise RecordError(
-            f"there is no record in {folder}",
-            "name its folder with --record or EDGE_ALL_RECORD, or make one with 'edge-all run'",
-        )
     with told(folder):
+        if not create and not path.is_file():
+            raise RecordError(
+                f"there is no record in {folder}",
+                "name its folder with --record or EDGE_ALL_RECORD, or make one with 'edge-all run'",
+            )
         if create:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_all.errors import DamagedRecordError, DiskFullError
 from edge_all.record.damage import find_damage
+from edge_all.record.faults import told
 from edge_all.record.incidents import LOG_DAMAGED, REPAIRED, note_incident
 from edge_all.record.opening import DATABASE
 from edge_all.record.rebuilding import note_doubts, rebuild, take_from_files
@@ -30,7 +31,11 @@ def start_record(folder: Path, say: Callable[[str], None] | None = None) -> None
     Damage beyond repair: set aside and made again (record/rebuilding.py). Sessions that were cut off: crops and rows
     made to agree (record/repair.py). Raises RecordError (newer, read-only, another program mends it now).
     """
-    tell = say or (lambda _: None)
+    with told(folder):
+        _start(folder, say or (lambda _: None))
+
+
+def _start(folder: Path, tell: Callable[[str], None]) -> None:
     path = folder / DATABASE
     if not path.exists() and not sessions_beside(folder):
         return

@@ -167,6 +167,9 @@ def _device(c: ReportContents) -> Iterable[ReportRow]:
     s, q = c.session, c.quality
     yield ReportRow("Profile", shown(s.profile))
     yield ReportRow("Camera", shown(s.camera))
+    optics = s.settings.get("optics")
+    if isinstance(optics, dict) and optics.get("objective"):
+        yield ReportRow("Objective", shown(optics["objective"], 80))
     yield ReportRow("Report made on", shown(platform.node(), 80), note=f"{platform.system()} {platform.machine()}")
     yield ReportRow("Program", f"edge-all {shown(s.version, 40)}")
     sources = ", ".join(f"{name} ({count} fields)" for name, count in q.scale_sources) or "no field was analysed"

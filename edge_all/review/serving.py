@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
-from edge_all.errors import EdgeAllError, UsageError
+from edge_all.errors import EdgeAllError, ModelError, UsageError
 from edge_all.review.accounts import Accounts, accounts_file
 from edge_all.review.certificate import fingerprint, own_certificate, tls_context
 from edge_all.state_folder import state_folder
@@ -83,7 +83,6 @@ class Server:
     ) -> None:
         """Raises EdgeAllError (a package is missing), UsageError (no password off the loopback), RecordError."""
         self._uvicorn = _uvicorn()
-        from edge_all.engines.installed import models_in_use
         from edge_all.record.by_thread import RecordByThread
         from edge_all.review.app import make_app
         from edge_all.review.context import ReviewContext
@@ -108,7 +107,7 @@ class Server:
         self.context = ReviewContext(
             RecordByThread(record_folder, create=create),
             accounts,
-            models or models_in_use(),
+            models or _models_in_use(),
             loopback=address.loopback,
             secure=tls is not None,
             port=port,
@@ -167,6 +166,16 @@ class Server:
         # What it would say of browsers that left is no news; faults of ours are told by the guard.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.run(sockets=[self._socket])
+
+
+def _models_in_use() -> Path:
+    """For maps of a cell. Where it cannot be told which they are there are no maps, but pages that say why."""
+    from edge_all.engines.installed import models_in_use
+
+    try:
+        return models_in_use()
+    except ModelError:
+        return state_folder() / "models"
 
 
 def _certificate(address: Address) -> tuple[Path, Path]:

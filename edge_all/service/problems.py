@@ -18,6 +18,7 @@ class Kind(str, Enum):
     RECORD = "record"
     DISK = "disk"
     RECORD_ROOM = "record-room"
+    MEMORY = "memory"
     CUT_OFF = "cut-off"
     MQTT = "mqtt"
     METRICS = "metrics"

@@ -23,6 +23,7 @@ from edge_all.service.device_state import DeviceState
 from edge_all.service.heartbeat import SLOW_STEP_S, Heartbeat
 from edge_all.service.idle_picture import IdlePicture, driver_stuck_s
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
+from edge_all.service.memory_watch import MemoryWatch
 from edge_all.service.pages import address_of, serve, server_maker
 from edge_all.service.problems import Kind, Problems
 from edge_all.service.systemd import Notifier
@@ -84,6 +85,8 @@ class Service:
         self._running_since: float | None = None
         self._first_field = False
         self._reread = False
+        self._began = self._now()
+        self._memory = MemoryWatch(self._settings.settings.limits.memory_mib, self._began)
 
     @property
     def url(self) -> str | None:
@@ -268,6 +271,9 @@ class Service:
             self._reread = False
             self._read_again()
         if now >= self._report_at:
+            if self._memory.look(now):
+                self._journal("memory", "error", text=f"{self._memory.problem}: restarting")
+                self._notifier.restart()
             self._report_at = now + _REPORTS_EVERY_S
             self._report(now)
         if self._running_since is not None and now - self._running_since > _RUNS_WELL_S:
@@ -288,6 +294,7 @@ class Service:
             lost = session.camera_state is CameraState.LOST
             self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
         self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)
+        self.problems.set(Kind.MEMORY, self._memory.problem)
         self.problems.set(Kind.RECORD_ROOM, self._upkeep.problem if self._upkeep is not None else None)
         problems = self.problems.all()
         if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # how much waits changes all the time
@@ -334,6 +341,8 @@ class Service:
         if now.web != before.web or now.metrics != before.metrics:
             self.problems.set(Kind.PAGES, "[web] or [metrics] was changed: restart the service to serve the pages so")
         idle = self.station.state.phase == "idle"
+        if now.limits != before.limits:
+            self._memory = MemoryWatch(now.limits.memory_mib, self._began)
         if now.camera != before.camera:
             self.station.camera = now.camera.uri
             if idle:

@@ -177,6 +177,7 @@ class Session:
             thresholds=self._models.thresholds,
             um_per_px=scale,
             version=__version__,
+            settings={"optics": {"objective": self._profile.objective}} if self._profile.objective else {},
         )
         try:
             self._opened = session_to_resume(self._record, self._info) if resume else None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_all.cameras.opening import open_camera
+from edge_all.profile import Profile
 from edge_all.record.record import Record
 from edge_all.review.control_runs import ControlRun, keep
 from edge_all.review.report import MEDIA_TYPES, render
@@ -43,7 +44,7 @@ def simulated(tmp_path_factory) -> Path:
     for sample in ("S7", HOSTILE):
         with (
             open_camera("sim:?seed=4&fields=5&cells=8&blast_fraction=0.4") as camera,
-            Session(camera, folder, sample=sample) as session,
+            Session(camera, folder, Profile(objective="100x/1.25 oil"), sample=sample) as session,
         ):
             assert session.run().counts.blasts > 3
     return folder
@@ -85,6 +86,10 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+
+def test_the_objective_is_told(record):
+    assert re.search(r"Objective.{0,80}100x/1\.25 oil", report(record, session_ids(record)[0], "html").decode(), re.S)
 
 
 def test_the_json_says_everything_that_a_report_must(record):

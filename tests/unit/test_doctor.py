@@ -30,6 +30,20 @@ def test_the_models_check_themselves(edge_all, tmp_path):
     assert told["checks"]["models"]["remedy"]
 
 
+def test_models_of_which_it_cannot_be_told_which_are_in_use_are_one_line_of_the_table(edge_all, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "in-use.json").write_text("{")
+    told = json.loads(edge_all("doctor", "--only", "models,program", "--json").stdout)
+    assert "in-use.json" in told["checks"]["models"]["found"]
+    assert told["checks"]["program"]["health"] == "good"
+
+
+def test_a_record_that_was_not_begun_is_no_fault(edge_all, tmp_path):
+    told = json.loads(edge_all("doctor", "--only", "record", "--record", tmp_path, "--json").stdout)
+    assert (told["works"], told["checks"]["record"]["health"]) == (True, "absent")
+
+
 def test_bad_settings_are_told(edge_all, tmp_path, monkeypatch):
     (tmp_path / "bench.toml").write_text("[engine]\nthreads = 999\n")
     monkeypatch.setenv("EDGE_ALL_CONFIG", str(tmp_path))

@@ -14,6 +14,7 @@ from edge_all.errors import EdgeAllError
 from edge_all.service.control import answer_to, ask, control_socket
 from edge_all.service.heartbeat import SLOW_STEP_S, STUCK_S, Heartbeat
 from edge_all.service.journal import Journal
+from edge_all.service.memory_watch import MemoryWatch
 from edge_all.service.problems import Kind, Problems
 from edge_all.service.systemd import Notifier
 from edge_all.session.commands import Pause, Start, Stop
@@ -152,6 +153,29 @@ def test_the_journal_gives_levels_to_systemd_only(monkeypatch):
     monkeypatch.delenv("JOURNAL_STREAM")
     Journal(lines.append)("problem", "error", what="camera")
     assert lines == ["<3>event=problem what=camera", "event=problem what=camera"]
+
+
+def test_memory_over_its_limit_is_told_and_after_a_minute_a_new_process_goes_on():
+    held = [900.0]
+    watch = MemoryWatch(1000, 0.0, lambda: held[0])
+    assert (watch.look(1000), watch.problem) == (False, None)
+    held[0] = 1200
+    assert not watch.look(1001)
+    assert "limits.memory_mib = 1000" in watch.problem
+    held[0] = 900
+    assert (watch.look(1030), watch.problem) == (False, None), "a passing peak"
+    held[0] = 1200
+    assert [watch.look(1040 + s) for s in (0, 59, 60)] == [False, False, True]
+
+
+def test_a_young_program_over_its_limit_is_told_only_and_no_limit_is_none():
+    watch = MemoryWatch(1000, 0.0, lambda: 1200.0)
+    assert not any(watch.look(second) for second in range(590))
+    assert watch.problem
+    assert watch.look(600)
+    free = MemoryWatch(0, 0.0)
+    assert not free.look(10_000)
+    assert free.problem is None
 
 
 def test_problems_block_where_a_session_would_judge_otherwise_than_asked():

@@ -11,6 +11,8 @@ from edge_all.service.doctor.finding import Finding, absent, bad, good, warning
 
 _JOIN = "sudo usermod -aG video $USER, then log in anew (the service's user is in it)"
 
+_NAME_IT = "plug one in, or name it: uri in [camera], /etc/edge-all/*.toml ('edge-all cameras' lists them)"
+
 
 def rights(device_folder: Path = Path("/dev")) -> Finding:
     """Of every camera node here."""
@@ -40,6 +42,8 @@ def camera(uri: str, busy: bool) -> Finding:
                 return good(f"{uri}: is there")
             frame = opened.read()
     except EdgeAllError as error:
+        if uri == "auto":
+            return bad(error.message, _NAME_IT)
         return bad(error.message, error.remedy or "check plug, power and cable")
     if not isinstance(frame, Frame):
         return bad(f"{uri} gives no picture", "check plug, power and cable")

@@ -18,7 +18,9 @@ NAMES = (
 )  # fmt: skip
 
 
-def looks(profile: str | None, models: Path, record: Path, only: Iterable[str] = ()) -> Iterator[tuple[str, Finding]]:
+def looks(
+    profile: str | None, models: Path | None, record: Path, only: Iterable[str] = ()
+) -> Iterator[tuple[str, Finding]]:
     """One after the other, so that a slow one holds back no earlier line. Raises UsageError for an unknown name."""
     from firmware_config.resolving import resolve_what_can_be
 

@@ -44,12 +44,14 @@ def settings(name: str, problems: list[Problem]) -> Finding:
     return good(f"profile {name}")
 
 
-def models(folder: Path, profile: Profile) -> Finding:
-    """Both model files are loaded and check themselves, on the engine that a session would take."""
+def models(named: Path | None, profile: Profile) -> Finding:
+    """Both model files are loaded and check themselves, on the engine that a session would take. named: None for
+    those in use."""
+    from edge_all.engines.installed import models_in_use
     from edge_all.session.analysis import load_models
 
     try:
-        loaded = load_models(folder, profile)
+        loaded = load_models(named or models_in_use(), profile)
     except EdgeAllError as error:
         return bad(error.message, error.remedy or "install the models again")
     told = ", ".join(f"{i.name} {i.version}" for i in loaded.identities)
@@ -60,10 +62,15 @@ def models(folder: Path, profile: Profile) -> Finding:
 
 def record(folder: Path) -> Finding:
     """Opened as a session opens it, and looked over for damage."""
+    from edge_all.record.opening import DATABASE
     from edge_all.record.record import Record
+    from edge_all.record.sidecar import sessions_beside
 
-    if not folder.exists():
-        return absent(f"none yet in {folder}")
+    try:
+        if not (folder / DATABASE).is_file() and not sessions_beside(folder):
+            return absent(f"none yet in {folder}")
+    except PermissionError:
+        return bad(f"{folder} is closed to this user", "run it as the service's user: sudo -u edge-all edge-all doctor")
     try:
         with Record.open(folder, create=False) as opened:
             count = len(opened.sessions())
@@ -78,7 +85,7 @@ def record(folder: Path) -> Finding:
 
 def disk(folder: Path) -> Finding:
     """Room where the record lies."""
-    there = next(p for p in (folder, *folder.parents) if p.exists())
+    there = next(p for p in (folder, *folder.parents) if os.path.exists(p))  # not Path.exists: a closed one raises
     free = shutil.disk_usage(there).free / 2**30
     told = f"{free:.1f} GiB free at {there}"
     if free < _LEAST_FREE_GIB:
