@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edge_all.cells import tracking
 from edge_all.cells.tracking import Tracker
 from edge_all.field.illumination import Illumination
 from edge_all.places import Places
@@ -76,7 +77,8 @@ def test_cells_of_another_region_are_others():
     assert tracker.left(there) == [first[0].number]
 
 
-def test_memory_of_the_tracker_ends_somewhere():
+def test_memory_of_the_tracker_ends_somewhere(monkeypatch):
+    monkeypatch.setattr(tracking, "_MOST_KNOWN", 802)
     tracker = Tracker(independent_fields=False)
     for i in range(1000):
         field = field_at(0, 0, region=i)
