@@ -11,7 +11,6 @@ from edge_all.cameras.simulator import SimulatedMicroscope
 from edge_all.cells.crops import cut_cell
 from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
 from edge_all.field.leukocytes import STRIDE, decode_peaks, prepare_detector_input
-from edge_all.field.sharpness import measure_edge_blur
 from edge_all.field.shrinking import shrunk
 
 
@@ -96,24 +95,6 @@ def test_a_crop_is_a_gaussian_and_a_straight_line_between_pixels(images, side, o
             # cv2 samples at places of a 32nd of a pixel; a window's may lie one of these beside the whole image's.
             assert np.abs(cut.astype(int) - plain).mean() < 0.35
             assert np.quantile(np.abs(cut.astype(int) - plain), 0.99) <= 4
-
-
-def test_sharpness_is_that_of_floating_point(images):
-    """Gaussians of floats, means over the edges."""
-    for image in images:
-        grey = np.ascontiguousarray(image[..., 1])
-        top, left = (max(0, (n - 384) // 2) for n in grey.shape)
-        once = cv2.GaussianBlur(grey[top : top + 384, left : left + 384].astype(np.float64), (7, 7), 1.0)
-        twice = cv2.GaussianBlur(once, (11, 11), np.sqrt(3))
-        widths = []
-        for a, b in ((np.s_[:, 2:], np.s_[:, :-2]), (np.s_[2:], np.s_[:-2])):
-            slope, again = np.abs(once[a] - once[b]), np.abs(twice[a] - twice[b])
-            some = np.sort(slope[::5, ::5].ravel())
-            edges = slope >= max(some[int(0.96 * (some.size - 1))], 1e-3)
-            ratio = slope[edges].mean() / again[edges].mean()
-            widths.append(np.clip(np.sqrt(max((4 - ratio**2) / max(ratio**2 - 1, 1e-6), 0)) * 0.2, 0, 3))
-        measured = measure_edge_blur(grey, 0.2)
-        assert (measured.x_um, measured.y_um) == pytest.approx(widths, rel=2e-3, abs=1e-4)
 
 
 def test_peaks_are_those_of_a_look_at_every_pixel():
