@@ -229,7 +229,8 @@ def crash_loop_ends(c: Container) -> Seen:
     c.shell(f"systemctl daemon-reload; systemctl reset-failed {UNIT}; systemctl restart --no-block {UNIT}")
     seen: Seen = {"systemd gives up after five starts": c.wait_for(lambda: c.property("ActiveState") == "failed" and
         "Start request repeated too quickly" in _journal(c, 100))}  # fmt: skip
-    c.shell(f"rm {drop_in}; systemctl daemon-reload; systemctl reset-failed {UNIT}; systemctl start {UNIT}")
+    c.shell(f"rm -r {Path(drop_in).parent}; systemctl daemon-reload; systemctl reset-failed {UNIT}")
+    c.shell(f"systemctl start {UNIT}")
     seen["mended, it comes up"] = c.run("systemctl", "is-active", UNIT).strip() == "active"
     return seen
 
