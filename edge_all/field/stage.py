@@ -40,6 +40,9 @@ _REACH_PX = 5
 _SIGNIFICANT_THERE = 4.0
 """A hundred shifts are tried near a guess, not tens of thousands: chance reaches less far."""
 _TILE_UM = 60.0
+_OTHER_SIZE = 0.1
+"""A field of a size so far from the first one's, in um, is of a camera that was set otherwise; a scale that is measured
+field by field varies less."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +164,12 @@ class Stage:
         return None
 
     def _picture(self, overview: npt.NDArray[np.uint8], um_per_px: float) -> Picture:
-        if self._size is None:
-            factor = um_per_px / UM_PER_PX
-            self._size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
+        factor = um_per_px / UM_PER_PX
+        size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
+        if self._size is None or any(abs(a - b) > _OTHER_SIZE * b for a, b in zip(size, self._size, strict=True)):
+            # The first frame, or a camera that was set otherwise: nothing seen before compares with it.
+            self._size = size
+            self._measured_from = self._here = None
             self._leave_out_other_sizes()
         # What is left of a whole step is done on a quarter of the pixels.
         half = 2 if overview.shape[1] >= 4 * self._size[0] else 1
