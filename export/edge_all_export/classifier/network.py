@@ -113,10 +113,11 @@ def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def mean_where_dark(features: Tensor, dark: Tensor) -> Tensor:
     """Mean of each map of N x C x H x W over the dark pixels, N x C. dark: N x 1 x kH x kW, 0 to 1."""
-    step = int(dark.shape[2]) // int(features.shape[2])
-    weight = nn.functional.avg_pool2d(dark, step).flatten(2)
-    weight = weight / (weight.sum(2, keepdim=True) + 0.05)
-    return torch.matmul(features.flatten(2), weight.transpose(1, 2)).flatten(1)
+    channels, side = int(features.shape[1]), int(features.shape[2])
+    # Sizes are fixed numbers: flatten would leave shape arithmetic in the graph, which FP16 files cannot hold.
+    weight = nn.functional.avg_pool2d(dark, int(dark.shape[2]) // side).reshape(-1, side * side, 1)
+    weight = weight / (weight.sum(1, keepdim=True) + 0.05)
+    return torch.matmul(features.reshape(-1, channels, side * side), weight).reshape(-1, channels)
 
 
 def _standardised(image: Tensor, sample: Tensor, darkness: Tensor) -> Tensor:
