@@ -206,6 +206,9 @@ def _write(folder: Path, made: dict[str, onnx.ModelProto], report: Sequence[Pari
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(temporary.iterdir()):
             path.replace(folder / path.name)
+        for stale in folder.glob("*.onnx"):  # of an earlier export: a device would take it for this network's
+            if stale.stem not in made:
+                stale.unlink()
     except OSError as error:
         raise EdgeAllError(f"cannot write {folder} ({error.strerror})", "free space, or name another --out") from error
     finally:

@@ -61,7 +61,8 @@ def _task(metadata: dict[str, str]) -> str:
 
 
 def layer_precision(model: onnx.ModelProto) -> dict[str, str]:
-    """Layer -> int8 (its input and weights come from DequantizeLinear), fp16 or float."""
+    """Layer -> int8 (its input and weights come from DequantizeLinear), fp16 or float. A product of two tensors,
+    neither of them weights, is none."""
     maker = {o: n for n in model.graph.node for o in n.output}
     weights = {i.name: i.data_type for i in model.graph.initializer}
     found = {}
@@ -70,7 +71,7 @@ def layer_precision(model: onnx.ModelProto) -> dict[str, str]:
             made = [maker.get(i) for i in node.input[:2]]
             if all(m is not None and m.op_type == "DequantizeLinear" for m in made):
                 found[node.name] = "int8"
-            else:
+            elif node.op_type != "MatMul" or node.input[1] in weights:
                 found[node.name] = _TYPES.get(weights.get(node.input[1], onnx.TensorProto.FLOAT), "other")
     return found
 

@@ -85,6 +85,7 @@ _OF_TASK = {
         "cells": _Key('"all" or "segmented" (only those cut out)', lambda v: v in CELLS, "all"),
         "probe_batches": _Key("a whole number from 0 (0: no linear probe first)", _whole(0, 10000), 0),
         "probe_nuisance": _Key("a number from 0 to 10", _number(0, 10), 0.0),
+        "probe_sources": _Key("a number from 0 to 10", _number(0, 10), 0.0),
         "probe_rounding": _Key("a number from 0 (0: without) to 1000", _number(0, 1000), 0.0),
         "probe_penalty": _Key("a number over 0, at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),
         "untouched_penalty": _Key("a number from 0 to 10 (blast-pair; 0: 0.001)", _number(0, 10), 0.0),

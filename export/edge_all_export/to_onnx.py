@@ -8,7 +8,7 @@ import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY, Contract
 from edge_all.errors import EdgeAllError
 from edge_all_export.self_check import packed, self_check_input
 from edge_all_export.training.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from edge_all_export.classifier.network import BlastNet
 
 OPSET = 17
 IR_VERSION = 10
@@ -128,6 +131,34 @@ def session_of(model: onnx.ModelProto) -> Any:
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(to_bytes(model), options, providers=["CPUExecutionProvider"])
+
+
+def session_of_features(network: BlastNet) -> Any:
+    """ONNX Runtime for network.features: "image", float N x 3 x S x S, 0..255 -> N x F."""
+    from edge_all_export.classifier.crop_form import COARSE
+
+    class _Features(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return self.network.features(image)
+
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Features().eval(),
+            (torch.zeros(2, 3, COARSE.side, COARSE.side),),
+            buffer,
+            input_names=["image"],
+            output_names=["features"],
+            dynamic_axes={"image": {0: "batch"}, "features": {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return session_of(onnx.load_from_string(buffer.getvalue()))
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:

@@ -5,21 +5,23 @@ import pytest
 import torch
 from edge_all_export.classifier.cells import TrainingCell
 from edge_all_export.classifier.crop_form import COARSE
-from edge_all_export.classifier.network import BlastNet, standardised
+from edge_all_export.classifier.losses import pixels_of
+from edge_all_export.classifier.network import BlastNet, mean_where_dark, standardised
 from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
 from edge_all_export.classifier.training import logits_of
 from edge_all_export.recipe import load_recipe
+from edge_all_export.to_onnx import session_of_features
 
 from .conftest import draw_cell
 
 
-def cell(seed, blast, group, stain=1.0):
+def cell(seed, blast, group, stain=1.0, source="own"):
     import cv2
 
     image = cv2.resize(draw_cell(seed, blast), (COARSE.stored_side, COARSE.stored_side), interpolation=cv2.INTER_AREA)
     image = (235 * (image / 235.0) ** stain).clip(0, 255).astype(np.uint8)
-    return TrainingCell("own", group, f"c{seed}", "blast" if blast else "normal", "", image, 24.0)
+    return TrainingCell(source, group, f"c{seed}", "blast" if blast else "normal", "", image, 24.0)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,50 @@ def test_a_nuisance_penalty_takes_out_what_differs_between_groups(cells):
         return (abs(means[0] - means[1]) + abs(means[2] - means[3])) / abs(means[0] - means[2])
 
     assert spread(solved(cells, 10.0)) < 0.7 * spread(solved(cells, 0.0))
+
+
+def test_a_penalty_takes_out_what_differs_between_sources_of_one_class():
+    """Groups cannot tell: each source is one group."""
+    made = []
+    for k in range(48):
+        blast, dark = k % 2 == 0, k % 4 >= 2
+        source = "second" if dark else "first"
+        made.append(cell(k, blast, "one", 1.5 if dark else 1.0, source))
+
+    def spread(network):
+        logits = logits_of(network, made)[:, 0]
+        mean = {
+            (s, k): logits[[c.source == s and c.kind == k for c in made]].mean()
+            for s in ("first", "second")
+            for k in ("blast", "normal")
+        }
+        apart = sum(abs(mean["first", k] - mean["second", k]) for k in ("blast", "normal"))
+        return apart / abs(mean["first", "blast"] - mean["first", "normal"])
+
+    assert spread(solved(made, 0.0, probe_sources=10.0)) < 0.7 * spread(solved(made, 0.0))
+
+
+def test_onnx_runtime_gives_the_features_that_pytorch_gives(cells):
+    network = BlastNet(pretrained=False).eval()
+    image = pixels_of(torch.from_numpy(np.stack([plain_view(c) for c in cells[:3]])))
+    with torch.no_grad():
+        wanted = network.features(image)
+    found = torch.from_numpy(session_of_features(network).run(None, {"image": image.contiguous().numpy()})[0])
+    assert torch.allclose(found, wanted, atol=1e-4)
+
+
+def test_the_means_over_dark_pixels_do_not_see_what_lies_around():
+    torch.manual_seed(0)
+    dark = torch.zeros(1, 1, 40, 40)
+    dark[:, :, 16:24, 16:24] = 1.0
+    maps = torch.rand(1, 5, 10, 10)
+    inside = maps[:, :, 4:6, 4:6].mean((2, 3))
+    assert torch.allclose(mean_where_dark(maps, dark), inside, rtol=0.02)
+    other = 9.0 * torch.rand(1, 5, 10, 10)
+    other[:, :, 4:6, 4:6] = maps[:, :, 4:6, 4:6]
+    assert torch.allclose(mean_where_dark(maps, dark), mean_where_dark(other, dark), atol=1e-6)
+    nothing = mean_where_dark(maps, torch.zeros(1, 1, 40, 40))
+    assert torch.equal(nothing, torch.zeros(1, 5))
 
 
 def test_the_same_cells_give_the_same_layer(cells):

@@ -22,10 +22,12 @@ class BlastNet(nn.Module):
 
     The colours are standardised within each cell's own dark pixels, so that stain, camera and light are taken out
     before anything is learnt. The trunk is the beginning of EfficientNet-Lite0 (Tan and Le 2019), with ImageNet
-    weights where ``pretrained``. The means of its maps at some depths feed one linear layer; with ``textured`` their
-    standard deviations too, which tell a texture but also the sharpness of a camera: they help only where all cells
-    come from one bench. The textured network looks at a cell in several ways, turned and mirrored (``views``, of the
-    eight of turned_and_mirrored), and takes the mean of the features; while it is trained, in one.
+    weights where ``pretrained``. The means of its maps at some depths feed one linear layer, beside the means over the
+    dark pixels alone: what the nucleus looks like, however large it is and whatever lies around it. With ``textured``
+    the maps' standard deviations stand in place of the latter; they tell a texture but also the sharpness of a camera,
+    and help only where all cells come from one bench. The textured network looks at a cell in several ways, turned and
+    mirrored (``views``, of the eight of turned_and_mirrored), and takes the mean of the features; while it is trained,
+    in one.
     """
 
     feature_mean: Tensor
@@ -47,7 +49,7 @@ class BlastNet(nn.Module):
         self.views = tuple(views)
         self.trunk = LiteTrunk(max(self.taps) + 1, pretrained)
         self.drop = nn.Dropout(dropout)
-        count = sum(LITE0_BLOCKS[tap][4] for tap in self.taps) * (2 if textured else 1)
+        count = 2 * sum(LITE0_BLOCKS[tap][4] for tap in self.taps)
         self.register_buffer("feature_mean", torch.zeros(count))
         self.register_buffer("feature_scale", torch.ones(count))
         self.head = nn.Linear(count, 2)
@@ -74,10 +76,13 @@ class BlastNet(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """N x F, not normalised."""
-        maps = self.trunk(standardised(image))
+        sample, darkness = dark_pixels(image)
+        maps = self.trunk(_standardised(image, sample, darkness))
         mean = torch.cat([maps[tap].mean((2, 3)) for tap in self.taps], 1)
         if not self.textured:
-            return mean
+            side = (int(image.shape[2]) + 1) // 2
+            dark = darkness.reshape(-1, 1, side, side)
+            return torch.cat([mean, *(mean_where_dark(maps[tap], dark) for tap in self.taps)], 1)
         square = torch.cat([(maps[tap] * maps[tap]).mean((2, 3)) for tap in self.taps], 1)
         return torch.cat([mean, ((square - mean * mean).clamp(min=0) + 1e-3).sqrt()], 1)
 
@@ -94,11 +99,30 @@ def turned_and_mirrored(image: Tensor) -> list[Tensor]:
 def standardised(image: Tensor) -> Tensor:
     """Each channel less its mean over the cell's dark pixels, in units of twice their standard deviation, within -2
     to 2. float N x 3 x H x W, 0..255. Mean and deviation are those of every second pixel of every second row."""
+    return _standardised(image, *dark_pixels(image))
+
+
+def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Every second pixel of every second row, N x 3 x P, and how much each counts as dark, 0 to 1, N x 1 x P. float
+    N x 3 x H x W, 0..255."""
     height, width = int(image.shape[2]), int(image.shape[3])
     # As rows of pixels: ONNX Runtime would else carry these steps out with the channels last, ten times slower.
     sample = image[:, :, ::2, ::2].reshape(-1, 3, ((height + 1) // 2) * ((width + 1) // 2))
-    weight = ((_DARK - sample.amin(1, keepdim=True)) * (1.0 / _SOFT)).clamp(0.0, 1.0)
-    weight = weight / (weight.sum(2, keepdim=True) + 0.25)
+    return sample, ((_DARK - sample.amin(1, keepdim=True)) * (1.0 / _SOFT)).clamp(0.0, 1.0)
+
+
+def mean_where_dark(features: Tensor, dark: Tensor) -> Tensor:
+    """Mean of each map of N x C x H x W over the dark pixels, N x C. dark: N x 1 x kH x kW, 0 to 1."""
+    channels, side = int(features.shape[1]), int(features.shape[2])
+    # Sizes are fixed numbers: flatten would leave shape arithmetic in the graph, which FP16 files cannot hold.
+    weight = nn.functional.avg_pool2d(dark, int(dark.shape[2]) // side).reshape(-1, side * side, 1)
+    weight = weight / (weight.sum(1, keepdim=True) + 0.05)
+    return torch.matmul(features.reshape(-1, channels, side * side), weight).reshape(-1, channels)
+
+
+def _standardised(image: Tensor, sample: Tensor, darkness: Tensor) -> Tensor:
+    height, width = int(image.shape[2]), int(image.shape[3])
+    weight = darkness / (darkness.sum(2, keepdim=True) + 0.25)
     mean = (sample * weight).sum(2, keepdim=True)
     difference = sample - mean
     # A floor under the spread: an empty picture must not become noise.
