@@ -45,7 +45,6 @@ FILES = [
     "detector/int8-trt.onnx",
     "classifier/fp16.onnx",
     "classifier-segmented/fp16.onnx",
-    "classifier/int8-trt.onnx",
 ]
 
 

@@ -30,7 +30,6 @@ FILES = [
     ("detector", "int8"),
     ("detector", "fp16"),
     ("detector", "fp32"),
-    ("classifier", "int8"),
     ("classifier", "fp16"),
 ]
 NAMES = {"int8": "int8-trt", "fp16": "fp16", "fp32": "float"}
