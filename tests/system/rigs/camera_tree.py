@@ -136,7 +136,9 @@ def _mirror() -> str:
     """The Debian mirror of this machine's own configuration."""
     policy = subprocess.run(["apt-cache", "policy", "bash"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"https?://\S+/debian\b", policy)
-    return found[0] if found else "http://deb.debian.org/debian"
+    if found is None:
+        pytest.skip("apt names no Debian mirror: run apt-get update")
+    return found[0]
 
 
 def _sh(*command: object, **more: object) -> subprocess.CompletedProcess[str]:
