@@ -72,7 +72,7 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
         k = int((1 - _STRONGEST) * (some.size - 1))
         limit = max(float(np.partition(some, k)[k]), 1e-3)
         # Chosen after the second blur: edges chosen where noise made them steep would look sharp.
-        edges = cv2.compare(again, limit, cv2.CMP_GE)
+        edges = (again >= np.float32(limit)).view(np.uint8)
         count = max(1, cv2.countNonZero(edges))
         steep = cv2.norm(slope, cv2.NORM_L2SQR, edges) / count - _NOISE_FIRST * noise**2
         less_steep = cv2.norm(again, cv2.NORM_L2SQR, edges) / count - _NOISE_SECOND * noise**2
