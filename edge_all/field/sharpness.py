@@ -72,12 +72,10 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
         k = int((1 - _STRONGEST) * (some.size - 1))
         limit = max(float(np.partition(some, k)[k]), 1e-3)
         # Chosen after the second blur: edges chosen where noise made them steep would look sharp.
-        edges = cv2.threshold(again, float(np.nextafter(np.float32(limit), np.float32(0))), 1.0, cv2.THRESH_BINARY)[1]
+        edges = (again >= np.float32(limit)).view(np.uint8)
         count = max(1, cv2.countNonZero(edges))
-        steep, less_steep = (
-            float(np.vdot(cv2.multiply(s, edges), s)) / count - variance * noise**2
-            for s, variance in ((slope, _NOISE_FIRST), (again, _NOISE_SECOND))
-        )
+        steep = cv2.norm(slope, cv2.NORM_L2SQR, edges) / count - _NOISE_FIRST * noise**2
+        less_steep = cv2.norm(again, cv2.NORM_L2SQR, edges) / count - _NOISE_SECOND * noise**2
         if less_steep < _OVER_NOISE**2 * _NOISE_SECOND * noise**2 or steep <= less_steep > 0:
             widths.append(_WIDEST_UM)
             continue

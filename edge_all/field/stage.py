@@ -87,8 +87,10 @@ class Stage:
         self._measured_from: Picture | None = None
         self._here: Place | None = None
         """Of the newest frame; None after a move that could not be followed."""
-        self._size: tuple[int, int] | None = None
-        """Width and height of the pictures that are compared; the optic does not change while it runs."""
+        self._um_per_px: float | None = None
+        self._size: tuple[int, int] = (0, 0)
+        """Width and height of the pictures that are compared."""
+        self._located = False
 
     def restore(self, fields: Sequence[KnownField], regions: int) -> None:
         """Before the first frame: fields that were seen earlier, the latest last, and how many regions were begun."""
@@ -130,6 +132,9 @@ class Stage:
         """Place of the frame that was followed last, a good one; a new region when it overlaps none that is known."""
         now = self._now
         assert now is not None, "follow comes first"
+        if not self._located:
+            self._located = True
+            self._leave_out_other_sizes()
         near = self._near(self._here, now)
         if self._here is not None and near and near[0][1] > _COVERED and _unmoved(near[0][0].picture, now):
             return self._arrived(near[0][0].place, now, known=True)
@@ -166,11 +171,13 @@ class Stage:
     def _picture(self, overview: npt.NDArray[np.uint8], um_per_px: float) -> Picture:
         factor = um_per_px / UM_PER_PX
         size = (max(16, round(overview.shape[1] * factor)), max(16, round(overview.shape[0] * factor)))
-        if self._size is None or any(abs(a - b) > _OTHER_SIZE * b for a, b in zip(size, self._size, strict=True)):
-            # The first frame, or a camera that was set otherwise: nothing seen before compares with it.
-            self._size = size
+        # The optic does not change while it runs, but before the first good frame its scale may be mistaken.
+        mistaken = self._um_per_px != um_per_px and not self._located
+        if mistaken or _differ(size, self._size):  # or the first frame, or a camera that was set otherwise
+            self._size, self._um_per_px = size, um_per_px
             self._measured_from = self._here = None
-            self._leave_out_other_sizes()
+            if self._located:
+                self._leave_out_other_sizes()
         # What is left of a whole step is done on a quarter of the pixels.
         half = 2 if overview.shape[1] >= 4 * self._size[0] else 1
         small = cv2.resize(shrunk(overview, half), self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -179,7 +186,7 @@ class Stage:
 
     def _leave_out_other_sizes(self) -> None:
         """Restored fields of another camera setting compare with none of these."""
-        shape = self._size and self._size[::-1]
+        shape = self._size[::-1]
         for number in [n for n, seen in self._atlas.items() if seen.picture.grey.shape != shape]:
             self._drop(number)
         self._latest = deque((s for s in self._latest if s.picture.grey.shape == shape), maxlen=_READY)
@@ -392,3 +399,7 @@ def _vertex(line: FloatArray, i: int) -> float:
     before, top, after = (float(line[i + k]) for k in (-1, 0, 1))
     bend = before - 2 * top + after
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+
+
+def _differ(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    return any(abs(a - b) > _OTHER_SIZE * b for a, b in zip(size, other, strict=True))

@@ -66,6 +66,15 @@ def test_a_resting_stage_has_not_moved_and_a_slow_creep_adds_up():
     assert sum(m[0] for m in moved) == pytest.approx(29 * UM, abs=1.5)
 
 
+def test_a_scale_that_was_mistaken_before_the_first_good_frame_does_no_harm():
+    stage = Stage()
+    for sigma in (9, 7):
+        stage.follow(window(400, 400, sigma), 2 * UM)
+    go(stage, 400, 400)
+    assert stage.follow(window(460, 400), UM) == pytest.approx((60 * UM, 0), abs=0.6)
+    assert stage.locate().x_um == pytest.approx(60 * UM, abs=0.6)
+
+
 def test_a_jump_begins_a_region_until_the_place_is_recognised():
     stage = Stage()
     home = go(stage, 400, 400)
