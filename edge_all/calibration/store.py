@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import re
 import tempfile
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from edge_all.atomic_file import write_atomically
 from edge_all.calibration.calibration import Calibration
 from edge_all.calibration.json_form import VERSION, DamagedCalibrationError, NewerCalibrationError, from_json, to_json
 from edge_all.errors import CalibrationError
@@ -62,7 +62,7 @@ class CalibrationStore:
                 path.unlink(missing_ok=True)
                 return path
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(path, json.dumps({"version": VERSION, **to_json(calibration)}).encode())
+            write_atomically(path, json.dumps({"version": VERSION, **to_json(calibration)}).encode())
         except OSError as error:
             raise self._failed(error, "written") from error
         return path
@@ -104,22 +104,3 @@ class CalibrationStore:
             f"the calibration folder {self.folder} cannot be {what} ({error.strerror or error})",
             "check its rights, or name another state folder with EDGE_ALL_STATE",
         )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A temporary name, fsync, rename, fsync of the folder. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 
@@ -18,7 +19,7 @@ from tests.scores.hand import Pose
 WIDTH, HEIGHT = 1280, 720
 
 
-class _HandMoved:
+class _HandMoved(ABC):
     """What both have in common: a camera over a list of poses, that never drops."""
 
     live = False
@@ -40,7 +41,7 @@ class _HandMoved:
         return Frame(self.picture(index), index, time.time(), f"{self.uri}#{index}")
 
     def stop(self) -> None:
-        pass
+        self._next = len(self.poses)
 
     def __enter__(self) -> _HandMoved:
         return self
@@ -50,8 +51,9 @@ class _HandMoved:
     ) -> None:
         self.stop()
 
+    @abstractmethod
     def picture(self, index: int) -> Image:
-        raise NotImplementedError
+        """The frame of a pose."""
 
 
 class HandMovedMicroscope(_HandMoved):

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from edge_all.atomic_file import write_atomically
 
 MAGIC = b"edgeall\n"
 FORMAT = 1
@@ -48,22 +48,8 @@ def write_checked(path: Path, about: Mapping[str, Any], payload: bytes) -> None:
         sort_keys=True,
     ).encode()
     numbers = _NUMBERS.pack(FORMAT, len(header))
-    handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + numbers + hashlib.sha256(numbers + header).digest() + header)
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    checksum = hashlib.sha256(numbers + header).digest()
+    write_atomically(path, MAGIC, numbers, checksum, header, payload, prefix=TEMPORARY)
 
 
 def read_checked(path: Path) -> CheckedFile:
