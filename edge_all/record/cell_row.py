@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_all.vocabulary import Cell
+from edge_all.vocabulary import Cell, Judgement
 
 _CELL_FIELDS = (
     "session, number, frame_index, frame, x_px, y_px, width_px, height_px, size_um, um_per_px, label, "
@@ -20,23 +20,26 @@ SELECT_CELL = (
 )
 
 
+def judged_values(j: Judgement) -> tuple[Any, ...]:
+    """blast_probability, unfamiliarity, the three thresholds, the model's name, version and sha256, the engine."""
+    return (
+        j.blast_probability,
+        j.unfamiliarity,
+        j.thresholds.blast,
+        j.thresholds.normal,
+        j.thresholds.unfamiliar,
+        j.model.name,
+        j.model.version,
+        j.model.sha256,
+        j.engine,
+    )
+
+
 def cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
     """For INSERT_CELL."""
     d, j = cell.detection, cell.judgement
     _, _, width, height = d.box_px
-    judged: tuple[Any, ...] = (None,) * 9
-    if j is not None:
-        judged = (
-            j.blast_probability,
-            j.unfamiliarity,
-            j.thresholds.blast,
-            j.thresholds.normal,
-            j.thresholds.unfamiliar,
-            j.model.name,
-            j.model.version,
-            j.model.sha256,
-            j.engine,
-        )
+    judged: tuple[Any, ...] = (None,) * 9 if j is None else judged_values(j)
     return (
         session,
         cell.number,

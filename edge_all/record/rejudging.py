@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
+from edge_all.record.cell_row import judged_values
 from edge_all.record.crop_file import with_row
 from edge_all.record.pictures import write_files
 from edge_all.record.record import Record
@@ -24,15 +25,7 @@ def rejudge(record: Record, session: str, cells: Sequence[Rejudged]) -> None:
             "engine = ?, views = ? WHERE session = ? AND number = ?",
             (
                 str(j.label),
-                j.blast_probability,
-                j.unfamiliarity,
-                j.thresholds.blast,
-                j.thresholds.normal,
-                j.thresholds.unfamiliar,
-                j.model.name,
-                j.model.version,
-                j.model.sha256,
-                j.engine,
+                *judged_values(j),
                 cell.views,
                 session,
                 cell.number,
