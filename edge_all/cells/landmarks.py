@@ -14,6 +14,8 @@ _ALIKE = 1.25
 """Radii of one cell in two views differ by less than this factor."""
 _BIN_UM = 6.0
 _MOST_PLACES = 6
+_MOST_VOTING = 16
+"""Cells of a field: as many tell a place as well as all of them, and a dense field costs no more than others."""
 
 
 class Landmarks:
@@ -49,7 +51,7 @@ class Landmarks:
         known = np.flatnonzero(self._region[:used] != region)
         if not len(known) or not cells:
             return []
-        here = np.array(cells, np.float32)
+        here = np.array(cells[:: -(-len(cells) // _MOST_VOTING)], np.float32)
         marks, regions = self._marks[known], self._region[known]
         ratio = marks[None, :, 2] / here[:, None, 2]
         cell, mark = np.nonzero((ratio < _ALIKE) & (ratio > 1 / _ALIKE))
@@ -63,21 +65,26 @@ def _most_voted(
     regions: npt.NDArray[np.int32], votes: npt.NDArray[np.float32], place_um: tuple[float, float]
 ) -> list[Place]:
     """Means of the fullest bins, of four grids half a bin apart, so that no edge parts what belongs together."""
-    found: list[tuple[int, int, float, float]] = []
+    steps, in_region = votes / _BIN_UM, regions.astype(np.int64) << 40
+    fullest: list[tuple[int, npt.NDArray[np.int64], int]] = []
     for half in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)):
-        bins = np.floor(votes / _BIN_UM + np.array(half, np.float32)).astype(np.int64)
-        keys = (regions.astype(np.int64) << 40) + ((bins[:, 0] + 2**19) << 20) + bins[:, 1] + 2**19
-        _, index, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        for i in np.argsort(-counts, kind="stable")[:_MOST_PLACES]:
-            own = index == i
-            x, y = votes[own].mean(0)
-            found.append((int(counts[i]), int(regions[own][0]), float(x), float(y)))
-    found.sort(key=lambda f: -f[0])
+        bins = np.floor(steps + np.array(half, np.float32)).astype(np.int64)
+        keys = in_region + ((bins[:, 0] + 2**19) << 20) + bins[:, 1] + 2**19
+        ordered = np.sort(keys)
+        begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        counts = np.diff(np.append(begins, len(ordered)))
+        for i in np.argsort(-counts, kind="stable")[:_MOST_PLACES].tolist():
+            fullest.append((int(counts[i]), keys, int(ordered[begins[i]])))
+    fullest.sort(key=lambda f: -f[0])
     places: list[Place] = []
-    for _, region, x, y in found:
-        place = Place(place_um[0] + x, place_um[1] + y, region)
+    for _, keys, key in fullest:
+        own = np.flatnonzero(keys == key)
+        x, y = votes[own].mean(0).tolist()
+        place = Place(place_um[0] + x, place_um[1] + y, int(regions[own[0]]))
         if not any(
-            p.region == region and abs(p.x_um - place.x_um) + abs(p.y_um - place.y_um) < _BIN_UM for p in places
+            p.region == place.region and abs(p.x_um - place.x_um) + abs(p.y_um - place.y_um) < _BIN_UM for p in places
         ):
             places.append(place)
-    return places[:_MOST_PLACES]
+            if len(places) == _MOST_PLACES:
+                break
+    return places

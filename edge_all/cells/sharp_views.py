@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+import numpy as np
+
 from edge_all.cells.judging import label_for
 from edge_all.cells.known_cell import KnownCell
-from edge_all.vocabulary import Judgement
+from edge_all.vocabulary import Judgement, ModelIdentity, Thresholds
 
 VIEWS_JUDGED = 3
 SHARP = 0.8
@@ -25,15 +26,28 @@ class _View:
 
 
 class SharpViews:
-    """The judged views of each cell; memory is bounded, the cells judged longest ago make room."""
+    """The judged views of each cell, in columns of a fixed size, all of them taken at the start: a cell makes room
+    when one is judged whose number is 20,000 larger."""
 
     def __init__(self) -> None:
-        self._views: OrderedDict[int, tuple[_View, ...]] = OrderedDict()
-        self._judgements: dict[int, Judgement] = {}
+        self._most = _REMEMBERED_CELLS
+        # Filled, not only asked for: the system gives a page where it is first written to.
+        self._number = np.full(self._most, -1, np.int64)
+        """Of the cell in each slot, which is its number modulo their count."""
+        self._count = np.full(self._most, 0, np.int8)
+        self._views = np.full((self._most, VIEWS_JUDGED, 5), 0.0)
+        """The sharpest first: whole, sharpness, blast probability, unfamiliarity, index of the judge."""
+        self._now = np.full((self._most, 3), 0.0)
+        """Blast probability, unfamiliarity and judge, all views together."""
+        self._judges: list[tuple[Thresholds, ModelIdentity, str]] = []
+        """Engines and models change a few times a session."""
 
     def __contains__(self, number: int) -> bool:
         """Whether a view of this cell was judged, and is remembered."""
-        return number in self._views
+        return int(self._number[number % self._most]) == number
+
+    def __len__(self) -> int:
+        return int((self._number >= 0).sum())
 
     def restore(self, cells: Sequence[KnownCell]) -> None:
         """Before the first view: what was judged earlier counts as one view."""
@@ -43,7 +57,9 @@ class SharpViews:
 
     def newest(self, number: int) -> Judgement | None:
         """The cell's judgement as of its last view; None before the first."""
-        return self._judgements.get(number)
+        if number not in self:
+            return None
+        return self._judgement(*self._now[number % self._most].tolist())
 
     def add(self, number: int, sharpness: float, whole: bool, judgement: Judgement) -> Judgement:
         """The cell's judgement with one more view of it. whole: the frame's edge does not cut it.
@@ -52,15 +68,34 @@ class SharpViews:
         nothing; of one or two, the sharpest's. Views less sharp than 0.8 of the best do not count, nor those that the
         frame's edge cuts where another shows the whole cell; of more than three, the sharpest three.
         """
-        before = self._views.pop(number, ())
-        views = sorted((*before, _View(whole, sharpness, judgement)), key=lambda v: (not v.whole, -v.sharpness))
+        slot = number % self._most
+        views = [_View(whole, sharpness, judgement)]
+        if number in self:
+            views = [*map(self._view, self._views[slot, : self._count[slot]].tolist()), *views]
+        views.sort(key=lambda v: (not v.whole, -v.sharpness))
         best = views[0]
         views = [v for v in views if v.whole == best.whole and v.sharpness >= SHARP * best.sharpness][:VIEWS_JUDGED]
-        self._views[number] = tuple(views)
-        if len(self._views) > _REMEMBERED_CELLS:
-            self._judgements.pop(self._views.popitem(last=False)[0])
-        now = self._judgements[number] = _combined([v.judgement for v in views])
+        now = _combined([v.judgement for v in views])
+        self._number[slot], self._count[slot] = number, len(views)
+        for k, view in enumerate(views):
+            self._views[slot, k] = (view.whole, view.sharpness, *self._row(view.judgement))
+        self._now[slot] = self._row(now)
         return now
+
+    def _row(self, judgement: Judgement) -> tuple[float, float, int]:
+        judge = (judgement.thresholds, judgement.model, judgement.engine)
+        if judge not in self._judges:
+            self._judges.append(judge)
+        return judgement.blast_probability, judgement.unfamiliarity, self._judges.index(judge)
+
+    def _view(self, row: Sequence[float]) -> _View:
+        whole, sharpness, *judged = row
+        return _View(bool(whole), sharpness, self._judgement(*judged))
+
+    def _judgement(self, probability: float, unfamiliarity: float, judge: float) -> Judgement:
+        thresholds, model, engine = self._judges[int(judge)]
+        label = label_for(probability, unfamiliarity, thresholds)
+        return Judgement(probability, unfamiliarity, label, thresholds, model, engine)
 
 
 def _combined(sharpest_first: list[Judgement]) -> Judgement:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+
+import numpy as np
 
 from edge_all.cells.known_cell import KnownCell
+from edge_all.cells.known_cells import Known, KnownCells
 from edge_all.cells.landmarks import Landmarks
 from edge_all.cells.sharp_views import SHARP, VIEWS_JUDGED
 from edge_all.field.stage import Place
-from edge_all.places import Places
 from edge_all.vocabulary import Detection, Field
 
 _SAME_CELL = 0.6
 """Two places nearer than this share of the radius are one cell."""
 _SHARPER = 1.1
 _MOST_KNOWN = 20_000
-"""Cells; those not seen for the longest time make room, so that memory stays flat over a day."""
-_TILE_UM = 6.0
+"""Cells."""
 
 
 @dataclass(frozen=True)
@@ -39,34 +38,16 @@ class Sighting:
     """The frame's edge does not cut it."""
 
 
-@dataclass(frozen=True)
-class _Known:
-    number: int
-    x_um: float
-    y_um: float
-    radius_um: float
-    region: int
-    sharpness: float
-    whole: bool
-    views: int
-    judged: int
-    """Sharp views that were judged, as far as they count."""
-    last_field: int
-
-
 class Tracker:
     """Field and detections -> sightings."""
 
     def __init__(self, independent_fields: bool, last_number: int = 0) -> None:
         """independent_fields: every detection is a cell of its own. last_number: of the cells counted before."""
         self._independent = independent_fields
-        self._known: dict[int, _Known] = {}
-        """In the order in which they were last seen."""
+        self._known = KnownCells(1 if independent_fields else _MOST_KNOWN)
         self._landmarks = Landmarks()
-        self._places: defaultdict[int, Places[int]] = defaultdict(partial(Places, _TILE_UM))
-        """Numbers of the known cells where they lie, um, by region."""
         self._last_seen: list[int] = []
-        """Numbers of the cells of the latest field, and of the one before it."""
+        """Slots of the cells of the latest field, and of the one before it."""
         self._seen_before: list[int] = []
         self._largest_um = 0.0
         """Radius of the largest cell so far: how far a match may lie."""
@@ -79,32 +60,34 @@ class Tracker:
             cell, (x, y) = one.cell, one.cell.place_um
             radius = cell.detection.radius_px * cell.um_per_px
             judged = min(VIEWS_JUDGED, cell.views)
-            self._known[cell.number] = _Known(
-                cell.number, x, y, radius, cell.region, cell.sharpness, one.whole, cell.views, judged, 0
+            self._known.put(
+                Known(cell.number, x, y, radius, cell.region, cell.sharpness, one.whole, cell.views, judged, 0)
             )
-            self._places[cell.region].put(cell.number, x, y)
             self._largest_um = max(self._largest_um, radius)
             self._landmarks.add(cell.region, x, y, radius)
             self._count = max(self._count, cell.number)
-        self._forget()
 
     def track(self, field: Field, detections: Sequence[Detection]) -> list[Sighting]:
         """One sighting for each detection, in their order (numbers go by row, then column)."""
         self._fields += 1
-        matched = [None] * len(detections) if self._independent else self._matches(field, detections)
-        sightings = []
-        for detection, known in zip(detections, matched, strict=True):
+        if self._independent:
+            self._count += len(detections)
+            first = self._count - len(detections) + 1
+            return [
+                Sighting(first + i, d, True, True, 1, whole=_is_whole(field, d)) for i, d in enumerate(detections)
+            ]
+        self._known.make_room(len(detections))
+        sightings, seen = [], []
+        for detection, slot in zip(detections, self._matches(field, detections), strict=True):
+            known = None if slot is None else self._known[slot]
             if known is None:
                 self._count += 1
                 sighting = Sighting(self._count, detection, True, True, 1, whole=_is_whole(field, detection))
             else:
                 sighting = _seen_again(field, detection, known)
             sightings.append(sighting)
-            if not self._independent:
-                self._remember(field, sighting, known)
-        if not self._independent:
-            self._seen_before, self._last_seen = self._last_seen, [s.number for s in sightings]
-            self._forget()
+            seen.append(self._remember(field, sighting, known, slot))
+        self._seen_before, self._last_seen = self._last_seen, seen
         return sightings
 
     def unknown(self, field: Field, detections: Sequence[Detection]) -> int:
@@ -118,13 +101,7 @@ class Tracker:
     def join(self, region: int, to: int, x_um: float, y_um: float) -> None:
         """What was taken for a region of its own is a part of another, so far away."""
         self._landmarks.join(region, to, x_um, y_um)
-        if self._places.pop(region, None) is None:
-            return
-        for number, k in self._known.items():
-            if k.region == region:
-                moved = replace(k, region=to, x_um=k.x_um + x_um, y_um=k.y_um + y_um)
-                self._known[number] = moved
-                self._places[to].put(number, moved.x_um, moved.y_um)
+        self._known.join(region, to, x_um, y_um)
 
     def left(self, field: Field) -> list[int]:
         """Numbers of cells seen before whose place is not in this field: their count is final for now."""
@@ -132,36 +109,40 @@ class Tracker:
             return []
         width, height = (n * field.um_per_px for n in (field.frame.width_px, field.frame.height_px))
 
-        def in_view(k: _Known) -> bool:
+        def in_view(k: Known) -> bool:
             x, y = k.x_um - field.place_um[0], k.y_um - field.place_um[1]
             return k.region == field.region and 0 <= x <= width and 0 <= y <= height
 
-        before = (self._known[n] for n in sorted(self._seen_before) if n in self._known)
-        return [k.number for k in before if k.last_field == self._fields - 1 and not in_view(k)]
+        before = (self._known[slot] for slot in self._seen_before)
+        # A slot that was given to another cell meanwhile holds one of this field.
+        return sorted(k.number for k in before if k.last_field == self._fields - 1 and not in_view(k))
 
-    def _matches(self, field: Field, detections: Sequence[Detection]) -> list[_Known | None]:
-        """The known cell of each detection, the nearest pairs first, each cell once."""
-        matched: list[_Known | None] = [None] * len(detections)
-        if field.region not in self._places:
+    def _matches(self, field: Field, detections: Sequence[Detection]) -> list[int | None]:
+        """The slot of the known cell of each detection, the nearest pairs first, each cell once."""
+        matched: list[int | None] = [None] * len(detections)
+        if not detections:
             return matched
-        places, pairs = self._places[field.region], []
-        for i, detection in enumerate(detections):
-            x, y, radius = _on_smear(field, detection)
-            for number, square in places.near(x, y, _SAME_CELL * max(radius, self._largest_um)):
-                reach = _SAME_CELL * max(radius, self._known[number].radius_um)
-                if square < reach * reach:
-                    pairs.append((square, number, i))
+        here = np.array([_on_smear(field, d) for d in detections])
+        reach = _SAME_CELL * max(self._largest_um, float(here[:, 2].max()))
+        (left, top), (right, bottom) = here[:, :2].min(0) - reach, here[:, :2].max(0) + reach
+        slots = self._known.within(field.region, left, top, right, bottom)
+        if not len(slots):
+            return matched
+        places, radii = self._known.circles(slots)
+        square = ((here[:, None, :2] - places[None]) ** 2).sum(2)
+        near = _SAME_CELL * np.maximum(here[:, None, 2], radii[None])
+        rows, columns = np.nonzero(square < near * near)
         taken: set[int] = set()
-        for _, number, i in sorted(pairs):
-            if matched[i] is None and number not in taken:
-                matched[i] = self._known[number]
-                taken.add(number)
+        for k in np.argsort(square[rows, columns], kind="stable").tolist():
+            i, slot = int(rows[k]), int(slots[columns[k]])
+            if matched[i] is None and slot not in taken:
+                matched[i] = slot
+                taken.add(slot)
         return matched
 
-    def _remember(self, field: Field, sighting: Sighting, known: _Known | None) -> None:
+    def _remember(self, field: Field, sighting: Sighting, known: Known | None, slot: int | None) -> int:
         detection, number, judged = sighting.detection, sighting.number, 1
         if known is not None:
-            del self._known[number]  # to the end of the order
             judged = min(VIEWS_JUDGED, known.judged + sighting.judged)
         if known is not None and not sighting.sharper:
             now = replace(known, views=sighting.views, judged=judged, last_field=self._fields)
@@ -170,22 +151,12 @@ class Tracker:
             if known is not None and not (whole == known.whole and known.sharpness >= SHARP * field.quality.sharpness):
                 judged = 1  # earlier views count no more
             sharpness = field.quality.sharpness
-            now = _Known(number, *place, field.region, sharpness, whole, sighting.views, judged, self._fields)
-        self._known[number] = now
-        self._places[now.region].put(number, now.x_um, now.y_um)
+            now = Known(number, *place, field.region, sharpness, whole, sighting.views, judged, self._fields)
+        slot = self._known.put(now, slot)
         self._largest_um = max(self._largest_um, now.radius_um)
         if known is None:
             self._landmarks.add(now.region, now.x_um, now.y_um, now.radius_um)
-
-    def _forget(self) -> None:
-        while len(self._known) > _MOST_KNOWN:
-            self._unplace(self._known.pop(next(iter(self._known))))
-
-    def _unplace(self, known: _Known) -> None:
-        places = self._places[known.region]
-        places.drop(known.number)
-        if not len(places):
-            del self._places[known.region]
+        return slot
 
 
 def _on_smear(field: Field, detection: Detection) -> tuple[float, float, float]:
@@ -202,7 +173,7 @@ def _is_whole(field: Field, detection: Detection) -> bool:
     return left >= 0 and top >= 0 and left + width <= field.frame.width_px and top + height <= field.frame.height_px
 
 
-def _seen_again(field: Field, detection: Detection, known: _Known) -> Sighting:
+def _seen_again(field: Field, detection: Detection, known: Known) -> Sighting:
     whole, sharpness = _is_whole(field, detection), field.quality.sharpness
     if whole != known.whole:
         sharper = judged = whole

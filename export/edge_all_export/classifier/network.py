@@ -15,6 +15,8 @@ TEXTURED_TAPS = (2, 4, 7, 10)
 _DARK, _SOFT = 185.0, 30.0
 """Level of the darkest channel under which a pixel counts for the stain's statistics, and how gradually: nuclei and
 dark cytoplasm do, erythrocytes and the surroundings do not."""
+_LEAST_DARK = 0.05
+"""Pixels of a map; where it has fewer dark ones, their mean goes to nothing."""
 
 
 class BlastNet(nn.Module):
@@ -55,9 +57,11 @@ class BlastNet(nn.Module):
         self.head = nn.Linear(count, 2)
 
     def forward(self, image: Tensor) -> Tensor:
-        if self.training or not self.textured:
-            return self.logits(self.normalised(self.features(image)))
-        return self.logits(self.normalised(self.viewed_features(image)))
+        return self.logits(self.normalised(self.seen_features(image)))
+
+    def seen_features(self, image: Tensor) -> Tensor:
+        """N x F, not normalised: of the picture as it lies, or of its views."""
+        return self.features(image) if self.training or not self.textured else self.viewed_features(image)
 
     def viewed_features(self, image: Tensor) -> Tensor:
         """N x F, the mean over the views, not normalised."""
@@ -76,14 +80,14 @@ class BlastNet(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """N x F, not normalised."""
-        sample, darkness = dark_pixels(image)
-        maps = self.trunk(_standardised(image, sample, darkness))
-        mean = torch.cat([maps[tap].mean((2, 3)) for tap in self.taps], 1)
+        sample, darkness, total = dark_pixels(image)
+        maps = self.trunk(_standardised(image, sample, darkness, total))
+        looked_at = [maps[tap] for tap in self.taps]
         if not self.textured:
             side = (int(image.shape[2]) + 1) // 2
-            dark = darkness.reshape(-1, 1, side, side)
-            return torch.cat([mean, *(mean_where_dark(maps[tap], dark) for tap in self.taps)], 1)
-        square = torch.cat([(maps[tap] * maps[tap]).mean((2, 3)) for tap in self.taps], 1)
+            return means_and_dark_means(looked_at, darkness.reshape(-1, 1, side, side), total)
+        mean = torch.cat([m.mean((2, 3)) for m in looked_at], 1)
+        square = torch.cat([(m * m).mean((2, 3)) for m in looked_at], 1)
         return torch.cat([mean, ((square - mean * mean).clamp(min=0) + 1e-3).sqrt()], 1)
 
 
@@ -102,33 +106,52 @@ def standardised(image: Tensor) -> Tensor:
     return _standardised(image, *dark_pixels(image))
 
 
-def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Every second pixel of every second row, N x 3 x P, and how much each counts as dark, 0 to 1, N x 1 x P. float
-    N x 3 x H x W, 0..255."""
+def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Every second pixel of every second row, N x 3 x P, how much each counts as dark, 0 to 1, N x 1 x P, and the sum of
+    that, N x 1 x 1. float N x 3 x H x W, 0..255."""
+    # A pool of one pixel, as rows of pixels: strided slices take ONNX Runtime ten times as long, steps with the channels
+    # last too.
+    every_second = nn.functional.max_pool2d(image, 1, 2)
+    sample = every_second.reshape(-1, 3, int(every_second.shape[2]) * int(every_second.shape[3]))
+    red, green, blue = sample.split(1, 1)
+    darkest = torch.minimum(torch.minimum(red, green), blue)
+    darkness = ((_DARK - darkest) * (1.0 / _SOFT)).clamp(0.0, 1.0)
+    return sample, darkness, darkness.sum(2, keepdim=True)
+
+
+def means_and_dark_means(maps: Sequence[Tensor], dark: Tensor, total: Tensor) -> Tensor:
+    """The mean of each map of each N x C x h x w, then each one's mean over the dark pixels: N x 2F, F all the C. dark:
+    N x 1 x H x W, 0 to 1, and its sum, N x 1 x 1; every map is as large, or the one before it a whole number of times
+    as large."""
+    weight = nn.functional.pad(dark, (0, 0, 0, 0, 1, 0), value=1.0)
+    sums, ones, shares = [], [], []
+    for one in maps:
+        channels, height, width = (int(n) for n in one.shape[1:])
+        step = int(weight.shape[2]) // height
+        if step > 1:
+            weight = nn.functional.avg_pool2d(weight, step)
+        # The channels last, as INT8 maps lie in memory; one product for both sums.
+        rows = one.permute(0, 2, 3, 1).reshape(-1, height * width, channels)
+        sums.append(torch.matmul(weight.reshape(-1, 2, height * width), rows))
+        share = height * width / (int(dark.shape[2]) * int(dark.shape[3]))
+        shares += [share] * channels
+        ones += [float(height * width)] * channels
+    # What the weights of a depth sum up to follows from the sum over all pixels.
+    share_of_total = torch.tensor([[[0.0] * len(ones), shares]], dtype=dark.dtype, device=dark.device)
+    at_least = torch.tensor([[ones, [_LEAST_DARK] * len(ones)]], dtype=dark.dtype, device=dark.device)
+    return (torch.cat(sums, 2) / (total * share_of_total + at_least)).reshape(-1, 2 * len(ones))
+
+
+def _standardised(image: Tensor, sample: Tensor, darkness: Tensor, total: Tensor) -> Tensor:
     height, width = int(image.shape[2]), int(image.shape[3])
-    # As rows of pixels: ONNX Runtime would else carry these steps out with the channels last, ten times slower.
-    sample = image[:, :, ::2, ::2].reshape(-1, 3, ((height + 1) // 2) * ((width + 1) // 2))
-    return sample, ((_DARK - sample.amin(1, keepdim=True)) * (1.0 / _SOFT)).clamp(0.0, 1.0)
-
-
-def mean_where_dark(features: Tensor, dark: Tensor) -> Tensor:
-    """Mean of each map of N x C x H x W over the dark pixels, N x C. dark: N x 1 x kH x kW, 0 to 1."""
-    channels, side = int(features.shape[1]), int(features.shape[2])
-    # Sizes are fixed numbers: flatten would leave shape arithmetic in the graph, which FP16 files cannot hold.
-    weight = nn.functional.avg_pool2d(dark, int(dark.shape[2]) // side).reshape(-1, side * side, 1)
-    weight = weight / (weight.sum(1, keepdim=True) + 0.05)
-    return torch.matmul(features.reshape(-1, channels, side * side), weight).reshape(-1, channels)
-
-
-def _standardised(image: Tensor, sample: Tensor, darkness: Tensor) -> Tensor:
-    height, width = int(image.shape[2]), int(image.shape[3])
-    weight = darkness / (darkness.sum(2, keepdim=True) + 0.25)
-    mean = (sample * weight).sum(2, keepdim=True)
+    weight = darkness.reshape(-1, int(darkness.shape[2]), 1)
+    total = total + 0.25
+    mean = torch.matmul(sample, weight) / total
     difference = sample - mean
     # A floor under the spread: an empty picture must not become noise.
-    gain = 0.5 / ((difference * difference * weight).sum(2, keepdim=True) + 4.0).sqrt()
+    gain = 0.5 / (torch.matmul(difference * difference, weight) / total + 4.0).sqrt()
     flat = image.reshape(-1, 3, height * width)
-    return (flat * gain - mean * gain).clamp(-2.0, 2.0).reshape(-1, 3, height, width)
+    return ((flat - mean) * gain).clamp(-2.0, 2.0).reshape(-1, 3, height, width)
 
 
 class DeployedBlastNet(nn.Module):
@@ -142,7 +165,24 @@ class DeployedBlastNet(nn.Module):
         self.network = network
         self.scale = scale
         self.shift = shift
+        self.last = _last_layer(network, scale, shift) if isinstance(network, BlastNet) else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.network(image.to(torch.float32).permute(0, 3, 1, 2))
+        pixels = image.to(torch.float32).permute(0, 3, 1, 2)
+        if self.last is not None:
+            assert isinstance(self.network, BlastNet)
+            both = torch.sigmoid(self.last(self.network.seen_features(pixels) - self.network.feature_mean))
+            return both[:, 0], both[:, 1]
+        logits = self.network(pixels)
         return torch.sigmoid(logits[:, 0] * self.scale + self.shift), torch.sigmoid(logits[:, 1])
+
+
+def _last_layer(network: BlastNet, scale: float, shift: float) -> nn.Linear:
+    """The network's, with the features' scale before it and the calibration behind it taken in: at one cell a call,
+    what an operation costs beside its arithmetic counts."""
+    last = nn.Linear(network.head.in_features, 2)
+    stretch = torch.tensor([scale, 1.0])
+    with torch.no_grad():
+        last.weight.copy_(network.head.weight * network.feature_scale * stretch[:, None])
+        last.bias.copy_(network.head.bias * stretch + torch.tensor([shift, 0.0]))
+    return last

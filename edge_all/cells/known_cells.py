@@ -1,0 +1,107 @@
+"""The cells that were counted, and where on the smear they lie, in columns of a fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+Slots = npt.NDArray[np.intp]
+
+_AT_ONCE = 64
+"""A full table forgets this part of its cells together, so that no single field pays for finding the oldest."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A cell as it was seen best. Places and radius in um on the smear."""
+
+    number: int
+    x_um: float
+    y_um: float
+    radius_um: float
+    region: int
+    sharpness: float
+    whole: bool
+    """The frame's edge did not cut it."""
+    views: int
+    judged: int
+    """Sharp views that were judged, as far as they count."""
+    last_field: int
+    """In which it was seen last, counted from 1."""
+
+
+_KINDS = {"int": np.int64, "float": np.float64, "bool": np.bool_}
+
+
+class KnownCells:
+    """At most ``most`` cells; those not seen for the longest time make room. All memory is taken at the start: a day's
+    session needs as much as its first minute."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        # Filled, not only asked for: the system gives a page where it is first written to.
+        self._columns = {f.name: np.full(most, 0, _KINDS[str(f.type)]) for f in fields(Known)}
+        self._used = 0
+        """Slots that were ever taken; those of forgotten cells have the number 0."""
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return self._used - len(self._free)
+
+    def __iter__(self) -> Iterator[Known]:
+        return (self[int(slot)] for slot in np.flatnonzero(self._columns["number"][: self._used]))
+
+    def __getitem__(self, slot: int) -> Known:
+        return Known(*(column.item(slot) for column in self._columns.values()))
+
+    def put(self, cell: Known, slot: int | None = None) -> int:
+        """Write a cell into its slot, a new one into a free slot; which that is."""
+        if slot is None:
+            slot = self._free_slot()
+        for name, column in self._columns.items():
+            column[slot] = getattr(cell, name)
+        return slot
+
+    def make_room(self, count: int) -> None:
+        """For so many new cells: none is forgotten while they are put."""
+        while self._most - self._used + len(self._free) < min(count, self._most):
+            self._forget()
+
+    def within(self, region: int, left: float, top: float, right: float, bottom: float) -> Slots:
+        """Slots of the cells whose centre lies in a rectangle, um."""
+        c, used = self._columns, self._used
+        x, y = c["x_um"][:used], c["y_um"][:used]
+        inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom) & (c["region"][:used] == region)
+        inside &= c["number"][:used] > 0
+        return np.flatnonzero(inside)
+
+    def circles(self, slots: Slots) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Places, N x 2, and radii, N, um."""
+        c = self._columns
+        return np.stack([c["x_um"][slots], c["y_um"][slots]], 1), c["radius_um"][slots]
+
+    def join(self, region: int, to: int, x_um: float, y_um: float) -> None:
+        """The cells of a region are in another, so far away."""
+        c, used = self._columns, self._used
+        own = c["region"][:used] == region
+        c["x_um"][:used][own] += x_um
+        c["y_um"][:used][own] += y_um
+        c["region"][:used][own] = to
+
+    def _free_slot(self) -> int:
+        if self._used < self._most:
+            self._used += 1
+            return self._used - 1
+        self.make_room(1)
+        return self._free.pop()
+
+    def _forget(self) -> None:
+        c, count = self._columns, max(1, self._most // _AT_ONCE)
+        known = np.flatnonzero(c["number"])
+        age = c["last_field"][known] * 2**32 + c["number"][known]
+        oldest = known[np.argpartition(age, min(count, len(known)) - 1)[:count]]
+        c["number"][oldest] = 0
+        self._free += oldest.tolist()
