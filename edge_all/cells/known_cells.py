@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,9 @@ class KnownCells:
     def __init__(self, most: int) -> None:
         self._most = most
         # Filled, not only asked for: the system gives a page where it is first written to.
-        self._columns = {f.name: np.full(most, 0, _KINDS[str(f.type)]) for f in fields(Known)}
+        self._columns: dict[str, npt.NDArray[Any]] = {
+            f.name: np.full(most, 0, _KINDS[str(f.type)]) for f in fields(Known)
+        }
         self._used = 0
         """Slots that were ever taken; those of forgotten cells have the number 0."""
         self._free: list[int] = []

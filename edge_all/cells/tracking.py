@@ -73,9 +73,7 @@ class Tracker:
         if self._independent:
             self._count += len(detections)
             first = self._count - len(detections) + 1
-            return [
-                Sighting(first + i, d, True, True, 1, whole=_is_whole(field, d)) for i, d in enumerate(detections)
-            ]
+            return [Sighting(first + i, d, True, True, 1, whole=_is_whole(field, d)) for i, d in enumerate(detections)]
         self._known.make_room(len(detections))
         sightings, seen = [], []
         for detection, slot in zip(detections, self._matches(field, detections), strict=True):

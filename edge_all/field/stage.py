@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from typing import Any
+from functools import partial
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.field.displacement import (
+    LEAST_OVERLAP,
+    UM_PER_PX,
+    FloatArray,
+    Picture,
+    displacement,
+    displacement_near,
+    unmoved,
+)
 from edge_all.field.shrinking import shrunk
 from edge_all.places import Places
 
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.integer[Any]]
-
-UM_PER_PX = 1.2
-"""Scale at which overlaps are looked for: an erythrocyte is 6 px wide."""
-_LEAST_OVERLAP = 0.06
-_SIGNIFICANT = 5.0
-_CELL_AREA_UM2 = 41.0
-"""An erythrocyte's: so many um^2 of an overlap are one independent observation."""
-_ALIKE = 0.93
-"""Correlation of two pictures of an unmoved stage; a move by a tenth of an erythrocyte is under it."""
 _REMEMBERED = 600
 """Fields, 26 kB each."""
 _NEIGHBOURS = 3
@@ -35,10 +32,6 @@ _COVERED = 0.8
 """A field of which another shows this share adds nothing to what can be recognised."""
 _PLAIN = 0.3
 """Where a field overlaps another by this share, the two must look alike."""
-_REACH_PX = 5
-"""How far, at UM_PER_PX, a place may be from where it was thought to be."""
-_SIGNIFICANT_THERE = 4.0
-"""A hundred shifts are tried near a guess, not tens of thousands: chance reaches less far."""
 _TILE_UM = 60.0
 _OTHER_SIZE = 0.1
 """A field of a size so far from the first one's, in um, is of a camera that was set otherwise; a scale that is measured
@@ -85,6 +78,8 @@ class Stage:
         self._region = -1
         self._now: Picture | None = None
         self._measured_from: Picture | None = None
+        self._unlike: Picture | None = None
+        """With what the newest frame was compared in vain."""
         self._here: Place | None = None
         """Of the newest frame; None after a move that could not be followed."""
         self._um_per_px: float | None = None
@@ -116,10 +111,11 @@ class Stage:
         grey uint8 picture. None: it cannot be told, or this is the first."""
         now = self._now = self._picture(overview, um_per_px)
         before = self._measured_from
-        if before is not None and _unmoved(before, now):
+        if before is not None and unmoved(before, now):
             return 0.0, 0.0  # a slow creep adds up, as the picture that it is measured from stays
         self._measured_from = now
         moved = displacement(before, now) if before is not None else None
+        self._unlike = before if moved is None else None
         if moved is None:
             self._here = None
             return None
@@ -136,13 +132,13 @@ class Stage:
             self._located = True
             self._leave_out_other_sizes()
         near = self._near(self._here, now)
-        if self._here is not None and near and near[0][1] > _COVERED and _unmoved(near[0][0].picture, now):
+        if self._here is not None and near and near[0][1] > _COVERED and unmoved(near[0][0].picture, now):
             return self._arrived(near[0][0].place, now, known=True)
         measured = self._matched(self._here, [seen for seen, _ in near], now) if self._here is not None else []
         if not measured and (self._here is None or (near and near[0][1] > _PLAIN)):
             # Lost, or not where it was thought to be: perhaps the stage only went back a little.
             for seen in list(self._latest)[-1 : -2 - _NEIGHBOURS : -1]:
-                moved = displacement(seen.picture, now)
+                moved = None if seen.picture is self._unlike else displacement(seen.picture, now)
                 if moved is not None:
                     measured.append(seen.place.shifted(moved[0] * UM_PER_PX, moved[1] * UM_PER_PX))
             if not measured:
@@ -212,7 +208,7 @@ class Stage:
             x = 1 - abs(seen.place.x_um - guess.x_um) / width
             y = 1 - abs(seen.place.y_um - guess.y_um) / height
             share = max(x, 0) * max(y, 0)
-            if share > 2 * _LEAST_OVERLAP:
+            if share > 2 * LEAST_OVERLAP:
                 found.append((share, number, seen))
         found.sort(key=lambda f: (-f[0], f[1]))
         return [(seen, share) for share, _, seen in found[:_NEIGHBOURS]]
@@ -259,146 +255,6 @@ def _middle(places: Sequence[Place]) -> Place:
     same = [p for p in places if p.region == places[0].region]
     x, y = (float(np.median([getattr(p, axis) for p in same])) for axis in ("x_um", "y_um"))
     return Place(x, y, places[0].region)
-
-
-def _unmoved(before: Picture, now: Picture) -> bool:
-    """Quick look whether two pictures show the same: most frames of a resting stage need no more."""
-    return float(np.vdot(before.grey, now.grey)) > _ALIKE * float(np.sqrt(before.norm * now.norm + 1e-6))
-
-
-class Picture:
-    """A field at UM_PER_PX, with what its comparison with others needs, worked out once. grey: float32, light out."""
-
-    def __init__(self, grey: FloatArray) -> None:
-        self.grey = grey
-        self.norm = float(np.vdot(grey, grey))
-        height, width = grey.shape
-        self._fast = (cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width))
-
-    def forget(self) -> None:
-        """Keep the picture alone; the rest is worked out again when it is needed."""
-        for name in ("spectrum", "overlaps", "overlaps_after"):
-            self.__dict__.pop(name, None)
-
-    @cached_property
-    def spectrum(self) -> FloatArray:
-        """Of the picture with zeros around it, as cv2.dft packs it."""
-        padded = np.zeros(self._fast, np.float32)
-        padded[: self.grey.shape[0], : self.grey.shape[1]] = self.grey
-        return np.asarray(cv2.dft(padded, nonzeroRows=self.grey.shape[0]))
-
-    @cached_property
-    def overlaps(self) -> tuple[FloatArray, FloatArray]:
-        """Sum, and sum of squared differences from the mean, over the overlap at every shift, this picture being the
-        earlier one."""
-        rows, columns = _overlaps(self.grey.shape)
-        found = []
-        for table in cv2.integral2(self.grey, sdepth=cv2.CV_64F, sqdepth=cv2.CV_64F):
-            across = table.take(columns[1], 1) - table.take(columns[0], 1)
-            found.append((across.take(rows[1], 0) - across.take(rows[0], 0)).astype(np.float32))
-        total, squares = found
-        squares -= total * total / _counts(self.grey.shape)[0]
-        return total, squares
-
-    @cached_property
-    def overlaps_after(self) -> tuple[FloatArray, FloatArray]:
-        """Mean and the same, this picture being the later one: its overlap at a shift is the one that it would have as
-        the earlier one at the opposite shift."""
-        total, squares = (np.ascontiguousarray(part[::-1, ::-1]) for part in self.overlaps)
-        return total / _counts(self.grey.shape)[0], squares
-
-
-@lru_cache(maxsize=4)
-def _overlaps(shape: tuple[int, int]) -> tuple[IntArray, IntArray]:
-    """First and one after the last row, and column, of the overlap at every shift, in the earlier picture. Shifts are
-    in order, from -(n - 1) to n - 1, so that neighbours in the array are neighbours."""
-    height, width = shape
-    dy, dx = np.arange(1 - height, height), np.arange(1 - width, width)
-    rows = np.stack([np.maximum(dy, 0), np.minimum(dy, 0) + height])
-    columns = np.stack([np.maximum(dx, 0), np.minimum(dx, 0) + width])
-    return rows, columns
-
-
-@lru_cache(maxsize=4)
-def _counts(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Pixels of the overlap at every shift; the root of the number of cells in it, 0 where it is too small; the square
-    of the least correlation that is significant there, a trifle less."""
-    rows, columns = _overlaps(shape)
-    count = np.outer(rows[1] - rows[0], columns[1] - columns[0]).astype(np.float32)
-    cells = np.sqrt(count * np.float32(UM_PER_PX**2 / _CELL_AREA_UM2))
-    cells[count < _LEAST_OVERLAP * shape[0] * shape[1]] = 0
-    with np.errstate(divide="ignore"):
-        least = np.where(cells > 0, np.tanh(np.float32(_SIGNIFICANT) / cells), np.float32(2))
-    return count, cells, (0.9999 * least * least).astype(np.float32)
-
-
-def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
-    """How far, in pixels (x, y), the view moved over the smear between two pictures; None when they share too little.
-
-    Normalised cross-correlation at every shift, each over its own overlap (Padfield 2012; with rectangular
-    masks the local sums are running sums), so that a small overlap counts as well as a large one and the
-    regular spacing of erythrocytes, alike at many shifts but equal at one, does not deceive. A correlation is
-    believed by its significance: Fisher's z times the root of the number of cells in the overlap.
-    """
-    height, width = before.grey.shape
-    product = cv2.mulSpectrums(before.spectrum, now.spectrum, 0, conjB=True)
-    cross = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-    cross = _in_order(np.asarray(cross, np.float32), height, width)
-    _, cells, least = _counts((height, width))
-    (sum_before, var_before), (mean_now, var_now) = before.overlaps, now.overlaps_after
-    cross -= sum_before * mean_now
-    spread = np.maximum(var_before * var_now, np.float32(1e-3))
-    # Nearly all shifts are no match, and most pairs have none: roots and logarithms are for the rest.
-    at = np.nonzero(((cross > 0) & (cross * cross >= least * spread)).ravel())[0]
-    if not len(at):
-        return None
-    correlation = np.clip(cross / np.sqrt(spread), -0.999, 0.999)
-    significance = np.arctanh(correlation.ravel()[at]) * cells.ravel()[at]
-    if significance.max() < _SIGNIFICANT:
-        return None
-    row, column = divmod(int(at[significance.argmax()]), correlation.shape[1])
-    return (
-        float(column + 1 - width) + _vertex(correlation[row], int(column)),
-        float(row + 1 - height) + _vertex(correlation[:, column], int(row)),
-    )
-
-
-def displacement_near(before: Picture, now: Picture, x: float, y: float) -> tuple[float, float] | None:
-    """The same as displacement where it is already known to _REACH_PX pixels; None when the pictures are not alike
-    there."""
-    height, width = before.grey.shape
-    dx, dy = round(x), round(y)
-    left, right = max(0, _REACH_PX - dx), min(width, width - dx - _REACH_PX)
-    top, bottom = max(0, _REACH_PX - dy), min(height, height - dy - _REACH_PX)
-    if right - left < 8 or bottom - top < 8 or (right - left) * (bottom - top) < _LEAST_OVERLAP * height * width:
-        return None
-    part = now.grey[top:bottom, left:right]
-    around = before.grey[top + dy - _REACH_PX : bottom + dy + _REACH_PX, left + dx - _REACH_PX : right + dx + _REACH_PX]
-    correlation = np.asarray(cv2.matchTemplate(around, part, cv2.TM_CCOEFF_NORMED), np.float32)
-    row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
-    cells = np.sqrt(part.size * UM_PER_PX**2 / _CELL_AREA_UM2)
-    if np.arctanh(min(float(correlation[row, column]), 0.999)) * cells < _SIGNIFICANT_THERE:
-        return None
-    return (
-        dx + float(column) - _REACH_PX + _vertex(correlation[row], int(column)),
-        dy + float(row) - _REACH_PX + _vertex(correlation[:, column], int(row)),
-    )
-
-
-def _in_order(cross: FloatArray, height: int, width: int) -> FloatArray:
-    """Of a circular correlation the shifts from -(n - 1) to n - 1 in both directions, ascending."""
-    found = np.empty((2 * height - 1, 2 * width - 1), np.float32)
-    for to_row, row in ((np.s_[height - 1 :], np.s_[:height]), (np.s_[: height - 1], np.s_[1 - height :])):
-        found[to_row, width - 1 :], found[to_row, : width - 1] = cross[row, :width], cross[row, 1 - width :]
-    return found
-
-
-def _vertex(line: FloatArray, i: int) -> float:
-    if not 0 < i < len(line) - 1:
-        return 0.0
-    before, top, after = (float(line[i + k]) for k in (-1, 0, 1))
-    bend = before - 2 * top + after
-    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
 
 
 def _differ(size: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_all.field.stage import Picture, Place, Stage, displacement_near
+from edge_all.field.displacement import Picture, displacement_near
+from edge_all.field.stage import Place, Stage
 
 UM = 0.4
 """Scale of the pictures."""
