@@ -91,8 +91,8 @@ def time_way(
     )
 
 
-_OF_A_FIELD = ("grab", "gate", "detect", "track", "crop", "classify", "record")
-_BESIDE_NETWORKS = ("gate", "track", "crop", *HAND_OVERS)
+_OF_A_FIELD = ("grab", "gate", "detect", "track", "pass on", "crop", "classify", "count", "record")
+_BESIDE_NETWORKS = ("gate", "track", "crop", "count", *HAND_OVERS)
 
 
 def _summed(times: StepTimes, names: Sequence[str]) -> list[float]:

@@ -120,8 +120,9 @@ def estimate_illumination(image: Image, flat: FlatField | None = None) -> Illumi
     for _ in range(4):
         weighted = basis.T * weight**2
         surface = basis @ np.linalg.solve(weighted @ basis + hold, weighted @ values)
-        residual = (values - surface).sum(1)
-        weight = np.where(residual > -6.0, 1.0, 0.05)
+        before, weight = weight, np.where((values - surface).sum(1) > -6.0, 1.0, 0.05)
+        if np.array_equal(before, weight):
+            break
     # A fitted surface may swing out where nothing held it: stay within what was seen.
     low, high = _quantile(values, 0.2) * 0.6, values.max(0) * 1.1 + 1.0
     surface = np.clip(surface, low, high)

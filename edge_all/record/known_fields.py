@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +21,32 @@ from edge_all.field.stage import KnownField, Place
 
 _FOLDER = "places"
 _KEPT = 12
+_EVERY_S = 0.5
+"""Cards wear with every write, and a stage that is moved by hand shows no two fields worth keeping in less."""
 
 
 class KnownFields:
     """Of one session, which one program writes."""
 
-    def __init__(self, record: Path, session: str) -> None:
+    def __init__(self, record: Path, session: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = record / _FOLDER / session
+        self._clock = clock
         self._next = 0
+        self._written_at = -_EVERY_S
+        self._newest: tuple[int, KnownField] | None = None
+        """Not written yet."""
 
     def note(self, frame_index: int, field: KnownField) -> None:
-        """A field was analysed."""
+        """A field was analysed; written at once, or when half a second has passed since the last."""
+        self._newest = (frame_index, field)
+        self.write_if_due()
+
+    def write_if_due(self) -> None:
+        """To be called now and then, whether or not fields come."""
+        if self._newest is None or self._clock() - self._written_at < _EVERY_S:
+            return
+        self._written_at = self._clock()
+        (frame_index, field), self._newest = self._newest, None
         path = self._folder / f"{self._next % _KEPT}.npz"
         self._next += 1
         grey = np.clip(np.rint(field.grey), -127, 127).astype(np.int8)

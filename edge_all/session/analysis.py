@@ -57,6 +57,16 @@ class FieldResult:
 
 
 @dataclass(frozen=True, eq=False)
+class Located:
+    """A field half-way: its cells are found and told apart, not judged."""
+
+    field: Field
+    sightings: tuple[Sighting, ...]
+    left: tuple[int, ...]
+    known_field: KnownField | None
+
+
+@dataclass(frozen=True, eq=False)
 class Models:
     """Both networks, loaded."""
 
@@ -178,39 +188,51 @@ class Analysis:
 
     def analyse(self, frame: Frame) -> FieldResult:
         """The whole way of one frame."""
-        models, step = self._models, self._times.step
+        located = self.locate(frame)
+        return located if isinstance(located, FieldResult) else self.judge(located)
+
+    def locate(self, frame: Frame) -> Located | FieldResult:
+        """The first half: what the frame shows and where; all of a frame that is skipped. Frames come in their order,
+        from one thread."""
+        step = self._times.step
         with step("gate"):
             checked = self._gate.check(frame)
         if isinstance(checked, Skip):
             return FieldResult(frame, skip=checked)
         with step("detect"):
-            detections = models.finder.find(checked)
+            detections = self._models.finder.find(checked)
         with step("track"):
             checked = self._placed(checked, detections)
             sightings = self._tracker.track(checked, detections)
+            left = () if self._independent else tuple(self._tracker.left(checked))
+        known_field = None if self._independent else self._gate.newest
+        return Located(checked, tuple(sightings), left, known_field)
+
+    def judge(self, located: Located) -> FieldResult:
+        """The second half. Fields come in their order, from one thread; another one may locate the next meanwhile."""
+        models, step, field, sightings = self._models, self._times.step, located.field, located.sightings
         to_judge = [s for s in sightings if s.judged and not s.detection.smudge]
         with step("crop"):
-            crops = [models.cropper.crop(checked, s.detection) for s in to_judge]
+            crops = [models.cropper.crop(field, s.detection) for s in to_judge]
         with step("classify"):
             judged = models.judge.judge(crops)
-        cells, rejudged = self._combined(
-            checked, sightings, dict(zip((s.number for s in to_judge), judged, strict=True))
-        )
-        pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
-        told = {c.number for c in cells} | {r.number for r in rejudged}
-        views = {s.number: s.views for s in sightings if s.number not in told}
-        left = () if self._independent else tuple(self._tracker.left(checked))
-        return FieldResult(
-            frame,
-            checked,
-            cells=tuple(cells),
-            rejudged=tuple(rejudged),
-            pictured=pictured,
-            views=views,
-            left=left,
-            sightings=tuple(sightings),
-            known_field=None if self._independent else self._gate.newest,
-        )
+        with step("count"):
+            cells, rejudged = self._combined(
+                field, sightings, dict(zip((s.number for s in to_judge), judged, strict=True))
+            )
+            pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
+            told = {c.number for c in cells} | {r.number for r in rejudged}
+            return FieldResult(
+                field.frame,
+                field,
+                cells=tuple(cells),
+                rejudged=tuple(rejudged),
+                pictured=pictured,
+                views={s.number: s.views for s in sightings if s.number not in told},
+                left=located.left,
+                sightings=sightings,
+                known_field=located.known_field,
+            )
 
     def _placed(self, field: Field, detections: Sequence[Detection]) -> Field:
         """The field at its place on the smear; where the stage got lost and cells seem new, known ones are looked

@@ -52,6 +52,11 @@ class Handover(Generic[T]):
             self._ready.notify_all()
             return True
 
+    def wait_for_room(self) -> None:
+        """Until the next put need not wait, or will be refused."""
+        with self._ready:
+            self._ready.wait_for(lambda: len(self._items) < self._size or self._closed)
+
     def get(self, timeout_s: float | None = None) -> T | None:
         """The next item; None when closed and empty. Raises TimeoutError when none came within timeout_s."""
         with self._ready:

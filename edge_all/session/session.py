@@ -27,7 +27,7 @@ from edge_all.record.record import Record
 from edge_all.record.rejudging import rejudge
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.start import start_record
-from edge_all.session.analysis import Analysis, FieldResult, load_models_in_use
+from edge_all.session.analysis import Analysis, FieldResult, Located, load_models_in_use
 from edge_all.session.announcing import Announcer
 from edge_all.session.beginning import Standing, session_to_resume
 from edge_all.session.calibrated import CalibrationWatch, for_record, load_for
@@ -46,6 +46,9 @@ _COMMANDS_SEEN_S = 0.1
 PAUSED = "paused"
 _RECORD_LOOKS_S = 0.5
 _FILES_WAIT_FOR_ROOM_S = 60.0
+
+
+_Seen = Located | FieldResult | Unreadable | NameSample
 
 
 def _is_of_a_frame(result: FieldResult | Unreadable | NameSample) -> bool:
@@ -213,6 +216,10 @@ class Session:
         self._frames: Handover[Frame | Unreadable] = Handover(
             1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
         )
+        self._located: Handover[tuple[_Seen, int]] = Handover(1)
+        """What the analysis saw, and how many frames were dropped before it; to be judged and counted."""
+        self._judged = 0
+        """Of these."""
         self._results: Handover[tuple[FieldResult | Unreadable | NameSample, Counts]] = Handover(_RECORD_QUEUE)
         self.id = ""
 
@@ -323,14 +330,17 @@ class Session:
             self._record.flush()
         capture = threading.Thread(target=self._capture, name="camera", daemon=True)
         recorder = threading.Thread(target=self._write, args=(on_progress,), name="record", daemon=True)
-        capture.start()
-        recorder.start()
+        judge = threading.Thread(target=self._judge, name="judge", daemon=True)
+        for thread in (capture, judge, recorder):
+            thread.start()
         try:
             self._analyse()
         except BaseException as error:
             self._errors.append(error)
         self._stopped.set()
         self._frames.close(discard=True)
+        self._located.close()
+        judge.join()
         self._results.close()
         if self._watched is not None:  # its read waits for a camera that is lost, or for a file
             self._watched.stop()
@@ -367,10 +377,13 @@ class Session:
             self._frames.close()
 
     def _analyse(self) -> None:
-        dropped = 0
+        dropped = put = judged = 0
         while not self._stopped.is_set():
-            self._turned()
-            self._obey()
+            # A judge that is still at what it was at a turn ago may hang in its engine: that is no turn.
+            if self._judged != judged or self._judged == put:
+                self._turned()
+            judged = self._judged
+            put += self._obey()
             if self._paused and not self._camera.live:
                 self._commands.wait(_COMMANDS_SEEN_S)
                 continue
@@ -381,38 +394,62 @@ class Session:
             if frame is None:
                 return
             so_far = self._frames.dropped + (self._watched.dropped if self._watched is not None else 0)
-            self._tally.add_dropped(so_far - dropped)
-            dropped = so_far
             self._ages.add(frame)
             if isinstance(frame, Unreadable):
-                result: FieldResult | Unreadable = frame
+                seen: _Seen = frame
             elif self._paused:
-                result = FieldResult(frame, skip=Skip(frame.index, frame.source, PAUSED))
+                seen = FieldResult(frame, skip=Skip(frame.index, frame.source, PAUSED))
             else:
-                result = self._analysis.analyse(frame)
-                if self._calibration_watch is not None:
-                    self._calibration_watch.see(result)
-            self._hint = hint_of(result)
-            self._tally.add(result)
-            counts = self._tally.counts()
-            with self._times.step("hand on"):
-                self._results.put((result, counts))
-            if self._stop_at is not None and counts.leukocytes >= self._stop_at:
-                return
+                seen = self._analysis.locate(frame)
+            self._located.wait_for_room()
+            with self._times.step("pass on"):
+                self._located.put((seen, so_far - dropped))
+            dropped, put = so_far, put + 1
 
-    def _obey(self) -> None:
+    def _judge(self) -> None:
+        try:
+            while (item := self._located.get()) is not None:
+                seen, dropped = item
+                if isinstance(seen, NameSample):
+                    self._results.put((seen, self._tally.counts()))
+                elif self._counted(self._analysis.judge(seen) if isinstance(seen, Located) else seen, dropped):
+                    self._stopped.set()
+                    self._located.close(discard=True)
+                self._judged += 1
+        except BaseException as error:
+            self._errors.append(error)
+            self._stopped.set()
+            self._located.close(discard=True)
+
+    def _counted(self, result: FieldResult | Unreadable, dropped: int) -> bool:
+        """Counts, hands on to the record; whether as many cells are counted as were asked for."""
+        self._tally.add_dropped(dropped)
+        if self._calibration_watch is not None and isinstance(result, FieldResult):
+            self._calibration_watch.see(result)
+        self._hint = hint_of(result)
+        self._tally.add(result)
+        counts = self._tally.counts()
+        with self._times.step("hand on"):
+            self._results.put((result, counts))
+        return self._stop_at is not None and counts.leukocytes >= self._stop_at
+
+    def _obey(self) -> int:
+        """How many of the commands were passed on."""
+        passed_on = 0
         taken = self._commands.take()
         for at, command in enumerate(taken):
             if isinstance(command, Start):  # the next sample: the station's, after this session
                 self._commands.put_back(taken[at:])
                 self.stop()
-                return
+                break
             if isinstance(command, Stop):
                 self.stop()
             elif isinstance(command, (Pause, Resume)):
                 self._paused = isinstance(command, Pause)
             elif isinstance(command, NameSample):
-                self._results.put((command, self._tally.counts()))
+                self._located.put((command, 0))
+                passed_on += 1
+        return passed_on
 
     def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
         try:
@@ -469,6 +506,8 @@ class Session:
             except TimeoutError:
                 self._look_at_clock()
                 self._record.flush_if_due()
+                if self._known_fields is not None:
+                    self._known_fields.write_if_due()
 
     def _look_at_clock(self) -> None:
         if (moved := self._time.look()) and self._camera.live:

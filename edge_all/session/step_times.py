@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-STEPS = ("grab", "take", "gate", "detect", "track", "crop", "classify", "hand on", "record")
-"""In the order of the way. take and hand on: of the analysis, from the camera's queue and to the record's, waits
-included. grab and record run in threads of their own."""
-HAND_OVERS = ("take", "hand on")
+STEPS = ("grab", "take", "gate", "detect", "track", "pass on", "crop", "classify", "count", "hand on", "record")
+"""In the order of the way. take and hand on: from the camera's queue and to the record's, waits included; pass on: to
+the thread that judges, without the wait for the field before. grab, take to pass on, crop to hand on, and record run
+in a thread each."""
+HAND_OVERS = ("take", "pass on", "hand on")
 
 
 class StepTimes:

@@ -25,7 +25,7 @@ class GateFailedError(EdgeAllError):
 
 
 Say = Callable[[str], None]
-_FLOAT_BEGINNING = {"int8-cpu": 4, "int8-trt": 7}
+_FLOAT_BEGINNING = {"int8-cpu": 3, "int8-trt": 9}
 """The stem, the first block and what takes its output up; for TensorRT, whose symmetric ranges have seven bits for what
 is never negative, the second block too."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
