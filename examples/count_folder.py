@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import edge_all
-from edge_all.session.session import Progress
+from edge_all.session.progress import Progress
 
 
 def told(progress: Progress) -> None:

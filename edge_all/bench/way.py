@@ -15,7 +15,8 @@ from edge_all.bench.still_fields import UM_PER_PX, StillFields
 from edge_all.errors import UsageError
 from edge_all.profile import Profile
 from edge_all.session.handover import QueueUse
-from edge_all.session.session import Progress, Session
+from edge_all.session.progress import Progress
+from edge_all.session.session import Session
 from edge_all.session.step_times import HAND_OVERS, STEPS, StepTimes
 from edge_all.vocabulary import Image
 

@@ -12,7 +12,7 @@ import click
 
 from edge_all.cli.camera_lines import camera_line
 from edge_all.cli.options import plain
-from edge_all.session.session import Progress
+from edge_all.session.progress import Progress
 from edge_all.vocabulary import Cell
 
 if TYPE_CHECKING:

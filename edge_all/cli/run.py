@@ -116,7 +116,8 @@ def command(
     from edge_all.profile import load_settings, profile_of
     from edge_all.record.folder import record_folder
     from edge_all.service.telling import Telling
-    from edge_all.session.session import Progress, Session, Summary
+    from edge_all.session.progress import Progress, Summary
+    from edge_all.session.session import Session
     from edge_all.session.step_times import OFF
 
     # Lines of OpenCV and FFmpeg about damaged files would stand beside ours.

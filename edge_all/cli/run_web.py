@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from edge_all.service.device_state import DeviceState
     from edge_all.session.announcing import Announcer
     from edge_all.session.commands import CommandQueue, Start
-    from edge_all.session.session import Progress, Session, Summary
+    from edge_all.session.progress import Progress, Summary
+    from edge_all.session.session import Session
     from firmware_config.schema import Settings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edge_all.cli.options import RESEARCH_USE, plain
 from edge_all.session.differential import blast_percent
-from edge_all.session.session import CameraAccount, Summary
+from edge_all.session.progress import CameraAccount, Summary
 from edge_all.vocabulary import Counts
 
 

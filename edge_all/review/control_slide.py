@@ -12,7 +12,8 @@ from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
 from edge_all.record.record import Record
 from edge_all.review.control_runs import ControlRun, control_runs, judged, keep
-from edge_all.session.session import Progress, Session
+from edge_all.session.progress import Progress
+from edge_all.session.session import Session
 from edge_all.simulator.kinds import BLASTS, MATURE
 
 SIMULATED = "sim:?seed=2024&fields=30&cells=8&blast_fraction=0.2"

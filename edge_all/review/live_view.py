@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_all.cameras.camera_state import CameraState
 from edge_all.record.marks import draw_outline
-from edge_all.session.session import Progress
+from edge_all.session.progress import Progress
 from edge_all.vocabulary import Counts, Frame, Label
 
 MOST_PICTURES_PER_S = 10.0

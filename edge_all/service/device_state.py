@@ -18,7 +18,8 @@ from edge_all.record.outbox import OutboxUse
 from edge_all.service.mqtt import Publisher
 from edge_all.session.differential import blast_percent
 from edge_all.session.handover import QueueUse
-from edge_all.session.session import Progress, Session
+from edge_all.session.progress import Progress
+from edge_all.session.session import Session
 from edge_all.session.station import Station
 from edge_all.session.step_histograms import StepHistograms
 from edge_all.vocabulary import Counts

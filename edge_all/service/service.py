@@ -31,7 +31,8 @@ from edge_all.service.telling import Telling, monitoring_token
 from edge_all.service.upkeep import Upkeep
 from edge_all.session.analysis import load_models_in_use
 from edge_all.session.commands import Start
-from edge_all.session.session import Progress, Session, Summary
+from edge_all.session.progress import Progress, Summary
+from edge_all.session.session import Session
 from edge_all.session.station import Station, StationState
 from edge_all.state_folder import state_folder
 

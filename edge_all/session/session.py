@@ -1,31 +1,27 @@
-"""A session: one smear looked at from start to stop, through three threads joined by bounded queues."""
+"""A session: one smear looked at from start to stop, through four threads joined by bounded queues."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from edge_all.calibration.calibration import NONE
 from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.camera import Camera
-from edge_all.cameras.camera_state import CameraEvent, CameraState
+from edge_all.cameras.camera_state import CameraState
 from edge_all.cameras.watched import WatchedCamera
-from edge_all.cells.crops import portrait
-from edge_all.errors import DiskFullError, EdgeAllError
+from edge_all.errors import EdgeAllError
 from edge_all.field.gate import Skip
 from edge_all.freed_memory import keep_freed_memory
 from edge_all.profile import Profile
 from edge_all.record.camera_events import write_camera_event
-from edge_all.record.clock import SessionTime, correct_times
-from edge_all.record.full_disk import MOST_WAITING_BYTES, ROOM, DiskState
-from edge_all.record.known_fields import KnownFields, forget_known_fields
+from edge_all.record.full_disk import MOST_WAITING_BYTES, DiskState
+from edge_all.record.known_fields import forget_known_fields
 from edge_all.record.record import Record
-from edge_all.record.rejudging import rejudge
-from edge_all.record.rows import FrameEntry, SessionInfo
+from edge_all.record.rows import SessionInfo
 from edge_all.record.start import start_record
 from edge_all.session.analysis import Analysis, FieldResult, Located, load_models_in_use
 from edge_all.session.announcing import Announcer
@@ -36,74 +32,18 @@ from edge_all.session.differential import result_words
 from edge_all.session.frame_ages import FrameAges
 from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.hints import camera_hint, hint_of
+from edge_all.session.progress import CameraAccount, Progress, Summary
+from edge_all.session.recording import PAUSED, Handed, Recording
 from edge_all.session.step_times import OFF, StepTimes
 from edge_all.session.tally import Tally
-from edge_all.vocabulary import Cell, Counts, Frame, ModelIdentity, Thresholds, Unreadable
+from edge_all.vocabulary import Counts, Frame, Unreadable
 
 _RECORD_QUEUE = 4
 _COMMANDS_SEEN_S = 0.1
 """A command is obeyed this soon, even when the camera is silent."""
-PAUSED = "paused"
-_RECORD_LOOKS_S = 0.5
-_FILES_WAIT_FOR_ROOM_S = 60.0
 
 
 _Seen = Located | FieldResult | Unreadable | NameSample
-
-
-def _is_of_a_frame(result: FieldResult | Unreadable | NameSample) -> bool:
-    return isinstance(result, (FieldResult, Unreadable))
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Told after a frame is in the record."""
-
-    session_id: str
-    source: str
-    counts: Counts
-    findings: tuple[Cell, ...]
-    """New or changed ones of this frame; all of them are on disk already."""
-    unreadable: str | None = None
-    """Why the frame could not be read."""
-    result: FieldResult | None = None
-    """What the frame gave; None for an unreadable one, and while the disk is full: what is not on it is not shown."""
-    disk: DiskState = ROOM
-    """Whether the record's disk is full."""
-    camera: CameraEvent | None = None
-    """What befell the camera; there is no frame then."""
-    hint: str = ""
-    """What the person at the bench should do now; empty when all is well."""
-
-
-@dataclass(frozen=True)
-class CameraAccount:
-    """What became of a camera that can be lost."""
-
-    reconnects: int
-    lost_s: float
-    mean_age_s: float
-    worst_age_s: float
-    """Of the frames when they were taken for analysis; 0 for files of a watched folder."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a session came to."""
-
-    session_id: str
-    record_folder: Path
-    counts: Counts
-    result: str
-    most_suspicious: tuple[Cell, ...]
-    models: tuple[ModelIdentity, ...]
-    engine: str
-    thresholds: Thresholds
-    interrupted: bool
-    error: EdgeAllError | None
-    """What ended it early, if anything did."""
-    camera: CameraAccount | None = None
-    """None for files and the simulator."""
 
 
 class Session:
@@ -162,7 +102,6 @@ class Session:
         self._times = times
         self._commands = commands if commands is not None else CommandQueue()
         self._turned = turned
-        self._sample: str | None = None
         self._announcer = announcer
         self._paused = False
         try:
@@ -200,18 +139,13 @@ class Session:
         self._tally = Tally()
         self._first_frame = 0
         self._standing: Standing | None = None
-        self._known_fields: KnownFields | None = None
-        self._held: list[Progress] = []
-        self._time = SessionTime()
-        self._clock_moved = 0.0
+        self._recording: Recording | None = None
         self._stopped = threading.Event()
         self._by_user = False
         self._errors: list[BaseException] = []
         self._watched = camera if isinstance(camera, WatchedCamera) else None
         self._ages = FrameAges()
         self._hint = ""
-        self._counts = Counts()
-        """As last written."""
         # Of a live camera only the newest frame waits: what is analysed is what lies under the objective now.
         self._frames: Handover[Frame | Unreadable] = Handover(
             1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
@@ -220,7 +154,7 @@ class Session:
         """What the analysis saw, and how many frames were dropped before it; to be judged and counted."""
         self._judged = 0
         """Of these."""
-        self._results: Handover[tuple[FieldResult | Unreadable | NameSample, Counts]] = Handover(_RECORD_QUEUE)
+        self._results: Handover[tuple[Handed, Counts]] = Handover(_RECORD_QUEUE)
         self.id = ""
 
     def __enter__(self) -> Session:
@@ -247,7 +181,8 @@ class Session:
     def sample(self) -> str | None:
         """Given at the start, named since, or kept from before a restart."""
         kept = self._opened.row.sample if self._opened is not None else None
-        return self._sample or self._info.sample or kept
+        named = self._recording.sample if self._recording is not None else None
+        return named or self._info.sample or kept
 
     @property
     def goes_on(self) -> bool:
@@ -318,7 +253,18 @@ class Session:
             self._standing.tally,
             self._standing.first_frame,
         )
-        self._known_fields = KnownFields(self._record.folder, self.id)
+        recording = self._recording = Recording(
+            self._record,
+            self.id,
+            self._camera,
+            self._first_frame,
+            self._results,
+            self._times,
+            self._announcer,
+            self._stopped,
+            self._record_failed,
+            on_progress,
+        )
         if calibration.parts:
             self._analysis.use(calibration)
             self._calibration_watch = CalibrationWatch(calibration, self._say)
@@ -329,7 +275,7 @@ class Session:
             self._announcer.begun(self._record, self.id, self._info, known)
             self._record.flush()
         capture = threading.Thread(target=self._capture, name="camera", daemon=True)
-        recorder = threading.Thread(target=self._write, args=(on_progress,), name="record", daemon=True)
+        recorder = threading.Thread(target=recording.run, name="record", daemon=True)
         judge = threading.Thread(target=self._judge, name="judge", daemon=True)
         for thread in (capture, judge, recorder):
             thread.start()
@@ -352,10 +298,10 @@ class Session:
             # A driver that never returns from a read must not hold the summary back.
             capture.join(5.0 if self._camera.live else None)
             self._camera.stop()
-        self._tell(None, on_progress)
+        recording.tell(None)
         return summary
 
-    # -- the three threads -----------------------------------------------------------------------------------
+    # -- the camera's thread, and the two of the analysis ----------------------------------------------------
 
     def _capture(self) -> None:
         read = 0
@@ -451,147 +397,10 @@ class Session:
                 passed_on += 1
         return passed_on
 
-    def _write(self, on_progress: Callable[[Progress], None] | None) -> None:
-        try:
-            while (first := self._next_result(on_progress)) is not None:
-                self._look_at_clock()
-                for are_frames, items in groupby([first, *self._results.rest()], lambda item: _is_of_a_frame(item[0])):
-                    if are_frames:
-                        self._write_frames(list(items), on_progress)  # type: ignore[arg-type]
-                    else:
-                        for result, _ in items:
-                            self._write_event(result)  # type: ignore[arg-type]
-            self._look_at_camera(on_progress)
-        except BaseException as error:
-            self._errors.append(error)
-            self._stopped.set()
-            self._results.close(discard=True)
-            self._frames.close(discard=True)
-
-    def _write_frames(
-        self,
-        items: Sequence[tuple[FieldResult | Unreadable, Counts]],
-        on_progress: Callable[[Progress], None] | None,
-    ) -> None:
-        """All that waited goes to disk together and is told afterwards: the more waits, the less each costs."""
-        with self._times.step("record", len(items)), self._record.together():
-            for result, _ in items:
-                self._write_one(result)
-        for result, counts in items:
-            self._counts = counts
-            self._tell(self._progress(result, counts), on_progress)
-        self._wait_for_room(on_progress)
-
-    def _write_event(self, event: NameSample) -> None:
-        if self._announcer is not None:
-            self._announcer.named(self._record, self.id, event.sample)
-        self._record.name_sample(self.id, event.sample)
-        self._sample = self._sample or event.sample
-
-    def _look_at_camera(self, on_progress: Callable[[Progress], None] | None) -> None:
-        """Here, not in the analysis: a camera's loss is told while a field is still in work."""
-        for event in self._watched.take_events() if self._watched is not None else ():
-            write_camera_event(self._record, self.id, event.time + self._clock_moved, event.kind, event.detail)
-            hint = camera_hint(event.state)
-            self._tell(Progress(self.id, self._camera.uri, self._counts, (), camera=event, hint=hint), on_progress)
-
-    def _next_result(
-        self, on_progress: Callable[[Progress], None] | None
-    ) -> tuple[FieldResult | Unreadable | NameSample, Counts] | None:
-        """What waits in the record does not wait for the next frame to be written."""
-        while True:
-            self._look_at_camera(on_progress)
-            try:
-                return self._results.get(_RECORD_LOOKS_S)
-            except TimeoutError:
-                self._look_at_clock()
-                self._record.flush_if_due()
-                if self._known_fields is not None:
-                    self._known_fields.write_if_due()
-
-    def _look_at_clock(self) -> None:
-        if (moved := self._time.look()) and self._camera.live:
-            self._clock_moved += moved
-            correct_times(self._record, self.id, moved, self._first_frame)
-
-    def _tell(self, progress: Progress | None, on_progress: Callable[[Progress], None] | None) -> None:
-        """Findings that wait for room on the disk are told when they are on it; counts go on."""
-        disk = self._record.disk
-        if disk.full:
-            if progress is not None:
-                self._held.append(replace(progress, result=None))
-                progress = replace(progress, findings=(), result=None)
-        else:
-            held, self._held = self._held, []
-            for earlier in held:
-                if on_progress is not None and earlier.findings:
-                    on_progress(earlier)
-        if on_progress is not None and progress is not None:
-            on_progress(replace(progress, disk=disk))
-
-    def _wait_for_room(self, on_progress: Callable[[Progress], None] | None) -> None:
-        """Where no more may wait in memory: a live camera's frames are dropped and counted in the meantime, files wait,
-        and end the session when nobody makes room."""
-        waited = 0.0
-        while self._record.disk.refuses and not self._stopped.wait(_RECORD_LOOKS_S):
-            waited += _RECORD_LOOKS_S
-            self._record.flush()
-            self._tell(None, on_progress)
-            if not self._camera.live and waited >= _FILES_WAIT_FOR_ROOM_S:
-                raise DiskFullError(self._record.disk.in_words(), "free some space; what was recorded is safe")
-
-    def _write_one(self, result: FieldResult | Unreadable) -> None:
-        record, session = self._record, self.id
-        if isinstance(result, Unreadable):
-            record.write_frame(
-                session,
-                FrameEntry(result.index, result.source, result.time, None, None, "unreadable", result.reason),
-            )
-            return
-        frame, field = result.frame, result.field
-        taken = frame.time if frame.taken_s is None else self._time.wall(frame.taken_s)
-        entry = FrameEntry(frame.index, frame.source, taken, frame.width_px, frame.height_px, "skipped", "")
-        if result.skip is not None:
-            if result.skip.reason == PAUSED:  # counted only: an hour's break is no hundred thousand rows
-                return
-            quality = result.skip.quality
-            record.write_frame(
-                session,
-                replace(entry, reason=result.skip.reason, sharpness=None if quality is None else quality.sharpness),
-            )
-            return
-        assert field is not None
-        record.write_frame(
-            session,
-            replace(
-                entry,
-                status="analysed",
-                reason=", ".join(field.quality.reasons),
-                um_per_px=field.um_per_px,
-                scale_source=field.scale_source,
-                sharpness=field.quality.sharpness,
-                region=field.region,
-                place_um=field.place_um,
-            ),
-        )
-        if result.known_field is not None and self._known_fields is not None:
-            self._known_fields.note(frame.index, result.known_field)
-        if any(cell.is_finding for cell in result.cells):
-            record.keep_field(session, frame)
-        if self._announcer is not None:
-            self._announcer.found(record, session, result.cells, frame.time)
-        pictured = result.pictured
-        crops = (portrait(field, cell.detection) if cell.number in pictured else None for cell in result.cells)
-        record.write_cells(session, zip(result.cells, crops, strict=True))
-        rejudge(record, session, result.rejudged)
-        record.note_views(session, result.views or {})
-        record.mark_final(session, result.left)
-
-    def _progress(self, result: FieldResult | Unreadable, counts: Counts) -> Progress:
-        if isinstance(result, Unreadable):
-            return Progress(self.id, result.source, counts, (), result.reason, hint=hint_of(result))
-        findings = tuple(c for c in result.cells if c.is_finding)
-        return Progress(self.id, result.frame.source, counts, findings, result=result, hint=hint_of(result))
+    def _record_failed(self, error: BaseException) -> None:
+        self._errors.append(error)
+        self._stopped.set()
+        self._frames.close(discard=True)
 
     def _ended(self) -> Summary:
         errors = [e for e in self._errors if not isinstance(e, EdgeAllError)]

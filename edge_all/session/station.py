@@ -9,7 +9,8 @@ from typing import Protocol
 
 from edge_all.errors import EdgeAllError
 from edge_all.session.commands import CommandQueue, Start
-from edge_all.session.session import Session, Summary
+from edge_all.session.progress import Summary
+from edge_all.session.session import Session
 
 _LOOKS_EVERY_S = 0.5
 

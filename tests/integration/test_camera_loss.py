@@ -147,12 +147,12 @@ def test_a_loss_is_told_while_a_field_is_still_in_work(tmp_path, smear, monkeypa
     camera.give_up_after(1.0)
     lost, in_time = threading.Event(), []
     with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
-        analyse = session._analysis.analyse
+        judge = session._analysis.judge
 
-        def takes_long(frame):
+        def takes_long(located):
             in_time.append(lost.wait(20))
-            return analyse(frame)
+            return judge(located)
 
-        monkeypatch.setattr(session._analysis, "analyse", takes_long)
+        monkeypatch.setattr(session._analysis, "judge", takes_long)
         session.run(lambda p: lost.set() if p.hint == "camera lost" else None)
     assert in_time[0]

@@ -90,12 +90,21 @@ def test_another_smear_under_the_objective_is_counted(tmp_path):
 
 
 def test_what_cannot_be_read_of_the_fields_is_done_without(tmp_path):
-    fields, grey = KnownFields(tmp_path, "S"), np.full((60, 100), 3.2, np.float32)
+    now = 0.0
+    fields, grey = KnownFields(tmp_path, "S", lambda: now), np.full((60, 100), 3.2, np.float32)
     for number in range(14):
+        now = 0.5 * number
         fields.note(number, KnownField(grey, Place(10.0 * number, 5.0, 1)))
     kept = read_known_fields(tmp_path, "S")
     assert [f.place.x_um for f in kept] == [10.0 * n for n in range(2, 14)], "the latest twelve, in order"
     assert np.abs(kept[-1].grey - grey).max() <= 0.5
+    fields.note(14, KnownField(grey, Place(140.0, 5.0, 1)))
+    fields.note(15, KnownField(grey, Place(150.0, 5.0, 1)))
+    assert read_known_fields(tmp_path, "S")[-1].place.x_um == 130.0, "two a second are enough"
+    now += 0.5
+    fields.write_if_due()
+    fields.write_if_due()
+    assert [f.place.x_um for f in read_known_fields(tmp_path, "S")][-2:] == [130.0, 150.0]
     (tmp_path / "places" / "S" / "0.npz").write_bytes(b"")
     (tmp_path / "places" / "S" / "1.npz").write_bytes(b"PK\x03\x04 cut off")
     assert len(read_known_fields(tmp_path, "S")) == 10

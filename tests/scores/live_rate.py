@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from edge_all.profile import Profile
-from edge_all.session.session import Progress, Session
+from edge_all.session.progress import Progress
+from edge_all.session.session import Session
 from edge_all.vocabulary import Frame
 from tests.scores.board import Row
 from tests.scores.counted_once import hand_scan

@@ -12,7 +12,8 @@ from edge_all.cameras.opening import open_camera
 from edge_all.record.crop_file import read_crop_row
 from edge_all.record.incidents import incidents
 from edge_all.record.record import Record
-from edge_all.session.session import Progress, Session
+from edge_all.session.progress import Progress
+from edge_all.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,5 +1,7 @@
 """One cell is one cell: over views, jumps and revisits; and what its views come to."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -155,3 +157,21 @@ def test_views_of_cells_judged_long_ago_make_room(monkeypatch):
     assert len(views) == 10
     assert views.newest(19) is None
     assert views.newest(29).blast_probability == 0.5
+
+
+def test_a_day_of_new_cells_needs_no_more_memory_than_its_first_minute():
+    tracker, views = Tracker(False), SharpViews()
+
+    def look(k):
+        for s in tracker.track(field(x_um=128.0 * k), found(*[(100 + 130 * i, 300) for i in range(8)])):
+            views.add(s.number, 1.0, True, judgement(0.5))
+
+    tracemalloc.start()
+    for k in range(150):
+        look(k)
+    before = tracemalloc.get_traced_memory()[0]
+    for k in range(150, 700):
+        look(k)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 4400, f"{grown / 4400:.1f} bytes a cell"

@@ -27,7 +27,7 @@ from edge_all.review.tables import differential
 from edge_all.review.visitors import Visitors
 from edge_all.session.analysis import FieldResult
 from edge_all.session.commands import SAMPLE_LENGTH, CommandQueue, NameSample, Pause, Start, Stop
-from edge_all.session.session import Progress
+from edge_all.session.progress import Progress
 from edge_all.vocabulary import Counts, Frame, Label
 from tests.conftest import make_cell
 

@@ -93,9 +93,26 @@ class _Normalised(nn.Module):
 
 def _torchvision(name: str, side: int = 0, **options: object) -> Callable[[bool, float], nn.Module]:
     def build(pretrained: bool, dropout: float) -> nn.Module:  # noqa: ARG001
-        return _Normalised(_models()(name, weights=None, num_classes=2, **options), side)
+        network = _models()(name, weights=None, num_classes=2, **options)
+        pool = getattr(network, "avgpool", None)
+        if isinstance(pool, nn.AdaptiveAvgPool2d) and isinstance(pool.output_size, tuple) and pool.output_size != (1, 1):
+            network.avgpool = _PooledTo(int(pool.output_size[0] or 1))
+        return _Normalised(network, side)
 
     return build
+
+
+class _PooledTo(nn.Module):
+    """nn.AdaptiveAvgPool2d of square maps as two products with fixed numbers: ONNX has no other way to make small maps
+    larger so."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        shares = nn.functional.adaptive_avg_pool1d(torch.eye(int(x.shape[3])), self.side).to(x)
+        return shares.T @ x @ shares
 
 
 def _models() -> Callable[..., nn.Module]:

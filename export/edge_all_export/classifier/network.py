@@ -107,10 +107,10 @@ def standardised(image: Tensor) -> Tensor:
 
 
 def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Every second pixel of every second row, N x 3 x P, how much each counts as dark, 0 to 1, N x 1 x P, and the sum of
-    that, N x 1 x 1. float N x 3 x H x W, 0..255."""
-    # A pool of one pixel, as rows of pixels: strided slices take ONNX Runtime ten times as long, steps with the channels
-    # last too.
+    """Every second pixel of every second row, N x 3 x P, how much each counts as dark, 0 to 1, N x 1 x P, and the sum
+    of that, N x 1 x 1. float N x 3 x H x W, 0..255."""
+    # A pool of one pixel, as rows of pixels: strided slices take ONNX Runtime ten times as long, steps with the
+    # channels last too.
     every_second = nn.functional.max_pool2d(image, 1, 2)
     sample = every_second.reshape(-1, 3, int(every_second.shape[2]) * int(every_second.shape[3]))
     red, green, blue = sample.split(1, 1)
