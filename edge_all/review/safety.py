@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_all.errors import EdgeAllError
@@ -69,7 +69,7 @@ class Guard:
         if refusal is None and scope["path"] in monitoring.PATHS:
             # Programs ask every few seconds: they are no visitors, and get no cookie.
             if scope["method"] not in ("GET", "HEAD"):
-                refusal = PlainTextResponse(text("refusal.method"), 405)
+                refusal = _told(headers, "refusal.method", 405)
             elif not monitoring.allowed(self._context, headers.get("authorization", "")):
                 refusal = PlainTextResponse(text("refusal.login"), 401, {"WWW-Authenticate": "Bearer"})
         elif refusal is None:
@@ -87,7 +87,7 @@ class Guard:
             _log.error("an error of the program itself at %.100r", scope["path"], exc_info=error)
             if begun:
                 raise
-            await PlainTextResponse(text("status.500"), 500)(scope, receive, send_guarded)
+            await _told(headers, "status.500", 500)(scope, receive, send_guarded)
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive, visitor: Visitor) -> Response | None:
         """Put visitor and form into the scope; a refusal where the token is wrong or a login is needed."""
@@ -100,28 +100,28 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD"):
             form = await _read_form(Request(scope, receive))
             if form is None:
-                return PlainTextResponse(text("refusal.body"), 413)
+                return _told(headers, "refusal.body", 413)
             given = headers.get("x-csrf-token") or form.get("csrf")
             if not isinstance(given, str) or not hmac.compare_digest(_bytes(given), visitor.csrf.encode()):
-                return PlainTextResponse(text("refusal.token"), 403)
+                return _told(headers, "refusal.token", 403)
             scope["edge_all.form"] = form
         if visitor.rank >= 0 or scope["path"].startswith(_OPEN_TO_ALL):
             return None
         if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
             return RedirectResponse("/login", 303)
-        return PlainTextResponse(text("refusal.login"), 401)
+        return _told(headers, "refusal.login", 401)
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._knows(host):
-            return PlainTextResponse(text("refusal.host"), 421)
+            return _told(headers, "refusal.host", 421)
         if scope["method"] in ("GET", "HEAD"):
             return None
         if scope["method"] != "POST":
-            return PlainTextResponse(text("refusal.method"), 405)
+            return _told(headers, "refusal.method", 405)
         own = f"{'https' if self._context.secure else 'http'}://{host}"
         if headers.get("origin", "").lower() != own.lower():
-            return PlainTextResponse(text("refusal.origin"), 403)
+            return _told(headers, "refusal.origin", 403)
         return None
 
     def _knows(self, host: str) -> bool:
@@ -145,6 +145,13 @@ class Guard:
     def _cookie(self, token: str) -> str:
         secure = "; Secure" if self._context.secure else ""
         return f"{self._context.cookie}={token}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+
+def _told(headers: Mapping[str, str], name: str, status: int) -> Response:
+    """In the form that was asked for: a page's script shows the words, and cannot read anything but JSON."""
+    if "application/json" in headers.get("accept", ""):
+        return JSONResponse({"error": text(name)}, status)
+    return PlainTextResponse(text(name), status)
 
 
 def _cookie_of(headers: Mapping[str, str], name: str) -> str | None:

@@ -7,9 +7,13 @@ import socket
 import time
 from collections.abc import Mapping
 
+_HEARD_WITHIN_S = 5.0
+"""What is told once waits for so long while systemd reads nothing; its socket keeps a few messages only."""
+
 
 class Notifier:
-    """Tells nothing, and does no harm, where no systemd asked for it."""
+    """Tells nothing, and does no harm, where no systemd asked for it, or where it does not listen: the loops that give
+    signs of life look at cells."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
@@ -24,7 +28,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """One line for systemctl status."""
-        self._send(f"STATUS={text}")
+        self._send(f"STATUS={text}", waits_s=0.0)
 
     def reloading(self) -> None:
         """Settings are read again; ready() ends it."""
@@ -36,7 +40,7 @@ class Notifier:
 
     def alive(self) -> None:
         """A sign of life."""
-        self._send("WATCHDOG=1")
+        self._send("WATCHDOG=1", waits_s=0.0)
 
     def start_may_take(self, seconds: float) -> None:
         """So long from now, beyond TimeoutStartSec=; until ready() there is no watchdog that would end it."""
@@ -52,13 +56,15 @@ class Notifier:
         """It cannot help itself: systemd acts as if the sign of life had not come."""
         self._send("WATCHDOG=trigger")
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str, waits_s: float = _HEARD_WITHIN_S) -> None:
+        """waits_s: 0 for what is told again soon: where systemd has not read what was told before, it is left out."""
         if not self._address:
             return
         name = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+                out.settimeout(waits_s)
                 out.connect(name)
                 out.sendall(message.encode())
-        except OSError:  # systemd is being restarted: the next one arrives
+        except OSError:  # systemd is being restarted, or reads nothing now: the next one arrives
             pass

@@ -110,7 +110,10 @@ class Station:
                 if first is not None and not self._closed.is_set():
                     start = taken[first]
                     assert isinstance(start, Start)
-                    self.commands.put_back(taken[first + 1 :])
+                    later = taken[first + 1 :]
+                    while later and later[0] == start:  # a button pressed twice, a barcode read twice
+                        later.pop(0)
+                    self.commands.put_back(later)
                     self._one(start)
         finally:
             if self._idle_view is not None:

@@ -113,6 +113,18 @@ def test_the_next_sample_closes_the_session_before(tmp_path):
         assert all(s.ended for s in record.sessions())
 
 
+def test_a_start_that_was_pressed_twice_begins_one_session(tmp_path):
+    with Running(tmp_path, UNPACED) as running:
+        running.put(Start("S1"), "running")
+        wait_for(lambda: running.fields >= 1)
+        for _ in range(3):
+            assert running.station.commands.put(Start("S2"))
+        wait_for(lambda: running.station.state.sample == "S2" and running.station.state.phase == "running")
+        running.put(Stop(), "idle")
+    with Record.open(tmp_path, create=False) as record:
+        assert [s.sample for s in record.sessions()] == ["S1", "S2"]
+
+
 def test_a_blocked_station_says_why_and_begins_nothing(tmp_path):
     with Running(tmp_path, UNPACED) as running:
         running.station.blocked = "the settings cannot be used"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -20,56 +19,23 @@ import pytest
 from edge_all.record.browsing import cell_labels, find_session
 from edge_all.record.record import Record
 from edge_all.record.verdicts import all_verdicts, approvals, latest_verdicts
+from tests.system.pages_rig import (
+    CAMERA,
+    PICTURE,
+    ROOT,
+    Program,
+    chosen_cell,
+    counted,
+    run_a_session,
+    shot,
+    shown_session,
+    stop_the_session,
+    wait_for,
+    wait_for_phase,
+)
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-ROOT = Path(__file__).resolve().parents[2]
-SHOTS = os.environ.get("EDGE_ALL_SCREENSHOTS")
-CAMERA = "sim:?seed=5&fields=400&fps=8&frames_per_field=4&blast_fraction=0.25"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if shutil.which("chromium") is None and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-q", "chromium"], check=False, capture_output=True, timeout=600)
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("chromium is not installed: apt install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
-class Program:
-    """edge-all in a process of its own, with its own record and state folder."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.record, self.state = folder / "record", folder / "state"
-        self._log = folder / f"{arguments[0]}.log"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "EDGE_ALL_STATE": str(self.state), "TZ": "UTC"}
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge_all", *arguments, "--record", str(self.record)],
-                stdout=log,
-                stderr=log,
-                env=environment,
-            )
-        end = time.monotonic() + 60
-        while (found := re.search(r"Pages at (\S+)", self._log.read_text())) is None:
-            assert self.process.poll() is None, self._log.read_text()
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        self.url = found[1]
-
-    @property
-    def said(self) -> str:
-        return self._log.read_text()
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+# Their waits are long; a machine that does nothing else needs two minutes for all.
+pytestmark = pytest.mark.timeout(1500)
 
 
 @pytest.fixture(scope="module")
@@ -78,49 +44,6 @@ def station(tmp_path_factory):
     yield program
     if program.process.poll() is None:
         program.end()
-
-
-@pytest.fixture
-def page(chromium):
-    """A tab in which every refused resource, script error and request to another machine is a failure."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, ignore_https_errors=True)
-    tab = context.new_page()
-    faults: list[str] = []
-    tab.on("pageerror", lambda error: faults.append(str(error)))
-    tab.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
-    tab.on("request", lambda asked: faults.append(asked.url) if not _local(asked.url) else None)
-    yield tab
-    context.close()
-    assert faults == []
-
-
-def _local(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", "https://127.0.0.1:", "blob:", "data:", "about:"))
-
-
-def shot(tab, name: str) -> None:
-    if SHOTS:
-        tab.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
-
-
-def counted(tab) -> int:
-    return int(tab.locator('[data-show="leukocytes"]').inner_text())
-
-
-def wait_for(condition, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
-
-
-def run_a_session(tab, url: str, sample: str, cells: int) -> str:
-    tab.goto(url)
-    tab.locator("#sample").fill(sample)
-    tab.keyboard.press("Enter")  # as a barcode reader ends its word
-    wait_for(lambda: tab.locator("#dot").get_attribute("data-phase") == "running")
-    wait_for(lambda: counted(tab) >= cells, 120)
-    return tab.locator("#to-gallery").get_attribute("href").rsplit("/", 1)[1]
 
 
 def test_a_session_is_started_watched_reviewed_and_approved(station, page):
@@ -134,10 +57,16 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     shot(page, "live")
 
     page.get_by_role("button", name="Pause").click()
-    wait_for(lambda: page.locator("#dot").get_attribute("data-phase") == "paused")
-    time.sleep(1.0)
+    wait_for_phase(page, "paused")
+    # The record holds one frame after another: all of those before the pause are counted once the page tells of it.
+    wait_for(lambda: "Paused" in page.locator("#gate").inner_text())
     stands = counted(page)
-    time.sleep(1.5)
+    for _ in range(2):  # the camera goes on
+        before = page.evaluate(PICTURE)
+        wait_for(lambda before=before: page.evaluate(PICTURE) != before)
+    for _ in range(2):  # when the second answer comes, the first is shown
+        with page.expect_response("**/live/state"):
+            pass
     assert counted(page) == stands
     page.get_by_role("button", name="Go on").click()
     wait_for(lambda: counted(page) > stands)
@@ -152,10 +81,10 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     second.keyboard.press("ArrowRight")
     numbers = []
     for key in ("b", "n", "u", "2"):
-        numbers.append(int(second.locator('.card[aria-selected="true"]').get_attribute("data-cell")))
+        numbers.append(chosen_cell(second))
         second.keyboard.press(key)
         second.wait_for_selector(f'.card[data-cell="{numbers[-1]}"]:not([data-said=""])')
-        wait_for(lambda: int(second.locator('.card[aria-selected="true"]').get_attribute("data-cell")) != numbers[-1])
+        wait_for(lambda: chosen_cell(second) != numbers[-1])
     second.keyboard.press("z")
     second.wait_for_selector(f'.card[data-cell="{numbers[3]}"][data-said=""]')
     second.keyboard.press("Shift+ArrowRight")
@@ -176,8 +105,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     second.reload()
     assert second.locator(f'.card[data-cell="{numbers[0]}"]').get_attribute("data-said") == "blast"
 
-    page.get_by_role("button", name="Stop").click()
-    wait_for(lambda: page.locator("#dot").get_attribute("data-phase") == "idle")
+    stop_the_session(page)
     with Record.open(station.record, create=False, check=False) as record:
         said = latest_verdicts(record, session)
         assert [said[n].label for n in numbers[:3]] == ["blast", "normal", "unidentified"]
@@ -232,14 +160,49 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
         assert Path(waiting.value.path()).read_bytes().startswith(b"%PDF")
 
 
-PICTURE = """() => { const i = document.getElementById('picture'), c = document.createElement('canvas');
-c.width = 96; c.height = 54; c.getContext('2d').drawImage(i, 0, 0, 96, 54); return c.toDataURL(); }"""
+@pytest.mark.parametrize("way", ["by its button", "by Enter", "pressed twice", "while paused"])
+def test_the_next_sample_ends_the_session_and_begins_the_next(tmp_path, page, way):
+    program = Program(tmp_path, "run", "--camera", CAMERA, "--web", "127.0.0.1:0", "--sample", "FIRST")
+    try:
+        page.goto(program.url)
+        wait_for_phase(page, "running")
+        wait_for(lambda: counted(page) > 0)
+        first = shown_session(page)
+        if way == "while paused":
+            page.get_by_role("button", name="Pause").click()
+            wait_for_phase(page, "paused")
+        page.get_by_label("Next sample id").fill("SECOND")
+        button = page.get_by_role("button", name="Next")
+        if way == "by Enter":
+            page.keyboard.press("Enter")
+        elif way == "pressed twice":
+            button.dblclick()
+        else:
+            button.click()
+        wait_for(lambda: page.locator('[data-show="sample"]').inner_text() == "SECOND")
+        wait_for_phase(page, "running")
+        wait_for(lambda: counted(page) > 0 and shown_session(page) not in ("", first))
+        assert page.get_by_label("Next sample id").input_value() == ""
+        with Record.open(program.record, create=False, check=False) as record:
+            known = [(s.sample, s.ended is not None) for s in record.sessions()]
+        assert known == [("FIRST", True), ("SECOND", False)]
+    finally:
+        assert program.end() == 0
+
+
+def test_a_command_that_is_refused_is_told(station, page):
+    """The program was begun anew in the meantime, for example: its forms' tokens are others."""
+    page.goto(station.url)
+    page.evaluate("document.querySelectorAll('[name=csrf]').forEach(field => { field.value = 'old'; })")
+    page.locator("#sample").fill("REFUSED")
+    page.keyboard.press("Enter")
+    wait_for(lambda: "Load the page again" in page.locator("#toast").inner_text())
+    assert page.locator("#sample").input_value() == "REFUSED"
 
 
 def test_sessions_are_listed_searched_and_compared_and_a_phone_shows_them(station, page, chromium):
     run_a_session(page, station.url, "SIMULATED-2", 40)
-    page.get_by_role("button", name="Stop").click()
-    wait_for(lambda: page.locator("#dot").get_attribute("data-phase") == "idle")
+    stop_the_session(page)
     page.goto(f"{station.url}sessions")
     shot(page, "sessions")
     page.get_by_placeholder("sample, camera, result").fill("SIMULATED-2")
@@ -289,6 +252,13 @@ def test_the_program_ends_cleanly(station):
     assert "SIMULATED" not in station.said.replace(CAMERA, "")
 
 
+def log_in(tab, name, password):
+    tab.get_by_label("Name").fill(name)
+    tab.get_by_label("Password").fill(password)
+    with tab.expect_navigation():
+        tab.get_by_role("button", name="Log in").click()
+
+
 def test_off_the_loopback_wrong_logins_wait_and_a_right_one_reviews_as_proven(station, page, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EDGE_ALL_STATE": str(tmp_path / "state")}
     made = subprocess.run(
@@ -308,21 +278,15 @@ def test_off_the_loopback_wrong_logins_wait_and_a_right_one_reviews_as_proven(st
         page.goto(f"{url}sessions")
         assert page.url.endswith("/login")
         for _ in range(5):
-            page.get_by_label("Name").fill("hilde")
-            page.get_by_label("Password").fill("wrong password")
-            page.get_by_role("button", name="Log in").click()
-            page.get_by_role("alert").wait_for()
-        page.get_by_label("Name").fill("hilde")
-        page.get_by_label("Password").fill("correct horse battery")
-        page.get_by_role("button", name="Log in").click()
+            log_in(page, "hilde", "wrong password")
+            assert page.get_by_role("alert").is_visible()
+        log_in(page, "hilde", "correct horse battery")
         assert "Too many wrong tries" in page.get_by_role("alert").inner_text()
         shot(page, "login")
         wait = int(re.search(r"Wait (\d+) s", page.get_by_role("alert").inner_text())[1])
         assert 1 < wait <= 31
         time.sleep(wait + 1)
-        page.get_by_label("Name").fill("hilde")
-        page.get_by_label("Password").fill("correct horse battery")
-        page.get_by_role("button", name="Log in").click()
+        log_in(page, "hilde", "correct horse battery")
         page.wait_for_selector(".list")
         with Record.open(program.record, create=False) as record:
             session = find_session(record, "last").id

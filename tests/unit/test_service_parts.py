@@ -53,6 +53,38 @@ def test_systemd_is_told(systemd, tmp_path):
     assert received(systemd) == ["EXTEND_TIMEOUT_USEC=90000000", "WATCHDOG_USEC=1500000"]
 
 
+def test_whoever_does_not_read_what_is_told_holds_nobody_up(systemd, tmp_path):
+    """A systemd that is being restarted; the kernel keeps a few messages only, then a plain send would wait."""
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "30000000"})
+
+    def tell():
+        for _ in range(600):
+            notifier.alive()
+            notifier.status("running")
+
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    telling.join(30)
+    assert not telling.is_alive()
+    kept = received(systemd)
+    assert kept[0] == "WATCHDOG=1"
+    notifier.ready("idle")
+    assert received(systemd) == ["READY=1\nSTATUS=idle"], "heard again once it reads"
+
+
+def test_what_must_be_heard_waits_a_moment_for_systemd(systemd, tmp_path):
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    for _ in range(600):
+        notifier.alive()
+    telling = threading.Thread(target=notifier.stopping, daemon=True)
+    telling.start()
+    heard = []
+    while not heard or "STOPPING" not in heard[-1]:
+        heard.append(systemd.recv(4096).decode())
+    telling.join(30)
+    assert heard[-1] == "STOPPING=1\nSTATUS=ending"
+
+
 def test_without_systemd_nothing_is_told_and_nothing_fails():
     notifier = Notifier({})
     assert notifier.watchdog_s is None

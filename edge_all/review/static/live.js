@@ -40,6 +40,8 @@ function show(state) {
   phase = state.phase;
 }
 
+let looking;
+
 async function look() {
   let wait = 1000;
   try {
@@ -52,23 +54,35 @@ async function look() {
     document.querySelector('[data-show="error"]').textContent = panel.dataset.lost;
     wait = 2000;
   }
-  setTimeout(look, document.hidden ? 3000 : wait);
+  clearTimeout(looking);
+  looking = setTimeout(look, document.hidden ? 3000 : wait);
 }
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.action.endsWith("/live/command")) return;
   event.preventDefault();
-  const answer = await fetch(form.action, {
-    method: "POST",
-    headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams(new FormData(form)),
-  });
-  const told = await answer.json();
+  if (form.dataset.sent) return; // pressed twice
+  form.dataset.sent = "1";
   const toast = document.getElementById("toast");
-  toast.hidden = answer.ok;
-  if (!answer.ok) { toast.textContent = told.error; return; }
-  for (const field of [sample, next]) if (field && form.contains(field)) field.value = "";
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(new FormData(form)),
+    });
+    const told = await answer.json();
+    toast.hidden = answer.ok;
+    if (!answer.ok) { toast.textContent = told.error; return; }
+    for (const field of [sample, next]) if (field && form.contains(field)) field.value = "";
+    clearTimeout(looking);
+    looking = setTimeout(look, 250); // what became of it is seen at once
+  } catch {
+    toast.hidden = false;
+    toast.textContent = panel.dataset.lost;
+  } finally {
+    delete form.dataset.sent;
+  }
 });
 
 // The stream never ends: begun after loading, it does not keep the page from being loaded. One that broke is asked for
