@@ -145,7 +145,8 @@ class WatchedCamera:
             while self._vigil.state is CameraState.OPENING and not self._vigil.reason:
                 self._changed.wait(_LOOKS_EVERY_S)
                 self._vigil.look()
-            reason, error = self._vigil.reason, self._error
+            # One that gave a frame and was lost before anybody looked has started: it is waited for as later on.
+            reason, error = self._vigil.reason if not self._index else "", self._error
         if reason:
             self.stop()
             raise error or CameraError(

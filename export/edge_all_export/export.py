@@ -26,8 +26,8 @@ class GateFailedError(EdgeAllError):
 
 Say = Callable[[str], None]
 _FLOAT_BEGINNING = {"int8-cpu": 3, "int8-trt": 9}
-"""The stem, the first block and what takes its output up; for TensorRT, whose symmetric ranges have seven bits for what
-is never negative, the second block too."""
+"""The stem and the first block; for TensorRT, whose symmetric ranges have seven bits for what is never negative, the
+next two blocks too."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 """How many of the worst layers stay in float, tried in this order."""
 

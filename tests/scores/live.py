@@ -1,4 +1,4 @@
-"""make scores PART=live: the stage moved by hand, every cell once; the gate; a live camera."""
+"""make scores PART=live: the stage moved by hand, every cell once; the gate; the scale; a live camera."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from tests.scores.board import Row, publish
 from tests.scores.counted_once import pan_rows, smear_rows
 from tests.scores.gate import gate_rows
 from tests.scores.live_rate import rate_rows
+from tests.scores.scale import scale_rows
 
-ROWS = {"smear": smear_rows, "pan": pan_rows, "gate": gate_rows, "rate": rate_rows}
+ROWS = {"smear": smear_rows, "pan": pan_rows, "gate": gate_rows, "scale": scale_rows, "rate": rate_rows}
 """Each part of the table; a name on the command line measures that part alone and publishes nothing."""
 
 
@@ -36,6 +37,7 @@ NOTES = [
     "unseen stands under `main`.",
     "Moving: a path of 0.7 um or more during the exposure. Good: resting, at most 0.6 um out of focus. Frames between "
     "are not judged.",
+    "By hand: `tests/scores/erythrocytes_by_hand.csv`, shown in docs/calibration.md.",
 ]
 
 

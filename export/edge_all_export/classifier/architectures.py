@@ -94,12 +94,15 @@ class _Normalised(nn.Module):
 def _torchvision(name: str, side: int = 0, **options: object) -> Callable[[bool, float], nn.Module]:
     def build(pretrained: bool, dropout: float) -> nn.Module:  # noqa: ARG001
         network = _models()(name, weights=None, num_classes=2, **options)
-        pool = getattr(network, "avgpool", None)
-        if isinstance(pool, nn.AdaptiveAvgPool2d) and isinstance(pool.output_size, tuple) and pool.output_size != (1, 1):
-            network.avgpool = _PooledTo(int(pool.output_size[0] or 1))
+        if name in _POOLED_TO:
+            network.avgpool = _PooledTo(_POOLED_TO[name])
         return _Normalised(network, side)
 
     return build
+
+
+_POOLED_TO = {"alexnet": 6, "vgg16_bn": 7}
+"""Side of the maps that their first dense layer takes."""
 
 
 class _PooledTo(nn.Module):

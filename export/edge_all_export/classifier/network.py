@@ -123,7 +123,8 @@ def means_and_dark_means(maps: Sequence[Tensor], dark: Tensor, total: Tensor) ->
     """The mean of each map of each N x C x h x w, then each one's mean over the dark pixels: N x 2F, F all the C. dark:
     N x 1 x H x W, 0 to 1, and its sum, N x 1 x 1; every map is as large, or the one before it a whole number of times
     as large."""
-    weight = nn.functional.pad(dark, (0, 0, 0, 0, 1, 0), value=1.0)
+    # Ones in a plane beside it: clamped, for any other way leaves shape arithmetic in the graph.
+    weight = torch.cat([dark.clamp(1.0, 1.0), dark], 1)
     sums, ones, shares = [], [], []
     for one in maps:
         channels, height, width = (int(n) for n in one.shape[1:])
