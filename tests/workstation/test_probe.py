@@ -6,7 +6,7 @@ import torch
 from edge_all_export.classifier.cells import TrainingCell
 from edge_all_export.classifier.crop_form import COARSE
 from edge_all_export.classifier.losses import pixels_of
-from edge_all_export.classifier.network import BlastNet, mean_where_dark, standardised
+from edge_all_export.classifier.network import BlastNet, DeployedBlastNet, means_and_dark_means, standardised
 from edge_all_export.classifier.probe import start_from_probe
 from edge_all_export.classifier.samples import CellSampler, plain_view
 from edge_all_export.classifier.training import logits_of
@@ -91,18 +91,39 @@ def test_onnx_runtime_gives_the_features_that_pytorch_gives(cells):
     assert torch.allclose(found, wanted, atol=1e-4)
 
 
+def both_means(maps, dark):
+    """Plain means and those over the dark pixels, of all maps, N x C each."""
+    return means_and_dark_means(maps, dark, dark.sum((1, 2, 3)).reshape(-1, 1, 1)).chunk(2, 1)
+
+
 def test_the_means_over_dark_pixels_do_not_see_what_lies_around():
     torch.manual_seed(0)
-    dark = torch.zeros(1, 1, 40, 40)
-    dark[:, :, 16:24, 16:24] = 1.0
-    maps = torch.rand(1, 5, 10, 10)
-    inside = maps[:, :, 4:6, 4:6].mean((2, 3))
-    assert torch.allclose(mean_where_dark(maps, dark), inside, rtol=0.02)
-    other = 9.0 * torch.rand(1, 5, 10, 10)
-    other[:, :, 4:6, 4:6] = maps[:, :, 4:6, 4:6]
-    assert torch.allclose(mean_where_dark(maps, dark), mean_where_dark(other, dark), atol=1e-6)
-    nothing = mean_where_dark(maps, torch.zeros(1, 1, 40, 40))
-    assert torch.equal(nothing, torch.zeros(1, 5))
+    dark = torch.zeros(2, 1, 40, 40)
+    dark[0, :, 16:24, 16:24] = 1.0
+    maps = [torch.rand(2, 5, 20, 20), torch.rand(2, 3, 10, 10)]
+    plain, where_dark = both_means(maps, dark)
+    assert torch.allclose(plain, torch.cat([m.mean((2, 3)) for m in maps], 1), atol=1e-6)
+    inside = torch.cat([maps[0][:1, :, 8:12, 8:12].mean((2, 3)), maps[1][:1, :, 4:6, 4:6].mean((2, 3))], 1)
+    assert torch.allclose(where_dark[:1], inside, rtol=0.02)
+    assert torch.equal(where_dark[1:], torch.zeros(1, 8)), "without a dark pixel there is none"
+    others = [9.0 * torch.rand_like(m) for m in maps]
+    others[0][:1, :, 8:12, 8:12] = maps[0][:1, :, 8:12, 8:12]
+    others[1][:1, :, 4:6, 4:6] = maps[1][:1, :, 4:6, 4:6]
+    assert torch.allclose(both_means(others, dark)[1][:1], where_dark[:1], atol=1e-6)
+
+
+def test_the_deployed_network_says_what_the_network_says_calibrated():
+    torch.manual_seed(0)
+    network = BlastNet(False).eval()
+    network.feature_mean.uniform_(-1, 1)
+    network.feature_scale.uniform_(0.5, 2)
+    image = torch.randint(0, 256, (3, 80, 80, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        logits = network(image.float().permute(0, 3, 1, 2))
+        blast, unfamiliar = DeployedBlastNet(network, 1.7, -0.4)(image)
+    assert torch.allclose(blast, torch.sigmoid(1.7 * logits[:, 0] - 0.4), atol=1e-6)
+    assert torch.allclose(unfamiliar, torch.sigmoid(logits[:, 1]), atol=1e-6)
+    assert float(logits.std()) > 0.01
 
 
 def test_the_same_cells_give_the_same_layer(cells):
