@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from edge_all.record.row_checksum import find_changed_row
+
 _STORED = {"REAL": "'real', 'integer'", "INTEGER": "'integer'", "TEXT": "'text'"}
 _JSON = {"session": ("models", "counts", "settings")}
 
 
 def find_damage(database: sqlite3.Connection, *, thorough: bool = True) -> str | None:
     """The first damage found, in words; None for a sound database. thorough: indexes against their tables, types of
-    values and references too, which takes about three times as long as PRAGMA quick_check."""
+    values, references and every row's checksum too, which takes some times as long as PRAGMA quick_check."""
     try:
         check = "integrity_check" if thorough else "quick_check"
         found = str(database.execute(f"PRAGMA {check}(1)").fetchone()[0])
         if found != "ok":
             return found
-        return _foreign_values(database) if thorough else None
+        return (_foreign_values(database) or find_changed_row(database)) if thorough else None
     except sqlite3.DatabaseError as error:
         return str(error)
 

@@ -32,7 +32,10 @@ _GROUPED_S = 1.0
 """Normal cells and frames are committed together at most this often: fewer writes for an SD card."""
 _RESERVE_BYTES = 4 << 20
 
-_INSERT_FRAME = f"INSERT OR REPLACE INTO frame VALUES ({', '.join('?' * 14)})"
+_INSERT_FRAME = (
+    "INSERT OR REPLACE INTO frame (session, frame_index, source, time, width_px, height_px, status, reason, um_per_px, "
+    f"scale_source, sharpness, region, place_x_um, place_y_um) VALUES ({', '.join('?' * 14)})"
+)
 
 
 class Record(RecordReader):
@@ -170,7 +173,7 @@ class Record(RecordReader):
         path = self.folder / name
         if not self._waiting.holds(path) and not path.exists():
             self._waiting.add_picture(path, encode_field(frame.image))
-        self._waiting.add(f"{KEEP_PICTURE} VALUES (?, ?, ?)", (session, frame.index, name))
+        self._waiting.add(f"{KEEP_PICTURE} (session, frame_index, file) VALUES (?, ?, ?)", (session, frame.index, name))
 
     def note_views(self, session: str, views: Mapping[int, int]) -> None:
         """How many views known cells have by now."""

@@ -9,6 +9,7 @@ from edge_all.record.cell_row import judged_values
 from edge_all.record.crop_file import with_row
 from edge_all.record.pictures import write_files
 from edge_all.record.record import Record
+from edge_all.record.row_checksum import COLUMN
 from edge_all.vocabulary import Rejudged
 
 
@@ -40,6 +41,7 @@ def _renew_crop(record: Record, session: str, number: int) -> None:
     query = "SELECT * FROM cell WHERE session = ? AND number = ? AND crop IS NOT NULL"
     for row in record.mappings(query, (session, number)):
         path = record.folder / str(row["crop"])
+        row.pop(COLUMN)
         carried = {"cell": row.pop("number"), **row}
         with contextlib.suppress(OSError):  # the row is safe; a crop that a full disk keeps as it was shows the same
             write_files([(path, with_row(path.read_bytes(), carried))], set())

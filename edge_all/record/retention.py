@@ -159,8 +159,8 @@ class Keeper:
             return 0
         with record.transaction() as database:
             database.execute(
-                "INSERT INTO retention (time, session, what, files, bytes, reason) VALUES (unixepoch(), ?, ?, ?, ?, ?)",
-                (session, kind, len(files), size, why),
+                "INSERT INTO retention (time, session, what, files, bytes, reason) VALUES (?, ?, ?, ?, ?, ?)",
+                (time.time(), session, kind, len(files), size, why),
             )
             if kind == FIELDS:
                 statement = "DELETE FROM picture WHERE session = ? AND frame_index = ?"

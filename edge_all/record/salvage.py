@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from edge_all.record.row_checksum import COLUMN, row_checksum
+
 TABLES = ("session", "frame", "cell", "picture", "verdict", "approval", "deletion", "incident", "outbox")
 """In this order: a row's session comes before it. Tables that others add are found by themselves, after these."""
 _OWN_TO_EACH = {"outbox_use", "schema_version"}
@@ -16,8 +18,8 @@ _TYPES: dict[str, tuple[type, ...]] = {"REAL": (int, float), "INTEGER": (int,), 
 
 
 def salvage(damaged: Path, into: sqlite3.Connection) -> int:
-    """Copy every row that can be read, has values of the right types and keeps the constraints, where its key is not
-    taken. Gives how many. Foreign keys must be off in ``into``."""
+    """Copy every row that can be read, has values of the right types, its checksum and keeps the constraints, where its
+    key is not taken. Gives how many. Foreign keys must be off in ``into``."""
     taken = 0
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     own = [row[0] for row in into.execute(query) if row[0] not in _OWN_TO_EACH]
@@ -35,25 +37,31 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
 
 
 def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
-    there = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
-    columns = [(r[1], r[2], bool(r[3])) for r in into.execute(f"PRAGMA table_info({table})") if r[1] in there]
+    there = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+    columns = [
+        (r[1], r[2], bool(r[3]))
+        for r in into.execute(f"PRAGMA table_info({table})")
+        if r[1] in there and r[1] != COLUMN
+    ]
     if not columns:
         return 0
     names = ", ".join(name for name, _, _ in columns)
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
     taken = 0
-    for row in _rows(database, table, names):
+    for row in _rows(database, table, there):
+        values = [row[name] for name, _, _ in columns]
         sound = all(
             (value is None and not needed) or isinstance(value, _TYPES.get(declared, (object,)))
-            for value, (_, declared, needed) in zip(row, columns, strict=True)
+            for value, (_, declared, needed) in zip(values, columns, strict=True)
         )
-        if sound:
+        # One of an older schema has no checksum.
+        if sound and (COLUMN not in row or row.pop(COLUMN) == row_checksum(*row.values())):
             with contextlib.suppress(sqlite3.IntegrityError):
-                taken += into.execute(insert, row).rowcount
+                taken += into.execute(insert, values).rowcount
     return taken
 
 
-def _rows(database: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[object, ...]]:
+def _rows(database: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[dict[str, object]]:
     last, step, faults = -1, 1, 0
     try:
         end = database.execute(f"SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1").fetchone()
@@ -63,12 +71,12 @@ def _rows(database: sqlite3.Connection, table: str, names: str) -> Iterator[tupl
     while last < highest and faults < _MOST_FAULTS:
         try:
             for rowid, *row in database.execute(
-                f"SELECT rowid, {names} FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
+                f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
             ):
                 if rowid <= last:  # a damaged tree may lead in a circle
                     raise sqlite3.DatabaseError("rows out of order")
                 last, step = rowid, 1
-                yield tuple(row)
+                yield dict(zip(columns, row, strict=True))
             return
         except sqlite3.DatabaseError:
             faults += 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_all.errors import RecordError
 from edge_all.record.backup import make_backup
+from edge_all.record.row_checksum import seal_tables, teach
 
-_STEPS = (
+_STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     CREATE TABLE session (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -138,6 +139,8 @@ _STEPS = (
     CREATE TRIGGER retention_stays BEFORE UPDATE ON retention BEGIN SELECT RAISE(ABORT, 'deletions only grow'); END;
     CREATE TRIGGER retention_is_kept BEFORE DELETE ON retention BEGIN SELECT RAISE(ABORT, 'deletions only grow'); END;
     """,
+    # A checksum in every row (record/row_checksum.py); once more after a step that adds a table or a column.
+    seal_tables,
 )
 
 VERSION = len(_STEPS)
@@ -146,6 +149,7 @@ VERSION = len(_STEPS)
 def migrate(database: sqlite3.Connection, folder: Path) -> None:
     """Bring a database to the present version, each step in one transaction, after a backup. Two processes may do it at
     once. Raises RecordError (newer), sqlite3.DatabaseError (both places that tell the version disagree: damaged)."""
+    teach(database)
     has_backup = int(database.execute("PRAGMA user_version").fetchone()[0]) == 0  # a new one needs none
     while True:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
@@ -165,8 +169,12 @@ def migrate(database: sqlite3.Connection, folder: Path) -> None:
         database.execute("BEGIN IMMEDIATE")
         try:
             if int(database.execute("PRAGMA user_version").fetchone()[0]) == version:
-                for statement in _statements(_STEPS[version]):
-                    database.execute(statement)
+                step = _STEPS[version]
+                if callable(step):
+                    step(database)
+                else:
+                    for statement in _statements(step):
+                        database.execute(statement)
                 database.execute(f"PRAGMA user_version = {version + 1}")
                 if _noted_version(database) is not None:
                     database.execute("UPDATE schema_version SET version = ?", (version + 1,))

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_all.record.row_checksum import COLUMN
+
 if TYPE_CHECKING:
     from edge_all.record.reader import RecordReader
 
@@ -59,6 +61,8 @@ def sessions_beside(folder: Path) -> dict[str, Path]:
 
 
 def _line(table: str, row: Mapping[str, Any]) -> bytes:
-    text = json.dumps({"table": table, "row": dict(row)}, ensure_ascii=False).encode()
+    text = json.dumps(
+        {"table": table, "row": {name: row[name] for name in row if name != COLUMN}}, ensure_ascii=False
+    ).encode()
     # A leading line end parts it from a line that was cut off.
     return b"\n%08x %s\n" % (zlib.crc32(text), text)

@@ -14,6 +14,7 @@ import pytest
 from edge_all.cameras.opening import open_camera
 from edge_all.profile import Profile
 from edge_all.record.record import Record
+from edge_all.record.row_checksum import teach
 from edge_all.review.control_runs import ControlRun, keep
 from edge_all.review.report import MEDIA_TYPES, render
 from edge_all.review.report_contents import camera_gaps, read_report
@@ -24,6 +25,7 @@ HOSTILE = "<script>alert(1)</script> ../../etc/passwd \u202eevil\x00 محمد �
 
 def verdict(folder, session, cell, label, reviewer="Dr. Ada", kind=None):
     with sqlite3.connect(folder / "record.sqlite3") as database:
+        teach(database)
         database.execute(
             "INSERT INTO verdict (session, cell, reviewer, proven, label, kind, time) VALUES (?, ?, ?, 0, ?, ?, 1.0)",
             (session, cell, reviewer, label, kind),
@@ -32,6 +34,7 @@ def verdict(folder, session, cell, label, reviewer="Dr. Ada", kind=None):
 
 def approve(folder, session, reviewer="Dr. Ada", action="approve"):
     with sqlite3.connect(folder / "record.sqlite3") as database:
+        teach(database)
         database.execute(
             "INSERT INTO approval (session, reviewer, proven, action, time, note) VALUES (?, ?, 1, ?, 2.0, 'seen')",
             (session, reviewer, action),
@@ -256,6 +259,7 @@ def test_no_request_leaves_the_page(record):
 
 def test_a_formula_is_text_in_a_spreadsheet(record):
     with sqlite3.connect(record / "record.sqlite3") as database:
+        teach(database)
         database.execute("UPDATE session SET sample = '=HYPERLINK(1)'")
     rows = csv.DictReader(io.StringIO(report(record, "last", "csv").decode()))
     assert next(r for r in rows if r["item"] == "Sample")["value"] == "'=HYPERLINK(1)"

@@ -6,10 +6,16 @@ import sqlite3
 
 import pytest
 
+from edge_all.record.backup import make_backup
+from edge_all.record.clock import correct_times
 from edge_all.record.crop_file import encode_crop
-from edge_all.record.incidents import doubts, incidents
+from edge_all.record.damage import find_damage
+from edge_all.record.deletion import delete_pictures
+from edge_all.record.incidents import doubts, incidents, note_incident
 from edge_all.record.opening import DATABASE
+from edge_all.record.outbox import append, oldest
 from edge_all.record.record import Record
+from edge_all.record.rows import FrameEntry
 from edge_all.record.start import start_record
 from edge_all.record.verdicts import Reviewer, approvals, approve, give_verdicts, latest_verdicts
 from edge_all.record.wal import lost_frames, missing_pages
@@ -119,6 +125,90 @@ def test_a_database_cut_off_at_its_end_is_found(tmp_path):
     assert missing_pages(path, log) == 0
     os.truncate(path, path.stat().st_size - 10000)
     assert missing_pages(path, tmp_path / "none") == 3
+
+
+def flipped(folder, before, after):
+    """One bit of a value in the database's file, where SQLite looks at nothing."""
+    path = folder / DATABASE
+    content = path.read_bytes()
+    assert content.count(before) == 1, content.count(before)
+    assert [bin(a ^ b).count("1") for a, b in zip(before, after, strict=True) if a != b] == [1]
+    path.write_bytes(content.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "table"),
+    [
+        pytest.param("crops/{}/2.png", "crops/{}/0.png", "cell", id="a crop's name"),
+        pytest.param('"blasts": 1', '"blasts": 3', "session", id="a count"),
+        pytest.param("sim:#7", "sim:#5", "frame", id="a frame's source"),
+        pytest.param("ann blast", "enn blast", "verdict", id="a verdict's reviewer"),
+        pytest.param("cells found 4", "cells found 5", "outbox", id="a message"),
+        pytest.param("a thing happened", "a thing xappened", "incident", id="an incident"),
+    ],
+)
+def test_a_bit_that_flips_inside_a_value_is_found_and_mended(tmp_path, before, after, table):
+    session = written(tmp_path)
+    with Record.open(tmp_path) as record:
+        record.write_frame(session, FrameEntry(7, "sim:#7", 1e9, 640, 480, "analysed"))
+        give_verdicts(record, session, [1], "blast", None, Reviewer("ann blast", True))
+        append(record, "finding", "cells", "cells found 4")
+        note_incident(record, "noted", "a thing happened")
+        record.flush()
+        make_backup(tmp_path, record.database)
+        rows = record.cells(session)
+    flipped(tmp_path, before.format(session).encode(), after.format(session).encode())
+    with sqlite3.connect(tmp_path / DATABASE) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    said = []
+    start_record(tmp_path, said.append)
+    assert f"of {table} is not as it was written" in said[0]
+    with Record.open(tmp_path, create=False) as record:
+        assert record.cells(session) == rows
+        assert record.session(session).counts == Counts(1, 1, blasts=1, unidentified=1, normals=1)
+        assert record.frames(session)[0].source == "sim:#7"
+        assert latest_verdicts(record, session)[1].reviewer == "ann blast"
+        assert [m.payload for m in oldest(record)] == ["cells found 4"]
+        assert "a thing happened" in [i.text for i in incidents(record)]
+        assert doubts(record, session) == []
+
+
+def test_whatever_changes_a_row_its_checksum_goes_with_it(tmp_path):
+    session = written(tmp_path, end=False)
+    with Record.open(tmp_path) as record:
+        give_verdicts(record, session, [1], "blast", None, Reviewer("ann", True))
+        record.note_views(session, {1: 7})
+        record.mark_final(session, [2])
+        record.note_settings(session, "light", {"lamp": 0.1 + 0.2})
+        correct_times(record, session, 3600.5, 0)
+        record.end_session(session, Counts(0, 0, blasts=1, unidentified=1, normals=1), "words µ", True)
+        delete_pictures(record, session, Reviewer("ann", True), "asked for")
+        assert find_damage(record.database) is None
+    start_record(tmp_path)
+    assert not list(tmp_path.glob("damaged-*"))
+
+
+def test_a_record_without_checksums_gets_them(tmp_path):
+    from edge_all.record.schema import _STEPS, _statements
+
+    old = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
+    for step in _STEPS[:7]:
+        for statement in _statements(step):
+            old.execute(statement)
+    old.execute("UPDATE schema_version SET version = 7")
+    old.execute("PRAGMA user_version = 7")
+    old.execute(
+        "INSERT INTO session (id, begun, camera, profile, engine, program_version, models, threshold_blast, "
+        "threshold_normal, threshold_unfamiliar) VALUES ('old', 1e9, 'sim:', 'p', 'e', '0.1', '[]', 0.5, 0.4, 9)"
+    )
+    old.close()
+    with Record.open(tmp_path) as record:
+        assert find_damage(record.database) is None
+    with Record.open(tmp_path) as record:
+        assert record.rows("SELECT checksum IS NOT NULL FROM session", ()) == [(1,)]
+    (backup,) = (tmp_path / "backups").glob("*.sqlite3")
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (7,)
 
 
 @pytest.mark.parametrize("seed", range(4))

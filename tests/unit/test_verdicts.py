@@ -1,5 +1,6 @@
 """Verdicts, approvals and deletions: only ever added, and locked by an approval."""
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -18,6 +19,7 @@ from edge_all.record.browsing import (
 )
 from edge_all.record.deletion import delete_pictures, deletions
 from edge_all.record.record import DATABASE, Record
+from edge_all.record.row_checksum import teach
 from edge_all.record.schema import _STEPS, VERSION, migrate
 from edge_all.record.verdicts import (
     Reviewer,
@@ -154,8 +156,10 @@ def test_a_running_session_cannot_be_approved_but_one_cut_off_can(record, tmp_pa
 def test_no_program_can_change_the_trail(record, session, table, change):
     give_verdicts(record, session, [1], "blast", None, ADA)
     approve(record, session, ADA)
-    with pytest.raises(sqlite3.IntegrityError, match="only grow"), sqlite3.connect(record.folder / DATABASE) as other:
-        other.execute(change.format(table))
+    with contextlib.closing(sqlite3.connect(record.folder / DATABASE)) as other:
+        teach(other)
+        with pytest.raises(sqlite3.IntegrityError, match="only grow"):
+            other.execute(change.format(table))
 
 
 def test_deleting_takes_pictures_and_keeps_who_why_and_the_counts(record, session):

@@ -15,6 +15,7 @@ from edge_all_export.data.survey import survey
 from edge_all.cameras.opening import open_camera
 from edge_all.errors import UsageError
 from edge_all.record.record import Record
+from edge_all.record.row_checksum import teach
 from edge_all.review.dataset_export import export_dataset
 from edge_all.session.session import Session
 
@@ -35,6 +36,7 @@ def reviewed(tmp_path_factory) -> tuple[Path, list[str]]:
             session.run()
         sessions.append(session.id)
     with Record.open(folder) as record, sqlite3.connect(folder / "record.sqlite3") as database:
+        teach(database)
         for session in sessions:
             cells = record.cells(session)
             # Two blasts, then in turn: each class is there.
