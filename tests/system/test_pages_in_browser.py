@@ -77,6 +77,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     second.get_by_label("Your name").fill("Dr. Simulated")
     second.get_by_role("button", name="Begin to review").click()
     second.wait_for_selector("#classes button")
+    second.wait_for_selector('.card[tabindex="0"]')  # its script listens to the keys
     before = counted(page)
     second.keyboard.press("ArrowRight")
     numbers = []
@@ -132,6 +133,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     second.keyboard.press("Escape")
     second.locator(".card a.crop").first.click()
     second.wait_for_selector("svg.field image")
+    second.wait_for_load_state("load")
     second.locator("#saliency button").click()
     second.wait_for_selector("#saliency img")
     second.locator("#neighbours button").click()
