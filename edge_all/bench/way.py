@@ -92,7 +92,7 @@ def time_way(
     )
 
 
-_OF_A_FIELD = ("grab", "gate", "detect", "track", "pass on", "crop", "classify", "count", "record")
+_OF_A_FIELD = ("grab", "gate", "detect", "track", "pass on", "crop", "classify", "count", "picture", "record")
 _BESIDE_NETWORKS = ("gate", "track", "crop", "count", *HAND_OVERS)
 
 

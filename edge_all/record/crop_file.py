@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from edge_all.errors import RecordError
-from edge_all.record.png import SIGNATURE, chunk, encode_png
+from edge_all.record.png import SIGNATURE, PackedPixels, chunk, encode_png
 from edge_all.vocabulary import Image
 
 KEYWORD = b"edge-all"
 
 
-def encode_crop(crop: Image, row: dict[str, Any]) -> bytes:
-    """PNG of an RGB uint8 crop with the row as JSON in an iTXt chunk (PNG specification, 11.3.3.4)."""
+def encode_crop(crop: Image | PackedPixels, row: dict[str, Any]) -> bytes:
+    """PNG of an RGB uint8 crop, or of its packed pixels, with the row as JSON in an iTXt chunk (PNG specification,
+    11.3.3.4)."""
     return encode_png(crop, _row_chunk(row))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +16,31 @@ _AVERAGE = 3
 _COLOUR = 2
 
 
-def encode_png(image: Image, *extra: bytes) -> bytes:
-    """PNG of an RGB uint8 image, H x W x 3. extra: chunks (see ``chunk``) to stand before the pixels."""
+@dataclass(frozen=True)
+class PackedPixels:
+    """What takes the time of a PNG, done: the pixels of an RGB uint8 image, H x W x 3, filtered and compressed."""
+
+    width_px: int
+    height_px: int
+    body: bytes
+
+
+def pack_pixels(image: Image) -> PackedPixels:
+    """Of an RGB uint8 image, H x W x 3."""
     from zlib_ng import zlib_ng
 
     height, width = image.shape[:2]
     # A photograph repeats nothing: to look for repetitions takes three times as long and makes the file larger.
     packer = zlib_ng.compressobj(1, zlib_ng.DEFLATED, 15, 9, zlib_ng.Z_HUFFMAN_ONLY)
-    pixels = packer.compress(_differences(image).data) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR, 0, 0, 0)
-    return b"".join((SIGNATURE, chunk(b"IHDR", header), *extra, chunk(b"IDAT", pixels), chunk(b"IEND", b"")))
+    return PackedPixels(width, height, packer.compress(_differences(image).data) + packer.flush())
+
+
+def encode_png(image: Image | PackedPixels, *extra: bytes) -> bytes:
+    """PNG of an RGB uint8 image, H x W x 3, or of its packed pixels. extra: chunks (see ``chunk``) to stand before the
+    pixels."""
+    packed = image if isinstance(image, PackedPixels) else pack_pixels(image)
+    header = struct.pack(">IIBBBBB", packed.width_px, packed.height_px, 8, _COLOUR, 0, 0, 0)
+    return b"".join((SIGNATURE, chunk(b"IHDR", header), *extra, chunk(b"IDAT", packed.body), chunk(b"IEND", b"")))
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -20,6 +20,7 @@ from edge_all.record.faults import told
 from edge_all.record.full_disk import RETRY_S, DiskState, make_reserve, release_reserve
 from edge_all.record.opening import DATABASE, open_database
 from edge_all.record.pictures import encode_field, write_files
+from edge_all.record.png import PackedPixels
 from edge_all.record.reader import RecordReader
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.sidecar import note_rows
@@ -143,15 +144,15 @@ class Record(RecordReader):
         )
         self.flush_if_due()
 
-    def write_cell(self, session: str, cell: Cell, crop: Image | None) -> None:
+    def write_cell(self, session: str, cell: Cell, crop: Image | PackedPixels | None) -> None:
         """One cell; see write_cells."""
         self.write_cells(session, [(cell, crop)])
 
-    def write_cells(self, session: str, cells: Iterable[tuple[Cell, Image | None]]) -> None:
+    def write_cells(self, session: str, cells: Iterable[tuple[Cell, Image | PackedPixels | None]]) -> None:
         """The cells of a field, or sharper views of ones that are there. Findings are on disk when this returns.
 
-        Each with its crop, RGB uint8, where one is to be kept. The pictures are on disk before the rows that name
-        them; those of other cells than findings may be lost by a power cut. All rows of a field are one commit.
+        Each with its crop, RGB uint8 or packed, where one is to be kept. The pictures are on disk before the rows that
+        name them; those of other cells than findings may be lost by a power cut. All rows of a field are one commit.
         """
         has_finding = False
         for cell, crop in cells:
@@ -167,12 +168,12 @@ class Record(RecordReader):
         else:
             self.flush_if_due()
 
-    def keep_field(self, session: str, frame: Frame) -> None:
-        """Keep a field's picture, once, without boxes."""
+    def keep_field(self, session: str, frame: Frame, jpeg: bytes | None = None) -> None:
+        """Keep a field's picture, once, without boxes. jpeg: of the frame, where it is made already."""
         name = f"fields/{session}/{frame.index}.jpg"
         path = self.folder / name
         if not self._waiting.holds(path) and not path.exists():
-            self._waiting.add_picture(path, encode_field(frame.image))
+            self._waiting.add_picture(path, jpeg or encode_field(frame.image))
         self._waiting.add(f"{KEEP_PICTURE} (session, frame_index, file) VALUES (?, ?, ?)", (session, frame.index, name))
 
     def note_views(self, session: str, views: Mapping[int, int]) -> None:

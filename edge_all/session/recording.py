@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.watched import WatchedCamera
-from edge_all.cells.crops import portrait
 from edge_all.errors import DiskFullError
 from edge_all.record.camera_events import write_camera_event
 from edge_all.record.clock import SessionTime, correct_times
@@ -22,6 +21,7 @@ from edge_all.session.announcing import Announcer
 from edge_all.session.commands import NameSample
 from edge_all.session.handover import Handover
 from edge_all.session.hints import camera_hint, hint_of
+from edge_all.session.pictures import NONE, Pictures
 from edge_all.session.progress import Progress
 from edge_all.session.step_times import StepTimes
 from edge_all.vocabulary import Counts, Unreadable
@@ -30,12 +30,18 @@ PAUSED = "paused"
 _RECORD_LOOKS_S = 0.5
 _FILES_WAIT_FOR_ROOM_S = 60.0
 
-Handed = FieldResult | Unreadable | NameSample
-"""What the analysis hands on, with the counts as of then."""
+
+@dataclass(frozen=True, eq=False)
+class Handed:
+    """What the analysis hands on, with the counts as of then."""
+
+    what: FieldResult | Unreadable | NameSample
+    counts: Counts
+    pictures: Pictures = NONE
 
 
-def _is_of_a_frame(result: Handed) -> bool:
-    return isinstance(result, (FieldResult, Unreadable))
+def _is_of_a_frame(handed: Handed) -> bool:
+    return isinstance(handed.what, (FieldResult, Unreadable))
 
 
 class Recording:
@@ -47,7 +53,7 @@ class Recording:
         session: str,
         camera: Camera,
         first_frame: int,
-        results: Handover[tuple[Handed, Counts]],
+        results: Handover[Handed],
         times: StepTimes,
         announcer: Announcer | None,
         stopped: threading.Event,
@@ -80,25 +86,25 @@ class Recording:
         try:
             while (first := self._next_result()) is not None:
                 self._look_at_clock()
-                for are_frames, items in groupby([first, *self._results.rest()], lambda item: _is_of_a_frame(item[0])):
+                for are_frames, items in groupby([first, *self._results.rest()], _is_of_a_frame):
                     if are_frames:
-                        self._write_frames(list(items))  # type: ignore[arg-type]
+                        self._write_frames(list(items))
                     else:
-                        for result, _ in items:
-                            self._write_event(result)  # type: ignore[arg-type]
+                        for handed in items:
+                            self._write_event(handed.what)  # type: ignore[arg-type]
             self._look_at_camera()
         except BaseException as error:
             self._results.close(discard=True)
             self._failed(error)
 
-    def _write_frames(self, items: Sequence[tuple[FieldResult | Unreadable, Counts]]) -> None:
+    def _write_frames(self, items: Sequence[Handed]) -> None:
         """All that waited goes to disk together and is told afterwards: the more waits, the less each costs."""
         with self._times.step("record", len(items)), self._record.together():
-            for result, _ in items:
-                self._write_one(result)
-        for result, counts in items:
-            self._counts = counts
-            self.tell(self._progress(result, counts))
+            for handed in items:
+                self._write_one(handed.what, handed.pictures)  # type: ignore[arg-type]
+        for handed in items:
+            self._counts = handed.counts
+            self.tell(self._progress(handed.what, handed.counts))  # type: ignore[arg-type]
         self._wait_for_room()
 
     def _write_event(self, event: NameSample) -> None:
@@ -114,7 +120,7 @@ class Recording:
             hint = camera_hint(event.state)
             self.tell(Progress(self._session, self._camera.uri, self._counts, (), camera=event, hint=hint))
 
-    def _next_result(self) -> tuple[Handed, Counts] | None:
+    def _next_result(self) -> Handed | None:
         """What waits in the record does not wait for the next frame to be written."""
         while True:
             self._look_at_camera()
@@ -157,7 +163,7 @@ class Recording:
             if not self._camera.live and waited >= _FILES_WAIT_FOR_ROOM_S:
                 raise DiskFullError(self._record.disk.in_words(), "free some space; what was recorded is safe")
 
-    def _write_one(self, result: FieldResult | Unreadable) -> None:
+    def _write_one(self, result: FieldResult | Unreadable, pictures: Pictures) -> None:
         record, session = self._record, self._session
         if isinstance(result, Unreadable):
             record.write_frame(
@@ -194,12 +200,10 @@ class Recording:
         if result.known_field is not None and self._known_fields is not None:
             self._known_fields.note(frame.index, result.known_field)
         if any(cell.is_finding for cell in result.cells):
-            record.keep_field(session, frame)
+            record.keep_field(session, frame, pictures.field)
         if self._announcer is not None:
             self._announcer.found(record, session, result.cells, frame.time)
-        pictured = result.pictured
-        crops = (portrait(field, cell.detection) if cell.number in pictured else None for cell in result.cells)
-        record.write_cells(session, zip(result.cells, crops, strict=True))
+        record.write_cells(session, ((cell, pictures.crops.get(cell.number)) for cell in result.cells))
         rejudge(record, session, result.rejudged)
         record.note_views(session, result.views or {})
         record.mark_final(session, result.left)

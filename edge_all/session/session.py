@@ -32,11 +32,13 @@ from edge_all.session.differential import result_words
 from edge_all.session.frame_ages import FrameAges
 from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.hints import camera_hint, hint_of
+from edge_all.session.pictures import NONE as NO_PICTURES
+from edge_all.session.pictures import pictures_of
 from edge_all.session.progress import CameraAccount, Progress, Summary
 from edge_all.session.recording import PAUSED, Handed, Recording
 from edge_all.session.step_times import OFF, StepTimes
 from edge_all.session.tally import Tally
-from edge_all.vocabulary import Counts, Frame, Unreadable
+from edge_all.vocabulary import Frame, Unreadable
 
 _RECORD_QUEUE = 4
 _COMMANDS_SEEN_S = 0.1
@@ -154,7 +156,7 @@ class Session:
         """What the analysis saw, and how many frames were dropped before it; to be judged and counted."""
         self._judged = 0
         """Of these."""
-        self._results: Handover[tuple[Handed, Counts]] = Handover(_RECORD_QUEUE)
+        self._results: Handover[Handed] = Handover(_RECORD_QUEUE)
         self.id = ""
 
     def __enter__(self) -> Session:
@@ -357,7 +359,7 @@ class Session:
             while (item := self._located.get()) is not None:
                 seen, dropped = item
                 if isinstance(seen, NameSample):
-                    self._results.put((seen, self._tally.counts()))
+                    self._results.put(Handed(seen, self._tally.counts()))
                 elif self._counted(self._analysis.judge(seen) if isinstance(seen, Located) else seen, dropped):
                     self._stopped.set()
                     self._located.close(discard=True)
@@ -375,8 +377,10 @@ class Session:
         self._hint = hint_of(result)
         self._tally.add(result)
         counts = self._tally.counts()
+        with self._times.step("picture"):
+            pictures = pictures_of(result) if isinstance(result, FieldResult) else NO_PICTURES
         with self._times.step("hand on"):
-            self._results.put((result, counts))
+            self._results.put(Handed(result, counts, pictures))
         return self._stop_at is not None and counts.leukocytes >= self._stop_at
 
     def _obey(self) -> int:

@@ -10,7 +10,20 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-STEPS = ("grab", "take", "gate", "detect", "track", "pass on", "crop", "classify", "count", "hand on", "record")
+STEPS = (
+    "grab",
+    "take",
+    "gate",
+    "detect",
+    "track",
+    "pass on",
+    "crop",
+    "classify",
+    "count",
+    "picture",
+    "hand on",
+    "record",
+)
 """In the order of the way. take and hand on: from the camera's queue and to the record's, waits included; pass on: to
 the thread that judges, without the wait for the field before. grab, take to pass on, crop to hand on, and record run
 in a thread each."""

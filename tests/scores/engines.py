@@ -27,7 +27,7 @@ PROFILE = Profile(engine="onnxruntime-cpu", threads=2)
 CELLS = (1, 5, 20, 50, 100, 200)
 COARSE_UM_PER_PX = 0.32
 """200 leukocytes lie in 1280x720 only where a pixel is this large."""
-_ANALYSIS = ("take", "gate", "detect", "track", "crop", "classify", "hand on")
+_ANALYSIS = ("take", "gate", "detect", "track", "pass on", "crop", "classify", "count", "hand on")
 _FRAMES, _EVERY, _SETTLED = 20_000, 250, 1_000
 _GROWTH_MIB = 2.0
 """What counts as none: the allocator's own coming and going."""
