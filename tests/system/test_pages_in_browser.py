@@ -138,8 +138,10 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     second.wait_for_selector("#saliency img")
     second.locator("#neighbours button").click()
     second.wait_for_selector("#neighbours .card img")
+    second.locator("#morphology button").click()
+    second.wait_for_selector("#morphology dl")
     second.wait_for_load_state("networkidle")
-    second.set_viewport_size({"width": 1280, "height": 1250})
+    second.set_viewport_size({"width": 1280, "height": 1400})
     second.evaluate("scrollTo(0, 0)")
     shot(second, "cell")
     second.set_viewport_size({"width": 1280, "height": 800})
@@ -202,7 +204,7 @@ def test_a_command_that_is_refused_is_told(station, page):
     assert page.locator("#sample").input_value() == "REFUSED"
 
 
-def test_sessions_are_listed_searched_and_compared_and_a_phone_shows_them(station, page, chromium):
+def test_sessions_are_listed_searched_and_compared(station, page):
     run_a_session(page, station.url, "SIMULATED-2", 40)
     stop_the_session(page)
     page.goto(f"{station.url}sessions")
@@ -220,16 +222,22 @@ def test_sessions_are_listed_searched_and_compared_and_a_phone_shows_them(statio
     page.wait_for_selector("main.compare")
     page.wait_for_load_state("networkidle")
     shot(page, "compare")
-    phone = chromium.new_context(viewport={"width": 390, "height": 780}, device_scale_factor=1)
-    small = phone.new_page()
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_no_page_is_wider_than_a_phone(station, chromium, width):
     with Record.open(station.record, create=False, check=False) as record:
-        session = find_session(record, "last").id
-    small.goto(f"{station.url}sessions/{session}")
-    small.wait_for_load_state("networkidle")
-    assert small.evaluate("document.documentElement.scrollWidth") <= 390
-    shot(small, "phone")
-    small.goto(station.url)
-    assert small.evaluate("document.documentElement.scrollWidth") <= 390
+        session, other = (s.id for s in record.sessions()[:2])
+    phone = chromium.new_context(viewport={"width": width, "height": 780}, device_scale_factor=1)
+    small = phone.new_page()
+    paths = ("", "sessions", "help", "login", f"sessions/{session}", f"sessions/{session}/summary", "nowhere")
+    paths += (f"sessions/{session}/cells/1", f"sessions/compare?session={session}&session={other}")
+    for path in paths:
+        small.goto(station.url + path)
+        assert small.evaluate("document.documentElement.scrollWidth") <= width, path
+        if path == f"sessions/{session}" and width == 390:
+            small.wait_for_load_state("networkidle")
+            shot(small, "phone")
     phone.close()
 
 

@@ -16,6 +16,7 @@ from edge_all.record.verdicts import Verdict, all_verdicts, approvals, approve, 
 from edge_all.review.access import needs
 from edge_all.review.agreement import cohens_kappa
 from edge_all.review.context import context_of, form_text, visitor_of
+from edge_all.review.control_runs import last_control
 from edge_all.review.pages.gallery import session_values
 from edge_all.review.rendering import render
 from edge_all.review.tables import differential
@@ -50,6 +51,7 @@ def summary_page(request: Request) -> Response:
         trail=given[::-1][:_TRAIL_SHOWN],
         trail_total=len(given),
         formats=_FORMATS if importlib.util.find_spec(_REPORT) is not None else (),
+        control=last_control(before=session.begun),
         skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
         **session_values(record, session.id, cells, verdicts),
     )

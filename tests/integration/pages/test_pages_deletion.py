@@ -1,0 +1,31 @@
+"""Deleting a session's pictures."""
+
+import pytest
+
+pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
+
+from edge_all.record.deletion import deletions
+from edge_all.record.record import Record
+from edge_all.review.accounts import Account, Accounts, hash_password
+from tests.review_record import Browser
+
+
+def test_deleting_needs_a_reason_and_the_box(browser, session, tmp_path):
+    browser.named("Ada")
+    browser.get(f"/sessions/{session}/summary")
+    assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for"}).status_code == 404
+    assert browser.post(f"/sessions/{session}/delete", {"reason": " ", "confirm": "yes"}).status_code == 409
+    assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for", "confirm": "yes"}).status_code == 303
+    assert browser.get(f"/sessions/{session}/cells/1/crop").status_code == 404
+    assert "asked for" in browser.get(f"/sessions/{session}").text
+    assert "pictures deleted" in browser.get("/sessions").text
+    with Record.open(tmp_path) as record:
+        assert deletions(record)[session].reviewer == "Ada"
+
+
+def test_an_admin_account_takes_deleting_from_the_nameless(tmp_path, session, shared):
+    browser = Browser(shared).named("Ada")
+    Accounts(tmp_path / "users.json").put(Account("Root", "admin", hash_password("password of root")))
+    answer = browser.post(f"/sessions/{session}/delete", {"reason": "r", "confirm": "yes"})
+    assert answer.status_code == 403
+    assert browser.post(f"/sessions/{session}/verdicts", json={"cells": [1], "label": "blast"}).status_code == 200
