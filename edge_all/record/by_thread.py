@@ -25,6 +25,11 @@ class RecordByThread:
     def get(self) -> Record:
         """This thread's. Raises RecordError."""
         record: Record | None = getattr(self._own, "record", None)
+        if record is not None and record.is_set_aside:
+            with self._lock:
+                self._all.remove(record)
+            record.close()
+            record = None
         if record is None:
             record = Record.open(self.folder, create=False, check=False)
             self._own.record = record

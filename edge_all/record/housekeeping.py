@@ -66,6 +66,12 @@ class Housekeeping:
         self._retry_backup_at = now
         self.state = UpkeepState()
 
+    def use(self, retention: Retention, backups_kept: int) -> None:
+        """From the next tick on; from the thread that calls tick."""
+        self._retention, self._backups_kept = retention, backups_kept
+        self._keeper = Keeper(self._folder, retention)
+        self._next_look = self._next_free_look = self._clock.steady()
+
     def tick(self) -> None:
         """Do what is due. Errors of the disk and the database are said and kept in the state, not raised."""
         now = self._clock.steady()

@@ -44,6 +44,7 @@ class Record(RecordReader):
 
     def __init__(self, folder: Path, database: sqlite3.Connection, most_waiting_bytes: int | None = None) -> None:
         super().__init__(folder, database)
+        self._file = _identity(folder)
         self._waiting = Waiting(folder)
         self._last_commit = time.monotonic()
         self._most_waiting = most_waiting_bytes
@@ -73,6 +74,11 @@ class Record(RecordReader):
             return DiskState(left_out=self._left_out)
         size = self._waiting.size
         return DiskState(True, self._waiting.rows, size, size >= (self._most_waiting or 0), self._left_out)
+
+    @property
+    def is_set_aside(self) -> bool:
+        """The database was damaged and made again since: this connection is to the old one."""
+        return _identity(self.folder) != self._file
 
     def close(self) -> None:
         """Write what waits and close. Raises DiskFullError when there is no room for it."""
@@ -321,6 +327,14 @@ class Record(RecordReader):
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = (folder / DATABASE).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _counts_json(counts: Counts) -> dict[str, Any]:

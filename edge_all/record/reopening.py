@@ -97,9 +97,9 @@ def resume_session(record: Record, opened: OpenSession, info: SessionInfo) -> No
     record.flush()
 
 
-def end_cut_off(record: Record, row: SessionRow, result: str, why: str) -> None:
+def end_cut_off(record: Record, opened: OpenSession, result: str, why: str) -> None:
     """Close a session that cannot go on, with the counts of its rows. On disk when it returns."""
-    opened = read_open_session(record, row)
-    note_incident(record, CUT_OFF, f"ended and not gone on with: {why}", row.id)
-    record.end_session(row.id, opened.counts, result, True)
-    forget_known_fields(record.folder, row.id)
+    session = opened.row.id
+    note_incident(record, CUT_OFF, f"ended and not gone on with: {why}", session)
+    record.end_session(session, opened.counts, result, True)
+    forget_known_fields(record.folder, session)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from edge_all.errors import DamagedRecordError, DiskFullError
+from edge_all.record.beside_sqlite import copy_beside
 from edge_all.record.damage import find_damage
 from edge_all.record.faults import told
 from edge_all.record.incidents import LOG_DAMAGED, REPAIRED, note_incident
@@ -125,4 +125,4 @@ def _copy_aside(folder: Path) -> None:
     with contextlib.suppress(OSError, DiskFullError, sqlite3.Error):
         aside.mkdir(exist_ok=True)
         for ending in ("", "-wal"):
-            shutil.copy2(folder / f"{DATABASE}{ending}", aside / f"{DATABASE}{ending}")
+            copy_beside(folder / f"{DATABASE}{ending}", aside / f"{DATABASE}{ending}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from edge_all.record.beside_sqlite import read_beside
+
 _HEADER, _FRAME_HEADER = 32, 24
 _BIG_ENDIAN, _LITTLE_ENDIAN = 0x377F0683, 0x377F0682
 _MOST_BYTES = 64 << 20
@@ -23,8 +25,7 @@ def lost_frames(path: Path) -> int:
 def missing_pages(database: Path, log: Path) -> int:
     """Pages that the database's header counts and that are neither in its file nor in its log: the file was cut off.
     SQLite reads them as zeros when the log is longer. 0 for a whole one."""
-    with database.open("rb") as file:
-        header = file.read(100)
+    header = read_beside(database, 100)
     if len(header) < 100 or header[24:28] != header[92:96]:  # the count is not kept
         return 0
     size = struct.unpack(">H", header[16:18])[0]

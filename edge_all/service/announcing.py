@@ -51,7 +51,10 @@ class OutboxAnnouncer:
 
     def ended(self, record: Record, session: str, counts: Counts, result: str, interrupted: bool) -> None:
         """Queue the summary."""
-        message = summary_message(session, time.time(), self._sample, counts, result, interrupted)
+        sample = self._sample
+        if sample is None and self._sample_ids:
+            sample = record.session(session).sample
+        message = summary_message(session, time.time(), sample, counts, result, interrupted)
         append(record, SUMMARY, "summary", _json(message))
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from edge_all.errors import EdgeAllError
 from edge_all.record.record import Record
-from edge_all.record.reopening import end_cut_off, find_open_session, read_open_session
-from edge_all.session.differential import result_words
+from edge_all.record.reopening import find_open_session, read_open_session
+from edge_all.session.announcing import Announcer
+from edge_all.session.beginning import end_without_going_on
 
 MOST_TRIES = 3
 
@@ -27,13 +28,13 @@ class CutOffSessions:
             row = find_open_session(record, camera)
         return row.id if row is not None else None
 
-    def end(self, camera: str, why: str) -> str | None:
-        """End it with the counts that it has; gives its id. Raises RecordError."""
+    def end(self, camera: str, why: str, announcer: Announcer | None = None) -> str | None:
+        """End it with the counts that it has, and tell them; gives its id. Raises RecordError."""
         with Record.open(self._record, check=False) as record:
             row = find_open_session(record, camera)
             if row is None:
                 return None
-            end_cut_off(record, row, result_words(read_open_session(record, row).counts), why)
+            end_without_going_on(record, read_open_session(record, row), why, announcer)
             return row.id
 
     def tries(self, session: str) -> int:

@@ -113,6 +113,9 @@ class Publisher:
 
     def _one_connection(self) -> None:
         settings, root = self._settings, self._settings.root
+        if self._record is not None and self._record.is_set_aside:
+            self._record.close()
+            self._record = None
         if self._record is None:
             self._record = Record.open(self._folder, check=False)
         self._look_at_use(self._record)
@@ -130,6 +133,8 @@ class Publisher:
             while connection.loop(_LOOKS_EVERY_S) and self._refused is None:
                 if self._closing.is_set():
                     break
+                if self._record.is_set_aside:
+                    raise NoConnectionError("the record was damaged and made again", "its messages are sent from it")
                 self._work(connection, self._record)
             if self._refused is not None:
                 raise NoConnectionError(

@@ -13,6 +13,7 @@ class Kind(str, Enum):
     MODEL = "model"
     CAMERA = "camera"
     PAGES = "pages"
+    RESTART = "restart"
     CERTIFICATE = "certificate"
     CONTROL = "control"
     RECORD = "record"

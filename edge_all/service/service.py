@@ -75,6 +75,7 @@ class Service:
         self._telling = Telling(
             record, self.station.commands, self.device.now, lambda line: self._journal("mqtt", text=line)
         )
+        self._served_as = (self._settings.settings.web, self._settings.settings.metrics)
         self._server: Server | None = None
         self._upkeep: Upkeep | None = None
         self._camera: Camera | None = None
@@ -146,10 +147,8 @@ class Service:
             self._pending, self._planned = None, True
         self._counted = ""
         self._camera = camera = self._open_camera()
-        if not start.resume and (ended := self._cut_off.end(camera.uri, "another session began")) is not None:
-            self._cut_off.forget()
-            self.problems.set(Kind.CUT_OFF, None)
-            self._journal("cut-off-ended", session=ended)
+        if not start.resume:
+            self._end_cut_off(camera.uri)
         try:
             with self._made_session(camera, start) as session:
                 self._pending = None
@@ -173,6 +172,13 @@ class Service:
             **({"error": summary.error} if summary.error else {}),
         )
         return summary
+
+    def _end_cut_off(self, camera: str) -> None:
+        ended = self._cut_off.end(camera, "another session began", self._telling.announcer())
+        if ended is not None:
+            self._cut_off.forget()
+            self.problems.set(Kind.CUT_OFF, None)
+            self._journal("cut-off-ended", session=ended)
 
     def _made_session(self, camera: Camera, start: Start) -> Session:
         with self._slow_step():
@@ -339,8 +345,11 @@ class Service:
         now = self._settings.settings
         if now.mqtt != before.mqtt:
             self._tell_others()
-        if now.web != before.web or now.metrics != before.metrics:
-            self.problems.set(Kind.PAGES, "[web] or [metrics] was changed: restart the service to serve the pages so")
+        other = (now.web, now.metrics) != self._served_as
+        told = "[web] or [metrics] was changed: restart the service to serve the pages so" if other else None
+        self.problems.set(Kind.RESTART, told)
+        if now.retention != before.retention and self._upkeep is not None:
+            self._upkeep.use(now.retention)
         idle = self.station.state.phase == "idle"
         if now.limits != before.limits:
             self._memory = MemoryWatch(now.limits.memory_mib, self._began)

@@ -36,6 +36,7 @@ class Upkeep:
         """say: told in one line what was deleted and what failed, from the thread."""
         self._keeper = Housekeeping(folder, retention_of(settings), backups_kept=settings.backups, say=say)
         self._say = say
+        self._changed: Settings | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
@@ -55,6 +56,10 @@ class Upkeep:
             )
         return state.backup_error
 
+    def use(self, settings: Settings) -> None:
+        """From the next tick on; from any thread."""
+        self._changed = settings
+
     def __enter__(self) -> Upkeep:
         self._thread.start()
         return self
@@ -69,6 +74,9 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._ended.wait(_TICK_S):
+            changed, self._changed = self._changed, None
+            if changed is not None:
+                self._keeper.use(retention_of(changed), changed.backups)
             try:
                 self._keeper.tick()
             except Exception as error:  # the service goes on; what is wrong is said

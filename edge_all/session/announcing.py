@@ -23,4 +23,4 @@ class Announcer(Protocol):
         """New cells and better views, of a frame taken at that time."""
 
     def ended(self, record: Record, session: str, counts: Counts, result: str, interrupted: bool) -> None:
-        """It ends."""
+        """It ends; the session need not be one that this object was told of the begin of."""

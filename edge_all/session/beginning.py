@@ -13,21 +13,30 @@ from edge_all.record.reopening import (
 )
 from edge_all.record.rows import SessionInfo
 from edge_all.record.session_lock import SessionLock
+from edge_all.session.announcing import Announcer
 from edge_all.session.differential import result_words
 from edge_all.session.tally import Tally
 
 
-def session_to_resume(record: Record, info: SessionInfo) -> OpenSession | None:
+def session_to_resume(record: Record, info: SessionInfo, announcer: Announcer | None = None) -> OpenSession | None:
     """The newest session of this camera without an end, where what is loaded judges as it was judged so far; one that
-    cannot go on is ended with the counts it has, and why is noted. None: begin a new one."""
+    cannot go on is ended with the counts it has, why is noted, and the announcer told. None: begin a new one."""
     row = find_open_session(record, info.camera)
     if row is None:
         return None
     opened = read_open_session(record, row)
     if why := why_not_resumable(row, info):
-        end_cut_off(record, row, result_words(opened.counts), why)
+        end_without_going_on(record, opened, why, announcer)
         return None
     return opened
+
+
+def end_without_going_on(record: Record, opened: OpenSession, why: str, announcer: Announcer | None) -> None:
+    """Close a session that was cut off; its summary is told as that of any other. On disk when it returns."""
+    result = result_words(opened.counts)
+    if announcer is not None:
+        announcer.ended(record, opened.row.id, opened.counts, result, True)
+    end_cut_off(record, opened, result, why)
 
 
 class Standing:

@@ -124,7 +124,7 @@ class Session:
             settings={"optics": {"objective": self._profile.objective}} if self._profile.objective else {},
         )
         try:
-            self._opened = session_to_resume(self._record, self._info) if resume else None
+            self._opened = session_to_resume(self._record, self._info, announcer) if resume else None
         except BaseException:
             self.close()
             raise

@@ -1,16 +1,22 @@
 """A session that was killed goes on: one session, every frame once, the counts of both parts."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from edge_all.cameras.opening import open_camera
 from edge_all.profile import Profile
 from edge_all.record.incidents import incidents
+from edge_all.record.outbox import SUMMARY, oldest
 from edge_all.record.record import Record
 from edge_all.record.session_lock import SessionLock, is_written
+from edge_all.service.announcing import OutboxAnnouncer
+from edge_all.service.cut_off import CutOffSessions
 from edge_all.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +86,25 @@ def test_with_another_threshold_it_is_ended_and_a_new_one_begins(tmp_path):
     assert first.ended is not None
     assert second.id == summary.session_id
     assert "other thresholds" in noted[0].text
+
+
+@pytest.mark.parametrize("sample_ids", [True, False])
+@pytest.mark.parametrize("way", ["other thresholds", "another session"])
+def test_one_that_does_not_go_on_is_told_as_any_other_end(tmp_path, sample_ids, way):
+    """Its summary waits in the outbox, with its own counts and its own sample."""
+    cut_off(tmp_path)
+    announcer = OutboxAnnouncer(sample_ids)
+    if way == "other thresholds":
+        go_on(tmp_path, blast_threshold=0.97, announcer=announcer)
+    else:
+        CutOffSessions(tmp_path, tmp_path / "tries").end(URI, "another session began", announcer)
+    with Record.open(tmp_path, create=False) as record:
+        first = record.sessions()[0]
+        summary = json.loads(next(m.payload for m in oldest(record) if m.kind == SUMMARY))
+    assert summary["session"] == first.id
+    assert summary["counts"]["blasts"] == first.counts.blasts
+    assert summary["counts"]["fields"] == first.counts.fields >= 4
+    assert (summary["interrupted"], summary["sample"]) == (True, "S4" if sample_ids else None)
 
 
 def test_a_session_that_somebody_writes_is_left_to_him(tmp_path):

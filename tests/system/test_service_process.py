@@ -1,8 +1,6 @@
 """edge-all service as its own process: what systemd, a person at the page and a person at a terminal see of it."""
 
-import http.client
 import json
-import os
 import re
 import signal
 import socket
@@ -15,102 +13,9 @@ import pytest
 pytest.importorskip("uvicorn", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
 from edge_all.errors import EdgeAllError
-from edge_all.record.record import Record
 from edge_all.review.accounts import Account, Accounts, hash_password
-from edge_all.service.control import ask
 from edge_all.service.heartbeat import SLOW_STEP_S
-
-SIM = "sim:?seed=3&fields=4000&fps=20&frames_per_field=1"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Running:
-    """A service in a process of its own, with a folder of its own and a systemd that listens."""
-
-    def __init__(self, folder, settings="", camera=SIM, options=(), environment=None):
-        self.folder, self.port = folder, free_port()
-        (folder / "etc").mkdir(exist_ok=True)
-        base = (
-            f'[web]\nport = {self.port}\n[camera]\nuri = "{camera}"\n[engine]\nname = "onnxruntime-cpu"\nthreads = 1\n'
-        )
-        (folder / "etc" / "10-device.toml").write_text(base)
-        (folder / "etc" / "20-bench.toml").write_text(settings)
-        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        (folder / "notify").unlink(missing_ok=True)
-        self.notified.bind(str(folder / "notify"))
-        self.messages, self.options = [], options
-        self.environment = os.environ | {
-            "EDGE_ALL_CONFIG": str(folder / "etc"),
-            "EDGE_ALL_STATE": str(folder / "state"),
-            "EDGE_ALL_RUNTIME": str(folder / "run"),
-            "NOTIFY_SOCKET": str(folder / "notify"),
-            "WATCHDOG_USEC": "30000000",
-            **(environment or {}),
-        }
-        self.log = (folder / "log").open("a+")
-        self.start()
-
-    def start(self):
-        command = [sys.executable, "-m", "edge_all", "service", *self.options]
-        self.process = subprocess.Popen(command, env=self.environment, stderr=self.log, stdout=self.log)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(20)
-        self.notified.close()
-        self.log.close()
-
-    def listen(self):
-        self.notified.setblocking(False)
-        try:
-            while True:
-                self.messages.append(self.notified.recv(8192).decode())
-        except BlockingIOError:
-            return self.messages
-
-    def wait_for(self, condition, seconds=60):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert self.process.poll() is None, f"it ended:\n{self.journal}"
-            assert time.monotonic() < end, f"it did not come:\n{self.journal}\n{self.listen()[-3:]}"
-            time.sleep(0.1)
-
-    def wait_ready(self):
-        self.wait_for(lambda: any(m.startswith("READY=1") for m in self.listen()))
-        return self
-
-    @property
-    def journal(self):
-        return (self.folder / "log").read_text()
-
-    @property
-    def status(self):
-        told = [m for m in self.listen() if "STATUS=" in m]
-        return told[-1].split("STATUS=")[1] if told else ""
-
-    @property
-    def state(self):
-        return ask(self.folder / "run" / "control.sock", {"command": "status"})["state"]
-
-    def steer(self, command, sample=None):
-        return ask(self.folder / "run" / "control.sock", {"command": command, "sample": sample})
-
-    def page(self, path="/live/state", port=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
-        connection.request("GET", path, headers={"Accept": "application/json"})
-        return connection.getresponse().read()
-
-    def record(self):
-        return Record.open(self.folder / "state" / "record", create=False, check=False)
+from tests.system.running_service import Running
 
 
 def test_a_day_of_the_service(tmp_path):

@@ -2,11 +2,16 @@
 
 import os
 import random
+import shutil
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from edge_all.record.backup import make_backup
+from edge_all.record.by_thread import RecordByThread
 from edge_all.record.clock import correct_times
 from edge_all.record.crop_file import encode_crop
 from edge_all.record.damage import find_damage
@@ -14,6 +19,7 @@ from edge_all.record.deletion import delete_pictures
 from edge_all.record.incidents import doubts, incidents, note_incident
 from edge_all.record.opening import DATABASE
 from edge_all.record.outbox import append, oldest
+from edge_all.record.rebuilding import rebuild
 from edge_all.record.record import Record
 from edge_all.record.rows import FrameEntry
 from edge_all.record.start import start_record
@@ -209,6 +215,45 @@ def test_a_record_without_checksums_gets_them(tmp_path):
     (backup,) = (tmp_path / "backups").glob("*.sqlite3")
     with sqlite3.connect(backup) as copy:
         assert copy.execute("PRAGMA user_version").fetchone() == (7,)
+
+
+def test_looking_a_record_over_takes_no_lock_from_who_has_it_open(tmp_path):
+    """POSIX gives up all locks of a process on a file when it closes any handle to it. Another program that closes the
+    record then takes itself for the last one, and removes the log that is being written."""
+    session = written(tmp_path)
+    log = tmp_path / f"{DATABASE}-wal"
+    look = "import sys; from pathlib import Path; from edge_all.record.record import Record; "
+    look += "r = Record.open(Path(sys.argv[1]), create=False); print(len(r.cells(sys.argv[2]))); r.close()"
+    command = [sys.executable, "-c", look, str(tmp_path), session]
+    with Record.open(tmp_path) as record:
+        record.name_sample(session, "any")
+        start_record(tmp_path)
+        before = log.stat().st_ino
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "3\n"
+        assert log.stat().st_ino == before
+        record.write_cells(session, [(make_cell(4), CROP)])
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "4\n"
+
+
+def test_who_reads_meanwhile_turns_to_the_record_that_was_made_again(tmp_path):
+    session = written(tmp_path)
+    pages = RecordByThread(tmp_path)
+    assert len(pages.get().cells(session)) == 3
+    rebuild(tmp_path, "by hand")
+    with Record.open(tmp_path) as record:
+        record.write_cells(session, [(make_cell(4), CROP)])
+    assert len(pages.get().cells(session)) == 4
+    pages.close()
+
+
+def test_handles_of_databases_that_are_gone_are_closed(tmp_path):
+    open_ones = Path("/proc/self/fd")
+    before = len(list(open_ones.iterdir()))
+    for number in range(20):
+        written(tmp_path / str(number))
+        start_record(tmp_path / str(number))
+        shutil.rmtree(tmp_path / str(number))
+    assert len(list(open_ones.iterdir())) <= before + 2
 
 
 @pytest.mark.parametrize("seed", range(4))
