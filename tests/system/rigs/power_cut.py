@@ -6,10 +6,8 @@ loses its write cache. The processor is emulated: nothing here tells a speed.
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,28 +15,23 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.system.debian import needs_packages
 from tests.system.rigs.lossy_disk import LossyDisk
+from tests.system.rigs.virtual_machine import VirtualMachine
 
 ROOT = Path(__file__).resolve().parents[3]
-_MODULES = ("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "overlay", "crc32c_generic", "ext4")
-_INIT = """#!/bin/sh
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-while read module; do insmod /modules/$module; done < /modules/order
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,ro,cache=loose host /host || poweroff -f
-mount -t tmpfs tmpfs /written
-mkdir /written/upper /written/work
-mount -t overlay -o lowerdir=/host,upperdir=/written/upper,workdir=/written/work overlay /newroot
-mkdir -p /newroot/data
-mount -t ext4 /dev/vda /newroot/data || poweroff -f
-mount --move /proc /newroot/proc
-mount --move /sys /newroot/sys
-mount --move /dev /newroot/dev
-exec switch_root /newroot /bin/sh -c 'cd @ROOT@; PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=@ROOT@ @PYTHON@ -u \
-tests/system/rigs/power_cut_guest.py 2>&1; echo EDGE ended; sleep 100'
-"""
+_GUEST = (
+    f"cd {ROOT}; PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={ROOT} {sys.executable} -u "
+    "tests/system/rigs/power_cut_guest.py 2>&1; echo EDGE ended; sleep 100"
+)
+_MACHINE = VirtualMachine(
+    "power-cut",
+    Path("/"),
+    f"-c '{_GUEST}'",
+    mounts="mkdir -p /newroot/data\nmount -t ext4 /dev/vda /newroot/data || poweroff -f",
+    modules=("virtio_blk", "crc32c_generic", "ext4"),
+    root_never_changes=True,
+    packages={"e2fsprogs": "/usr/sbin/mke2fs"},
+)
 
 
 @dataclass
@@ -56,10 +49,11 @@ class Cuts:
 
 def cut_often(times: int, seed: int, image_mib: int = 192) -> Cuts:
     """Each time: boot, look at what the session before left, write, power cut at random. One more boot looks."""
-    kernel, initrd = _kernel_and_initrd()
     seen, chance = Cuts(), random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
         image, address = Path(scratch, "disk"), Path(scratch, "nbd")
+        drive = f"file=nbd:unix:{address},format=raw,if=virtio,cache=writeback"
+        command = _MACHINE.command("-drive", drive, cpu="Nehalem", cores=1, memory_mib=1024)
         with image.open("wb") as file:
             file.truncate(image_mib << 20)
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-F", str(image)], check=True)
@@ -68,7 +62,7 @@ def cut_often(times: int, seed: int, image_mib: int = 192) -> Cuts:
         try:
             for boot in range(times + 1):
                 disk.power_on()
-                lines = _run(kernel, initrd, address, chance.uniform(1.0, 15.0) if boot < times else None, disk)
+                lines = _run(command, chance.uniform(1.0, 15.0) if boot < times else None, disk)
                 _compare(boot, lines, shown, seen)
         finally:
             disk.close()
@@ -76,16 +70,8 @@ def cut_often(times: int, seed: int, image_mib: int = 192) -> Cuts:
     return seen
 
 
-def _run(kernel: Path, initrd: Path, address: Path, after_s: float | None, disk: LossyDisk) -> list[str]:
+def _run(command: list[str], after_s: float | None, disk: LossyDisk) -> list[str]:
     """One boot. after_s: the power fails so long after the session began; None: when it began."""
-    command = [
-        "qemu-system-x86_64", "-accel", "tcg", "-cpu", "Nehalem", "-smp", "1", "-m", "1024",
-        "-kernel", str(kernel), "-initrd", str(initrd),
-        "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr",
-        "-nographic", "-no-reboot", "-nic", "none", "-monitor", "none",
-        "-virtfs", "local,security_model=none,multidevs=remap,path=/,mount_tag=host,readonly=on",
-        "-drive", f"file=nbd:unix:{address},format=raw,if=virtio,cache=writeback",
-    ]  # fmt: skip
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert machine.stdout is not None
     watchdog = threading.Timer(1800, machine.kill)
@@ -140,54 +126,3 @@ def _compare(boot: int, lines: list[str], shown: dict[str, set[int]], seen: Cuts
     numbers = {int(n) for words in told if words[0] == "shown" and words is not told[-1] for n in words[1:]}
     shown[by_kind["session"][0]] = numbers
     seen.shown += len(numbers)
-
-
-def _kernel_and_initrd() -> tuple[Path, Path]:
-    folder = Path(os.environ.get("EDGE_ALL_RIGS", "/var/tmp/edge-all-rigs")) / "power-cut"
-    kernel, initrd = folder / "vmlinuz", folder / "initrd"
-    needs_packages(
-        ["qemu-system-x86", "busybox-static", "cpio", "kmod", "e2fsprogs"],
-        "/usr/bin/qemu-system-x86_64", "/usr/bin/busybox", "/usr/bin/cpio", "/usr/sbin/depmod", "/usr/sbin/mke2fs",
-    )  # fmt: skip
-    unpacked = folder / "package"
-    if not unpacked.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        depends = subprocess.run(
-            ["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True, check=True
-        ).stdout
-        (package,) = re.findall(r"Depends: (linux-image-\S+)", depends)
-        subprocess.run(["apt-get", "download", "-qq", package], cwd=folder, check=True)
-        (archive,) = folder.glob("linux-image-*.deb")
-        subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True)
-        archive.unlink()
-        (modules,) = (unpacked / "lib/modules").iterdir()
-        subprocess.run(["depmod", "-b", str(unpacked), modules.name], check=True)
-        shutil.copyfile(next((unpacked / "boot").glob("vmlinuz-*")), kernel)
-    (modules,) = (unpacked / "lib/modules").iterdir()
-    _write_initrd(folder / "root", modules, initrd)
-    return kernel, initrd
-
-
-def _write_initrd(root: Path, modules: Path, target: Path) -> None:
-    """busybox, the modules in the order in which they must be loaded, and the first program."""
-    shutil.rmtree(root, ignore_errors=True)
-    for name in ("bin", "proc", "sys", "dev", "modules", "host", "written", "newroot"):
-        (root / name).mkdir(parents=True)
-    shutil.copy("/usr/bin/busybox", root / "bin/busybox")
-    for name in ("sh", "mount", "insmod", "mkdir", "switch_root", "poweroff"):
-        (root / "bin" / name).symlink_to("busybox")
-    needs = dict(line.split(":", 1) for line in (modules / "modules.dep").read_text().splitlines())
-    paths = {Path(p).stem: p for p in needs}
-    order: list[str] = []
-    for name in _MODULES:
-        for path in [*reversed(needs[paths[name]].split()), paths[name]]:
-            if path not in order:
-                order.append(path)
-                shutil.copy(modules / path, root / "modules")
-    (root / "modules/order").write_text("\n".join(Path(p).name for p in order) + "\n")
-    (root / "init").write_text(_INIT.replace("@ROOT@", str(ROOT)).replace("@PYTHON@", sys.executable))
-    (root / "init").chmod(0o755)
-    packed = subprocess.run(
-        "find . | cpio --quiet -o -H newc | gzip -1", shell=True, cwd=root, capture_output=True, check=True
-    )
-    target.write_bytes(packed.stdout)
