@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_all.cameras.camera import Camera
     from edge_all.service.device_state import DeviceState
     from edge_all.session.announcing import Announcer
-    from edge_all.session.commands import CommandQueue
+    from edge_all.session.commands import CommandQueue, Start
 
 
 @click.command("run")
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="End after so many frames.")
 @click.option("--stop-at", type=click.IntRange(1), metavar="N", help="End when so many leukocytes are counted.")
 @click.option("--sample", metavar="ID", help="The smear's id, kept in the record.")
+@click.option("--operator", metavar="NAME", help="Who begins it, kept in the record and told in its reports.")
 @click.option("--log-json", is_flag=True, help="Each finding as one JSON line on standard output.")
 @click.option(
     "--crops",
@@ -88,6 +89,7 @@ def command(
     max_frames: int | None,
     stop_at: int | None,
     sample: str | None,
+    operator: str | None,
     log_json: bool,
     crops: str | None,
     web: str | None,
@@ -116,6 +118,8 @@ def command(
     from edge_all.profile import load_settings, profile_of
     from edge_all.record.folder import record_folder
     from edge_all.service.telling import Telling
+    from edge_all.session.commands import Start
+    from edge_all.session.operator import Operator
     from edge_all.session.progress import Progress, Summary
     from edge_all.session.session import Session
     from edge_all.session.step_times import OFF
@@ -133,6 +137,8 @@ def command(
         click.echo(f"The only camera that is attached: {found.uri} ({found.name}, {found.where})", err=True)
         uri = found.uri
 
+    first = Start(sample, operator=None if operator is None else Operator(operator))
+
     def open_named() -> Camera:
         opened = open_camera(uri)
         if isinstance(opened, WatchedCamera):
@@ -143,7 +149,7 @@ def command(
 
     def make_session(
         camera: Camera,
-        sample: str | None,
+        start: Start,
         commands: CommandQueue | None,
         announcer: Announcer | None,
         device: DeviceState | None = None,
@@ -153,7 +159,8 @@ def command(
             record_folder(record),
             profile,
             models=Path(models) if models else None,
-            sample=sample,
+            sample=start.sample,
+            operator=start.operator,
             blast_threshold=threshold,
             um_per_px=um_per_px,
             max_frames=max_frames,
@@ -194,13 +201,13 @@ def command(
             address,
             record_folder(record),
             Path(models) if models else None,
-            sample,
+            first if sample is not None else None,
             resolved.settings,
         )
     telling = Telling(record_folder(record), say=lambda line: click.echo(plain(line), err=True))
     telling.begin(resolved.settings.mqtt)
     try:
-        session = make_session(camera, sample, None, telling.announcer())
+        session = make_session(camera, first, None, telling.announcer())
         with session, Interrupts(session.stop):
             summary = look(session, camera)
     finally:

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 def serve_station(
     camera_uri: str,
     open_camera: Callable[[], Camera],
-    make_session: Callable[[Camera, str | None, CommandQueue | None, Announcer | None, DeviceState], Session],
+    make_session: Callable[[Camera, Start, CommandQueue | None, Announcer | None, DeviceState], Session],
     look: Callable[[Session, Camera, Callable[[Progress], None] | None], Summary],
     address: Address,
     record: Path,
     models: Path | None,
-    sample: str | None,
+    first: Start | None,
     settings: Settings,
 ) -> int:
-    """Until Ctrl-C. sample: of a session that is started at once. settings: whom to tell. Raises EdgeAllError,
+    """Until Ctrl-C. first: a session that is started at once. settings: whom to tell. Raises EdgeAllError,
     UsageError."""
     from edge_all.cli.run import Interrupts
     from edge_all.errors import EdgeAllError
@@ -41,7 +41,6 @@ def serve_station(
     from edge_all.review.serving import Server
     from edge_all.service.device_state import DeviceState
     from edge_all.service.telling import Telling, monitoring_token
-    from edge_all.session.commands import Start
     from edge_all.session.station import Station
 
     live = LiveView()
@@ -50,7 +49,7 @@ def serve_station(
         try:
             camera = open_camera()
             commands, announcer = station.commands, telling.announcer()
-            with make_session(camera, start.sample, commands, announcer, device) as session:
+            with make_session(camera, start, commands, announcer, device) as session:
                 made(session)
                 summary = look(session, camera, took)
         except EdgeAllError as error:
@@ -76,7 +75,7 @@ def serve_station(
         click.echo(f"Pages at {server.url} . Ctrl-C ends. {RESEARCH_USE}", err=True)
         if server.fingerprint:
             click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)
-        if sample is not None:
-            station.commands.put(Start(sample))
+        if first is not None:
+            station.commands.put(first)
         station.run()
     return 0

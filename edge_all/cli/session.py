@@ -29,8 +29,9 @@ def command() -> None:
 
 @command.command("start")
 @click.argument("sample", required=False)
+@click.option("--operator", metavar="NAME", help="Who begins it, kept in the record and told in its reports.")
 @_instance
-def start(sample: str | None, instance: str | None) -> int:
+def start(sample: str | None, operator: str | None, instance: str | None) -> int:
     """Begin a session on SAMPLE; the one that runs is ended first.
 
     \b
@@ -38,7 +39,7 @@ def start(sample: str | None, instance: str | None) -> int:
       edge-all session start S1234
     """
     before = _ask(instance, "status")["session_id"]
-    _ask(instance, "start", sample)
+    _ask(instance, "start", sample, operator)
     return _wait(instance, lambda s: s["phase"] in ("running", "paused") and s["session_id"] not in (before, None))
 
 
@@ -96,10 +97,12 @@ def status(as_json: bool, instance: str | None) -> int:
     return 1 if state["problems"] or state["error"] else 0
 
 
-def _ask(instance: str | None, asked: str, sample: str | None = None) -> dict[str, Any]:
+def _ask(instance: str | None, asked: str, sample: str | None = None, operator: str | None = None) -> dict[str, Any]:
     from edge_all.service.control import ask, control_socket
 
-    state: dict[str, Any] = ask(control_socket(instance), {"command": asked, "sample": sample})["state"]
+    state: dict[str, Any] = ask(control_socket(instance), {"command": asked, "sample": sample, "operator": operator})[
+        "state"
+    ]
     return state
 
 

@@ -15,6 +15,7 @@ from edge_all.review.report_json import iso_time
 from edge_all.review.report_sections import INTERVAL_NOTE
 from edge_all.review.reviewed_differential import Differential, Share
 from edge_all.review.shown_text import shown
+from edge_all.session.operator import recorded_operator
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
@@ -34,7 +35,7 @@ def report_fhir(c: ReportContents) -> str:
 def report_bundle(c: ReportContents) -> Resource:
     """The bundle as plain values."""
     status = "final" if c.signed else "preliminary"
-    urls = {n: _url(c, n) for n in ("report", "specimen", "device", "reviewer")}
+    urls = {n: _url(c, n) for n in ("report", "specimen", "device", "operator", "reviewer")}
     observations = _observations(c, status, urls)
     report: Resource = {
         "resourceType": "DiagnosticReport",
@@ -50,9 +51,16 @@ def report_bundle(c: ReportContents) -> Resource:
         "result": [{"reference": url} for url, _ in observations],
         "conclusion": _conclusion(c),
     }
+    operator = recorded_operator(c.session.settings)
+    if operator is not None:
+        for _, observation in observations:
+            observation["performer"] = [{"reference": urls["operator"]}]
     entries = [(urls["report"], report), *observations]
     entries.append((urls["specimen"], _specimen(c)))
     entries.append((urls["device"], _device(c)))
+    if operator is not None:
+        practitioner = {"resourceType": "Practitioner", "name": [{"text": shown(operator.name)}]}
+        entries.append((urls["operator"], practitioner))
     if c.approval is not None:
         report["resultsInterpreter"] = [{"reference": urls["reviewer"]}]
         name = shown(c.approval.reviewer).strip() or "name not given"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edge_all.review.report_contents import RESEARCH_USE, GalleryCell, ReportContents
+from edge_all.session.operator import recorded_operator
 
 FORMAT = "edge-all report 1"
 
@@ -21,6 +22,7 @@ def report_json(c: ReportContents) -> str:
 def report_values(c: ReportContents) -> dict[str, Any]:
     """The report as plain values."""
     s = c.session
+    operator = recorded_operator(s.settings)
     return {
         "format": FORMAT,
         "research_use_only": True,
@@ -30,7 +32,7 @@ def report_values(c: ReportContents) -> dict[str, Any]:
         "session": {
             "id": s.id,
             "sample": s.sample,
-            "operator": getattr(s, "operator", None),
+            "operator": None if operator is None else asdict(operator),
             "begun": iso_time(s.begun),
             "ended": None if s.ended is None else iso_time(s.ended),
             "interrupted": s.interrupted,

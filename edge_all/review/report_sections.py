@@ -11,6 +11,7 @@ from edge_all.review.control_runs import ControlRun
 from edge_all.review.report_contents import RESEARCH_USE, ReportContents
 from edge_all.review.reviewed_differential import Agreement, Differential, Share
 from edge_all.review.shown_text import shown
+from edge_all.session.operator import recorded_operator
 
 INTERVAL_NOTE = "Intervals (95 %, Wilson) cover the sampling of cells, not the error of model or reviewer."
 _SHORT_PRECISION = {"float": "float32"}
@@ -84,7 +85,11 @@ def _sample(c: ReportContents) -> Iterable[ReportRow]:
     else:
         early = ", stopped early" if s.interrupted else ""
         yield ReportRow("Ended", f"{local_time(s.ended)} ({s.ended - s.begun:.0f} s){early}")
-    yield ReportRow("Operator", shown(getattr(s, "operator", None)) or "not recorded")
+    operator = recorded_operator(s.settings)
+    if operator is None:
+        yield ReportRow("Operator", "not recorded")
+    else:
+        yield ReportRow("Operator", shown(operator.name), note=_proof(operator.proven))
     yield ReportRow("Report made", local_time(c.made))
 
 

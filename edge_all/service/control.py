@@ -16,6 +16,7 @@ from typing import Any
 
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all.session.commands import Command, Pause, Resume, Start, Stop
+from edge_all.session.operator import Operator
 from edge_all.session.station import Station
 from edge_all.state_folder import state_folder
 
@@ -130,11 +131,11 @@ def answer_to(line: bytes, station: Station) -> dict[str, Any]:
     """What one line gets: {"ok": true, "state": ...} or {"ok": false, "error": ..., "remedy": ...}."""
     try:
         request = json.loads(line)
-        command, sample = (request["command"], request.get("sample"))
+        command, sample, name = (request["command"], request.get("sample"), request.get("operator"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return _refused('not understood; write {"command": "status"} and a line end')
-    if not isinstance(command, str) or not (sample is None or isinstance(sample, str)):
-        return _refused("not understood: command and sample are texts")
+    if not isinstance(command, str) or not all(t is None or isinstance(t, str) for t in (sample, name)):
+        return _refused("not understood: command, sample and operator are texts")
     if command == "status":
         return {"ok": True, "state": asdict(station.state)}
     phase = station.state.phase
@@ -145,7 +146,9 @@ def answer_to(line: bytes, station: Station) -> dict[str, Any]:
     if command == "start" and station.blocked:
         return _refused(station.blocked, "mend it, then: sudo systemctl reload edge-all")
     try:
-        asked: Command = Start(sample) if command == "start" else _PLAIN[command]()
+        asked: Command = (
+            _PLAIN[command]() if command in _PLAIN else Start(sample, operator=None if name is None else Operator(name))
+        )
     except UsageError as error:
         return _refused(error.message, error.remedy)
     if not station.commands.put(asked):

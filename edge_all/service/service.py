@@ -196,6 +196,7 @@ class Service:
                 times=self.device.times,
                 announcer=self._telling.announcer(),
                 calibrations=CalibrationStore(),
+                operator=start.operator,
             )
 
     @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_all.errors import UsageError
+from edge_all.session.operator import Operator
 
 SAMPLE_LENGTH = 200
 _WAITING = 16
@@ -22,6 +23,8 @@ class Start:
     sample: str | None = None
     resume: bool = False
     """Go on with the session that was cut off, if there is one."""
+    operator: Operator | None = None
+    """Who begins it, where that is known."""
 
     def __post_init__(self) -> None:
         _check_sample(self.sample)

@@ -32,6 +32,7 @@ from edge_all.session.differential import result_words
 from edge_all.session.frame_ages import FrameAges
 from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.hints import camera_hint, hint_of
+from edge_all.session.operator import Operator, operator_settings
 from edge_all.session.pictures import NONE as NO_PICTURES
 from edge_all.session.pictures import pictures_of
 from edge_all.session.progress import CameraAccount, Progress, Summary
@@ -78,6 +79,7 @@ class Session:
         turned: Callable[[], None] = lambda: None,
         announcer: Announcer | None = None,
         calibrations: CalibrationStore | None = None,
+        operator: Operator | None = None,
     ) -> None:
         """camera: opened, not started. um_per_px: before the calibrated one and the profile's. stop_at: end with the
         field in which that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first
@@ -86,7 +88,8 @@ class Session:
         a reviewer, not of findings only. resume: go on with this camera's session that was cut off, if there is one;
         without sample it keeps its own. turned: called from the analysis as often as its loop turns, with a frame or
         without. calibrations: where the bench's calibration lies; None: none is used. announcer: told with the
-        rows it is told of. Raises ModelError, EngineUnavailableError, RecordError, UsageError."""
+        rows it is told of. operator: who begins it; kept with it. Raises ModelError, EngineUnavailableError,
+        RecordError, UsageError."""
         from edge_all import __version__
 
         keep_freed_memory()
@@ -112,6 +115,7 @@ class Session:
         except BaseException:
             self._models.close()
             raise
+        optics = {"optics": {"objective": self._profile.objective}}
         self._info = SessionInfo(
             sample=sample,
             camera=camera.uri,
@@ -121,7 +125,7 @@ class Session:
             thresholds=self._models.thresholds,
             um_per_px=scale,
             version=__version__,
-            settings={"optics": {"objective": self._profile.objective}} if self._profile.objective else {},
+            settings=(optics if self._profile.objective else {}) | operator_settings(operator),
         )
         try:
             self._opened = session_to_resume(self._record, self._info, announcer) if resume else None

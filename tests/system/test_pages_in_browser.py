@@ -54,6 +54,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     wait_for(
         lambda: page.locator("#gate").get_attribute("data-good") == "1" and "Same" in page.locator("#gate").inner_text()
     )
+    page.set_viewport_size({"width": 1280, "height": 830})
     shot(page, "live")
 
     page.get_by_role("button", name="Pause").click()

@@ -10,12 +10,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from edge_all.errors import UsageError
 from edge_all.review.access import needs
 from edge_all.review.catalogue import load_texts, shown, text
-from edge_all.review.context import MOST_WATCHERS, context_of, form_text
+from edge_all.review.context import MOST_WATCHERS, context_of, form_text, visitor_of
 from edge_all.review.mjpeg import MjpegResponse
 from edge_all.review.rendering import refusal, render
 from edge_all.review.tables import Differential
 from edge_all.session.commands import Command, Pause, Resume, Start, Stop
 from edge_all.session.differential import ENOUGH_CELLS
+from edge_all.session.operator import Operator
 from edge_all.session.station import Station
 
 _SILENT_S = 3.0
@@ -84,7 +85,7 @@ def live_command(request: Request) -> Response:
     if phase not in _FITS[asked]:
         return refusal(request, text("live.not_now", phase=text(f"phase.{phase}")), 409)
     try:
-        command: Command = Start(form_text(request, "sample")) if asked == "start" else _COMMANDS[asked]()
+        command: Command = _start(request) if asked == "start" else _COMMANDS[asked]()
     except UsageError as error:
         return refusal(request, str(error), 400)
     if isinstance(command, Start) and phase != "idle" and command.sample == station.state.sample:
@@ -94,6 +95,12 @@ def live_command(request: Request) -> Response:
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_state(request))
     return RedirectResponse("/live", 303)
+
+
+def _start(request: Request) -> Start:
+    """Raises UsageError for a sample id that is none."""
+    who = visitor_of(request).reviewer
+    return Start(form_text(request, "sample"), operator=None if who is None else Operator(who.name, who.proven))
 
 
 def _state(request: Request) -> dict[str, Any]:

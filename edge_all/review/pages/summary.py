@@ -20,6 +20,7 @@ from edge_all.review.control_runs import last_control
 from edge_all.review.pages.gallery import session_values
 from edge_all.review.rendering import render
 from edge_all.review.tables import differential
+from edge_all.session.operator import recorded_operator
 
 _REPORT = "edge_all.review.report"
 _FORMATS = ("pdf", "html", "csv", "json", "fhir")
@@ -51,6 +52,7 @@ def summary_page(request: Request) -> Response:
         trail=given[::-1][:_TRAIL_SHOWN],
         trail_total=len(given),
         formats=_FORMATS if importlib.util.find_spec(_REPORT) is not None else (),
+        operator=recorded_operator(session.settings),
         control=last_control(before=session.begun),
         skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
         **session_values(record, session.id, cells, verdicts),
