@@ -118,6 +118,7 @@ def test_every_text_is_in_the_catalogue_and_used():
     for path in sources():
         content = path.read_text()
         used |= set(re.findall(r"\b(?:t|text)\(\s*f?['\"]([a-z_]+\.[a-z_0-9]+)['\"](?! \+)", content))
+        used |= set(re.findall(r"\b_told\(headers, \"([a-z_]+\.[a-z_0-9]+)\"", content))
         built |= set(re.findall(r"\b(?:t|text)\(\s*'([a-z_]+\.[a-z_]*)' \+", content))
         built |= set(re.findall(r"(?:text\(|get\(|= )f\"([a-z_]+\.)\{", content))
     assert used <= set(texts), used - set(texts)
