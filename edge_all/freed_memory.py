@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _KEPT = 64 << 20
 """Free memory at the top of a heap that is not given back, bytes."""
 _MAPPED = 4 << 20
 """Larger blocks still come from the kernel and go back to it: whole frames of large cameras."""
+_ARENAS = 2
+"""Heaps that all threads share: each keeps its own freed blocks, and by itself every thread gets one."""
 
 
 def keep_freed_memory() -> bool:
@@ -24,4 +26,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _MAPPED)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT))
+    wanted = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _MAPPED), (_M_TRIM_THRESHOLD, _KEPT))
+    told = [bool(mallopt(option, value)) for option, value in wanted]
+    return all(told)

@@ -96,7 +96,11 @@ def _refuse_early(engine: str) -> None:
         from edge_all.engines.tensorrt.availability import unavailable
 
         if (missing := unavailable()) is not None:
-            raise missing
+            try:
+                raise missing
+            finally:
+                # Its traceback holds this frame and all that called it: what they made would outlive its use.
+                del missing
 
 
 def _made(engine: str, file: ModelFile, precision: str, wanted: Wanted) -> Engine:

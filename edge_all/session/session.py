@@ -259,6 +259,13 @@ class Session:
             self._standing.tally,
             self._standing.first_frame,
         )
+        errors, stopped, frames = self._errors, self._stopped, self._frames
+
+        def failed(error: BaseException) -> None:  # no method: session and recording would keep each other alive
+            errors.append(error)
+            stopped.set()
+            frames.close(discard=True)
+
         recording = self._recording = Recording(
             self._record,
             self.id,
@@ -268,7 +275,7 @@ class Session:
             self._times,
             self._announcer,
             self._stopped,
-            self._record_failed,
+            failed,
             on_progress,
         )
         if calibration.parts:
@@ -404,11 +411,6 @@ class Session:
                 self._located.put((command, 0))
                 passed_on += 1
         return passed_on
-
-    def _record_failed(self, error: BaseException) -> None:
-        self._errors.append(error)
-        self._stopped.set()
-        self._frames.close(discard=True)
 
     def _ended(self) -> Summary:
         errors = [e for e in self._errors if not isinstance(e, EdgeAllError)]

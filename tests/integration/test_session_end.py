@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 from edge_all.cameras.simulator import SimulatedMicroscope
@@ -45,3 +47,18 @@ def test_it_is_in_the_record_before_a_read_returns(tmp_path):
         running.join(60)
     assert ended is not None
     assert was_held, "the end stood in the record while the read had not returned"
+
+
+def test_nothing_keeps_a_session_that_has_ended(tmp_path):
+    """Its last fields are some megabytes each; the collector of cycles may come hours later."""
+    gc.collect()
+    gc.disable()
+    try:
+        with SimulatedMicroscope("sim:?seed=4&fields=2&width=640&height=480&um_per_px=0.2") as camera:
+            with Session(camera, tmp_path) as session:
+                session.run()
+            left = weakref.ref(session)
+            del session
+            assert left() is None
+    finally:
+        gc.enable()
