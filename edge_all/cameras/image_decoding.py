@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def decode_image_file(path: Path) -> Image:
     Raises UndecodableError.
     """
     try:
+        # A pipe or a device would be waited for without end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UndecodableError("is no regular file; put the image itself there")
         data = path.read_bytes()
     except OSError as error:
         raise UndecodableError(f"cannot be read ({error.strerror or error}); check the file and its rights") from error

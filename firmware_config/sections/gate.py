@@ -1,6 +1,6 @@
 """[gate]: when a frame is no good field (docs/gate.md)."""
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from firmware_config.section import Section
 
@@ -16,3 +16,11 @@ class Gate(Section):
     """Covered share of the area; less is empty."""
     max_density: float = Field(0.93, ge=0, le=1)
     """More is too thick to see single cells."""
+
+    @field_validator("max_brightness", "max_density")
+    @classmethod
+    def _over_the_least(cls, value: float, info: ValidationInfo) -> float:
+        lower = str(info.field_name).replace("max", "min")
+        if lower in info.data and value <= info.data[lower]:
+            raise ValueError(f"must be over {lower}, which is {info.data[lower]:g}: every frame would be skipped")
+        return value

@@ -1,5 +1,6 @@
 """Every file a folder can hold gives RGB pixels or one clear line."""
 
+import os
 import struct
 
 import cv2
@@ -104,3 +105,9 @@ def test_what_is_no_image_is_said_in_one_line(tmp_path, name, content, says):
 def test_a_file_that_is_gone(tmp_path):
     with pytest.raises(UndecodableError, match="cannot be read"):
         decode_image_file(tmp_path / "gone.png")
+
+
+def test_a_pipe_among_images_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(UndecodableError, match="no regular file"):
+        decode_image_file(tmp_path / "pipe.png")

@@ -64,6 +64,7 @@ def test_the_defaults_of_the_schema_are_those_of_the_program():
         ("[web]\nnames = 'bench'", "a list of texts"),
         ("[gate\n", "line 1, column 6: is no TOML"),
         ("[gate]\nmin_sharpness = true", "a number"),
+        ("[gate]\nmin_density = 0.9\nmax_density = 0.1", "must be over min_density, which is 0.9"),
         ("inherits = 'raspberry-pi'", "line 1, column 12: there is no profile .* did you mean raspberry-pi-5"),
         ("a = '''\n[engine]\nthreads = 5\n'''\n[engine]\nthreads = 999", "line 6, column 11: engine.threads = 999"),
         ("[web]\nnames = [\n 'x', # threads = 1\n]\n[engine]\nthreads = 999", "line 6, column 11"),
