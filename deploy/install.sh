@@ -120,7 +120,7 @@ else
 fi
 [ -f "$constraints" ] || die "$constraints is missing: make the folder with deploy/wheels.sh"
 
-extras=web,report
+extras=web,report,service
 # NVIDIA's onnxruntime-gpu and ours are one import package: ours would overwrite it.
 if ! "$PYTHON" -c 'import onnxruntime' 2>/dev/null; then extras=$extras,cpu; fi
 if [ -n "$JETPACK" ] && ! "$PYTHON" -c 'import pycuda' 2>/dev/null; then extras=$extras,jetson; fi
@@ -217,26 +217,59 @@ comes_up() { # started by systemd, and it answers
   return 1
 }
 
+# The schema that a new version brought the record to is one that the old version cannot read: its own, from before, comes
+# back. What was written since lies aside; crops and sidecars give it to the next start.
+record_before() {
+  local folder backup aside
+  for folder in "$STATE/record" "$STATE"-*/record; do
+    backup=$(find "$folder/backups" -name 'record-*-before-*.sqlite3' -newer "$work/taking-over" 2>/dev/null | sort | tail -n 1 || true)
+    [ -n "$backup" ] || continue
+    aside=$folder/rolled-back-$(date +%Y%m%d-%H%M%S)
+    install -d -m 750 -o edge-all -g edge-all "$aside"
+    mv "$folder"/record.sqlite3* "$aside/"
+    cp --preserve=mode,ownership "$backup" "$folder/record.sqlite3"
+    say "the record of before the upgrade is back in $folder"
+  done
+}
+
+running() { # STATUS of a service, of an instance: does it work on a session?
+  local said # exit code 1 says that there is a problem, in a session or without
+  said=$("$@" --json 2>/dev/null || true)
+  grep -qE '"phase": "(running|paused|starting)"' <<<"$said"
+}
+instances() { systemctl list-units --plain --no-legend 'edge-all@*.service' | awk '{print $1}' | sed 's/^edge-all@//; s/\.service$//'; }
+
 old=$(readlink -f "$ROOT/current" 2>/dev/null || true)
 [ -d "${old:-/nonexistent}" ] || old=
 if [ "$old" != "$version" ]; then
   if [ -n "$old" ] && [ "$force" = 0 ] && has_systemd; then
-    if "$old/bin/edge-all" session status --json 2>/dev/null | grep -qE '"phase": "(running|paused|starting)"'; then
+    if running "$old/bin/edge-all" session status; then
       die "a session runs: end it first (edge-all session stop), or say --force. $id waits in $version"
     fi
+    for instance in $(instances); do
+      if running "$old/bin/edge-all" session status --instance "$instance"; then
+        die "a session runs at edge-all@$instance: end it first, or say --force. $id waits in $version"
+      fi
+    done
   fi
+  touch "$work/taking-over"
   point_to "$version"
   changed "$ROOT/current is $id"
   if has_systemd && [ "$start" = 1 ] && ! comes_up; then
     journalctl --no-pager -q -n 20 -u edge-all.service >&2 || true
     if [ -n "$old" ]; then
+      systemctl stop edge-all.service || true
       point_to "$old"
       rm -f "$version/complete"
+      record_before
       systemctl reset-failed edge-all.service || true
       comes_up || die "version $id did not come up, and $(basename "$old") neither: see journalctl -u edge-all"
       die "version $id did not come up: rolled back to $(basename "$old")"
     fi
     die "version $id did not come up: see journalctl -u edge-all"
+  fi
+  if has_systemd && [ "$start" = 1 ]; then # the other microscopes of this machine
+    for instance in $(instances); do systemctl restart "edge-all@$instance.service" || say "edge-all@$instance does not come up: see journalctl"; done
   fi
   # The version before stays, for going back by hand; others go.
   for kept in "$ROOT"/versions/*; do

@@ -8,10 +8,10 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 folder=$1; shift
-python= arch= extras=web,report,cpu
+python= arch= extras=web,report,service,cpu
 while [ $# -gt 0 ]; do
   case $1 in
-    --jetson) python=3.10 arch=aarch64 extras=web,report ;;
+    --jetson) python=3.10 arch=aarch64 extras=web,report,service ;;
     --python) python=$2; shift ;;
     --arch) arch=$2; shift ;;
     --extras) extras=$2; shift ;;

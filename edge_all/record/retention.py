@@ -7,6 +7,7 @@ committed before the first file goes.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _DAY_S = 86400.0
 _AT_ONCE = 500
 _FEWEST_BACKUPS = 2
 NORMAL_CROPS, FIELDS, FINDING_CROPS, SKIPPED_FRAMES = "normal crops", "fields", "finding crops", "skipped frames"
+BACKUPS = "backup"
 ORDER = (NORMAL_CROPS, FIELDS, FINDING_CROPS)
 """In which it goes when room is needed, each from the oldest session on."""
 
@@ -113,6 +115,8 @@ class Keeper:
         need, why = self._need()
         for old in backups(self._folder)[_FEWEST_BACKUPS:] if need > 0 else []:
             size = old.stat().st_size
+            with record.transaction() as database:
+                _note(database, "", f"{BACKUPS} {old.name}", 1, size, why)
             old.unlink()
             need -= size
             self._size.bytes -= size
@@ -158,10 +162,7 @@ class Keeper:
         if not files:
             return 0
         with record.transaction() as database:
-            database.execute(
-                "INSERT INTO retention (time, session, what, files, bytes, reason) VALUES (?, ?, ?, ?, ?, ?)",
-                (time.time(), session, kind, len(files), size, why),
-            )
+            _note(database, session, kind, len(files), size, why)
             if kind == FIELDS:
                 statement = "DELETE FROM picture WHERE session = ? AND frame_index = ?"
             else:
@@ -179,11 +180,16 @@ class Keeper:
         count = record.rows("SELECT COUNT(*) FROM frame WHERE session = ? AND status = 'skipped'", (session,))[0][0]
         if count:
             with record.transaction() as database:
-                database.execute(
-                    "INSERT INTO retention (time, session, what, files, bytes, reason) VALUES (?, ?, ?, 0, 0, ?)",
-                    (time.time(), session, f"{count} {SKIPPED_FRAMES}", why),
-                )
+                _note(database, session, f"{count} {SKIPPED_FRAMES}", 0, 0, why)
                 database.execute("DELETE FROM frame WHERE session = ? AND status = 'skipped'", (session,))
+
+
+def _note(database: sqlite3.Connection, session: str, what: str, files: int, size: int, why: str) -> None:
+    """session: empty where it is of none."""
+    database.execute(
+        "INSERT INTO retention (time, session, what, files, bytes, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        (time.time(), session, what, files, size, why),
+    )
 
 
 def deletions_for_room(record: Record, session: str) -> list[tuple[float, str, int, int, str]]:

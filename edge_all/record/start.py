@@ -106,7 +106,8 @@ def _repair_cut_off(record: Record, tell: Callable[[str], None]) -> None:
     """Sessions that were written, and those of which pictures were deleted, when the program or the device died."""
     cut_off = record.rows(
         "SELECT id FROM session WHERE ended IS NULL UNION SELECT session FROM (SELECT session FROM retention "
-        "ORDER BY id DESC LIMIT 1) UNION SELECT session FROM (SELECT session FROM deletion ORDER BY id DESC LIMIT 1)",
+        "WHERE session <> '' ORDER BY id DESC LIMIT 1) UNION SELECT session FROM (SELECT session FROM deletion "
+        "ORDER BY id DESC LIMIT 1)",
         (),
     )
     for (session,) in cut_off:

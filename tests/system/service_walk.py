@@ -45,16 +45,28 @@ def wheels(run: Path) -> Path:
 
 
 def upgrades(run: Path, folder: Path) -> Path:
-    """Folders good/, damaged/ and crashing/, each with a later version; the other wheels are linked from the first."""
+    """Folders good/, damaged/, crashing/, migrating/, each with a later version; the other wheels are linked."""
     root = run / "upgrades"
     (wheel,) = folder.glob("edge_all-*.whl")
     bad_model = {f"{MODELS}/{n}.onnx": b"not a model" for n in ("float", "int8-cpu")}
     # Passes every check that is made before it takes over, and falls when systemd starts it.
     crash = {"edge_all/cli/service.py": b"raise SystemExit('a fault of the new version')\n"}
+    # Brings the record to a later schema before it falls.
+    migrating = {
+        "edge_all/record/schema.py": (REPO / "edge_all/record/schema.py")
+        .read_bytes()
+        .replace(b"VERSION = len(_STEPS)", b'_STEPS += ("CREATE TABLE later (x INTEGER);",)\nVERSION = len(_STEPS)'),
+        "edge_all/service/service.py": (REPO / "edge_all/service/service.py")
+        .read_bytes()
+        .replace(b"        self.station = Station(", b"        _fall(record)\n        self.station = Station(")
+        + b"\n\ndef _fall(record: Path) -> None:\n    from edge_all.record.start import start_record\n\n"
+        b"    start_record(record)\n    raise SystemExit('a fault of the new version')\n",
+    }
     for name, version, changes in (
         ("good", "0.1.1", {}),
         ("damaged", "0.1.2", bad_model),
         ("crashing", "0.1.3", crash),
+        ("migrating", "0.1.4", migrating),
     ):
         (root / name).mkdir(parents=True)
         repacked(wheel, version, changes, root / name)
@@ -137,6 +149,10 @@ def installs_offline_twice(c: Container) -> Seen:
     seen["service is up and enabled"] = (
         c.run("systemctl", "is-active", UNIT).strip() == "active"
         and c.run("systemctl", "is-enabled", UNIT).strip() == "enabled"
+    )
+    needed = "import paho.mqtt, prometheus_client, cryptography, uvicorn, fpdf"
+    seen["MQTT, metrics, signatures, pages, reports are there"] = (
+        c.call("/opt/edge-all/current/bin/python", "-c", needed).returncode == 0
     )
     files, pid = _files(c), c.property("MainPID")
     code, said = install(c)
@@ -253,6 +269,15 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
     code, said = install(c, "/upgrades/crashing")
     seen["a version that does not come up is rolled back"] = code == 1 and f"rolled back to {current}" in said
     seen["the version before runs again"] = _current(c) == current and _state(c).get("phase") == "idle"
+    code, said = install(c, "/upgrades/migrating")
+    seen["one that changed the record's schema before it fell gives the record back"] = (
+        code == 1 and "the record of before the upgrade is back" in said and f"rolled back to {current}" in said
+    )
+    listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
+    seen["the sessions of before are in it"] = "S1" in listed and not _state(c).get("problems")
+    c.run("edge-all", "session", "start", "S3")
+    seen["the next session counts"] = c.wait_for(lambda: "leukocytes in" in c.property("StatusText"))
+    c.run("edge-all", "session", "stop")
     return seen
 
 

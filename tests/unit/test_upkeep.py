@@ -15,6 +15,7 @@ from edge_all.record.incidents import incidents
 from edge_all.record.record import Record
 from edge_all.record.retention import Keeper, Retention
 from edge_all.record.rows import FrameEntry
+from edge_all.record.start import start_record
 from edge_all.record.verdicts import Reviewer, approve, give_verdicts
 from edge_all.vocabulary import Counts, Frame, Label
 from tests.conftest import make_cell
@@ -114,6 +115,26 @@ def test_no_more_goes_than_room_is_needed(tmp_path):
         freed = Keeper(tmp_path, Retention(None, None, None, budget, 0)).apply(record, 9 * DAY)
         assert freed.by_kind == {"normal crops": 2}
         assert kept(record, sessions[0]) == ([3, 4, 5], 1)
+
+
+def test_a_backup_that_goes_to_make_room_is_a_row_too_and_the_next_start_touches_nothing(tmp_path):
+    with Record.open(tmp_path) as record:
+        session = session_of(record, 0.0)
+        paths = [make_backup(tmp_path, record.database, now=n * DAY) for n in range(4)]
+        keeper = Keeper(tmp_path, Retention(None, None, None, 10**9, 0))
+        keeper.apply(record, None)
+        Keeper(tmp_path, Retention(None, None, None, keeper.used_bytes - 10, 0)).apply(record, None)
+        assert len(backups(tmp_path)) == 2
+        told = record.rows("SELECT what, files FROM retention WHERE session = ''", ())
+        gone = [path for path in paths if not path.exists()]
+        assert sorted(told) == sorted((f"backup {path.name}", 1) for path in gone)
+        before = kept(record, session)
+    (tmp_path / "crops" / "a-folder").mkdir()
+    (tmp_path / "crops" / "a-file").write_bytes(b"x")
+    start_record(tmp_path)
+    assert (tmp_path / "crops" / "a-file").exists()
+    with Record.open(tmp_path) as record:
+        assert kept(record, session) == before
 
 
 def test_room_is_made_before_the_disk_is_full(tmp_path, monkeypatch):
