@@ -116,6 +116,7 @@ def subject_of(checkpoint, script):
     return Subject(checkpoint, [checkpoint], [calibration], calibration, script.compare, script.train_again)
 
 
+@pytest.mark.timeout(600)
 def test_what_passes_is_written_whole(checkpoint, tmp_path):
     report = export(checkpoint, subject_of(checkpoint, Script(0)), tmp_path, lambda _: None)
     folder = tmp_path / "classifier"
@@ -130,6 +131,7 @@ def test_what_passes_is_written_whole(checkpoint, tmp_path):
     assert sorted(p.stem for p in folder.glob("*.onnx")) == ["float", "fp16"]
 
 
+@pytest.mark.timeout(600)
 def test_first_the_worst_layers_stay_in_float(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "layer_errors", lambda *_: {"a": 0.1, "/trunk/stem/Conv": 0.9, "b": 0.2})
     script = Script(2)
