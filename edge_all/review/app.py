@@ -48,6 +48,7 @@ def make_app(context: ReviewContext) -> Starlette:
         Route(f"{session}/approve", summary.post_approve, methods=["POST"]),
         Route(f"{session}/reopen", summary.post_reopen, methods=["POST"]),
         Route(f"{session}/delete", sessions.delete_session, methods=["POST"]),
+        Route(f"{session}/description", summary.description_part),
         Route(f"{session}/report/{{form}}", summary.report_file),
         Route(f"{session}/fields/{{frame}}", pictures.field_picture),
         Route(one_cell, cell.cell_page),

@@ -132,6 +132,14 @@ def read_report(
     )
 
 
+def describe_session(record: Record, session: str) -> BlastDescription:
+    """The blasts of a session as they stand now. Raises RecordError."""
+    blasts = _blasts(record.cells(session), latest_verdicts(record, session))
+    described = evenly_chosen(blasts, MEASURED_BLASTS)
+    measured = recorded_morphology(record.folder, described)
+    return describe_blasts([measured[int(c["cell"])] for c in described], left_out=len(blasts) - len(described))
+
+
 def _blasts(cells: Sequence[CellRow], latest: dict[int, Verdict]) -> list[CellRow]:
     """Cells that count as blasts, the most suspicious first."""
 

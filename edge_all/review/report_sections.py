@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edge_all.review.blast_description import BlastDescription
 from edge_all.review.control_runs import ControlRun
 from edge_all.review.report_contents import RESEARCH_USE, ReportContents
 from edge_all.review.reviewed_differential import Agreement, Differential, Share
@@ -57,7 +58,9 @@ def report_sections(c: ReportContents) -> list[ReportSection]:
     if d.agreements:
         sections.append(ReportSection("Agreement of reviewers", tuple(map(_agreement, d.agreements))))
     sections += [
-        ReportSection("Blasts by measurement (FAB features)", tuple(_description(c)), (c.description.note,)),
+        ReportSection(
+            "Blasts by measurement (FAB features)", tuple(description_rows(c.description)), (c.description.note,)
+        ),
         ReportSection("Quality", tuple(_quality(c))),
         ReportSection("Device, optics, calibration", tuple(_device(c))),
         ReportSection("Models", tuple(_models(c))),
@@ -126,8 +129,8 @@ def _agreement(a: Agreement) -> ReportRow:
     return ReportRow(names, kappa, "Cohen's kappa", note=f"{a.agreed} of {a.cells} cells alike")
 
 
-def _description(c: ReportContents) -> Iterable[ReportRow]:
-    d = c.description
+def description_rows(d: BlastDescription) -> Iterable[ReportRow]:
+    """Which share of the blasts fits L1, L2, L3, and by which measurements."""
     chosen = f"; {d.left_out} others not looked at: these were chosen evenly" if d.left_out else ""
     yield ReportRow("Blasts measured", str(d.measured), "cells", note=f"{d.unmeasured} could not be measured{chosen}")
     if not d.measured:

@@ -19,6 +19,8 @@ from edge_all.review.context import context_of, form_text, visitor_of
 from edge_all.review.control_runs import last_control
 from edge_all.review.pages.gallery import session_values
 from edge_all.review.rendering import render
+from edge_all.review.report_contents import describe_session
+from edge_all.review.report_sections import description_rows
 from edge_all.review.tables import differential
 from edge_all.session.operator import recorded_operator
 
@@ -84,6 +86,15 @@ def post_reopen(request: Request) -> Response:
     assert reviewer is not None
     reopen(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])
     return RedirectResponse(f"/sessions/{session.id}/summary", 303)
+
+
+@needs("viewer")
+def description_part(request: Request) -> Response:
+    """The blasts by measurement: asked for, as measuring many takes seconds."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    described = describe_session(record, session.id)
+    return render(request, "description.html", rows=tuple(description_rows(described)), note=described.note)
 
 
 @needs("viewer")

@@ -1,6 +1,8 @@
-// One cell: verdicts by key, neighbours and maps on demand.
+// One cell: verdicts by key, maps on demand.
 
-import { listen, say } from "./verdicts.js";
+import "./asked_for.js";
+import { say } from "./saying.js";
+import { listen } from "./verdicts.js";
 
 listen(() => [Number(document.querySelector("#cards .card").dataset.cell)], () => {});
 
@@ -10,24 +12,6 @@ document.addEventListener("keydown", (event) => {
   const link = leads && document.getElementById(leads);
   if (link) { event.preventDefault(); link.click(); }
 });
-
-for (const button of document.querySelectorAll("[data-part]")) {
-  button.addEventListener("click", async () => {
-    const before = button.textContent;
-    button.disabled = true;
-    button.textContent = button.dataset.wait;
-    try {
-      const answer = await fetch(button.dataset.part);
-      if (!answer.ok) throw new Error();
-      const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-      button.parentElement.replaceChildren(...[...part.body.children].map((item) => document.adoptNode(item)));
-    } catch {
-      say(button.dataset.failed);
-      button.disabled = false;
-      button.textContent = before;
-    }
-  });
-}
 
 for (const button of document.querySelectorAll("[data-picture]")) {
   button.addEventListener("click", async () => {

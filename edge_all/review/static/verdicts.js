@@ -1,17 +1,10 @@
 // Verdicts on chosen cells: sent, and shown on their cards once they are kept.
 
+import { say } from "./saying.js";
+
 const cards = document.getElementById("cards");
 const bar = document.getElementById("classes");
-const toast = document.getElementById("toast");
 const KEYS = { b: "blast", n: "normal", u: "unidentified", s: "smudge", x: "not_a_cell" };
-let hiding;
-
-export function say(text) {
-  toast.textContent = text;
-  toast.hidden = false;
-  clearTimeout(hiding);
-  hiding = setTimeout(() => { toast.hidden = true; }, 4000);
-}
 
 async function post(path, content) {
   try {

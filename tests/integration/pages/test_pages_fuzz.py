@@ -28,6 +28,7 @@ JSON = st.recursive(
 PARTS = [
     "",
     "/summary",
+    "/description",
     "/verdicts",
     "/undo",
     "/approve",

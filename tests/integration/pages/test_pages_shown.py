@@ -31,6 +31,7 @@ def every_page(session):
         f"/sessions/{session}?label=blast&reviewed=no",
         f"/sessions/{session}?part=1&from=0",
         f"/sessions/{session}/summary",
+        f"/sessions/{session}/description",
         f"/sessions/{session}/cells/1",
         f"/sessions/{session}/cells/4",
         f"/sessions/{session}/cells/1/neighbours",
@@ -47,7 +48,12 @@ def test_every_page_is_strict_and_says_what_it_is_for(browser, session):
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        assert "part=1" in path or "neighbours" in path or "Research use only, not a diagnosis." in answer.text
+        assert (
+            "part=1" in path
+            or "neighbours" in path
+            or "description" in path
+            or "Research use only, not a diagnosis." in answer.text
+        )
         # Nothing inline that the policy would have to allow, nothing from another machine.
         assert not re.search(r"\son[a-z]+=|\sstyle=|<style|javascript:", answer.text), path
         assert not re.search(r"<script(?![^>]*\bsrc=\"/static/)", answer.text), path

@@ -1,0 +1,11 @@
+// A line that shows for a moment.
+
+const toast = document.getElementById("toast");
+let hiding;
+
+export function say(text) {
+  toast.textContent = text;
+  toast.hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { toast.hidden = true; }, 4000);
+}
