@@ -91,7 +91,8 @@ class Recording:
                         self._write_frames(list(items))
                     else:
                         for handed in items:
-                            self._write_event(handed.what)  # type: ignore[arg-type]
+                            assert isinstance(handed.what, NameSample)
+                            self._write_event(handed.what)
             self._look_at_camera()
         except BaseException as error:
             self._results.close(discard=True)
@@ -129,8 +130,7 @@ class Recording:
             except TimeoutError:
                 self._look_at_clock()
                 self._record.flush_if_due()
-                if self._known_fields is not None:
-                    self._known_fields.write_if_due()
+                self._known_fields.write_if_due()
 
     def _look_at_clock(self) -> None:
         if (moved := self._time.look()) and self._camera.live:
@@ -197,7 +197,7 @@ class Recording:
                 place_um=field.place_um,
             ),
         )
-        if result.known_field is not None and self._known_fields is not None:
+        if result.known_field is not None:
             self._known_fields.note(frame.index, result.known_field)
         if any(cell.is_finding for cell in result.cells):
             record.keep_field(session, frame, pictures.field)

@@ -31,10 +31,9 @@ from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, S
 from edge_all.session.differential import result_words
 from edge_all.session.frame_ages import FrameAges
 from edge_all.session.handover import Handover, QueueUse
-from edge_all.session.hints import camera_hint, hint_of
+from edge_all.session.hints import camera_hint
+from edge_all.session.judging import Judging, Seen
 from edge_all.session.operator import Operator, operator_settings
-from edge_all.session.pictures import NONE as NO_PICTURES
-from edge_all.session.pictures import pictures_of
 from edge_all.session.progress import CameraAccount, Progress, Summary
 from edge_all.session.recording import PAUSED, Handed, Recording
 from edge_all.session.step_times import OFF, StepTimes
@@ -44,9 +43,6 @@ from edge_all.vocabulary import Frame, Unreadable
 _RECORD_QUEUE = 4
 _COMMANDS_SEEN_S = 0.1
 """A command is obeyed this soon, even when the camera is silent."""
-
-
-_Seen = Located | FieldResult | Unreadable | NameSample
 
 
 class Session:
@@ -100,7 +96,6 @@ class Session:
         self._scale_is_given = um_per_px is not None
         self._say = say or (lambda _: None)
         self._calibrations = calibrations
-        self._calibration_watch: CalibrationWatch | None = None
         self._models = load_models_in_use(
             models, self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
         )
@@ -146,20 +141,17 @@ class Session:
         self._first_frame = 0
         self._standing: Standing | None = None
         self._recording: Recording | None = None
+        self._judging: Judging | None = None
         self._stopped = threading.Event()
         self._by_user = False
         self._errors: list[BaseException] = []
         self._watched = camera if isinstance(camera, WatchedCamera) else None
         self._ages = FrameAges()
-        self._hint = ""
         # Of a live camera only the newest frame waits: what is analysed is what lies under the objective now.
         self._frames: Handover[Frame | Unreadable] = Handover(
             1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
         )
-        self._located: Handover[tuple[_Seen, int]] = Handover(1)
-        """What the analysis saw, and how many frames were dropped before it; to be judged and counted."""
-        self._judged = 0
-        """Of these."""
+        self._located: Handover[Seen] = Handover(1)
         self._results: Handover[Handed] = Handover(_RECORD_QUEUE)
         self.id = ""
 
@@ -219,7 +211,8 @@ class Session:
     def hint(self) -> str:
         """What the person at the bench should do now ("camera lost", "refocus"); empty when all is well. May be asked
         from any thread."""
-        return camera_hint(self.camera_state) or self._hint
+        of_frame = self._judging.hint if self._judging is not None else ""
+        return camera_hint(self.camera_state) or of_frame
 
     @property
     def frame_ages(self) -> FrameAges:
@@ -280,7 +273,6 @@ class Session:
         )
         if calibration.parts:
             self._analysis.use(calibration)
-            self._calibration_watch = CalibrationWatch(calibration, self._say)
             if self._opened is not None:
                 self._record.note_settings(self.id, "calibration", for_record(calibration))
         if self._announcer is not None:
@@ -289,11 +281,22 @@ class Session:
             self._record.flush()
         capture = threading.Thread(target=self._capture, name="camera", daemon=True)
         recorder = threading.Thread(target=recording.run, name="record", daemon=True)
-        judge = threading.Thread(target=self._judge, name="judge", daemon=True)
+        judging = self._judging = Judging(
+            self._analysis,
+            self._tally,
+            self._located,
+            self._results,
+            self._times,
+            self._stop_at,
+            CalibrationWatch(calibration, self._say) if calibration.parts else None,
+            stopped.set,
+            failed,
+        )
+        judge = threading.Thread(target=judging.run, name="judge", daemon=True)
         for thread in (capture, judge, recorder):
             thread.start()
         try:
-            self._analyse()
+            self._analyse(judging)
         except BaseException as error:
             self._errors.append(error)
         self._stopped.set()
@@ -335,13 +338,13 @@ class Session:
         finally:
             self._frames.close()
 
-    def _analyse(self) -> None:
+    def _analyse(self, judging: Judging) -> None:
         dropped = put = judged = 0
         while not self._stopped.is_set():
             # A judge that is still at what it was at a turn ago may hang in its engine: that is no turn.
-            if self._judged != judged or self._judged == put:
+            if judging.finished != judged or judging.finished == put:
                 self._turned()
-            judged = self._judged
+            judged = judging.finished
             put += self._obey()
             if self._paused and not self._camera.live:
                 self._commands.wait(_COMMANDS_SEEN_S)
@@ -355,7 +358,7 @@ class Session:
             so_far = self._frames.dropped + (self._watched.dropped if self._watched is not None else 0)
             self._ages.add(frame)
             if isinstance(frame, Unreadable):
-                seen: _Seen = frame
+                seen: FieldResult | Located | Unreadable = frame
             elif self._paused:
                 seen = FieldResult(frame, skip=Skip(frame.index, frame.source, PAUSED))
             else:
@@ -364,35 +367,6 @@ class Session:
             with self._times.step("pass on"):
                 self._located.put((seen, so_far - dropped))
             dropped, put = so_far, put + 1
-
-    def _judge(self) -> None:
-        try:
-            while (item := self._located.get()) is not None:
-                seen, dropped = item
-                if isinstance(seen, NameSample):
-                    self._results.put(Handed(seen, self._tally.counts()))
-                elif self._counted(self._analysis.judge(seen) if isinstance(seen, Located) else seen, dropped):
-                    self._stopped.set()
-                    self._located.close(discard=True)
-                self._judged += 1
-        except BaseException as error:
-            self._errors.append(error)
-            self._stopped.set()
-            self._located.close(discard=True)
-
-    def _counted(self, result: FieldResult | Unreadable, dropped: int) -> bool:
-        """Counts, hands on to the record; whether as many cells are counted as were asked for."""
-        self._tally.add_dropped(dropped)
-        if self._calibration_watch is not None and isinstance(result, FieldResult):
-            self._calibration_watch.see(result)
-        self._hint = hint_of(result)
-        self._tally.add(result)
-        counts = self._tally.counts()
-        with self._times.step("picture"):
-            pictures = pictures_of(result) if isinstance(result, FieldResult) else NO_PICTURES
-        with self._times.step("hand on"):
-            self._results.put(Handed(result, counts, pictures))
-        return self._stop_at is not None and counts.leukocytes >= self._stop_at
 
     def _obey(self) -> int:
         """How many of the commands were passed on."""
