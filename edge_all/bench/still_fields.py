@@ -70,9 +70,10 @@ def fields_of(uri: str, count: int, limits: GateLimits, um_per_px: float | None 
     return fields, camera.independent_fields
 
 
-_TURNS = 4
+TURNS = 4
+"""A field and its mirror images: four places."""
 _ROOM = 128 * 2**20
-"""Bytes."""
+"""Bytes that mirror images may take."""
 
 
 def _turned(image: Image, turn: int) -> Image:
@@ -93,7 +94,7 @@ class StillFields:
         self._mirrored: list[Image] = []
         """The later turns, where there is room for them."""
         if count > len(fields) and 3 * sum(f.nbytes for f in fields) <= _ROOM:
-            self._mirrored = [_turned(f, turn) for turn in range(1, _TURNS) for f in fields]
+            self._mirrored = [_turned(f, turn) for turn in range(1, TURNS) for f in fields]
         self._next = 0
 
     def start(self) -> None:
@@ -107,7 +108,7 @@ class StillFields:
             return None
         self._next += 1
         turn, place = divmod(index, len(self._fields))
-        turn %= _TURNS
+        turn %= TURNS
         if turn == 0:
             image = self._fields[place]
         elif self._mirrored:

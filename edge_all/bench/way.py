@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_all.bench.memory import peak_mib, resident_mib
 from edge_all.bench.percentiles import LEAST_RUNS, Percentiles, percentiles
-from edge_all.bench.still_fields import UM_PER_PX, StillFields
+from edge_all.bench.still_fields import TURNS, UM_PER_PX, StillFields
 from edge_all.errors import UsageError
 from edge_all.profile import Profile
 from edge_all.session.handover import QueueUse
@@ -19,9 +19,6 @@ from edge_all.session.progress import Progress
 from edge_all.session.session import Session
 from edge_all.session.step_times import HAND_OVERS, STEPS, StepTimes
 from edge_all.vocabulary import Image
-
-_TURNS = 4
-"""A field and its mirror images: four places."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def time_way(
     if runs < LEAST_RUNS:
         raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
     each = -(-runs // rounds)
-    rounds = max(rounds, -(-runs // min(each, _TURNS * len(fields))))
+    rounds = max(rounds, -(-runs // min(each, TURNS * len(fields))))
     each = -(-runs // rounds)
     times = StepTimes()
     rates, cells, queues = [], 0, []

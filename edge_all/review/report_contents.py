@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -118,9 +118,7 @@ def read_report(
         made=time.time() if now is None else now,
         result=row.result or result_words(row.counts),
         differential=reviewed_differential(cells, latest, verdicts),
-        description=describe_blasts(
-            [measured[int(c["cell"])] for c in described], left_out=len(blasts) - len(described)
-        ),
+        description=_description(blasts, described, measured),
         gallery=tuple(_gallery(record.folder, shown_blasts, latest, measured)),
         blasts=len(blasts),
         quality=_quality(record.frames(row.id), row),
@@ -136,7 +134,12 @@ def describe_session(record: Record, session: str) -> BlastDescription:
     """The blasts of a session as they stand now. Raises RecordError."""
     blasts = _blasts(record.cells(session), latest_verdicts(record, session))
     described = evenly_chosen(blasts, MEASURED_BLASTS)
-    measured = recorded_morphology(record.folder, described)
+    return _description(blasts, described, recorded_morphology(record.folder, described))
+
+
+def _description(
+    blasts: Sequence[CellRow], described: Sequence[CellRow], measured: Mapping[int, Morphology | None]
+) -> BlastDescription:
     return describe_blasts([measured[int(c["cell"])] for c in described], left_out=len(blasts) - len(described))
 
 
