@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,11 @@ def cell_labels(record: Record, session: str) -> list[CellLabel]:
         "SELECT number, label, blast_probability FROM cell WHERE session = ? ORDER BY number", (session,)
     )
     return [CellLabel(*row) for row in rows]
+
+
+def labels_of(cells: Iterable[CellLabel]) -> dict[int, str]:
+    """The model's labels by the cells' numbers."""
+    return {c.number: c.label for c in cells}
 
 
 def cells_by_number(record: Record, session: str, numbers: Sequence[int]) -> list[CellRow]:

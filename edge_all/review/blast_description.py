@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median, pstdev
 
 from edge_all.cells.morphology import Morphology
+from edge_all.review.catalogue import text
 from edge_all.session.differential import wilson_interval
 
 LARGE_UM = 13.0
@@ -22,10 +23,6 @@ INDENTED = 0.04
 UNROUND = 0.87
 BASOPHILIC = 0.3
 MANY_VACUOLES = 4
-NOTE = (
-    "A description by measurements, not a diagnosis and not a typing: no images labelled L1, L2 or L3 were available "
-    "to check it against."
-)
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,7 @@ class FeatureShare:
     """So many of the measured blasts show a feature; with the 95 % Wilson interval, as fractions."""
 
     name: str
+    """L1, L2, L3, or a name of FEATURES."""
     rule: str
     """The measurement and its limit, in words."""
     cells: int
@@ -56,46 +54,44 @@ class BlastDescription:
     median_diameter_um: float | None
     diameter_spread_um: float | None
     """Standard deviation of the diameters: L1 is uniform, L2 is not."""
-    note: str = NOTE
+    note: str
+    """What the description is not."""
 
 
-_RULES = {
-    "large": f"cell diameter over {LARGE_UM:g} um",
-    "scant cytoplasm": f"nucleus-to-cell area of {HIGH_RATIO:g} or more",
-    "irregular nucleus": f"nuclear indentation of {INDENTED:g} or more, or roundness under {UNROUND:g}",
-    "nucleolus-like spots": "at least one",
-    "vacuolated": f"at least {MANY_VACUOLES} vacuoles",
-    "basophilic cytoplasm": f"cytoplasm blueness of {BASOPHILIC:g} or more",
+FORMS = ("L1", "L2", "L3")
+FEATURES: dict[str, dict[str, float]] = {
+    "large": {"um": LARGE_UM},
+    "scant_cytoplasm": {"ratio": HIGH_RATIO},
+    "irregular_nucleus": {"indented": INDENTED, "unround": UNROUND},
+    "nucleolus_like_spots": {},
+    "vacuolated": {"vacuoles": MANY_VACUOLES},
+    "basophilic_cytoplasm": {"blueness": BASOPHILIC},
 }
-_FORM_RULES = {
-    "L1": "fewer than two of the L2 features, and not L3",
-    "L2": "two or more of: large, cytoplasm not scant, irregular nucleus, nucleolus-like spots; and not L3",
-    "L3": "vacuolated, basophilic cytoplasm",
-}
+"""Each with the limits that its rule names (texts/en.toml)."""
 
 
 def features_of(cell: Morphology) -> dict[str, bool]:
     """Which features one cell shows, by name."""
     return {
         "large": cell.cell_diameter_um > LARGE_UM,
-        "scant cytoplasm": cell.nucleus_to_cell_area >= HIGH_RATIO,
-        "irregular nucleus": cell.nuclear_indentation >= INDENTED or cell.nuclear_roundness < UNROUND,
-        "nucleolus-like spots": cell.nucleolus_like_spots >= 1,
+        "scant_cytoplasm": cell.nucleus_to_cell_area >= HIGH_RATIO,
+        "irregular_nucleus": cell.nuclear_indentation >= INDENTED or cell.nuclear_roundness < UNROUND,
+        "nucleolus_like_spots": cell.nucleolus_like_spots >= 1,
         "vacuolated": cell.vacuoles >= MANY_VACUOLES,
-        "basophilic cytoplasm": cell.cytoplasm_blueness is not None and cell.cytoplasm_blueness >= BASOPHILIC,
+        "basophilic_cytoplasm": cell.cytoplasm_blueness is not None and cell.cytoplasm_blueness >= BASOPHILIC,
     }
 
 
 def form_of(cell: Morphology) -> str:
     """The form whose features one cell fits best: L1, L2 or L3."""
     shown = features_of(cell)
-    if shown["vacuolated"] and shown["basophilic cytoplasm"]:
+    if shown["vacuolated"] and shown["basophilic_cytoplasm"]:
         return "L3"
     second = [
         shown["large"],
-        not shown["scant cytoplasm"],
-        shown["irregular nucleus"],
-        shown["nucleolus-like spots"],
+        not shown["scant_cytoplasm"],
+        shown["irregular_nucleus"],
+        shown["nucleolus_like_spots"],
     ]
     return "L2" if sum(second) >= 2 else "L1"
 
@@ -114,8 +110,11 @@ def describe_blasts(cells: Sequence[Morphology | None], left_out: int = 0) -> Bl
         measured=len(whole),
         unmeasured=len(cells) - len(whole),
         left_out=left_out,
-        forms=tuple(share(n, rule, forms.count(n)) for n, rule in _FORM_RULES.items()),
-        features=tuple(share(n, rule, sum(s[n] for s in shown)) for n, rule in _RULES.items()),
+        forms=tuple(share(n, text(f"form_rule.{n}"), forms.count(n)) for n in FORMS),
+        features=tuple(
+            share(n, text(f"feature_rule.{n}", **limits), sum(s[n] for s in shown)) for n, limits in FEATURES.items()
+        ),
         median_diameter_um=median(diameters) if diameters else None,
         diameter_spread_um=pstdev(diameters) if len(diameters) > 1 else None,
+        note=text("report_note.description"),
     )

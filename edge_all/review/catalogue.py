@@ -25,9 +25,3 @@ def text(name: str, /, **values: object) -> str:
     """The text of that name with its values filled in. Raises KeyError for a name that no catalogue holds."""
     found = load_texts()[name]
     return found.format(**values) if values else found
-
-
-def shown(value: object, most: int = 200) -> str:
-    """Text from outside as one harmless line: no control characters, none that turn the direction of reading."""
-    line = "".join(c if c.isprintable() else "\ufffd" for c in str("" if value is None else value))
-    return line if len(line) <= most else line[: most - 1] + "…"

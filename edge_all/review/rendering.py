@@ -12,8 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from edge_all.review.catalogue import shown, text
+from edge_all.review.catalogue import text
 from edge_all.review.context import context_of, visitor_of
+from edge_all.review.shown_text import shown
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LOCAL = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&]*")

@@ -15,14 +15,20 @@ from edge_all.engines.installed import model_sets
 from edge_all.engines.model_facts import ModelFacts, model_facts
 from edge_all.record.record import Record
 from edge_all.record.rows import CellRow, FrameEntry, SessionRow
-from edge_all.record.verdicts import Approval, Verdict, all_verdicts, latest_verdicts, standing, standing_approval
+from edge_all.record.verdicts import (
+    Approval,
+    Verdict,
+    all_verdicts,
+    latest_verdicts,
+    standing,
+    standing_approval,
+)
 from edge_all.review.blast_description import BlastDescription, describe_blasts
 from edge_all.review.control_runs import ControlRun, last_control
 from edge_all.review.recorded_morphology import recorded_morphology
 from edge_all.review.reviewed_differential import ReviewedDifferential, reviewed_differential
 from edge_all.session.differential import result_words
 
-RESEARCH_USE = "Research use only, not a diagnosis."
 GALLERY_CELLS = 20
 MEASURED_BLASTS = 300
 """Of more blasts, so many evenly chosen ones are measured for their description, at about 10 ms each."""
@@ -107,8 +113,8 @@ def read_report(
     """
     row = record.session(session)
     cells = record.cells(row.id)
-    verdicts = standing(all_verdicts(record, row.id))
-    latest = latest_verdicts(record, row.id)
+    given = all_verdicts(record, row.id)
+    latest = {v.cell: v for v in standing(given)}
     blasts = _blasts(cells, latest)
     shown_blasts, described = blasts[:GALLERY_CELLS], evenly_chosen(blasts, MEASURED_BLASTS)
     measured = recorded_morphology(record.folder, {id(c): c for c in (*shown_blasts, *described)}.values())
@@ -117,14 +123,14 @@ def read_report(
         session=row,
         made=time.time() if now is None else now,
         result=row.result or result_words(row.counts),
-        differential=reviewed_differential(cells, latest, verdicts),
+        differential=reviewed_differential({int(c["cell"]): str(c["label"]) for c in cells}, given),
         description=_description(blasts, described, measured),
         gallery=tuple(_gallery(record.folder, shown_blasts, latest, measured)),
         blasts=len(blasts),
         quality=_quality(record.frames(row.id), row),
         models=tuple(model_facts(m, folders) for m in row.models),
         engines=_engines(cells),
-        reviewers=_reviewers(verdicts),
+        reviewers=_reviewers(standing(given)),
         approval=standing_approval(record, row.id),
         control=last_control(before=row.begun),
     )

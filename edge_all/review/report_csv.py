@@ -6,7 +6,8 @@ import csv
 import io
 
 from edge_all.cells.morphology import UNITS
-from edge_all.review.report_contents import RESEARCH_USE, ReportContents
+from edge_all.review.catalogue import text
+from edge_all.review.report_contents import ReportContents
 from edge_all.review.report_sections import report_sections
 from edge_all.review.shown_text import shown
 
@@ -40,7 +41,7 @@ def report_csv(c: ReportContents) -> str:
         if cell.morphology is not None:
             for name, value in cell.morphology.as_dict().items():
                 writer.writerow([title, name, "" if value is None else value, UNITS[name], "", "", ""])
-    writer.writerow(["", "note", RESEARCH_USE, "", "", "", ""])
+    writer.writerow(["", "note", text("page.research"), "", "", "", ""])
     return out.getvalue()
 
 

@@ -10,10 +10,11 @@ import json
 import uuid
 from typing import Any
 
-from edge_all.review.report_contents import RESEARCH_USE, ReportContents
+from edge_all.review.catalogue import text
+from edge_all.review.cautions import cautions
+from edge_all.review.differential import Differential, Share
+from edge_all.review.report_contents import ReportContents
 from edge_all.review.report_json import iso_time
-from edge_all.review.report_sections import INTERVAL_NOTE
-from edge_all.review.reviewed_differential import Differential, Share
 from edge_all.review.shown_text import shown
 from edge_all.session.operator import recorded_operator
 
@@ -39,7 +40,7 @@ def report_bundle(c: ReportContents) -> Resource:
     observations = _observations(c, status, urls)
     report: Resource = {
         "resourceType": "DiagnosticReport",
-        "meta": {"tag": [{"display": RESEARCH_USE}]},
+        "meta": {"tag": [{"display": text("page.research")}]},
         "text": _narrative(c, status),
         "identifier": [{"value": c.session.id}],
         "status": status,
@@ -97,8 +98,8 @@ def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[
         for n in ("normal", "unidentified")
     ]
     if c.differential.reviewed:
-        text = "Blasts per 100 leukocytes, before review (model alone)"
-        made.append(_percentage(before.share("blast"), before, {"text": text}, "before review"))
+        words = "Blasts per 100 leukocytes, before review (model alone)"
+        made.append(_percentage(before.share("blast"), before, {"text": words}, "before review"))
     made.append(
         {
             "code": {"text": "Leukocytes counted"},
@@ -131,7 +132,7 @@ def _quantity(value: float, unit: str = "%", code: str = "%") -> Resource:
 def _percentage(share: Share, of: Differential, code: Resource, how: str) -> Resource:
     values: Resource = {
         "code": code,
-        "note": [{"text": f"{share.count} of {of.leukocytes} leukocytes, {how}. {INTERVAL_NOTE}"}],
+        "note": [{"text": f"{share.count} of {of.leukocytes} leukocytes, {how}. {text('report_note.interval')}"}],
     }
     if of.leukocytes == 0:
         values["dataAbsentReason"] = _code(
@@ -173,8 +174,8 @@ def _conclusion(c: ReportContents) -> str:
     parts = [
         f"{s.count} of {after.leukocytes} leukocytes count as blasts: {s.percent:.1f} % "
         f"(95 % interval {s.low:.1f} to {s.high:.1f} %).",
-        *(f"{w}." for w in after.warnings),
-        RESEARCH_USE,
+        *cautions(after),
+        text("page.research"),
     ]
     return " ".join(parts)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from html import escape
 
-from edge_all.review.report_contents import RESEARCH_USE, GalleryCell, ReportContents
+from edge_all.review.catalogue import text
+from edge_all.review.report_contents import GalleryCell, ReportContents
 from edge_all.review.report_sections import ReportRow, ReportSection, report_sections
 from edge_all.review.shown_text import shown
 
@@ -26,26 +27,26 @@ figcaption{font-size:12px;overflow-wrap:anywhere}.bar{width:56px;border-top:4px 
 
 def report_html(c: ReportContents) -> str:
     """UTF-8 text. A Content-Security-Policy within allows its own style and the crops, nothing else."""
-    title = f"Blood smear report, session {c.session.id}"
-    status = "FINAL" if c.signed else "PRELIMINARY"
+    title, research = text("report.title_of", session=c.session.id), escape(text("page.research"))
+    status = text("report.final") if c.signed else text("report.preliminary")
     body = [
-        "<h1>Blood smear report</h1>",
-        f'<p><span class="status">{status}</span> <strong>{RESEARCH_USE}</strong></p>',
+        f"<h1>{escape(text('report.title'))}</h1>",
+        f'<p><span class="status">{escape(status)}</span> <strong>{research}</strong></p>',
     ]
     for section in report_sections(c):
-        if section.title == "Quality":
+        if section.name == "quality":
             body += _gallery(c)
         body += _section(section)
     return "\n".join(
         [
             "<!DOCTYPE html>",
-            '<html lang="en"><head><meta charset="utf-8">',
+            f'<html lang="{text("page.language")}"><head><meta charset="utf-8">',
             '<meta http-equiv="Content-Security-Policy" '
             "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">",
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
             *body,
-            f'<p class="notice">{RESEARCH_USE} edge-all {escape(shown(c.session.version, 40))}</p>',
+            f'<p class="notice">{research} edge-all {escape(shown(c.session.version, 40))}</p>',
             "</body></html>",
             "",
         ]
@@ -53,7 +54,7 @@ def report_html(c: ReportContents) -> str:
 
 
 def _section(section: ReportSection) -> list[str]:
-    kind = "warning" if section.title == "Result" else "notice"
+    kind = "warning" if section.name == "result" else "notice"
     return [
         f"<h2>{escape(section.title)}</h2>",
         *(f'<p class="{kind}">{escape(note)}</p>' for note in section.notes),
@@ -64,9 +65,7 @@ def _section(section: ReportSection) -> list[str]:
 
 
 def _row(r: ReportRow) -> str:
-    value = f"{r.value} {r.unit}".strip()
-    if r.low:
-        value += f" (95 %: {r.low} to {r.high})"
+    value = value_in_words(r)
     # bdi: a name that runs from right to left must not turn its neighbours around.
     return (
         f'<tr><th scope="row"><bdi>{escape(r.item)}</bdi></th><td class="value"><bdi>{escape(value)}</bdi></td>'
@@ -76,36 +75,44 @@ def _row(r: ReportRow) -> str:
 
 def _gallery(c: ReportContents) -> list[str]:
     if not c.gallery:
-        return ["<h2>Blasts</h2>", "<p>No cell counts as a blast.</p>"]
+        return [f"<h2>{escape(text('report.blasts'))}</h2>", f"<p>{escape(text('report.no_blasts'))}</p>"]
+    title = text("report.most_suspicious", shown=len(c.gallery), blasts=c.blasts)
     return [
-        f"<h2>Blasts: the {len(c.gallery)} most suspicious of {c.blasts}</h2>",
+        f"<h2>{escape(title)}</h2>",
         '<div class="gallery">',
         *(_figure(g) for g in c.gallery),
         "</div>",
-        '<div class="bar"></div><p class="notice">10 um; every crop is 25.6 um wide</p>',
+        f'<div class="bar"></div><p class="notice">{escape(text("report.scale_bar"))}</p>',
     ]
 
 
 def _figure(g: GalleryCell) -> str:
-    picture = "<div>no crop was kept</div>"
+    picture = f"<div>{escape(text('report.no_crop'))}</div>"
     if g.crop is not None:
         try:
             data = base64.b64encode(g.crop.read_bytes()).decode()
-            picture = f'<img alt="cell {g.number}" src="data:image/png;base64,{data}">'
+            picture = f'<img alt="{escape(text("report.cell", number=g.number))}" src="data:image/png;base64,{data}">'
         except OSError:
-            picture = "<div>the crop cannot be read</div>"
+            picture = f"<div>{escape(text('report.unreadable_crop'))}</div>"
     return f"<figure>{picture}<figcaption>{'<br>'.join(map(escape, caption_lines(g)))}</figcaption></figure>"
+
+
+def value_in_words(r: ReportRow) -> str:
+    """A row's value with its unit and interval."""
+    value = f"{r.value} {r.unit}".strip()
+    return text("report.interval", value=value, low=r.low, high=r.high) if r.low else value
 
 
 def caption_lines(g: GalleryCell) -> list[str]:
     """What stands under a crop."""
-    lines = [f"cell {g.number}: {g.blast_probability:.2f}"]
+    lines = [text("report.caption", number=g.number, probability=f"{g.blast_probability:.2f}")]
     if g.verdict is not None:
-        lines.append(f"{g.verdict} ({shown(g.reviewer, 40)})")
+        label = text(f"label.{g.verdict}")
+        lines.append(text("report.caption_verdict", label=label, reviewer=shown(g.reviewer, 40)))
     if g.morphology is None:
-        lines.append("not measured")
+        lines.append(text("report.not_measured"))
     else:
-        m = g.morphology
-        lines.append(f"{m.cell_diameter_um:.1f} um, N:C {m.nucleus_to_cell_area:.2f}")
+        diameter, ratio = f"{g.morphology.cell_diameter_um:.1f}", f"{g.morphology.nucleus_to_cell_area:.2f}"
+        lines.append(text("report.caption_size", diameter=diameter, ratio=ratio))
     lines.append(shown(g.frame, 60))
     return lines

@@ -7,7 +7,12 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from edge_all.review.report_contents import RESEARCH_USE, GalleryCell, ReportContents
+from edge_all.record.verdicts import KINDS
+from edge_all.review.catalogue import text
+from edge_all.review.cautions import cautions
+from edge_all.review.differential import LEUKOCYTES, Differential, Share
+from edge_all.review.report_contents import GalleryCell, ReportContents
+from edge_all.review.reviewed_differential import ReviewedDifferential
 from edge_all.session.operator import recorded_operator
 
 FORMAT = "edge-all report 1"
@@ -15,8 +20,8 @@ FORMAT = "edge-all report 1"
 
 def report_json(c: ReportContents) -> str:
     """UTF-8 text; names as they were given (JSON has no markup to fall for), lone surrogates escaped."""
-    text = json.dumps(report_values(c), indent=1, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    written = json.dumps(report_values(c), indent=1, ensure_ascii=False)
+    return written.encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def report_values(c: ReportContents) -> dict[str, Any]:
@@ -26,7 +31,7 @@ def report_values(c: ReportContents) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "research_use_only": True,
-        "notice": RESEARCH_USE,
+        "notice": text("page.research"),
         "status": "final" if c.signed else "preliminary",
         "made": iso_time(c.made),
         "session": {
@@ -44,7 +49,7 @@ def report_values(c: ReportContents) -> dict[str, Any]:
             "result": c.result,
             "counts": asdict(s.counts),
         },
-        "differential": asdict(c.differential),
+        "differential": _reviewed(c.differential),
         "blasts_by_measurement": asdict(c.description),
         "quality": asdict(c.quality),
         "models": [asdict(m) for m in c.models],
@@ -55,6 +60,33 @@ def report_values(c: ReportContents) -> dict[str, Any]:
         "blasts": c.blasts,
         "gallery": [_cell(g) for g in c.gallery],
     }
+
+
+def _reviewed(d: ReviewedDifferential) -> dict[str, Any]:
+    return {
+        "before": _differential(d.before),
+        "after": _differential(d.after),
+        "reviewed": d.reviewed,
+        "changed": d.changed,
+        "findings_open": d.findings_open,
+        "agreements": [asdict(a) for a in d.agreements],
+    }
+
+
+def _differential(d: Differential) -> dict[str, Any]:
+    return {
+        "leukocytes": d.leukocytes,
+        "shares": [_share(n, d.share(n)) for n in LEUKOCYTES],
+        "kinds": [_share(n, d.kind(n)) for n in KINDS if d.kinds.get(n)],
+        "smudges": d.smudges,
+        "smudges_per_100": d.smudges_per_100,
+        "not_cells": d.not_cells,
+        "cautions": cautions(d),
+    }
+
+
+def _share(name: str, s: Share) -> dict[str, Any]:
+    return {"name": name, "count": s.count, "percent": s.percent, "low": s.low, "high": s.high}
 
 
 def _cell(g: GalleryCell) -> dict[str, Any]:
@@ -76,5 +108,5 @@ def _cell(g: GalleryCell) -> dict[str, Any]:
 
 def iso_time(seconds: float) -> str:
     """ISO 8601 to the second, with the local offset: 2026-01-31T09:30:00+01:00."""
-    text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
-    return f"{text[:-2]}:{text[-2:]}"
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
+    return f"{stamp[:-2]}:{stamp[-2:]}"

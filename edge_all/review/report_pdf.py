@@ -8,10 +8,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from edge_all.errors import EdgeAllError
+from edge_all.review.catalogue import text
 from edge_all.review.pdf_fonts import characters_of, fallback_fonts, text_font
 from edge_all.review.recorded_morphology import read_crop
-from edge_all.review.report_contents import RESEARCH_USE, GalleryCell, ReportContents
-from edge_all.review.report_html import caption_lines
+from edge_all.review.report_contents import GalleryCell, ReportContents
+from edge_all.review.report_html import caption_lines, value_in_words
 from edge_all.review.report_sections import ReportRow, ReportSection, report_sections
 from edge_all.review.shown_text import shown
 
@@ -39,7 +40,8 @@ def report_pdf(c: ReportContents) -> bytes:
 
     sections = report_sections(c)
     captions = [caption_lines(g) for g in c.gallery]
-    foot = f"Session {c.session.id}, made {time.strftime('%Y-%m-%d %H:%M', time.localtime(c.made))}. {RESEARCH_USE}"
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(c.made))
+    foot = f"{text('report.foot', session=c.session.id, time=made)} {text('page.research')}"
 
     class Paper(FPDF):  # type: ignore[misc]
         """Every page says what it is."""
@@ -49,20 +51,20 @@ def report_pdf(c: ReportContents) -> bytes:
             self.set_font(self.font_family, size=7.5)
             self.set_text_color(*_GREY)
             self.cell(150, 4, foot)
-            self.cell(0, 4, f"Page {self.page_no()}", align="R")
+            self.cell(0, 4, text("report.page", page=self.page_no()), align="R")
 
     paper = Paper(format="A4")
     paper.set_margins(_MARGIN, _MARGIN)
     paper.set_auto_page_break(True, 16)
-    paper.set_title(f"Blood smear report, session {c.session.id}")
+    paper.set_title(text("report.title_of", session=c.session.id))
     paper.set_creator("edge-all")
-    paper.set_lang("en")
+    paper.set_lang(text("page.language"))
     paper.set_creation_date(_moment(c.made))
     writer = _Writer(paper, _all_text(sections, captions))
     paper.add_page()
     writer.head(c)
     for section in sections:
-        if section.title == "Quality":
+        if section.name == "quality":
             writer.gallery(c, captions)
         writer.section(section)
     writer.signature_line(c)
@@ -89,12 +91,12 @@ def _all_text(sections: Iterable[ReportSection], captions: Iterable[list[str]]) 
 class _Writer:
     """Puts sections on the paper."""
 
-    def __init__(self, paper: FPDF, text: str) -> None:
+    def __init__(self, paper: FPDF, written: str) -> None:
         self._paper = paper
-        self._known = self._set_fonts(text)
+        self._known = self._set_fonts(written)
         paper.set_text_color(*_INK)
 
-    def _set_fonts(self, text: str) -> frozenset[int]:
+    def _set_fonts(self, written: str) -> frozenset[int]:
         paper, font = self._paper, text_font()
         if font is None:
             paper.set_font("Helvetica", size=9)
@@ -102,7 +104,7 @@ class _Writer:
             return frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x100))
         paper.add_font("text", fname=font)
         known = characters_of(font)
-        more = fallback_fonts({ch for ch in text if ord(ch) not in known})
+        more = fallback_fonts({ch for ch in written if ord(ch) not in known})
         for i, fallback in enumerate(more):
             paper.add_font(f"fallback{i}", fname=fallback)
             known |= characters_of(fallback)
@@ -115,23 +117,23 @@ class _Writer:
             paper.set_text_shaping(False)
         return known
 
-    def _plain(self, text: str) -> str:
-        return "".join(c if ord(c) in self._known or c == "\n" else f"[U+{ord(c):04X}]" for c in text)
+    def _plain(self, words: str) -> str:
+        return "".join(c if ord(c) in self._known or c == "\n" else f"[U+{ord(c):04X}]" for c in words)
 
-    def _write(self, width: float, text: str, **options: Any) -> None:
-        self._paper.multi_cell(width, _LINE, self._plain(text), new_x="LEFT", new_y="NEXT", align="L", **options)
+    def _write(self, width: float, words: str, **options: Any) -> None:
+        self._paper.multi_cell(width, _LINE, self._plain(words), new_x="LEFT", new_y="NEXT", align="L", **options)
 
     def head(self, c: ReportContents) -> None:
         """Title, status, notice."""
         paper = self._paper
         paper.set_font_size(16)
-        paper.cell(110, 9, "Blood smear report")
+        paper.cell(110, 9, text("report.title"))
         paper.set_font_size(10)
-        status = "FINAL" if c.signed else "PRELIMINARY, not signed"
+        status = text("report.final") if c.signed else text("report.not_signed")
         paper.cell(0, 9, status, align="C", border=1, new_x="LMARGIN", new_y="NEXT")
         paper.set_font_size(9)
         paper.set_text_color(*_ORANGE)
-        paper.cell(0, 6, RESEARCH_USE, new_x="LMARGIN", new_y="NEXT")
+        paper.cell(0, 6, text("page.research"), new_x="LMARGIN", new_y="NEXT")
         paper.set_text_color(*_INK)
 
     def section(self, section: ReportSection) -> None:
@@ -139,8 +141,8 @@ class _Writer:
         paper = self._paper
         self._headline(section.title)
         for note in section.notes:
-            paper.set_text_color(*(_ORANGE if section.title == "Result" else _GREY))
-            self._write(0, ("! " if section.title == "Result" else "") + note)
+            paper.set_text_color(*(_ORANGE if section.name == "result" else _GREY))
+            self._write(0, ("! " if section.name == "result" else "") + note)
             paper.set_x(_MARGIN)
         for row in section.rows:
             self._row(row)
@@ -159,40 +161,37 @@ class _Writer:
 
     def _row(self, row: ReportRow) -> None:
         paper = self._paper
-        value = f"{row.value} {row.unit}".strip()
-        if row.low:
-            value += f" (95 %: {row.low} to {row.high})"
         # A long text without figures takes both columns.
         wide = _VALUE + _NOTE if not row.note else _VALUE
-        columns = [(_ITEM, row.item, _GREY), (wide, value, _INK)]
+        columns = [(_ITEM, row.item, _GREY), (wide, value_in_words(row), _INK)]
         if row.note:
             columns.append((_NOTE, row.note, _GREY))
-        height = max(self._height(w - 2, text) for w, text, _ in columns)
+        height = max(self._height(w - 2, words) for w, words, _ in columns)
         if paper.get_y() + height > paper.h - 18:
             paper.add_page()
         top, left = paper.get_y(), _MARGIN
-        for width, text, colour in columns:
+        for width, words, colour in columns:
             paper.set_xy(left, top)
             paper.set_text_color(*colour)
-            self._write(width - 2, text)
+            self._write(width - 2, words)
             left += width
         paper.set_xy(_MARGIN, top + height)
 
-    def _height(self, width: float, text: str) -> float:
-        if not text:
+    def _height(self, width: float, words: str) -> float:
+        if not words:
             return _LINE
-        found = self._paper.multi_cell(width, _LINE, self._plain(text), dry_run=True, output="HEIGHT", align="L")
+        found = self._paper.multi_cell(width, _LINE, self._plain(words), dry_run=True, output="HEIGHT", align="L")
         return float(found)
 
     def gallery(self, c: ReportContents, captions: list[list[str]]) -> None:
         """Crops in rows of five, at equal scale, with a bar."""
         paper = self._paper
         if not c.gallery:
-            self._headline("Blasts")
-            self._write(0, "No cell counts as a blast.")
+            self._headline(text("report.blasts"))
+            self._write(0, text("report.no_blasts"))
             paper.set_x(_MARGIN)
             return
-        self._headline(f"Blasts: the {len(c.gallery)} most suspicious of {c.blasts}")
+        self._headline(text("report.most_suspicious", shown=len(c.gallery), blasts=c.blasts))
         for start in range(0, len(c.gallery), _COLUMNS):
             row = list(zip(c.gallery, captions, strict=True))[start : start + _COLUMNS]
             height = _SIDE + 2 + _CAPTION * max(len(lines) for _, lines in row)
@@ -207,7 +206,7 @@ class _Writer:
         paper.rect(_MARGIN, paper.get_y() + 1.6, bar, 0.8, style="F")
         paper.set_xy(_MARGIN + bar + 2, paper.get_y())
         paper.set_font_size(8)
-        paper.cell(0, 4, "10 um; every crop is 25.6 um wide", new_x="LMARGIN", new_y="NEXT")
+        paper.cell(0, 4, text("report.scale_bar"), new_x="LMARGIN", new_y="NEXT")
         paper.set_font_size(9)
 
     def _cell(self, cell: GalleryCell, lines: list[str], left: float, top: float) -> None:
@@ -220,7 +219,7 @@ class _Writer:
         else:
             stored = BytesIO()
             Picture.fromarray(crop).save(stored, "JPEG", quality=92)
-            paper.image(stored, left, top, _SIDE, _SIDE, alt_text=f"cell {cell.number}")
+            paper.image(stored, left, top, _SIDE, _SIDE, alt_text=text("report.cell", number=cell.number))
             # Beyond the field's edge a crop is white: its frame shows that it has the size of the others.
             paper.set_draw_color(*_PALE)
             paper.rect(left, top, _SIDE, _SIDE)
@@ -231,14 +230,14 @@ class _Writer:
             paper.cell(_SIDE, _CAPTION, self._fitted(self._plain(line)))
         paper.set_font_size(9)
 
-    def _fitted(self, text: str) -> str:
+    def _fitted(self, words: str) -> str:
         """Shortened in the middle to a crop's width: a frame's name says most at its end."""
         paper = self._paper
-        keep = len(text)
-        shortened = text
+        keep = len(words)
+        shortened = words
         while paper.get_string_width(shortened) > _SIDE and keep > 4:
             keep -= 1
-            shortened = f"{text[: keep // 3]}...{text[-(keep - keep // 3) :]}"
+            shortened = f"{words[: keep // 3]}...{words[-(keep - keep // 3) :]}"
         return shortened
 
     def signature_line(self, c: ReportContents) -> None:
@@ -248,11 +247,11 @@ class _Writer:
             paper.add_page()
         paper.ln(14)
         y = paper.get_y()
-        for left, text in ((_MARGIN, "Signature"), (_MARGIN + 95, "Date")):
+        for left, what in ((_MARGIN, text("report.signature")), (_MARGIN + 95, text("report.date"))):
             paper.line(left, y, left + 80, y)
             paper.set_xy(left, y + 0.5)
             paper.set_font_size(8)
-            paper.cell(80, 4, text)
+            paper.cell(80, 4, self._plain(what))
         name = shown(c.approval.reviewer, 80) if c.approval is not None else ""
         if name:
             paper.set_xy(_MARGIN + 20, y + 0.5)

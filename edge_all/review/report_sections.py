@@ -7,14 +7,17 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edge_all.record.verdicts import KINDS
+from edge_all.review.agreement import Agreement
 from edge_all.review.blast_description import BlastDescription
+from edge_all.review.catalogue import text
+from edge_all.review.cautions import cautions
 from edge_all.review.control_runs import ControlRun
-from edge_all.review.report_contents import RESEARCH_USE, ReportContents
-from edge_all.review.reviewed_differential import Agreement, Differential, Share
+from edge_all.review.differential import LEUKOCYTES, Differential, Share
+from edge_all.review.report_contents import ReportContents
 from edge_all.review.shown_text import shown
 from edge_all.session.operator import recorded_operator
 
-INTERVAL_NOTE = "Intervals (95 %, Wilson) cover the sampling of cells, not the error of model or reviewer."
 _SHORT_PRECISION = {"float": "float32"}
 
 
@@ -32,39 +35,40 @@ class ReportRow:
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A headline and its rows."""
+    """A headline and its rows. name: of its title in the catalogue's group report_section."""
 
-    title: str
+    name: str
     rows: tuple[ReportRow, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return text(f"report_section.{self.name}")
 
 
 def report_sections(c: ReportContents) -> list[ReportSection]:
     """All of a report but its gallery, in order."""
     d = c.differential
-    warnings = tuple(d.after.warnings) + ((_open_findings(d.findings_open),) if d.findings_open else ())
-    how = "after review" if d.reviewed else "not reviewed"
-    as_before = () if d.reviewed else ("No cell has a reviewer's verdict yet: as before.",)
+    blasts = text("report_row.blasts_reviewed") if d.reviewed else text("report_row.blasts_not_reviewed")
+    as_before = () if d.reviewed else (text("report_note.as_before"),)
     sections = [
-        ReportSection("Sample", tuple(_sample(c))),
+        ReportSection("sample", tuple(_sample(c))),
         ReportSection(
-            "Result",
-            (ReportRow("Model", shown(c.result, 500)), _share(d.after.share("blast"), f"Blasts, {how}")),
-            warnings,
+            "result",
+            (ReportRow(text("report_row.model"), shown(c.result, 500)), _share(d.after.share("blast"), blasts)),
+            (*cautions(d.after), *_open_findings(d.findings_open)),
         ),
-        ReportSection("Differential before review (the model alone)", tuple(_counts(d.before)), (INTERVAL_NOTE,)),
-        ReportSection("Differential after review", (*_counts(d.after), *_review(c)), as_before),
+        ReportSection("before", tuple(_counts(d.before)), (text("report_note.interval"),)),
+        ReportSection("after", (*_counts(d.after), *_review(c)), as_before),
     ]
     if d.agreements:
-        sections.append(ReportSection("Agreement of reviewers", tuple(map(_agreement, d.agreements))))
+        sections.append(ReportSection("agreement", tuple(map(_agreement, d.agreements))))
     sections += [
-        ReportSection(
-            "Blasts by measurement (FAB features)", tuple(description_rows(c.description)), (c.description.note,)
-        ),
-        ReportSection("Quality", tuple(_quality(c))),
-        ReportSection("Device, optics, calibration", tuple(_device(c))),
-        ReportSection("Models", tuple(_models(c))),
-        ReportSection("Signature", tuple(_signature(c)), (RESEARCH_USE,)),
+        ReportSection("description", tuple(description_rows(c.description)), (c.description.note,)),
+        ReportSection("quality", tuple(_quality(c))),
+        ReportSection("device", tuple(_device(c))),
+        ReportSection("models", tuple(_models(c))),
+        ReportSection("signature", tuple(_signature(c)), (text("page.research"),)),
     ]
     return sections
 
@@ -74,152 +78,175 @@ def local_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))
 
 
-def _open_findings(count: int) -> str:
-    return f"{count} finding{'' if count == 1 else 's'} of the model not reviewed yet"
+def _open_findings(count: int) -> Iterable[str]:
+    if count:
+        yield text("report_note.one_open") if count == 1 else text("report_note.open", count=count)
 
 
 def _sample(c: ReportContents) -> Iterable[ReportRow]:
     s = c.session
-    yield ReportRow("Sample", shown(s.sample) or "no id was given")
-    yield ReportRow("Session", s.id)
-    yield ReportRow("Begun", local_time(s.begun))
+    yield ReportRow(text("report_row.sample"), shown(s.sample) or text("report_value.no_sample"))
+    yield ReportRow(text("report_row.session"), s.id)
+    yield ReportRow(text("report_row.begun"), local_time(s.begun))
     if s.ended is None:
-        yield ReportRow("Ended", "not ended: still running, or cut off")
+        ended = text("report_value.not_ended")
     else:
-        early = ", stopped early" if s.interrupted else ""
-        yield ReportRow("Ended", f"{local_time(s.ended)} ({s.ended - s.begun:.0f} s){early}")
+        values = {"time": local_time(s.ended), "seconds": f"{s.ended - s.begun:.0f}"}
+        ended = text("report_value.ended_early", **values) if s.interrupted else text("report_value.ended", **values)
+    yield ReportRow(text("report_row.ended"), ended)
     operator = recorded_operator(s.settings)
     if operator is None:
-        yield ReportRow("Operator", "not recorded")
+        yield ReportRow(text("report_row.operator"), text("report_value.not_recorded"))
     else:
-        yield ReportRow("Operator", shown(operator.name), note=_proof(operator.proven))
-    yield ReportRow("Report made", local_time(c.made))
+        yield ReportRow(text("report_row.operator"), shown(operator.name), note=_proof(operator.proven))
+    yield ReportRow(text("report_row.made"), local_time(c.made))
 
 
 def _share(s: Share, item: str) -> ReportRow:
-    return ReportRow(item, f"{s.percent:.1f}", "%", f"{s.low:.1f}", f"{s.high:.1f}", f"{s.count} cells")
+    note = text("report_note.cells", count=s.count)
+    return ReportRow(item, f"{s.percent:.1f}", "%", f"{s.low:.1f}", f"{s.high:.1f}", note)
 
 
 def _counts(d: Differential) -> Iterable[ReportRow]:
-    yield ReportRow("Leukocytes", str(d.leukocytes), "cells")
-    for share in d.shares:
-        yield _share(share, share.name)
-    for share in d.kinds:
-        yield _share(share, f"normal: {share.name}")
-    per_100 = "" if d.smudges_per_100 is None else f"{d.smudges_per_100:.1f} per 100 leukocytes"
-    yield ReportRow("Smudges, counted apart", str(d.smudges), "cells", note=per_100)
+    cells = text("report_unit.cells")
+    yield ReportRow(text("report_row.leukocytes"), str(d.leukocytes), cells)
+    for label in LEUKOCYTES:
+        yield _share(d.share(label), text(f"label.{label}"))
+    if d.kinds:
+        for kind in KINDS:
+            if d.kinds.get(kind):
+                yield _share(d.kind(kind), text("report_row.kind", kind=text(f"kind.{kind}")))
+        if d.kind_not_named:
+            item = text("report_row.kind", kind=text("report_value.kind_not_named"))
+            yield _share(Share(d.kind_not_named, d.leukocytes), item)
+    per_100 = d.smudges_per_100
+    note = "" if per_100 is None else text("report_note.per_100", count=f"{per_100:.1f}")
+    yield ReportRow(text("report_row.smudges"), str(d.smudges), cells, note=note)
     if d.not_cells:
-        yield ReportRow("Not a cell", str(d.not_cells), "objects", note="taken out by a reviewer")
+        note = text("report_note.taken_out")
+        yield ReportRow(text("report_row.not_cells"), str(d.not_cells), text("report_unit.objects"), note=note)
 
 
 def _review(c: ReportContents) -> Iterable[ReportRow]:
     d = c.differential
-    yield ReportRow("Cells reviewed", str(d.reviewed), "cells", note=f"{d.changed} of them with another label")
+    note = text("report_note.changed", count=d.changed)
+    yield ReportRow(text("report_row.reviewed"), str(d.reviewed), text("report_unit.cells"), note=note)
     for name, proven, count in c.reviewers:
-        yield ReportRow(f"Reviewer {shown(name, 80)}", str(count), "verdicts", note=_proof(proven))
+        item = text("report_row.reviewer", name=shown(name, 80))
+        yield ReportRow(item, str(count), text("report_unit.verdicts"), note=_proof(proven))
 
 
 def _proof(proven: bool) -> str:
-    return "logged in" if proven else "name given, not proven"
+    return text("report_note.proven") if proven else text("report_note.unproven")
 
 
 def _agreement(a: Agreement) -> ReportRow:
-    kappa = "not defined (one label only)" if a.kappa is None else f"{a.kappa:.2f}"
-    names = f"{shown(a.first, 80)} and {shown(a.second, 80)}"
-    return ReportRow(names, kappa, "Cohen's kappa", note=f"{a.agreed} of {a.cells} cells alike")
+    kappa = text("report_value.no_kappa") if a.kappa is None else f"{a.kappa:.2f}"
+    names = text("report_row.reviewers", first=shown(a.first.name, 80), second=shown(a.second.name, 80))
+    note = text("report_note.same", same=a.same, cells=a.cells)
+    return ReportRow(names, kappa, text("report_unit.kappa"), note=note)
 
 
 def description_rows(d: BlastDescription) -> Iterable[ReportRow]:
     """Which share of the blasts fits L1, L2, L3, and by which measurements."""
-    chosen = f"; {d.left_out} others not looked at: these were chosen evenly" if d.left_out else ""
-    yield ReportRow("Blasts measured", str(d.measured), "cells", note=f"{d.unmeasured} could not be measured{chosen}")
+    if d.left_out:
+        note = text("report_note.unmeasured_chosen", count=d.unmeasured, left=d.left_out)
+    else:
+        note = text("report_note.unmeasured", count=d.unmeasured)
+    yield ReportRow(text("report_row.measured"), str(d.measured), text("report_unit.cells"), note=note)
     if not d.measured:
         return
     if d.median_diameter_um is not None:
-        spread = "" if d.diameter_spread_um is None else f"standard deviation {d.diameter_spread_um:.1f} um"
-        yield ReportRow("Cell diameter, median", f"{d.median_diameter_um:.1f}", "um", note=spread)
+        spread = d.diameter_spread_um
+        note = "" if spread is None else text("report_note.spread", um=f"{spread:.1f}")
+        yield ReportRow(text("report_row.diameter"), f"{d.median_diameter_um:.1f}", "um", note=note)
     for share in (*d.forms, *d.features):
         percent, low, high = (f"{100 * v:.0f}" for v in (share.cells / share.of, share.low, share.high))
-        name = f"fits {share.name}" if share in d.forms else share.name
-        yield ReportRow(name, percent, "%", low, high, f"{share.cells} cells: {share.rule}")
+        item = text("report_row.fits", form=share.name) if share in d.forms else text(f"feature.{share.name}")
+        yield ReportRow(item, percent, "%", low, high, text("report_note.rule", count=share.cells, rule=share.rule))
 
 
 def _quality(c: ReportContents) -> Iterable[ReportRow]:
     n, q = c.session.counts, c.quality
-    yield ReportRow("Fields analysed", str(n.fields), "fields", note=f"of {n.frames} frames")
+    fields, frames = text("report_unit.fields"), text("report_unit.frames")
+    yield ReportRow(text("report_row.fields"), str(n.fields), fields, note=text("report_note.frames", count=n.frames))
     for reason, count in q.skipped:
-        yield ReportRow(f"Skipped: {shown(reason, 80)}", str(count), "frames")
+        yield ReportRow(text("report_row.skipped", reason=shown(reason, 80)), str(count), frames)
     for reason, count in q.warned:
-        yield ReportRow(f"Analysed in spite of: {shown(reason, 80)}", str(count), "fields")
+        yield ReportRow(text("report_row.warned", reason=shown(reason, 80)), str(count), fields)
     if q.sharpness is not None:
-        low, middle, high = q.sharpness
-        yield ReportRow("Sharpness, median", f"{middle:.2f}", note=f"{low:.2f} to {high:.2f}; 1 is in focus")
+        low, middle, high = (f"{v:.2f}" for v in q.sharpness)
+        note = text("report_note.sharpness", low=low, high=high)
+        yield ReportRow(text("report_row.sharpness"), middle, note=note)
     if q.gaps:
-        longest = max(g.seconds for g in q.gaps)
-        yield ReportRow("Camera gaps", str(len(q.gaps)), "gaps", note=f"the longest {longest:.1f} s")
+        longest = text("report_note.longest", seconds=f"{max(g.seconds for g in q.gaps):.1f}")
+        yield ReportRow(text("report_row.gaps"), str(len(q.gaps)), text("report_unit.gaps"), note=longest)
     else:
-        yield ReportRow("Camera gaps", "none", note="by the frames' times")
+        yield ReportRow(text("report_row.gaps"), text("report_value.none"), note=text("report_note.by_times"))
     yield _control(c.control)
 
 
 def _control(run: ControlRun | None) -> ReportRow:
+    item = text("report_row.control")
     if run is None:
-        return ReportRow("Last control slide", "none was run before this session")
+        return ReportRow(item, text("report_value.no_control"))
     reasons = "; ".join(shown(r, 120) for r in run.reasons)
-    return ReportRow(
-        "Last control slide", run.verdict, note=f"{shown(run.name, 80)}, {local_time(run.time)}; {reasons}".rstrip("; ")
-    )
+    return ReportRow(item, run.verdict, note=f"{shown(run.name, 80)}, {local_time(run.time)}; {reasons}".rstrip("; "))
 
 
 def _device(c: ReportContents) -> Iterable[ReportRow]:
     s, q = c.session, c.quality
-    yield ReportRow("Profile", shown(s.profile))
-    yield ReportRow("Camera", shown(s.camera))
+    yield ReportRow(text("report_row.profile"), shown(s.profile))
+    yield ReportRow(text("report_row.camera"), shown(s.camera))
     optics = s.settings.get("optics")
     if isinstance(optics, dict) and optics.get("objective"):
-        yield ReportRow("Objective", shown(optics["objective"], 80))
-    yield ReportRow("Report made on", shown(platform.node(), 80), note=f"{platform.system()} {platform.machine()}")
-    yield ReportRow("Program", f"edge-all {shown(s.version, 40)}")
-    sources = ", ".join(f"{name} ({count} fields)" for name, count in q.scale_sources) or "no field was analysed"
-    yield ReportRow("Calibration", sources)
+        yield ReportRow(text("report_row.objective"), shown(optics["objective"], 80))
+    machine = f"{platform.system()} {platform.machine()}"
+    yield ReportRow(text("report_row.made_on"), shown(platform.node(), 80), note=machine)
+    yield ReportRow(text("report_row.program"), f"edge-all {shown(s.version, 40)}")
+    sources = ", ".join(text("report_value.fields_by", source=name, fields=n) for name, n in q.scale_sources)
+    yield ReportRow(text("report_row.calibration"), sources or text("report_value.no_field"))
     if q.scale_um_per_px is not None:
-        low, middle, high = q.scale_um_per_px
-        yield ReportRow("Scale, median", f"{middle:.4f}", "um per px", note=f"{low:.4f} to {high:.4f}")
+        low, middle, high = (f"{v:.4f}" for v in q.scale_um_per_px)
+        note = text("report_note.range", low=low, high=high)
+        yield ReportRow(text("report_row.scale"), middle, text("report_unit.scale"), note=note)
 
 
 def _models(c: ReportContents) -> Iterable[ReportRow]:
     for m in c.models:
         name = shown(m.identity.name, 80)
-        yield ReportRow(name, f"version {shown(m.identity.version, 40)}")
-        yield ReportRow(f"{name}: sha256", shown(m.identity.sha256, 64))
-        yield ReportRow(f"{name}: training data", shown(m.training_data, 800))
-        yield ReportRow(f"{name}: not seen in training", shown(m.unseen_groups, 800))
-        yield ReportRow(f"{name}: known limits", shown(m.known_limits, 1200))
-    yield _engine("Engine at the begin", c.session.engine)
+        yield ReportRow(name, text("report_value.version", version=shown(m.identity.version, 40)))
+        yield ReportRow(text("report_row.sha256", model=name), shown(m.identity.sha256, 64))
+        yield ReportRow(text("report_row.training_data", model=name), shown(m.training_data, 800))
+        yield ReportRow(text("report_row.unseen", model=name), shown(m.unseen_groups, 800))
+        yield ReportRow(text("report_row.limits", model=name), shown(m.known_limits, 1200))
+    yield _engine(text("report_row.engine"), c.session.engine)
     for engine, sha256, count in c.engines:
         if (engine, len(c.engines)) != (c.session.engine, 1):
-            yield _engine(f"Judged {count} cells", engine)
-            yield ReportRow("by the file with sha256", shown(sha256, 64))
-    t = c.session.thresholds
-    yield ReportRow("Threshold: blast from", f"{t.blast:.3f}", "probability")
-    yield ReportRow("Threshold: normal under", f"{t.normal:.3f}", "probability")
-    yield ReportRow("Threshold: unfamiliar from", f"{t.unfamiliar:.3f}", "unfamiliarity")
+            yield _engine(text("report_row.judged", count=count), engine)
+            yield ReportRow(text("report_row.judged_file"), shown(sha256, 64))
+    t, probability = c.session.thresholds, text("report_unit.probability")
+    yield ReportRow(text("report_row.threshold_blast"), f"{t.blast:.3f}", probability)
+    yield ReportRow(text("report_row.threshold_normal"), f"{t.normal:.3f}", probability)
+    unfamiliarity = text("report_unit.unfamiliarity")
+    yield ReportRow(text("report_row.threshold_unfamiliar"), f"{t.unfamiliar:.3f}", unfamiliarity)
 
 
 def _engine(item: str, name: str) -> ReportRow:
     engine = shown(name, 80)
     precision = engine.split()[-1] if engine else ""
-    return ReportRow(item, engine, note=f"precision {_SHORT_PRECISION.get(precision, precision)}")
+    note = text("report_note.precision", precision=_SHORT_PRECISION.get(precision, precision))
+    return ReportRow(item, engine, note=note)
 
 
 def _signature(c: ReportContents) -> Iterable[ReportRow]:
     a = c.approval
     if a is None:
-        yield ReportRow("Status", "preliminary: not signed")
-        yield ReportRow("Signed by", "")
+        yield ReportRow(text("report_row.status"), text("report_value.not_signed"))
+        yield ReportRow(text("report_row.signed_by"), "")
         return
-    yield ReportRow("Status", "final: approved")
-    yield ReportRow("Signed by", shown(a.reviewer), note=_proof(a.proven))
-    yield ReportRow("Signed", local_time(a.time))
+    yield ReportRow(text("report_row.status"), text("report_value.signed"))
+    yield ReportRow(text("report_row.signed_by"), shown(a.reviewer), note=_proof(a.proven))
+    yield ReportRow(text("report_row.signed"), local_time(a.time))
     if a.note:
-        yield ReportRow("Note", shown(a.note, 500))
+        yield ReportRow(text("report_row.note"), shown(a.note, 500))

@@ -9,10 +9,11 @@ _JOINERS = "\u200c\u200d"
 """Persian and Indian names need them to be spelt right."""
 
 
-def shown(text: str | None, most: int = MOST_CHARACTERS) -> str:
+def shown(value: object, most: int = MOST_CHARACTERS) -> str:
     """The text with anything that is no visible character replaced, cut with its length said; "" for None."""
-    if text is None:
+    if value is None:
         return ""
+    text = str(value)
     # Cut first: nobody waits for 10,000 characters to be looked at.
     head = "".join(_visible(c) for c in text[:most])
     return head if len(text) <= most else f"{head}... ({len(text)} characters)"

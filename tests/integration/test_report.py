@@ -15,9 +15,12 @@ from edge_all.cameras.opening import open_camera
 from edge_all.profile import Profile
 from edge_all.record.record import Record
 from edge_all.record.row_checksum import teach
+from edge_all.review import catalogue
+from edge_all.review.catalogue import load_texts
 from edge_all.review.control_runs import ControlRun, keep
 from edge_all.review.report import MEDIA_TYPES, render
 from edge_all.review.report_contents import camera_gaps, read_report
+from edge_all.review.report_sections import report_sections
 from edge_all.session.session import Session
 
 HOSTILE = "<script>alert(1)</script> ../../etc/passwd \u202eevil\x00 محمد 张伟 =1+1 " + "A" * 10_000
@@ -140,7 +143,7 @@ def test_a_review_changes_the_after_and_never_the_before(record):
     assert after["differential"]["agreements"][0]["cells"] == 1
     assert [r["name"] for r in after["reviewers"]] == ["Ben", "Dr. Ada"]
     rows = list(csv.DictReader(io.StringIO(report(record, session, "csv").decode())))
-    kind = next(r for r in rows if r["item"] == "normal: lymphocyte")
+    kind = next(r for r in rows if r["item"] == "Normal: Lymphocyte")
     assert kind["section"] == "Differential after review"
     assert kind["note"] == "1 cells"
 
@@ -329,3 +332,23 @@ def test_a_wrong_call_is_one_line(edge_all, record, arguments, says):
     assert result.exit_code in (1, 2)
     assert says in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_wording_of_a_report_is_the_catalogues(record, monkeypatch):
+    session = session_ids(record)[0]
+    verdict(record, session, 1, "normal", kind="lymphocyte")
+    verdict(record, session, 1, "normal", reviewer="Ben")
+    texts = {name: words if name == "page.language" else f"¤{words}" for name, words in load_texts().items()}
+    monkeypatch.setattr(catalogue, "load_texts", lambda: texts)
+    with Record.open(record) as opened:
+        contents = read_report(opened, session)
+    models = {m.identity.name for m in contents.models}
+    for section in report_sections(contents):
+        assert section.title.startswith("¤")
+        assert all(note.startswith("¤") for note in section.notes)
+        items = {row.item for row in section.rows} - models
+        assert all(item.startswith("¤") for item in items), items
+    html = re.sub(r"<(style|title)>.*?</\1>", "", render(contents, "html").decode(), flags=re.S)
+    for heading in re.findall(r"<(?:h1|h2|th scope=\"row\"|p class=\"\w+\")>(?:<bdi>)?([^<]*)<", html):
+        assert heading.startswith("¤") or heading in models, heading
+    assert "¤Page 1" in pdf_text(render(contents, "pdf"))

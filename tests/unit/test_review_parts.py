@@ -16,14 +16,14 @@ from edge_all.record.marks import COLOURS
 from edge_all.record.verdicts import KINDS, LABELS, Verdict
 from edge_all.review import live_view
 from edge_all.review.accounts import ROLES, Account, Accounts, hash_password
-from edge_all.review.agreement import cohens_kappa
 from edge_all.review.appearance import Appearance, describe, nearest
-from edge_all.review.catalogue import load_texts, shown, text
+from edge_all.review.blast_description import FEATURES, FORMS
+from edge_all.review.catalogue import load_texts, text
 from edge_all.review.live_view import LiveView
 from edge_all.review.login_limits import LoginLimits
 from edge_all.review.ordering import Choice, chosen
 from edge_all.review.serving import Address, parse_address
-from edge_all.review.tables import differential
+from edge_all.review.shown_text import shown
 from edge_all.review.visitors import Visitors
 from edge_all.session.analysis import FieldResult
 from edge_all.session.commands import SAMPLE_LENGTH, CommandQueue, NameSample, Pause, Start, Stop
@@ -124,7 +124,10 @@ def test_every_text_is_in_the_catalogue_and_used():
     assert used <= set(texts), used - set(texts)
     unused = {n for n in texts if n not in used and not n.startswith(tuple(built))}
     assert unused == set()
-    for group, names in (("label", LABELS), ("kind", KINDS), ("meaning", LABELS), ("role", ROLES)):
+    for group, names in (
+        ("label", LABELS), ("kind", KINDS), ("meaning", LABELS), ("role", ROLES), ("form_rule", FORMS),
+        ("feature", FEATURES), ("feature_rule", FEATURES),
+    ):  # fmt: skip
         assert {f"{group}.{n}" for n in names} <= set(texts)
 
 
@@ -141,8 +144,8 @@ def test_templates_hold_no_text_of_their_own():
 
 
 def test_what_is_shown_is_one_harmless_line():
-    assert shown("a\nb\x1b\u202e") == "a\ufffdb\ufffd\ufffd"
-    assert len(shown("x" * 10_000)) == 200
+    assert shown("a\nb\x1b\u202e") == "a b\ufffd\ufffd"
+    assert shown("x" * 10_000) == "x" * 200 + "... (10000 characters)"
     assert shown(None) == ""
 
 
@@ -162,23 +165,6 @@ def verdict(cell, label, kind=None):
     return Verdict(cell, "s", cell, "Ada", False, label, kind, 1.0)
 
 
-def test_the_differential_before_and_after_review():
-    cells = [
-        CellLabel(1, "blast", 0.9),
-        CellLabel(2, "blast", 0.8),
-        CellLabel(3, "normal", 0.1),
-        CellLabel(4, "smudge", None),
-    ]
-    before = differential(cells)
-    assert (before.leukocytes, before.share("blast").count, before.smudges_per_100) == (3, 2, pytest.approx(100 / 3))
-    after = differential(cells, {2: verdict(2, "not_a_cell"), 3: verdict(3, "normal", "monocyte")})
-    assert (after.leukocytes, after.by_label["blast"], after.kinds) == (2, 1, {"monocyte": 1})
-    assert after.share("blast").percent == 50
-    assert after.share("blast").low == pytest.approx(9.45, abs=0.01)  # Wilson, 1 of 2
-    assert after.share("blast").high == pytest.approx(90.55, abs=0.01)
-    assert differential([]).smudges_per_100 is None
-
-
 def test_blasts_come_first_by_probability():
     cells = [
         CellLabel(1, "normal", 0.3),
@@ -188,20 +174,6 @@ def test_blasts_come_first_by_probability():
     ]
     assert chosen(cells, {}, Choice()) == [4, 2, 1, 3]
     assert chosen(cells, {1: verdict(1, "blast")}, Choice("blast")) == [4, 2, 1]
-
-
-def test_kappa_is_cohens():
-    sklearn = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(3)
-    for _ in range(20):
-        a = {int(n): str(rng.choice(LABELS)) for n in rng.choice(60, 40, replace=False)}
-        b = {n: (label if rng.random() < 0.6 else str(rng.choice(LABELS))) for n, label in a.items() if n > 5}
-        both = sorted(a.keys() & b.keys())
-        found = cohens_kappa(a, b)
-        assert found.cells == len(both)
-        assert found.kappa == pytest.approx(sklearn.cohen_kappa_score([a[n] for n in both], [b[n] for n in both]))
-    assert cohens_kappa({1: "blast"}, {2: "blast"}).kappa is None
-    assert cohens_kappa({1: "blast"}, {1: "blast"}).kappa is None
 
 
 # -- appearance ----------------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_all.record.verdicts import Verdict, standing
-from edge_all.review.reviewed_differential import agreements, cohens_kappa, differential, reviewed_differential
+from edge_all.review.agreement import agreements, cohens_kappa
+from edge_all.review.cautions import cautions
+from edge_all.review.differential import differential
+from edge_all.review.reviewed_differential import reviewed_differential
 
 
 def verdict(number, cell, label, reviewer="Ada", kind=None, undoes=None):
@@ -14,32 +17,32 @@ def verdict(number, cell, label, reviewer="Ada", kind=None, undoes=None):
 
 def cells(**counts):
     labels = [label for label, count in counts.items() for _ in range(count)]
-    return [{"cell": i + 1, "label": label} for i, label in enumerate(labels)]
+    return dict(enumerate(labels, 1))
 
 
 def test_counts_percentages_and_intervals():
-    d = differential(["blast"] * 10 + ["normal"] * 180 + ["unidentified"] * 10 + ["smudge"] * 30)
+    d = differential(cells(blast=10, normal=180, unidentified=10, smudge=30))
     blast = d.share("blast")
     assert (d.leukocytes, blast.count, blast.percent) == (200, 10, 5.0)
     assert (blast.low, blast.high) == pytest.approx((2.74, 8.96), abs=0.02)
     assert (d.smudges, d.smudges_per_100) == (30, 15.0)
-    assert d.warnings == ()
+    assert cautions(d) == ()
 
 
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        (["normal"] * 200, ["no blast among 200 leukocytes still allows up to 1.9 %"]),
-        (["blast"] * 5 + ["normal"] * 60, ["only 65 leukocytes"]),
-        (["normal"] * 30, ["only 30 leukocytes", "still allows up to 11.4 %"]),
-        ([], ["only 0 leukocytes", "up to 100.0 %"]),
+        (cells(normal=200), ["No blast among 200 leukocytes still allows up to 1.9 %"]),
+        (cells(blast=5, normal=60), ["Only 65 leukocytes"]),
+        (cells(normal=30), ["Only 30 leukocytes", "still allows up to 11.4 %"]),
+        ({}, ["Only 0 leukocytes", "up to 100.0 %"]),
     ],
 )
 def test_few_cells_are_warned_of(labels, says):
-    warnings = differential(labels).warnings
-    assert len(warnings) == len(says)
-    for warning, said in zip(warnings, says, strict=True):
-        assert said in warning
+    told = cautions(differential(labels))
+    assert len(told) == len(says)
+    for caution, said in zip(told, says, strict=True):
+        assert said in caution
 
 
 def test_a_verdict_counts_and_the_models_label_stays():
@@ -50,19 +53,20 @@ def test_a_verdict_counts_and_the_models_label_stays():
         verdict(3, 2, "not_a_cell"),
         verdict(4, 7, "normal", kind="monocyte"),
     ]
-    d = reviewed_differential(rows, {v.cell: v for v in given_}, given_)
-    assert [s.count for s in d.before.shares] == [2, 3, 1]
-    assert [s.count for s in d.after.shares] == [1, 5, 0]
+    d = reviewed_differential(rows, given_)
+    assert [d.before.share(n).count for n in ("blast", "normal", "unidentified")] == [2, 3, 1]
+    assert [d.after.share(n).count for n in ("blast", "normal", "unidentified")] == [1, 5, 0]
     assert (d.after.leukocytes, d.after.not_cells, d.after.smudges) == (6, 1, 0)
-    assert [(k.name, k.count) for k in d.after.kinds] == [("lymphocyte", 1), ("monocyte", 1), ("kind not named", 3)]
-    assert d.before.kinds == ()
+    assert (d.after.kinds, d.after.kind_not_named) == ({"lymphocyte": 1, "monocyte": 1}, 3)
+    assert d.after.kind("monocyte").percent == pytest.approx(100 / 6)
+    assert d.before.kinds == {}
     assert (d.reviewed, d.changed, d.findings_open) == (4, 4, 0)
 
 
 def test_findings_without_a_verdict_are_said():
     rows = cells(blast=2, unidentified=1, normal=1)
     given_ = [verdict(1, 1, "blast")]
-    assert reviewed_differential(rows, {1: given_[0]}, given_).findings_open == 2
+    assert reviewed_differential(rows, given_).findings_open == 2
 
 
 def test_an_undone_verdict_does_not_count_and_an_undone_undoing_does():
@@ -81,14 +85,14 @@ def test_two_reviewers_are_both_kept_and_their_agreement_is_cohens_kappa():
         rows += [verdict(2 * i, i, names[a], "Ada"), verdict(2 * i + 1, i, names[b], "Ben")]
     rows.append(verdict(1000, 999, "blast", "Ada"))
     (found,) = agreements(rows)
-    assert (found.first, found.second, found.cells, found.agreed) == ("Ada", "Ben", 50, 35)
+    assert (found.first.name, found.second.name, found.cells, found.same) == ("Ada", "Ben", 50, 35)
     assert found.kappa == pytest.approx(0.4)
 
 
 def test_a_reviewer_who_changed_their_mind_has_one_say_each_cell():
     rows = [verdict(1, 1, "blast", "Ada"), verdict(2, 1, "normal", "Ben"), verdict(3, 1, "normal", "Ada")]
     (found,) = agreements(rows)
-    assert (found.cells, found.agreed) == (1, 1)
+    assert (found.cells, found.same) == (1, 1)
     assert found.kappa is None, "one label only: chance explains all"
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from edge_all.errors import ReviewError
-from edge_all.record.browsing import CellLabel, cell_labels, cells_by_number, find_session, kept_frames
+from edge_all.record.browsing import CellLabel, cell_labels, cells_by_number, find_session, kept_frames, labels_of
 from edge_all.record.deletion import deletions
 from edge_all.record.incidents import doubts
 from edge_all.record.record import Record
@@ -26,10 +26,11 @@ from edge_all.record.verdicts import (
 )
 from edge_all.review.access import needs
 from edge_all.review.catalogue import text
+from edge_all.review.cautions import cautions
 from edge_all.review.context import context_of, form_of, visitor_of
+from edge_all.review.differential import differential
 from edge_all.review.ordering import Choice, chosen
 from edge_all.review.rendering import render
-from edge_all.review.tables import differential
 
 CARDS_A_PAGE = 60
 
@@ -93,10 +94,12 @@ def session_values(
 ) -> dict[str, Any]:
     """What the head of each of a session's pages shows."""
     approval = standing_approval(record, session)
+    counted = differential(labels_of(cells), verdicts)
     return {
         "labels": LABELS,
         "kinds": KINDS,
-        "differential": differential(cells, verdicts),
+        "differential": counted,
+        "cautions": cautions(counted),
         "cells_total": len(cells),
         "reviewed_total": sum(c.number in verdicts for c in cells),
         "approval": approval,

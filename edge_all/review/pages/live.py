@@ -9,11 +9,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from edge_all.errors import UsageError
 from edge_all.review.access import needs
-from edge_all.review.catalogue import load_texts, shown, text
+from edge_all.review.catalogue import load_texts, text
 from edge_all.review.context import MOST_WATCHERS, context_of, form_text, visitor_of
+from edge_all.review.differential import Differential
 from edge_all.review.mjpeg import MjpegResponse
 from edge_all.review.rendering import refusal, render
-from edge_all.review.tables import Differential
+from edge_all.review.shown_text import shown
 from edge_all.session.commands import Command, Pause, Resume, Start, Stop
 from edge_all.session.differential import ENOUGH_CELLS
 from edge_all.session.operator import Operator

@@ -6,15 +6,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge_all.errors import NotRecordedError
-from edge_all.record.browsing import cell_labels, count_sessions, find_session, search_sessions
+from edge_all.record.browsing import cell_labels, count_sessions, find_session, labels_of, search_sessions
 from edge_all.record.deletion import delete_pictures, deletions
 from edge_all.record.verdicts import approved_sessions, latest_verdicts
 from edge_all.review.access import needs
 from edge_all.review.context import context_of, form_text, visitor_of
+from edge_all.review.differential import Share, differential
 from edge_all.review.ordering import Choice, chosen
 from edge_all.review.pages.gallery import cards_of
 from edge_all.review.rendering import render
-from edge_all.review.tables import Share, differential
 
 _A_PAGE = 50
 _BLASTS_COMPARED = 12
@@ -60,8 +60,8 @@ def compare_page(request: Request) -> Response:
         sides.append(
             {
                 "session": session,
-                "model": differential(cells),
-                "reviewed": differential(cells, verdicts),
+                "model": differential(labels_of(cells)),
+                "reviewed": differential(labels_of(cells), verdicts),
                 "reviewed_total": sum(c.number in verdicts for c in cells),
                 "cards": cards_of(record, session.id, blasts, verdicts),
             }

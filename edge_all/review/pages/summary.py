@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
-from itertools import combinations
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge_all.errors import NotRecordedError
-from edge_all.record.browsing import cell_labels, find_session
-from edge_all.record.verdicts import Verdict, all_verdicts, approvals, approve, by_reviewer, reopen, standing
+from edge_all.record.browsing import cell_labels, find_session, labels_of
+from edge_all.record.verdicts import all_verdicts, approvals, approve, by_reviewer, reopen, standing
 from edge_all.review.access import needs
-from edge_all.review.agreement import cohens_kappa
+from edge_all.review.agreement import agreements
 from edge_all.review.context import context_of, form_text, visitor_of
 from edge_all.review.control_runs import last_control
+from edge_all.review.differential import differential
 from edge_all.review.pages.gallery import session_values
 from edge_all.review.rendering import render
 from edge_all.review.report_contents import describe_session
 from edge_all.review.report_sections import description_rows
-from edge_all.review.tables import differential
 from edge_all.session.operator import recorded_operator
 
 _REPORT = "edge_all.review.report"
@@ -39,17 +37,13 @@ def summary_page(request: Request) -> Response:
     cells = cell_labels(record, session.id)
     given = all_verdicts(record, session.id)
     verdicts = {v.cell: v for v in standing(given)}
-    reviewers = by_reviewer(given)
-    agreements = [
-        (a, b, cohens_kappa(_labels(reviewers[a]), _labels(reviewers[b]))) for a, b in combinations(reviewers, 2)
-    ]
     return render(
         request,
         "summary.html",
         session=session,
-        before=differential(cells),
-        reviewers=[(r, len(v)) for r, v in reviewers.items()],
-        agreements=agreements,
+        before=differential(labels_of(cells)),
+        reviewers=[(r, len(v)) for r, v in by_reviewer(given).items()],
+        agreements=agreements(given),
         approvals=approvals(record, session.id)[::-1],
         trail=given[::-1][:_TRAIL_SHOWN],
         trail_total=len(given),
@@ -59,10 +53,6 @@ def summary_page(request: Request) -> Response:
         skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
         **session_values(record, session.id, cells, verdicts),
     )
-
-
-def _labels(verdicts: Mapping[int, Verdict]) -> dict[int, str]:
-    return {cell: verdict.label or "" for cell, verdict in verdicts.items()}
 
 
 @needs("reviewer", named=True)
