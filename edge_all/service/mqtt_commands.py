@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge_all.errors import UsageError
 from edge_all.session.commands import Command, CommandQueue, Start, Stop
+from edge_all.session.operator import Operator
 
 _MOST_BYTES = 4096
 _REMEMBERED = 1000
 
 
 class CommandReceiver:
-    """Reads {"id": "any text", "do": "start", "sample": "S1"} and {"id": ..., "do": "stop"}.
+    """Reads {"id": "any text", "do": "start", "sample": "S1", "operator": "Ada"} and {"id": ..., "do": "stop"}.
 
+    sample and operator may be left out; the operator's name is recorded as given, not proven.
     A command that comes twice (same id) is obeyed once. A retained one is not obeyed: it would start a session at every
     connection.
     """
@@ -64,13 +66,18 @@ def _read(payload: bytes, retained: bool) -> tuple[str, Command]:
         raise UsageError("it is no JSON", 'send {"id": "1", "do": "start", "sample": "S1"}') from error
     if not isinstance(said, dict) or not isinstance(said.get("id"), str) or not 0 < len(said["id"]) <= 100:
         raise UsageError("it has no id", 'send {"id": "1", "do": "stop"}, with an id of its own each time')
-    if unknown := set(said) - {"id", "do", "sample"}:
-        raise UsageError(f"it holds {sorted(unknown)[0][:40]!r}", "known are id, do, sample")
-    sample = said.get("sample")
-    if sample is not None and not isinstance(sample, str):
-        raise UsageError("its sample id is no text", "write it in quotes")
+    if unknown := set(said) - {"id", "do", "sample", "operator"}:
+        raise UsageError(f"it holds {sorted(unknown)[0][:40]!r}", "known are id, do, sample, operator")
+    sample, name = _text_or_none(said, "sample"), _text_or_none(said, "operator")
     if said.get("do") == "start":
-        return said["id"], Start(sample)
-    if said.get("do") == "stop" and sample is None:
+        return said["id"], Start(sample, operator=None if name is None else Operator(name))
+    if said.get("do") == "stop" and sample is None and name is None:
         return said["id"], Stop()
     raise UsageError("it says neither start nor stop", 'send {"id": "1", "do": "stop"}')
+
+
+def _text_or_none(said: Mapping[str, Any], name: str) -> str | None:
+    value = said.get(name)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"its {name} is no text", "write it in quotes")
+    return value

@@ -14,6 +14,7 @@ from edge_all.service.mqtt_commands import CommandReceiver
 from edge_all.service.mqtt_settings import MqttSettings
 from edge_all.service.telling import mqtt_settings
 from edge_all.session.commands import CommandQueue, Start, Stop
+from edge_all.session.operator import Operator
 from edge_all.vocabulary import Counts, Label, ModelIdentity, Thresholds
 from firmware_config.sections.mqtt import Mqtt
 from tests.conftest import make_cell
@@ -66,6 +67,9 @@ def test_commands_are_allowed_where_nobody_can_listen_in(monkeypatch):
         (b'{"id": "1", "do": "start", "sample": "' + b"x" * 300 + b'"}', False),
         (b'{"id": "1", "do": "stop", "sample": "S"}', False),
         (b'{"id": "1", "do": "stop", "more": 1}', False),
+        (b'{"id": "1", "do": "stop", "operator": "Ada"}', False),
+        (b'{"id": "1", "do": "start", "operator": 7}', False),
+        (b'{"id": "1", "do": "start", "operator": "A\\u202eda"}', False),
         (b'{"id": "1", "do": "stop"' + b" " * 5000 + b"}", False),
         (b'{"id": "1", "do": "stop"}', True),
     ],
@@ -86,11 +90,12 @@ def test_a_command_is_obeyed_once_and_a_full_queue_says_so():
     for _ in range(2):
         receiver.receive(b'{"id": "1", "do": "start", "sample": "S1"}', False)
     receiver.receive(b'{"id": "2", "do": "stop"}', False)
-    assert queue.take() == [Start("S1"), Stop()]
+    receiver.receive(b'{"id": "3", "do": "start", "sample": "S2", "operator": "Ada"}', False)
+    assert queue.take() == [Start("S1"), Stop(), Start("S2", operator=Operator("Ada", proven=False))]
     for number in range(20):
         receiver.receive(json.dumps({"id": f"n{number}", "do": "stop"}).encode(), False)
     taken = [json.loads(a)["taken"] for a in receiver.answers()]
-    assert taken[2:].count(False) == 20 - len(queue.take()) > 0
+    assert taken[3:].count(False) == 20 - len(queue.take()) > 0
 
 
 def _told(tmp_path, sample_ids):
