@@ -21,7 +21,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     \b
     Example:
       edge-all show last --png findings.png
-      edge-all show last --field 3 --png field.png
+      edge-all show last --field 8 --png field.png
     """
     from edge_all.cli.camera_lines import camera_line
     from edge_all.cli.summary import count_lines
@@ -32,6 +32,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     from edge_all.record.pictures import write_file
     from edge_all.record.record import Record
     from edge_all.session.differential import result_words
+    from edge_all.session.operator import recorded_operator
 
     if frame_index is not None and png is None:
         raise UsageError("--field needs a file to draw into", "add --png FILE")
@@ -48,6 +49,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             f"Session       {session.id}, begun {begun}, {ended}{', stopped early' if session.interrupted else ''}"
         )
         click.echo(f"Sample        {plain(session.sample) or '-'}")
+        if operator := recorded_operator(session.settings):
+            click.echo(f"Operator      {plain(operator.name)}{'' if operator.proven else ' (name given, not proven)'}")
         click.echo(f"Camera        {plain(session.camera)}, profile {plain(session.profile)}")
         for event in camera_events(opened, session.id):
             if line := camera_line(session.camera, event):

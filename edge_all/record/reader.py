@@ -57,10 +57,17 @@ class RecordReader:
             row = self._database.execute(
                 "SELECT file FROM picture WHERE session = ? AND frame_index = ?", (session, frame_index)
             ).fetchone()
+            kept = self._database.execute(
+                "SELECT frame_index FROM picture WHERE session = ? ORDER BY abs(frame_index - ?) LIMIT 6",
+                (session, frame_index),
+            ).fetchall()
         if row is None:
+            nearest = ", ".join(str(index) for (index,) in sorted(kept))
             raise NotRecordedError(
                 f"no picture of frame {frame_index} was kept in session {session}",
-                "pictures are kept of fields with findings; 'edge-all show' lists them",
+                f"pictures are kept of fields with findings; the nearest are of frames {nearest}"
+                if kept
+                else "pictures are kept of fields with findings, and it has none",
             )
         return self.folder / str(row[0])
 

@@ -83,7 +83,7 @@ def test_two_runs_over_the_same_files_give_the_same_record(edge_all, fields, tmp
 
 
 def test_findings_are_json_lines_and_pictures_carry_them(edge_all, fields, tmp_path):
-    result = edge_all("run", "--camera", fields[0], "--log-json")
+    result = edge_all("run", "--camera", fields[0], "--log-json", "--operator", "Ada")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     findings = [r for r in rows(edge_all) if r["label"] in ("blast", "unidentified")]
     assert len(lines) == len(findings) > 0
@@ -92,7 +92,9 @@ def test_findings_are_json_lines_and_pictures_carry_them(edge_all, fields, tmp_p
     for r in findings:
         assert read_crop_row(tmp_path / "record" / r["crop"])["cell"] == int(r["cell"])
     sheet = tmp_path / "sheet.png"
-    assert edge_all("show", "last", "--png", sheet).exit_code == 0
+    told = edge_all("show", "last", "--png", sheet)
+    assert told.exit_code == 0
+    assert "Operator      Ada (name given, not proven)" in told.stdout
     assert cv2.imread(str(sheet)).shape[1] == 8 * 192
     index = findings[0]["frame_index"]
     boxes = tmp_path / "boxes.png"
