@@ -212,9 +212,9 @@ def test_fields_are_kept_once_and_whole(tmp_path):
         record.keep_field(session, frame)
         record.flush()
         assert record.field_picture(session, 5).stat().st_size > 100
-        with pytest.raises(RecordError, match="no picture of frame 6.*nearest are of frames 5"):
+        with pytest.raises(RecordError, match=r"no picture of frame 6.*nearest are of frames 5"):
             record.field_picture(session, 6)
-        with pytest.raises(RecordError, match="no picture of frame 5.*it has none"):
+        with pytest.raises(RecordError, match=r"no picture of frame 5.*it has none"):
             record.field_picture("another", 5)
     assert not list(tmp_path.rglob("*.tmp"))
 
