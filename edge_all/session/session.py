@@ -27,6 +27,7 @@ from edge_all.session.analysis import Analysis, FieldResult, Located, load_model
 from edge_all.session.announcing import Announcer
 from edge_all.session.beginning import Standing, session_to_resume
 from edge_all.session.calibrated import CalibrationWatch, for_record, load_for
+from edge_all.session.capturing import Capturing
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
 from edge_all.session.differential import result_words
 from edge_all.session.frame_ages import FrameAges
@@ -279,7 +280,10 @@ class Session:
             known = None if self._opened is None else frozenset(c.number for c in self._opened.findings)
             self._announcer.begun(self._record, self.id, self._info, known)
             self._record.flush()
-        capture = threading.Thread(target=self._capture, name="camera", daemon=True)
+        capturing = Capturing(
+            self._camera, self._first_frame, self._max_frames, frames, self._times, stopped, errors.append
+        )
+        capture = threading.Thread(target=capturing.run, name="camera", daemon=True)
         recorder = threading.Thread(target=recording.run, name="record", daemon=True)
         judging = self._judging = Judging(
             self._analysis,
@@ -317,26 +321,7 @@ class Session:
         recording.tell(None)
         return summary
 
-    # -- the camera's thread, and the two of the analysis ----------------------------------------------------
-
-    def _capture(self) -> None:
-        read = 0
-        try:
-            while not self._stopped.is_set() and (self._max_frames is None or read < self._max_frames):
-                frame = self._times.timed("grab", self._camera.read)
-                if frame is None:
-                    break
-                if self._first_frame and self._camera.live:
-                    frame = replace(frame, index=frame.index + self._first_frame)
-                elif frame.index < self._first_frame:  # files begin again from the first
-                    continue
-                if not self._frames.put(frame):
-                    break
-                read += 1
-        except BaseException as error:
-            self._errors.append(error)
-        finally:
-            self._frames.close()
+    # -- the analysis's own thread, the caller's -------------------------------------------------------------
 
     def _analyse(self, judging: Judging) -> None:
         dropped = put = judged = 0
