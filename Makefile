@@ -30,8 +30,9 @@ demo: install
 	$(BIN)/edge-all run --camera 'sim:?seed=1&fields=40' --sample demo --record $(DEMO)
 	$(BIN)/edge-all show last --record $(DEMO) --png $(DEMO)/findings.png | tail -n 1
 
+# A file's tests stay together: what it draws or trains first is made once.
 test: workstation
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-system: workstation
 	$(BIN)/python -m pytest tests/system --timeout=1500

@@ -10,6 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edge_all.vocabulary import Image
+from edge_all_export.layer_by_layer import LayerByLayer
 from edge_all_export.to_onnx import session_of
 
 _IMAGES = 192
@@ -27,10 +28,10 @@ def bias_corrected(quantized: onnx.ModelProto, model: onnx.ModelProto, images: S
     names = [n.name for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
     wanted = dict(zip(names, _means(model, names, batch), strict=True))
     result = onnx.ModelProto.FromString(quantized.SerializeToString())
+    layers = LayerByLayer(result, batch)
     for name in names:
         if any(n.name == name for n in result.graph.node):
-            (now,) = _means(result, [name], batch)
-            _move_bias(result, name, wanted[name] - now)
+            _move_bias(result, name, wanted[name] - layers.mean(name))
     return result
 
 

@@ -9,8 +9,9 @@ from edge_all_export.classifier.pair import BlastPair
 from edge_all_export.export import beginning
 from edge_all_export.gate import classifier_checks, detector_checks
 from edge_all_export.inspection import layer_precision
+from edge_all_export.layer_by_layer import LayerByLayer
 from edge_all_export.quantize import Calibration, in_fp16, layers, quantized, unfit_for_tensorrt
-from edge_all_export.to_onnx import run_model
+from edge_all_export.to_onnx import run_model, session_of
 
 from edge_all.errors import UsageError
 
@@ -181,6 +182,22 @@ def test_the_mean_error_is_taken_out_of_the_answers(model, calibration, precisio
 
     assert abs(logit(made) - logit(model)) > 0.8
     assert abs(logit(bias_corrected(made, model, calibration.images)) - logit(model)) < 0.02
+
+
+def test_layer_by_layer_gives_what_the_whole_model_gives(model, calibration):
+    """The first quantized layers, one after a residual addition, and the last one."""
+    made = quantized(model, "int8-cpu", calibration)
+    batch = np.stack(calibration.images[:20])
+    names = [n.name for n in made.graph.node if n.op_type in ("Conv", "Gemm")]
+    watched = onnx.ModelProto.FromString(made.SerializeToString())
+    outputs = {n.name: n.output[0] for n in watched.graph.node}
+    for name in names:
+        watched.graph.output.append(onnx.helper.make_empty_tensor_value_info(outputs[name]))
+    whole = session_of(watched).run([outputs[n] for n in names], {"image": batch})
+    apart = LayerByLayer(made, batch)
+    for name, values in zip(names, whole, strict=True):
+        mean = values.astype(np.float64).mean(tuple(a for a in range(values.ndim) if a != 1))
+        np.testing.assert_allclose(apart.mean(name), mean, rtol=1e-3, atol=1e-3 * np.abs(mean).max(), err_msg=name)
 
 
 def test_the_beginning_of_every_trunk_stays_in_float(model):
