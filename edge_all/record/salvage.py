@@ -38,11 +38,10 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
 
 def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
     there = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-    columns = [
-        (r[1], r[2], bool(r[3]))
-        for r in into.execute(f"PRAGMA table_info({table})")
-        if r[1] in there and r[1] != COLUMN
-    ]
+    own = into.execute(f"PRAGMA table_info({table})").fetchall()
+    if len(there) == len(own):  # of the same schema: a name that differs is damaged, its place is not
+        there = [r[1] for r in own]
+    columns = [(r[1], r[2], bool(r[3])) for r in own if r[1] in there and r[1] != COLUMN]
     if not columns:
         return 0
     names = ", ".join(name for name, _, _ in columns)
@@ -71,7 +70,7 @@ def _rows(database: sqlite3.Connection, table: str, columns: list[str]) -> Itera
     while last < highest and faults < _MOST_FAULTS:
         try:
             for rowid, *row in database.execute(
-                f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
+                f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
             ):
                 if rowid <= last:  # a damaged tree may lead in a circle
                     raise sqlite3.DatabaseError("rows out of order")
