@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from edge_all.record.faults import SQLITE_FAULTS
 from edge_all.record.row_checksum import COLUMN, row_checksum
 
 TABLES = ("session", "frame", "cell", "picture", "verdict", "approval", "deletion", "incident", "outbox")
@@ -31,7 +32,7 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
         except sqlite3.Error:
             return taken
         database.text_factory = lambda raw: raw.decode(errors="replace")
-        with contextlib.closing(database), contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.closing(database), contextlib.suppress(*SQLITE_FAULTS):
             taken += _table(database, into, table)
     return taken
 
@@ -65,7 +66,7 @@ def _rows(database: sqlite3.Connection, table: str, columns: list[str]) -> Itera
     try:
         end = database.execute(f"SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1").fetchone()
         highest = int(end[0]) if end else -1
-    except (sqlite3.DatabaseError, TypeError, ValueError):
+    except (*SQLITE_FAULTS, TypeError, ValueError):
         highest = 1 << 40
     while last < highest and faults < _MOST_FAULTS:
         try:
@@ -77,7 +78,7 @@ def _rows(database: sqlite3.Connection, table: str, columns: list[str]) -> Itera
                 last, step = rowid, 1
                 yield dict(zip(columns, row, strict=True))
             return
-        except sqlite3.DatabaseError:
+        except SQLITE_FAULTS:
             faults += 1
             last += step
             step = min(step * 2, 1 << 40)

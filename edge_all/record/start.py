@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_all.errors import DamagedRecordError, DiskFullError
 from edge_all.record.beside_sqlite import copy_beside
 from edge_all.record.damage import find_damage
-from edge_all.record.faults import told
+from edge_all.record.faults import in_words, told
 from edge_all.record.incidents import LOG_DAMAGED, REPAIRED, note_incident
 from edge_all.record.opening import DATABASE
 from edge_all.record.rebuilding import note_doubts, rebuild, take_from_files
@@ -73,7 +73,7 @@ def _damage(folder: Path) -> str | None:
         with Record.open(folder, check=False) as record:
             return find_damage(record.database)
     except DamagedRecordError as error:
-        return str(error.__cause__ or error.message)
+        return in_words(error.__cause__) if error.__cause__ else error.message
 
 
 def _fell_behind(record: Record) -> bool:

@@ -207,6 +207,21 @@ def test_a_bit_that_flips_in_the_schema_is_found_and_mended(tmp_path, before, af
         assert doubts(record, session) == []
 
 
+@pytest.mark.parametrize("part", ["CREATE TABLE cell (", "detector_score REAL", "CREATE INDEX cell_by_label"])
+def test_a_schema_that_is_no_text_any_more_is_made_again(tmp_path, part):
+    session = written(tmp_path)
+    path = tmp_path / DATABASE
+    content = bytearray(path.read_bytes())
+    content[content.rindex(part.encode()) + 9] ^= 0x80
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match="is damaged"):
+        Record.open(tmp_path, create=False)
+    start_record(tmp_path)
+    with Record.open(tmp_path, create=False) as record:
+        assert "rebuilt" in [i.kind for i in incidents(record)]
+        assert [c["cell"] for c in record.cells(session)][:2] == [1, 2]
+
+
 def test_what_others_add_to_the_database_is_no_damage(tmp_path):
     written(tmp_path)
     with sqlite3.connect(tmp_path / DATABASE) as database:
