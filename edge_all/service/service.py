@@ -23,6 +23,7 @@ from edge_all.service.device_state import DeviceState
 from edge_all.service.heartbeat import SLOW_STEP_S, Heartbeat
 from edge_all.service.idle_picture import IdlePicture, driver_stuck_s
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
+from edge_all.service.kept_certificate import KeptCertificate
 from edge_all.service.memory_watch import MemoryWatch
 from edge_all.service.pages import address_of, serve, server_maker
 from edge_all.service.problems import Kind, Problems
@@ -89,6 +90,7 @@ class Service:
         self._reread = False
         self._began = self._now()
         self._memory = MemoryWatch(self._settings.settings.limits.memory_mib, self._began)
+        self._certificate = KeptCertificate(address_of(self._settings.settings.web), self._began)
 
     @property
     def url(self) -> str | None:
@@ -303,6 +305,8 @@ class Service:
             self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
         self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)
         self.problems.set(Kind.MEMORY, self._memory.problem)
+        if self._server is not None and self._certificate.is_due(now):
+            self.problems.set(Kind.CERTIFICATE, self._certificate.look(self._server, now))
         self.problems.set(Kind.RECORD_ROOM, self._upkeep.problem if self._upkeep is not None else None)
         problems = self.problems.all()
         if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # how much waits changes all the time
