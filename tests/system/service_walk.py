@@ -109,9 +109,9 @@ def device() -> Iterator[Container]:
             yield container
 
 
-def install(c: Container, folder: str = "/wheels", *options: str) -> tuple[int, str]:
+def install(c: Container, folder: str = "/wheels", program: str = "/deploy/install.sh") -> tuple[int, str]:
     """Exit code and what it said."""
-    done = c.call("/deploy/install.sh", "--wheels", folder, *options)
+    done = c.call(program, "--wheels", folder)
     print(done.stdout)  # pytest shows it where a step was not seen
     return done.returncode, done.stdout
 
@@ -291,6 +291,16 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
     seen["one that changed the record's schema before it fell gives the record back"] = (
         code == 1 and "the record of before the upgrade is back" in said and f"rolled back to {current}" in said
     )
+    # A unit that the version before does not know comes with one that falls; then alone, beside the version that runs.
+    c.shell(
+        "cp -r /deploy /root/later && sed -i 's/edge-all service$/edge-all service --of-later/' /root/later/*.service"
+    )
+    told, units = [], "/etc/systemd/system/edge-all.service /deploy/edge-all.service"
+    for folder in ("/upgrades/crashing", "/upgrades/good"):
+        code, said = install(c, folder, program="/root/later/install.sh")
+        same = c.call("cmp", *units.split()).returncode == 0
+        told.append(code == 1 and same and _current(c) == current and _state(c).get("phase") == "idle")
+    seen["a unit that does not start it is rolled back too"] = all(told)
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
     seen["the sessions of before are in it"] = "S1" in listed and not _state(c).get("problems")
     c.run("edge-all", "session", "start", "S3")
