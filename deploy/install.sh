@@ -123,7 +123,14 @@ fi
 extras=web,report,service
 # NVIDIA's onnxruntime-gpu and ours are one import package: ours would overwrite it.
 if ! "$PYTHON" -c 'import onnxruntime' 2>/dev/null; then extras=$extras,cpu; fi
-if [ -n "$JETPACK" ] && ! "$PYTHON" -c 'import pycuda' 2>/dev/null; then extras=$extras,jetson; fi
+if [ -n "$JETPACK" ] && ! "$PYTHON" -c 'import pycuda' 2>/dev/null; then
+  if [ -z "$wheels" ] || ls "$wheels"/pycuda-* >/dev/null 2>&1; then
+    extras=$extras,jetson
+    PATH=$PATH:/usr/local/cuda/bin # it is built with nvcc, which sudo's PATH does not have
+  else
+    say "$wheels holds no pycuda: without it TensorRT is not used. Build its wheel on a Jetson with network and the same Python (PATH=\$PATH:/usr/local/cuda/bin pip wheel pycuda), put what that makes in the folder, run this again"
+  fi
+fi
 
 # What is in the wheel decides, not when it was packed.
 contents() { "$PYTHON" - "$1" <<'P'
