@@ -78,10 +78,12 @@ class Server:
         live: LiveView | None = None,
         *,
         create: bool = False,
+        started: bool = False,
         device: DeviceState | None = None,
         monitoring_token: str = "",
     ) -> None:
-        """Raises EdgeAllError (a package is missing), UsageError (no password off the loopback), RecordError."""
+        """create: make the record; mend it too, unless that was done (started). Raises EdgeAllError (a package is
+        missing), UsageError (no password off the loopback), RecordError."""
         self._uvicorn = _uvicorn()
         from edge_all.record.by_thread import RecordByThread
         from edge_all.review.app import make_app
@@ -105,7 +107,7 @@ class Server:
             own = socket.gethostname().lower()
             names |= {own, f"{own}.local", address.host.lower()}
         self.context = ReviewContext(
-            RecordByThread(record_folder, create=create),
+            RecordByThread(record_folder, create=create, started=started),
             accounts,
             models or _models_in_use(),
             loopback=address.loopback,

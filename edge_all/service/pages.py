@@ -65,7 +65,8 @@ def _ways(wanted: Address) -> Iterator[Address]:
 def server_maker(
     record: Path, models: Path | None, station: Station, live: LiveView, device: DeviceState, token: str
 ) -> Callable[[Address], Server]:
-    """Makes servers of one station's pages. token: of whoever asks for metrics from another machine."""
+    """Makes servers of one station's pages, of a record that was started. token: of whoever asks for metrics from
+    another machine."""
     return lambda address: Server(
-        address, record, models, station, live, create=True, device=device, monitoring_token=token
+        address, record, models, station, live, create=True, started=True, device=device, monitoring_token=token
     )

@@ -232,6 +232,18 @@ def test_what_others_add_to_the_database_is_no_damage(tmp_path):
     assert not list(tmp_path.glob("damaged-*"))
 
 
+def test_a_quick_start_leaves_out_what_reads_every_row_and_mends_the_rest(tmp_path):
+    session = written(tmp_path)
+    flipped(tmp_path, b'"blasts": 1', b'"blasts": 3')
+    start_record(tmp_path, thorough=False)
+    assert not list(tmp_path.glob("damaged-*"))
+    os.truncate(tmp_path / DATABASE, (tmp_path / DATABASE).stat().st_size - 8192)
+    start_record(tmp_path, thorough=False)
+    assert list(tmp_path.glob("damaged-*"))
+    with Record.open(tmp_path, create=False) as record:
+        assert record.session(session).counts.blasts == 1
+
+
 def test_whatever_changes_a_row_its_checksum_goes_with_it(tmp_path):
     session = written(tmp_path, end=False)
     with Record.open(tmp_path) as record:
