@@ -123,7 +123,14 @@ fi
 extras=web,report,service
 # NVIDIA's onnxruntime-gpu and ours are one import package: ours would overwrite it.
 if ! "$PYTHON" -c 'import onnxruntime' 2>/dev/null; then extras=$extras,cpu; fi
-if [ -n "$JETPACK" ] && ! "$PYTHON" -c 'import pycuda' 2>/dev/null; then extras=$extras,jetson; fi
+if [ -n "$JETPACK" ] && ! "$PYTHON" -c 'import pycuda' 2>/dev/null; then
+  if [ -z "$wheels" ] || ls "$wheels"/pycuda-* >/dev/null 2>&1; then
+    extras=$extras,jetson
+    PATH=$PATH:/usr/local/cuda/bin # it is built with nvcc, which sudo's PATH does not have
+  else
+    say "$wheels holds no pycuda: without it TensorRT is not used. Build its wheel on a Jetson with network and the same Python (PATH=\$PATH:/usr/local/cuda/bin pip wheel pycuda), put what that makes in the folder, run this again"
+  fi
+fi
 
 # What is in the wheel decides, not when it was packed.
 contents() { "$PYTHON" - "$1" <<'P'
@@ -181,6 +188,7 @@ fi
 
 put() { # FILE TARGET MODE
   cmp -s "$1" "$2" && return 0
+  if [ -f "$2" ]; then install -D -p -m "$3" "$2" "$work/files-before$2"; fi
   install -D -m "$3" "$1" "$2"
   changed "$2 written"
   return 0
@@ -215,6 +223,14 @@ comes_up() { # started by systemd, and it answers
     sleep 1
   done
   return 1
+}
+
+# A unit of the new version may not start the old one.
+files_before() {
+  [ -d "$work/files-before" ] || return 0
+  local file
+  find "$work/files-before" -type f | while read -r file; do cp -p "$file" "${file#"$work/files-before"}"; done
+  systemctl daemon-reload
 }
 
 # The schema that a new version brought the record to is one that the old version cannot read: its own, from before, comes
@@ -261,6 +277,7 @@ if [ "$old" != "$version" ]; then
       systemctl stop edge-all.service || true
       point_to "$old"
       rm -f "$version/complete"
+      files_before
       record_before
       systemctl reset-failed edge-all.service || true
       comes_up || die "version $id did not come up, and $(basename "$old") neither: see journalctl -u edge-all"
@@ -276,7 +293,13 @@ if [ "$old" != "$version" ]; then
     if [ "$kept" != "$version" ] && [ "$kept" != "$old" ]; then rm -rf "$kept"; fi
   done
 elif has_systemd && [ "$start" = 1 ] && { [ "$units" = 1 ] || ! systemctl is-active --quiet edge-all.service; }; then
-  comes_up || die "the service does not come up: see journalctl -u edge-all"
+  if ! comes_up; then
+    [ -d "$work/files-before" ] || die "the service does not come up: see journalctl -u edge-all"
+    files_before
+    systemctl reset-failed edge-all.service || true
+    comes_up || die "the service does not come up, with the unit of before neither: see journalctl -u edge-all"
+    die "the service does not come up with the new unit: the one of before is back"
+  fi
   changed "service started"
 fi
 if has_systemd && [ "$start" = 1 ] && ! systemctl is-enabled --quiet edge-all.service; then

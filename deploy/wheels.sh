@@ -11,7 +11,7 @@ folder=$1; shift
 python= arch= extras=web,report,service,cpu
 while [ $# -gt 0 ]; do
   case $1 in
-    --jetson) python=3.10 arch=aarch64 extras=web,report,service ;;
+    --jetson) python=3.10 arch=aarch64 ;; # its onnxruntime is installed only where there is no onnxruntime-gpu
     --python) python=$2; shift ;;
     --arch) arch=$2; shift ;;
     --extras) extras=$2; shift ;;

@@ -12,13 +12,14 @@ from edge_all.record.start import start_record
 class RecordByThread:
     """Opens the record once in each thread that asks. A session may write it at the same time."""
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
-        """Looks for damage once; with create, mends it too (record/start.py). Raises RecordError."""
+    def __init__(self, folder: Path, *, create: bool = False, started: bool = False) -> None:
+        """Looks for damage once; with create, mends it too (record/start.py), unless that was done: started. Raises
+        RecordError."""
         self.folder = folder
         self._own = threading.local()
         self._lock = threading.Lock()
         self._all: list[Record] = []
-        if create:
+        if create and not started:
             start_record(folder)
         Record.open(folder, create=create).close()
 

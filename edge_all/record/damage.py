@@ -1,10 +1,12 @@
-"""Looks a database over: what SQLite itself finds, and values that no edge-all wrote."""
+"""Looks a database over: what SQLite itself finds, a schema and values that no edge-all wrote."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 
+from edge_all.record.changed_schema import find_changed_schema
+from edge_all.record.faults import SQLITE_FAULTS, in_words
 from edge_all.record.row_checksum import find_changed_row
 
 _STORED = {"REAL": "'real', 'integer'", "INTEGER": "'integer'", "TEXT": "'text'"}
@@ -19,9 +21,11 @@ def find_damage(database: sqlite3.Connection, *, thorough: bool = True) -> str |
         found = str(database.execute(f"PRAGMA {check}(1)").fetchone()[0])
         if found != "ok":
             return found
+        if changed := find_changed_schema(database):
+            return changed
         return (_foreign_values(database) or find_changed_row(database)) if thorough else None
-    except sqlite3.DatabaseError as error:
-        return str(error)
+    except SQLITE_FAULTS as error:
+        return in_words(error)
 
 
 def _foreign_values(database: sqlite3.Connection) -> str | None:

@@ -12,12 +12,14 @@ from pathlib import Path
 from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
 
 WAIT_FOR_OTHERS_S = 30.0
+SQLITE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""SQLite's messages quote what they are about: Python cannot read one about damaged bytes, and says only that."""
 _FULL = "free some space, or name a folder on another disk with --record; what was recorded is safe"
 
 
 @contextlib.contextmanager
 def told(folder: Path) -> Iterator[None]:
-    """Raises DiskFullError, DamagedRecordError, RecordError in place of OSError and sqlite3.Error."""
+    """Raises DiskFullError, DamagedRecordError, RecordError in place of OSError and SQLite's own."""
     try:
         yield
     except RecordError:
@@ -29,7 +31,7 @@ def told(folder: Path) -> Iterator[None]:
             f"the record folder {folder} cannot be used ({error.strerror or error})",
             "check the path and its rights, or name another with --record",
         ) from error
-    except sqlite3.Error as error:
+    except SQLITE_FAULTS as error:
         raise _of_sqlite(error, folder) from error
 
 
@@ -41,8 +43,13 @@ def _has_no_room(folder: Path) -> bool:
         return False
 
 
-def _of_sqlite(error: sqlite3.Error, folder: Path) -> RecordError:
-    text = str(error)
+def in_words(error: BaseException) -> str:
+    """What SQLite says of a fault."""
+    return "what it holds is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _of_sqlite(error: Exception, folder: Path) -> RecordError:
+    text = in_words(error)
     if "full" in text or ("I/O" in text and _has_no_room(folder)):
         return DiskFullError(f"the disk of the record folder {folder} is full", _FULL)
     if "locked" in text or "busy" in text:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from edge_all.errors import RecordError
 from edge_all.record.damage import find_damage
 from edge_all.record.faults import WAIT_FOR_OTHERS_S, told
-from edge_all.record.schema import migrate
+from edge_all.record.migrating import migrate
 
 DATABASE = "record.sqlite3"
 _CACHE_KIB = 512

@@ -12,6 +12,7 @@ from pathlib import Path
 from edge_all.errors import RecordError
 from edge_all.record.backup import backups
 from edge_all.record.damage import find_damage
+from edge_all.record.faults import SQLITE_FAULTS
 from edge_all.record.incidents import COUNT_IN_DOUBT, REBUILT, note_incident
 from edge_all.record.opening import DATABASE, open_database
 from edge_all.record.record import Record
@@ -143,5 +144,5 @@ def _opens(path: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)) as database:
             return find_damage(database, thorough=False) is None
-    except sqlite3.Error:
+    except SQLITE_FAULTS:
         return False

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from edge_all.record.faults import SQLITE_FAULTS
 from edge_all.record.row_checksum import COLUMN, row_checksum
 
 TABLES = ("session", "frame", "cell", "picture", "verdict", "approval", "deletion", "incident", "outbox")
@@ -31,18 +32,17 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
         except sqlite3.Error:
             return taken
         database.text_factory = lambda raw: raw.decode(errors="replace")
-        with contextlib.closing(database), contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.closing(database), contextlib.suppress(*SQLITE_FAULTS):
             taken += _table(database, into, table)
     return taken
 
 
 def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
     there = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-    columns = [
-        (r[1], r[2], bool(r[3]))
-        for r in into.execute(f"PRAGMA table_info({table})")
-        if r[1] in there and r[1] != COLUMN
-    ]
+    own = into.execute(f"PRAGMA table_info({table})").fetchall()
+    if len(there) == len(own):  # of the same schema: a name that differs is damaged, its place is not
+        there = [r[1] for r in own]
+    columns = [(r[1], r[2], bool(r[3])) for r in own if r[1] in there and r[1] != COLUMN]
     if not columns:
         return 0
     names = ", ".join(name for name, _, _ in columns)
@@ -66,19 +66,19 @@ def _rows(database: sqlite3.Connection, table: str, columns: list[str]) -> Itera
     try:
         end = database.execute(f"SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1").fetchone()
         highest = int(end[0]) if end else -1
-    except (sqlite3.DatabaseError, TypeError, ValueError):
+    except (*SQLITE_FAULTS, TypeError, ValueError):
         highest = 1 << 40
     while last < highest and faults < _MOST_FAULTS:
         try:
             for rowid, *row in database.execute(
-                f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
+                f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
             ):
                 if rowid <= last:  # a damaged tree may lead in a circle
                     raise sqlite3.DatabaseError("rows out of order")
                 last, step = rowid, 1
                 yield dict(zip(columns, row, strict=True))
             return
-        except sqlite3.DatabaseError:
+        except SQLITE_FAULTS:
             faults += 1
             last += step
             step = min(step * 2, 1 << 40)

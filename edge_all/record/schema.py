@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from edge_all.errors import RecordError
-from edge_all.record.backup import make_backup
-from edge_all.record.row_checksum import seal_tables, teach
+from edge_all.record.row_checksum import seal_tables
 
 _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
@@ -146,52 +143,14 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
 VERSION = len(_STEPS)
 
 
-def migrate(database: sqlite3.Connection, folder: Path) -> None:
-    """Bring a database to the present version, each step in one transaction, after a backup. Two processes may do it at
-    once. Raises RecordError (newer), sqlite3.DatabaseError (both places that tell the version disagree: damaged)."""
-    teach(database)
-    has_backup = int(database.execute("PRAGMA user_version").fetchone()[0]) == 0  # a new one needs none
-    while True:
-        version = int(database.execute("PRAGMA user_version").fetchone()[0])
-        noted = _noted_version(database)
-        if noted is not None and noted != version:
-            raise sqlite3.DatabaseError(f"it tells of the schema {version} and of {noted}")
-        if version > VERSION:
-            raise RecordError(
-                f"the record in {folder} was written by a newer edge-all (schema {version}, known {VERSION})",
-                "update edge-all, or name another folder with --record",
-            )
-        if version == VERSION:
-            return
-        if not has_backup:
-            make_backup(folder, database, f"before-{VERSION}", keep=2)
-            has_backup = True
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            if int(database.execute("PRAGMA user_version").fetchone()[0]) == version:
-                step = _STEPS[version]
-                if callable(step):
-                    step(database)
-                else:
-                    for statement in _statements(step):
-                        database.execute(statement)
-                database.execute(f"PRAGMA user_version = {version + 1}")
-                if _noted_version(database) is not None:
-                    database.execute("UPDATE schema_version SET version = ?", (version + 1,))
-            database.execute("COMMIT")
-        except BaseException:
-            database.execute("ROLLBACK")
-            raise
-
-
-def _noted_version(database: sqlite3.Connection) -> int | None:
-    """The header has no checksum: the version stands in a table too."""
-    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone():
-        return None
-    row = database.execute("SELECT version FROM schema_version").fetchone()
-    if row is None or not isinstance(row[0], int):
-        raise sqlite3.DatabaseError("the version of its schema cannot be read")
-    return row[0]
+def take_step(database: sqlite3.Connection, version: int) -> None:
+    """From this version to the next. Within a transaction of the caller's."""
+    step = _STEPS[version]
+    if callable(step):
+        step(database)
+    else:
+        for statement in _statements(step):
+            database.execute(statement)
 
 
 def _statements(script: str) -> Iterator[str]:

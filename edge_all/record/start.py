@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_all.errors import DamagedRecordError, DiskFullError
 from edge_all.record.beside_sqlite import copy_beside
 from edge_all.record.damage import find_damage
-from edge_all.record.faults import told
+from edge_all.record.faults import in_words, told
 from edge_all.record.incidents import LOG_DAMAGED, REPAIRED, note_incident
 from edge_all.record.opening import DATABASE
 from edge_all.record.rebuilding import note_doubts, rebuild, take_from_files
@@ -25,17 +25,18 @@ _START = "start"
 _LATEST = 5
 
 
-def start_record(folder: Path, say: Callable[[str], None] | None = None) -> None:
+def start_record(folder: Path, say: Callable[[str], None] | None = None, *, thorough: bool = True) -> None:
     """Look the record over and mend it; makes nothing where there is none. say: told in one line what had to be done.
+    thorough: every row's checksum too, which a large record takes minutes for.
 
     Damage beyond repair: set aside and made again (record/rebuilding.py). Sessions that were cut off: crops and rows
     made to agree (record/repair.py). Raises RecordError (newer, read-only, another program mends it now).
     """
     with told(folder):
-        _start(folder, say or (lambda _: None))
+        _start(folder, say or (lambda _: None), thorough)
 
 
-def _start(folder: Path, tell: Callable[[str], None]) -> None:
+def _start(folder: Path, tell: Callable[[str], None], thorough: bool) -> None:
     path = folder / DATABASE
     if not path.exists() and not sessions_beside(folder):
         return
@@ -46,7 +47,7 @@ def _start(folder: Path, tell: Callable[[str], None]) -> None:
         frames_lost = lost_frames(folder / f"{DATABASE}-wal")
         if frames_lost:
             _copy_aside(folder)
-        damage = _damage(folder)
+        damage = _damage(folder, thorough)
         if damage is not None:
             tell(rebuild(folder, damage))
         with Record.open(folder, check=False) as record:
@@ -63,7 +64,7 @@ def _is_busy(folder: Path) -> bool:
     return any(is_written(folder, p.name) for p in (folder / "writing").iterdir() if p.name != _START)
 
 
-def _damage(folder: Path) -> str | None:
+def _damage(folder: Path, thorough: bool) -> str | None:
     path = folder / DATABASE
     if not path.exists() or path.stat().st_size == 0:
         return "it was gone" if sessions_beside(folder) else None
@@ -71,9 +72,9 @@ def _damage(folder: Path) -> str | None:
         return f"{missing} of its pages are cut off"
     try:
         with Record.open(folder, check=False) as record:
-            return find_damage(record.database)
+            return find_damage(record.database, thorough=thorough)
     except DamagedRecordError as error:
-        return str(error.__cause__ or error.message)
+        return in_words(error.__cause__) if error.__cause__ else error.message
 
 
 def _fell_behind(record: Record) -> bool:

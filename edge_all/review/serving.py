@@ -78,10 +78,12 @@ class Server:
         live: LiveView | None = None,
         *,
         create: bool = False,
+        started: bool = False,
         device: DeviceState | None = None,
         monitoring_token: str = "",
     ) -> None:
-        """Raises EdgeAllError (a package is missing), UsageError (no password off the loopback), RecordError."""
+        """create: make the record; mend it too, unless that was done (started). Raises EdgeAllError (a package is
+        missing), UsageError (no password off the loopback), RecordError."""
         self._uvicorn = _uvicorn()
         from edge_all.record.by_thread import RecordByThread
         from edge_all.review.app import make_app
@@ -89,15 +91,15 @@ class Server:
 
         accounts = Accounts(accounts_file())
         self.fingerprint: str | None = None
-        tls: ssl.SSLContext | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._served = b""
         if not address.loopback:
             if not accounts.all():
                 raise UsageError(
                     f"pages for other machines ({address.host}) need a password",
                     "make one with 'edge-all users add NAME --role admin', or leave the host out",
                 )
-            certificate, key = _certificate(address)
-            tls, self.fingerprint = tls_context(certificate, key), fingerprint(certificate)
+            self.use_certificate(*certificate_of(address))
         self._socket = _listen(address)
         port = int(self._socket.getsockname()[1])
         names = {n.lower() for n in address.names}
@@ -105,11 +107,11 @@ class Server:
             own = socket.gethostname().lower()
             names |= {own, f"{own}.local", address.host.lower()}
         self.context = ReviewContext(
-            RecordByThread(record_folder, create=create),
+            RecordByThread(record_folder, create=create, started=started),
             accounts,
             models or _models_in_use(),
             loopback=address.loopback,
-            secure=tls is not None,
+            secure=self._tls is not None,
             port=port,
             host_names=frozenset(names),
             station=station,
@@ -119,7 +121,7 @@ class Server:
         )
         host = socket.gethostname() if address.host in ("0.0.0.0", "::") else address.host
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"{'https' if tls else 'http'}://{shown}:{port}/"
+        self.url = f"{'https' if self._tls else 'http'}://{shown}:{port}/"
         config = self._uvicorn.Config(
             make_app(self.context),
             log_config=None,
@@ -136,7 +138,7 @@ class Server:
             h11_max_incomplete_event_size=32 << 10,
         )
         config.load()
-        config.ssl = tls
+        config.ssl = self._tls
         self._server = self._uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="pages", daemon=True)
 
@@ -156,6 +158,29 @@ class Server:
         self._thread.join(_ENDS_WITHIN_S)
         if not self._thread.is_alive():  # else one of them is in use
             self.context.records.close()
+
+    @property
+    def has_tls(self) -> bool:
+        """It is served off the loopback."""
+        return self._tls is not None
+
+    def use_certificate(self, certificate: Path, key: Path) -> None:
+        """For whoever comes from now on; nothing where it is served already. Raises UsageError when the two do not fit,
+        and goes on with the one before."""
+        context = tls_context(certificate, key)
+        content = certificate.read_bytes()
+        if content == self._served:
+            return
+        self._served, self.fingerprint = content, fingerprint(certificate)
+        if self._tls is None:
+            self._tls = context
+            return
+
+        # A context that is in use keeps the certificate of before beside one with another kind of key.
+        def hand_over(connection: ssl.SSLObject, _name: str, _of: ssl.SSLContext) -> None:
+            connection.context = context
+
+        self._tls.sni_callback = hand_over
 
     def end_soon(self) -> None:
         """Take no more requests, let live pictures end; returns at once."""
@@ -178,7 +203,8 @@ def _models_in_use() -> Path:
         return state_folder() / "models"
 
 
-def _certificate(address: Address) -> tuple[Path, Path]:
+def certificate_of(address: Address) -> tuple[Path, Path]:
+    """The given one, with its key, or an own one. Raises UsageError, EdgeAllError (none can be made)."""
     if address.certificate is not None and address.key is not None:
         return address.certificate, address.key
     if address.certificate is not None or address.key is not None:

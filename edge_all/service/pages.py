@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_all.errors import EdgeAllError
-from edge_all.review.certificate import expired
 from edge_all.review.live_view import LiveView
 from edge_all.review.serving import Address, Server
+from edge_all.service.kept_certificate import usable
 from edge_all.service.problems import Kind, Problems
 from edge_all.session.station import Station
 
@@ -37,11 +37,8 @@ def serve(
     """A server that runs until the stack is left; None when there can be none at all. What kept it from the wanted
     address is among the problems."""
     first: EdgeAllError | None = None
-    if not wanted.loopback and wanted.certificate is not None and expired(wanted.certificate):
-        problems.set(
-            Kind.CERTIFICATE, f"the certificate {wanted.certificate} has expired: renew it; an own one stands in"
-        )
-        wanted = replace(wanted, certificate=None, key=None)
+    wanted, told = usable(wanted)
+    problems.set(Kind.CERTIFICATE, told)
     for address in _ways(wanted):
         try:
             server = stack.enter_context(make(address))
@@ -68,7 +65,8 @@ def _ways(wanted: Address) -> Iterator[Address]:
 def server_maker(
     record: Path, models: Path | None, station: Station, live: LiveView, device: DeviceState, token: str
 ) -> Callable[[Address], Server]:
-    """Makes servers of one station's pages. token: of whoever asks for metrics from another machine."""
+    """Makes servers of one station's pages, of a record that was started. token: of whoever asks for metrics from
+    another machine."""
     return lambda address: Server(
-        address, record, models, station, live, create=True, device=device, monitoring_token=token
+        address, record, models, station, live, create=True, started=True, device=device, monitoring_token=token
     )

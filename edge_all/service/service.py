@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from edge_all.cameras.opening import open_camera
 from edge_all.cameras.watched import WatchedCamera
 from edge_all.errors import EdgeAllError
 from edge_all.profile import profile_of
+from edge_all.record.start import start_record
 from edge_all.review.live_view import LiveView
 from edge_all.service.control import ControlServer
 from edge_all.service.cut_off import MOST_TRIES, CutOffSessions
@@ -23,6 +24,7 @@ from edge_all.service.device_state import DeviceState
 from edge_all.service.heartbeat import SLOW_STEP_S, Heartbeat
 from edge_all.service.idle_picture import IdlePicture, driver_stuck_s
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
+from edge_all.service.kept_certificate import KeptCertificate
 from edge_all.service.memory_watch import MemoryWatch
 from edge_all.service.pages import address_of, serve, server_maker
 from edge_all.service.problems import Kind, Problems
@@ -44,6 +46,8 @@ _REPORTS_EVERY_S = 0.5
 _STATUS_EVERY_S = 5.0
 _TRIES_AGAIN_S = 5.0
 _RUNS_WELL_S = 600.0
+_LOOKS_OVER_EVERY_S = 86400.0
+"""Every session would wait for it: a minute or two on a Jetson with a record of a year."""
 
 
 class Service:
@@ -84,11 +88,13 @@ class Service:
         self._report_at = self._status_at = self._pending_at = 0.0
         self._pending: Start | None = None
         self._planned = False
+        self._looked_over_at: float | None = None
         self._running_since: float | None = None
         self._first_field = False
         self._reread = False
         self._began = self._now()
         self._memory = MemoryWatch(self._settings.settings.limits.memory_mib, self._began)
+        self._certificate = KeptCertificate(address_of(self._settings.settings.web), self._began)
 
     @property
     def url(self) -> str | None:
@@ -109,6 +115,7 @@ class Service:
         journal("start", version=__version__, profile=self._settings.name, boot_s=since_boot_s())
         # A large record is looked over before its pages are there.
         self._notifier.start_may_take(SLOW_STEP_S)
+        self._start_record()
         with ExitStack() as stack:
             token = self._monitoring_token()
             maker = server_maker(self._record, self._models, self.station, self._live, self.device, token)
@@ -197,7 +204,22 @@ class Service:
                 announcer=self._telling.announcer(),
                 calibrations=CalibrationStore(),
                 operator=start.operator,
+                looked_over=self._was_looked_over(),
             )
+
+    def _start_record(self) -> None:
+        """What had to be mended is told; what cannot be, by whoever opens the record next."""
+        with suppress(EdgeAllError):
+            start_record(self._record, lambda text: self._journal("record", "error", text=text))
+            self._looked_over_at = self._now()
+
+    def _was_looked_over(self) -> bool:
+        """Within the day; else the session that begins now does it."""
+        now = self._now()
+        if self._looked_over_at is not None and now - self._looked_over_at < _LOOKS_OVER_EVERY_S:
+            return True
+        self._looked_over_at = now
+        return False
 
     @contextmanager
     def _slow_step(self) -> Iterator[None]:
@@ -303,6 +325,8 @@ class Service:
             self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
         self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)
         self.problems.set(Kind.MEMORY, self._memory.problem)
+        if self._server is not None and self._certificate.is_due(now):
+            self.problems.set(Kind.CERTIFICATE, self._certificate.look(self._server, now))
         self.problems.set(Kind.RECORD_ROOM, self._upkeep.problem if self._upkeep is not None else None)
         problems = self.problems.all()
         if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # how much waits changes all the time

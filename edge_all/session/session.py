@@ -77,6 +77,7 @@ class Session:
         announcer: Announcer | None = None,
         calibrations: CalibrationStore | None = None,
         operator: Operator | None = None,
+        looked_over: bool = False,
     ) -> None:
         """camera: opened, not started. um_per_px: before the calibrated one and the profile's. stop_at: end with the
         field in which that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first
@@ -85,7 +86,8 @@ class Session:
         a reviewer, not of findings only. resume: go on with this camera's session that was cut off, if there is one;
         without sample it keeps its own. turned: called from the analysis as often as its loop turns, with a frame or
         without. calibrations: where the bench's calibration lies; None: none is used. announcer: told with the
-        rows it is told of. operator: who begins it; kept with it. Raises ModelError, EngineUnavailableError,
+        rows it is told of. operator: who begins it; kept with it. looked_over: this program has looked the record over
+        not long ago, and does it quickly now. Raises ModelError, EngineUnavailableError,
         RecordError, UsageError."""
         from edge_all import __version__
 
@@ -106,7 +108,7 @@ class Session:
         self._announcer = announcer
         self._paused = False
         try:
-            start_record(record_folder, say)
+            start_record(record_folder, say, thorough=not looked_over)
             self._record = Record.open(record_folder, most_waiting_bytes=MOST_WAITING_BYTES)
         except BaseException:
             self._models.close()

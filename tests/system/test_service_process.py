@@ -139,6 +139,20 @@ def test_a_missing_camera_is_said_and_taken_when_it_comes(tmp_path):
         service.wait_for(lambda: not service.state["problems"])
 
 
+def test_what_had_to_be_mended_of_the_record_is_in_the_journal(tmp_path):
+    from edge_all.record.opening import DATABASE
+    from edge_all.record.record import Record
+    from tests.unit.test_record import INFO
+
+    record = tmp_path / "state" / "record"
+    with Record.open(record) as opened:
+        opened.begin_session(INFO)
+    (record / DATABASE).write_bytes(b"SQLite format 3\0" + bytes(8192))
+    with Running(tmp_path).wait_ready() as service:
+        assert re.search("^event=record text=.*set aside in damaged-", service.journal, re.M)
+        assert len(json.loads(service.page("/healthz"))) > 0
+
+
 def test_a_port_in_use_moves_the_pages(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_all.errors import RecordError
 from edge_all.record.backup import make_backup
 from edge_all.record.by_thread import RecordByThread
 from edge_all.record.clock import correct_times
@@ -177,6 +178,70 @@ def test_a_bit_that_flips_inside_a_value_is_found_and_mended(tmp_path, before, a
         assert [m.payload for m in oldest(record)] == ["cells found 4"]
         assert "a thing happened" in [i.text for i in incidents(record)]
         assert doubts(record, session) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        pytest.param("detector_score REAL", "detectos_score REAL", "table cell", id="a column's name"),
+        pytest.param("unfamiliarity REAL", "unfamihiarity REAL", "table cell", id="a column that may be empty"),
+        pytest.param("'summary', 's", "'summarx', 's", "table outbox", id="a constraint"),
+        pytest.param("'approvals only", "'approvals onlx", "trigger approval", id="a trigger"),
+    ],
+)
+def test_a_bit_that_flips_in_the_schema_is_found_and_mended(tmp_path, before, after, part):
+    session = written(tmp_path)
+    with Record.open(tmp_path) as record:
+        rows = record.rows("SELECT * FROM cell ORDER BY number", ())
+    assert [bin(ord(a) ^ ord(b)).count("1") for a, b in zip(before, after, strict=True) if a != b] == [1]
+    with sqlite3.connect(tmp_path / DATABASE) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", (before, after))
+    with pytest.raises(RecordError, match=f"the {part}.* is not as it was made"):
+        Record.open(tmp_path, create=False)
+    said = []
+    start_record(tmp_path, said.append)
+    assert f"the {part}" in said[0]
+    with Record.open(tmp_path, create=False) as record:
+        assert record.rows("SELECT * FROM cell ORDER BY number", ()) == rows
+        assert doubts(record, session) == []
+
+
+@pytest.mark.parametrize("part", ["CREATE TABLE cell (", "detector_score REAL", "CREATE INDEX cell_by_label"])
+def test_a_schema_that_is_no_text_any_more_is_made_again(tmp_path, part):
+    session = written(tmp_path)
+    path = tmp_path / DATABASE
+    content = bytearray(path.read_bytes())
+    content[content.rindex(part.encode()) + 9] ^= 0x80
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match="is damaged"):
+        Record.open(tmp_path, create=False)
+    start_record(tmp_path)
+    with Record.open(tmp_path, create=False) as record:
+        assert "rebuilt" in [i.kind for i in incidents(record)]
+        assert [c["cell"] for c in record.cells(session)][:2] == [1, 2]
+
+
+def test_what_others_add_to_the_database_is_no_damage(tmp_path):
+    written(tmp_path)
+    with sqlite3.connect(tmp_path / DATABASE) as database:
+        database.execute("CREATE INDEX of_ours ON cell (size_um)")
+        database.execute("CREATE VIEW seen_by_us AS SELECT number FROM cell")
+        database.execute("ANALYZE")
+    start_record(tmp_path)
+    assert not list(tmp_path.glob("damaged-*"))
+
+
+def test_a_quick_start_leaves_out_what_reads_every_row_and_mends_the_rest(tmp_path):
+    session = written(tmp_path)
+    flipped(tmp_path, b'"blasts": 1', b'"blasts": 3')
+    start_record(tmp_path, thorough=False)
+    assert not list(tmp_path.glob("damaged-*"))
+    os.truncate(tmp_path / DATABASE, (tmp_path / DATABASE).stat().st_size - 8192)
+    start_record(tmp_path, thorough=False)
+    assert list(tmp_path.glob("damaged-*"))
+    with Record.open(tmp_path, create=False) as record:
+        assert record.session(session).counts.blasts == 1
 
 
 def test_whatever_changes_a_row_its_checksum_goes_with_it(tmp_path):

@@ -18,9 +18,10 @@ from edge_all.record.browsing import (
     search_sessions,
 )
 from edge_all.record.deletion import delete_pictures, deletions
+from edge_all.record.migrating import migrate
 from edge_all.record.record import DATABASE, Record
 from edge_all.record.row_checksum import teach
-from edge_all.record.schema import _STEPS, VERSION, migrate
+from edge_all.record.schema import _STEPS, VERSION
 from edge_all.record.verdicts import (
     Reviewer,
     all_verdicts,
