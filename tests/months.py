@@ -81,7 +81,7 @@ def run_month(folder: Path, frames: int = 200_000, days: int = 30, budget_bytes:
     reviewed: list[tuple[str, int]] = []
     last_backup: float | None = None
     for number in range(sessions):
-        start_record(folder)
+        start_record(folder, thorough=number % 12 == 0)  # as the service does: all of it once a day
         with Record.open(folder, check=False, most_waiting_bytes=MOST_WAITING_BYTES) as record:
             session = record.begin_session(INFO)
             lock, time = SessionLock(folder, session), SessionTime(clock)

@@ -51,8 +51,8 @@ class Upkeep:
         state = self._keeper.state
         if state.short_of_bytes:
             return (
-                f"the record is {state.short_of_bytes / (1 << 20):.0f} MiB over its room; what is left was reviewed "
-                "or is under way: export and delete sessions, or give it more room"
+                f"the record is {state.short_of_bytes / (1 << 20):.0f} MiB over its room; what is left is rows, "
+                "and pictures that were reviewed or are under way: export and delete sessions, or give it more room"
             )
         return state.backup_error
 
