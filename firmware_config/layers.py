@@ -154,7 +154,7 @@ def _inherited(name: str) -> list[Layer]:
     if name not in shipped():
         known = ", ".join(shipped())
         remedy = f"{_near(name)}there are {known}, or name a .toml file"
-        raise ConfigError([Problem("--profile", f"there is no profile '{name}'", remedy)])
+        raise ConfigError([Problem("profile", f"there is no profile '{name}'", remedy)])
     found: list[Layer] = []
     at: str | None = name
     while at is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,7 +89,7 @@ def schema() -> None:
 
 
 def _tell(error: ConfigError) -> None:
-    for problem in error.problems:
+    for problem in sorted(error.problems, key=lambda p: [int(part) for part in re.findall(r"\b\d+\b", p.where)]):
         click.echo(str(problem), err=True)
 
 

@@ -24,10 +24,12 @@ def command(record: str | None) -> int:
 
     from edge_all.record.folder import record_folder
     from edge_all.record.record import Record
+    from edge_all.record.session_lock import unended_in_words
     from edge_all.session.differential import blast_percent
 
     with Record.open(record_folder(record), create=False) as opened:
         rows = opened.sessions()
+        folder = opened.folder
     table = Table(box=None, pad_edge=False)
     for name in ("session", "begun", "sample", "camera"):
         table.add_column(name, overflow="fold")
@@ -38,7 +40,7 @@ def command(record: str | None) -> int:
         c = row.counts
         begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.begun))
         percent = f"{blast_percent(c)[0]:.1f}" if c.leukocytes else "-"
-        result = row.result or "not ended: still running, or cut off"
+        result = row.result or ("" if row.ended else unended_in_words(folder, row.id))
         values = [
             row.id,
             begun,

@@ -31,6 +31,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     from edge_all.record.incidents import doubts
     from edge_all.record.pictures import write_file
     from edge_all.record.record import Record
+    from edge_all.record.session_lock import unended_in_words
     from edge_all.session.differential import result_words
     from edge_all.session.operator import recorded_operator
 
@@ -41,7 +42,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
         cells = opened.cells(session.id)
         begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.begun))
         ended = (
-            "not ended: still running, or cut off"
+            unended_in_words(opened.folder, session.id)
             if session.ended is None
             else f"{session.ended - session.begun:.1f} s"
         )

@@ -53,3 +53,11 @@ def is_written(folder: Path, session: str) -> bool:
     except RecordError:
         return True
     return False
+
+
+def unended_in_words(folder: Path, session: str) -> str:
+    """Of a session without an end: whether a program still writes it; where the record may not be written, unknown."""
+    try:
+        return "running" if is_written(folder, session) else "not ended: cut off"
+    except OSError:
+        return "not ended: still running, or cut off"

@@ -76,6 +76,16 @@ def test_it_goes_on_with_its_id_its_counts_and_its_frames(tmp_path):
     assert not is_written(tmp_path, row.id)
 
 
+def test_whether_a_session_without_an_end_still_runs_is_told(tmp_path, edge_all):
+    cut_off(tmp_path)
+    assert "not ended: cut off" in edge_all("sessions", record=tmp_path).stdout
+    with Record.open(tmp_path, create=False) as record:
+        lock = SessionLock(tmp_path, record.session("last").id)
+    assert edge_all("sessions", record=tmp_path).stdout.count("running") == 1
+    assert "running" in edge_all("show", "last", record=tmp_path).stdout
+    lock.release()
+
+
 def test_with_another_threshold_it_is_ended_and_a_new_one_begins(tmp_path):
     cut_off(tmp_path)
     summary = go_on(tmp_path, blast_threshold=0.97)

@@ -1,6 +1,7 @@
 """Settings: layers, sources, and faults with their place."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -137,11 +138,11 @@ def test_a_wrong_variable_is_named(monkeypatch, variable, value, says):
 
 def test_config_check_tells_every_fault(edge_all, tmp_path):
     path = tmp_path / "bench.toml"
-    path.write_text("[engine]\nthreads = 999\nmax_batches = 2\n")
+    path.write_text("[engine]\nthreads = 999\nmax_batches = 2\n[foo]\n[limits]\nqueue = 1\n")
     result = edge_all("config", "check", path)
     assert result.exit_code == 1
     said = result.stderr.splitlines()
-    assert len(said) == 2
+    assert [re.search(r"line (\d)", line)[1] for line in said] == ["2", "3", "4", "6"]
     assert any("line 2, column 11: engine.threads = 999" in line for line in said)
     assert any("line 3, column 1: unknown key 'max_batches': did you mean max_batch" in line for line in said)
     path.write_text("[engine]\nthreads = 2\n")
