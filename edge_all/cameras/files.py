@@ -10,6 +10,7 @@ from types import TracebackType
 
 from edge_all.cameras.opening import IMAGE_SUFFIXES
 from edge_all.errors import CameraError
+from edge_all.file_name import in_utf8
 from edge_all.vocabulary import Frame, Unreadable
 
 
@@ -26,7 +27,7 @@ class ImageFiles:
     independent_fields = True
 
     def __init__(self, paths: Sequence[Path], uri: str) -> None:
-        self.uri = uri
+        self.uri = in_utf8(uri)
         self._paths = list(paths)
         self.frame_count: int | None = len(self._paths)
         self._next = 0
@@ -42,12 +43,12 @@ class ImageFiles:
             ]
         except OSError as error:
             raise CameraError(
-                f"the folder {folder} cannot be read ({error.strerror})", "check the path and its rights"
+                f"the folder {in_utf8(folder)} cannot be read ({error.strerror})", "check the path and its rights"
             ) from error
         if not paths:
             endings = " ".join(s[1:] for s in IMAGE_SUFFIXES)
             raise CameraError(
-                f"the folder {folder} holds no image", f"images end in {endings}; subfolders are not searched"
+                f"the folder {in_utf8(folder)} holds no image", f"images end in {endings}; subfolders are not searched"
             )
         return cls(sorted(paths, key=natural_order), uri)
 
@@ -66,8 +67,8 @@ class ImageFiles:
         try:
             image = decode_image_file(path)
         except UndecodableError as error:
-            return Unreadable(index, time.time(), path.name, str(error))
-        return Frame(image, index, time.time(), path.name)
+            return Unreadable(index, time.time(), in_utf8(path.name), str(error))
+        return Frame(image, index, time.time(), in_utf8(path.name))
 
     def stop(self) -> None:
         """Nothing to release."""

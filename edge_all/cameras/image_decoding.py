@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge_all.cameras.least_size import too_small
 from edge_all.vocabulary import Image
 
 LARGEST_PIXELS = 100_000_000
-SMALLEST_SIDE = 16
 
 
 class UndecodableError(Exception):
@@ -46,10 +46,8 @@ def decode_image_file(path: Path) -> Image:
     if kind == "jpeg" and not _jpeg_is_whole(data):
         raise UndecodableError("is cut short; copy it again")
     image = _decoded(data, kind)
-    if min(image.shape[:2]) < SMALLEST_SIDE:
-        raise UndecodableError(
-            f"is {image.shape[1]}x{image.shape[0]} pixels, under {SMALLEST_SIDE} on a side; it cannot hold a cell"
-        )
+    if reason := too_small(image):
+        raise UndecodableError(reason)
     return image
 
 

@@ -9,7 +9,9 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from edge_all.cameras.least_size import too_small
 from edge_all.errors import CameraError
+from edge_all.file_name import in_utf8
 from edge_all.vocabulary import Frame, Unreadable
 
 _MISSING_TOLERATED = 2
@@ -23,7 +25,7 @@ class VideoFile:
     independent_fields = False
 
     def __init__(self, path: Path, uri: str) -> None:
-        self.uri = uri
+        self.uri = in_utf8(uri)
         self._path = path
         self._capture: cv2.VideoCapture | None = None
         self.frame_count: int | None = None
@@ -36,7 +38,7 @@ class VideoFile:
         if not capture.isOpened():
             capture.release()
             raise CameraError(
-                f"{self._path} holds no video that can be read",
+                f"{in_utf8(self._path)} holds no video that can be read",
                 "copy it again, or convert it to MP4 (H.264) or AVI (MJPEG)",
             )
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
@@ -61,14 +63,17 @@ class VideoFile:
                 return Unreadable(
                     self._next,
                     time.time(),
-                    self._path.name,
+                    in_utf8(self._path.name),
                     f"the video is cut short after {self._next} {told}frames; copy it again",
                 )
             return None
         index = self._next
         self._next += 1
         rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-        return Frame(rgb, index, time.time(), f"{self._path.name}#{index}")
+        source = f"{in_utf8(self._path.name)}#{index}"
+        if reason := too_small(rgb):
+            return Unreadable(index, time.time(), source, reason)
+        return Frame(rgb, index, time.time(), source)
 
     def stop(self) -> None:
         """Close the file."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from edge_all.cameras.camera import Device, Settings
 from edge_all.cameras.camera_state import CameraEvent, CameraState
 from edge_all.cameras.device_uri import without_passwords
+from edge_all.cameras.least_size import too_small
 from edge_all.cameras.vigil import Limits, Vigil
 from edge_all.errors import CameraError, EdgeAllError
 from edge_all.vocabulary import Frame, Unreadable
@@ -317,7 +318,13 @@ class WatchedCamera:
                     return
                 at = self._clock()
                 source = got.source or f"{self.uri}#{self._index}"
-                got = replace(got, index=self._index, time=self._vigil.wall_time(at), source=source, taken_s=at)
+                time_ = self._vigil.wall_time(at)
+                reason = too_small(got.image)
+                got = (
+                    replace(got, index=self._index, time=time_, source=source, taken_s=at)
+                    if reason is None
+                    else Unreadable(self._index, time_, source, reason)
+                )
             else:
                 got = replace(got, index=self._index)
             self._index += 1

@@ -10,6 +10,7 @@ from edge_all.cameras.camera import Settings
 from edge_all.cameras.files import natural_order
 from edge_all.cameras.opening import IMAGE_SUFFIXES
 from edge_all.errors import CameraError
+from edge_all.file_name import in_utf8
 from edge_all.vocabulary import Frame, Unreadable
 
 _LOOKS_EVERY_S = 0.25
@@ -33,7 +34,7 @@ class WatchedFolder:
 
     def __init__(self, uri: str, seen: set[tuple[str, int, int]]) -> None:
         """seen: name, size and time of what was read before; kept over a loss of the folder."""
-        self.uri = uri
+        self.uri = in_utf8(uri)
         self.identity: str | None = None
         self._folder = Path(uri.partition(":")[2]).expanduser()
         self._seen = seen
@@ -71,12 +72,12 @@ class WatchedFolder:
 
         got: Frame | Unreadable
         try:
-            got = Frame(decode_image_file(path), 0, time.time(), path.name)
+            got = Frame(decode_image_file(path), 0, time.time(), in_utf8(path.name))
         except UndecodableError as error:
             since = self._broken_since.setdefault(path, time.monotonic())
             if time.monotonic() - since < _BROKEN_WAIT_S:
                 return None
-            got = Unreadable(0, time.time(), path.name, str(error))
+            got = Unreadable(0, time.time(), in_utf8(path.name), str(error))
         self._broken_since.pop(path, None)
         self._still.pop(path, None)
         self._seen.add((path.name, *mark))
@@ -91,7 +92,7 @@ class WatchedFolder:
             ]
         except OSError as error:
             raise CameraError(
-                f"the folder {self._folder} cannot be read ({error.strerror})",
+                f"the folder {in_utf8(self._folder)} cannot be read ({error.strerror})",
                 "check the path, its rights, and that its disk or share is there",
             ) from error
         for path in sorted(paths, key=natural_order):

@@ -13,6 +13,7 @@ import click
 
 from edge_all.bench.percentiles import LEAST_RUNS
 from edge_all.cli.engine_options import engine_options, with_engine
+from edge_all.cli.finite_range import FiniteRange
 
 if TYPE_CHECKING:
     from edge_all.bench.way import WayTimes
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--size", "sizes", multiple=True, metavar="WxH", help="Of the fields, several times. Default: 1280x720.")
 @click.option("--cells", multiple=True, type=click.IntRange(0, 400), metavar="N", help="In a field. Default: 5.")
 @click.option("--camera", "camera_uri", metavar="URI", help="Fields of your own in place of drawn ones.")
-@click.option("--um-per-px", type=click.FloatRange(0.01, 2.0), metavar="UM", help="Scale. Drawn fields: 0.1.")
+@click.option("--um-per-px", type=FiniteRange(0.01, 2.0), metavar="UM", help="Scale. Drawn fields: 0.1.")
 @click.option("--runs", type=int, default=200, show_default=True, metavar="N", help=f"Fields; {LEAST_RUNS} or more.")
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
 @click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")

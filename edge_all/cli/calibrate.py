@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edge_all.cli.finite_range import FiniteRange
 from edge_all.cli.options import plain
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def command() -> None:
 @click.option("--frames", type=click.IntRange(1, 500), default=16, show_default=True, help="How many are averaged.")
 @click.option(
     "--max-unevenness",
-    type=click.FloatRange(0, 0.9),
+    type=FiniteRange(0, 0.9),
     metavar="SHARE",
     help="How much darker the darkest place may be than the brightest. Default: 0.5.",
 )
@@ -90,13 +91,11 @@ def light(
 @click.option("--fields", type=click.IntRange(3, 500), default=8, show_default=True, help="How many are measured.")
 @click.option(
     "--micrometer-um",
-    type=click.FloatRange(0.5, 1000),
+    type=FiniteRange(0.5, 1000),
     metavar="UM",
     help="A stage micrometer lies under the objective: the distance of two of its lines.",
 )
-@click.option(
-    "--seconds", type=click.FloatRange(1, 3600), default=120, show_default=True, help="Of a live camera, at most."
-)
+@click.option("--seconds", type=FiniteRange(1, 3600), default=120, show_default=True, help="Of a live camera, at most.")
 def scale(
     camera_uri: str | None,
     profile_name: str | None,
@@ -145,15 +144,15 @@ def scale(
 @command.command("focus")
 @_camera_options
 @click.option(
-    "--seconds", type=click.FloatRange(1, 3600), default=20, show_default=True, help="A live camera is watched so long."
+    "--seconds", type=FiniteRange(1, 3600), default=20, show_default=True, help="A live camera is watched so long."
 )
 @click.option(
     "--share",
-    type=click.FloatRange(0.1, 0.95),
+    type=FiniteRange(0.1, 0.95),
     metavar="SHARE",
     help="Of the best sharpness, that a field must have. Default: 0.5.",
 )
-@click.option("--um-per-px", type=click.FloatRange(0.01, 2.0), metavar="UM", help="In place of the calibrated scale.")
+@click.option("--um-per-px", type=FiniteRange(0.01, 2.0), metavar="UM", help="In place of the calibrated scale.")
 def focus(
     camera_uri: str | None,
     profile_name: str | None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_all.cli.engine_options import engine_options, with_engine
+from edge_all.cli.finite_range import FiniteRange
 from edge_all.cli.options import plain, record_option
 from edge_all.cli.web_options import web_address, web_options
 
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
 @click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     metavar="P",
     help="Blast threshold in place of the model's; the lower one stays.",
 )
 @click.option(
     "--um-per-px",
-    type=click.FloatRange(0.01, 2.0),
+    type=FiniteRange(0.01, 2.0),
     metavar="UM",
     help="Scale, in place of the profile's or of measuring erythrocytes.",
 )
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 @click.option("--wait-for-engine", is_flag=True, help="Build TensorRT's engine before the first frame, not beside it.")
 @click.option(
     "--give-up-after",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     metavar="SECONDS",
     help="End when a lost camera has not come back for so long. Default: it is waited for.",
 )

@@ -151,9 +151,9 @@ def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
     return float(found[0]), float(found[1])
 
 
-def displacement_near(before: Picture, now: Picture, x: float, y: float) -> tuple[float, float] | None:
-    """The same as displacement where it is already known to _REACH_PX pixels; None when the pictures are not alike
-    there."""
+def displacement_near(before: Picture, now: Picture, x: float, y: float) -> tuple[float, float, float] | None:
+    """The same as displacement where it is already known to _REACH_PX pixels, and how significant it is; None when the
+    pictures are not alike there."""
     height, width = before.grey.shape
     dx, dy = round(x), round(y)
     left, right = max(0, _REACH_PX - dx), min(width, width - dx - _REACH_PX)
@@ -165,11 +165,13 @@ def displacement_near(before: Picture, now: Picture, x: float, y: float) -> tupl
     correlation = np.asarray(cv2.matchTemplate(around, part, cv2.TM_CCOEFF_NORMED), np.float32)
     row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
     cells = np.sqrt(part.size * UM_PER_PX**2 / _CELL_AREA_UM2)
-    if np.arctanh(min(float(correlation[row, column]), 0.999)) * cells < _SIGNIFICANT_THERE:
+    significance = float(np.arctanh(min(float(correlation[row, column]), 0.999)) * cells)
+    if significance < _SIGNIFICANT_THERE:
         return None
     return (
         dx + float(column) - _REACH_PX + _vertex(correlation[row], int(column)),
         dy + float(row) - _REACH_PX + _vertex(correlation[:, column], int(row)),
+        significance,
     )
 
 

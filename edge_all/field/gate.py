@@ -24,6 +24,8 @@ from edge_all.vocabulary import Field, Frame, Quality
 ASSUMED_UM_PER_PX = 0.1
 """A 100x objective with the usual adapter, where nothing better is known."""
 
+_BLACK = 16.0
+"""Of 255. The shutter is closed, or the lamp is out."""
 _SAME_FIELD = 0.04
 """A move under this share of the field's width shows nothing new."""
 _SHARPER = 1.15
@@ -50,8 +52,11 @@ class Gate:
         self._given = um_per_px
         self._independent = independent_fields
         self._stage = Stage()
-        self._kept: float | None = None
-        """A moving camera's scale, from its first good field: places and cells then share one."""
+        self._kept: dict[tuple[int, int], float] = {}
+        """A moving camera's scale by the size of its frames, from the first good field: places and cells then share
+        one. Another size in the middle is another binning, or a crop."""
+        self._restored: float | None = None
+        self._first_size: tuple[int, int] | None = None
         self._measured: dict[tuple[int, int], list[float]] = defaultdict(list)
         self._last: tuple[Place, float] | None = None
         self._motion = MotionWatch()
@@ -67,7 +72,7 @@ class Gate:
         """Before the first frame, of a camera that a session goes on with: the latest fields, how many regions were
         begun, and the scale."""
         self._stage.restore(fields, regions)
-        self._kept = um_per_px
+        self._restored = um_per_px
 
     @property
     def newest(self) -> KnownField:
@@ -91,6 +96,8 @@ class Gate:
         brightness = float(illumination.background.mean((0, 1)).max())
         limits, reasons = self._limits, []
         min_sharpness = bench.focus.min_sharpness if bench.focus else limits.min_sharpness
+        if brightness < _BLACK:  # of a file too: there is nothing that could be found or missed in it
+            return Skip(frame.index, frame.source, "too dark", Quality(blur.sharpness, brightness, density, ()))
         if brightness < limits.min_brightness:
             reasons.append("too dark")
         elif float(illumination.background.mean((0, 1)).min()) > limits.max_brightness:
@@ -113,7 +120,7 @@ class Gate:
         if reasons:
             return Skip(frame.index, frame.source, reasons[0], quality)
         if scale_source == "erythrocytes":
-            self._kept = um_per_px
+            self._kept[(frame.width_px, frame.height_px)] = um_per_px
         if moved is not None and np.hypot(*moved) < RESTS_UM:
             self._motion.rested(blur)
         place = self._stage.locate()
@@ -153,15 +160,21 @@ class Gate:
         """um per px, where it comes from, warnings.
 
         Frames of one size come from one optic: a field that shows too few erythrocytes takes the median of what
-        this one and earlier ones of its size showed. A moving camera's optic does not change while it runs.
+        this one and earlier ones of its size showed. A moving camera's optic does not change while it runs; what was
+        given or restored is of the size that it begins with.
         """
+        size = (frame.width_px, frame.height_px)
+        if self._first_size is None:
+            self._first_size = size
+            if self._restored is not None:
+                self._kept[size] = self._restored
         if bench.scale is not None:
             return bench.scale.um_per_px, "calibration", []
-        if self._given is not None:
+        if self._given is not None and (self._independent or size == self._first_size):
             return self._given, "profile", []
-        if self._kept is not None:
-            return self._kept, "erythrocytes", []
-        earlier = self._measured[(frame.width_px, frame.height_px)]
+        if size in self._kept:
+            return self._kept[size], "erythrocytes", []
+        earlier = self._measured[size]
         measured = measure_um_per_px(frame.image)
         if measured is not None and 0.01 < measured.um_per_px < 2.0:
             earlier.append(measured.um_per_px)

@@ -154,17 +154,21 @@ class Stage:
         now, here = self._now, self._here
         assert now is not None, "follow comes first"
         assert here is not None, "locate comes first"
+        found: list[tuple[float, Place]] = []
         for candidate in candidates:
             near = [seen for seen, _ in self._near(candidate, now)]
             # Most candidates are none: what overlaps it most says so.
-            found = self._matched(candidate, near[:1], now)
-            found += self._matched(candidate, near[1:], now) if found else []
-            if found and candidate.region != here.region:
-                place = _middle(found)
-                self._join(here.region, place.region, place.x_um - here.x_um, place.y_um - here.y_um)
-                self._here = place
-                return place
-        return None
+            agreed = self._compared(candidate, near[:1], now)
+            agreed += self._compared(candidate, near[1:], now) if agreed else []
+            # Two large cells side by side may look like two others, but not to most of the fields around.
+            if agreed and 2 * len(agreed) >= len(near) and candidate.region != here.region:
+                found.append((max(s for _, s in agreed), _middle([p for p, _ in agreed])))
+        if not found:
+            return None
+        _, place = max(found, key=lambda f: f[0])
+        self._join(here.region, place.region, place.x_um - here.x_um, place.y_um - here.y_um)
+        self._here = place
+        return place
 
     def _picture(self, overview: npt.NDArray[np.uint8], um_per_px: float) -> Picture:
         factor = um_per_px / UM_PER_PX
@@ -191,12 +195,17 @@ class Stage:
 
     def _matched(self, guess: Place, near: Sequence[_Seen], now: Picture) -> list[Place]:
         """What each of these fields says of the place, where it agrees with the guess."""
+        return [place for place, _ in self._compared(guess, near, now)]
+
+    def _compared(self, guess: Place, near: Sequence[_Seen], now: Picture) -> list[tuple[Place, float]]:
+        """The same, each with its significance."""
         places = []
         for seen in near:
             x, y = (guess.x_um - seen.place.x_um) / UM_PER_PX, (guess.y_um - seen.place.y_um) / UM_PER_PX
             moved = displacement_near(seen.picture, now, x, y)
             if moved is not None:
-                places.append(seen.place.shifted(moved[0] * UM_PER_PX, moved[1] * UM_PER_PX))
+                place = seen.place.shifted(moved[0] * UM_PER_PX, moved[1] * UM_PER_PX)
+                places.append((place, moved[2]))
         return places
 
     def _near(self, guess: Place | None, now: Picture) -> list[tuple[_Seen, float]]:

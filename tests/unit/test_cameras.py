@@ -1,6 +1,7 @@
 """Cameras by URI."""
 
 import re
+import sys
 
 import cv2
 import numpy as np
@@ -43,6 +44,20 @@ def test_a_single_image_with_a_difficult_name(tmp_path):
     path.write_bytes(cv2.imencode(".png", IMAGE)[1].tobytes())
     assert [f.source for f in frames(open_camera(str(path)))] == [path.name]
     assert [f.source for f in frames(open_camera(f"file:{path}"))] == [path.name]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 only")
+@pytest.mark.parametrize("kind", ["file", "folder", "watched"])
+def test_a_name_that_is_no_utf8_is_text_that_every_place_takes(tmp_path, kind):
+    folder = tmp_path / b"Pr\xe4p".decode(errors="surrogateescape")
+    folder.mkdir()
+    path = folder / b"F\xfc1.png".decode(errors="surrogateescape")
+    path.write_bytes(cv2.imencode(".png", IMAGE)[1].tobytes())
+    uri = {"file": str(path), "folder": str(folder), "watched": f"dir:{folder}"}[kind]
+    with open_camera(uri) as camera:
+        frame = camera.read()
+    assert frame.source == "F\\xfc1.png"
+    assert camera.uri.encode().decode().startswith("dir:" if kind == "watched" else str(tmp_path))
 
 
 def make_video(path, count=12):

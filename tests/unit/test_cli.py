@@ -1,9 +1,13 @@
 """The command line: help, errors, exit codes."""
 
+import re
+
 import click
 import pytest
 
 from edge_all.cli.main import program
+from edge_all.errors import UsageError
+from edge_all.record.folder import record_folder
 
 
 def commands():
@@ -36,6 +40,7 @@ def test_every_command_is_in_the_readme():
         (["run", "--threshold", "2"], 2, "0<x<1"),
         (["run", "--camera", "sim:", "--threshold", "0.0001"], 2, "lower threshold"),
         (["run", "--stop-at", "0"], 2, "x>=1"),
+        (["run", "--um-per-px", "nan"], 2, "no number in the range 0.01<=x<=2"),
         (["run", "--models", "none"], 2, "models folder"),
         (["run", "--profile", "nope"], 1, "there is no profile"),
         (["rnu"], 2, "did you mean run"),
@@ -57,3 +62,8 @@ def test_version_and_help(edge_all):
     assert "0.1.0" in edge_all("--version").stdout
     assert "Research use only" in edge_all("--help").stdout
     assert edge_all().exit_code == 0
+
+
+def test_a_record_whose_name_is_no_utf8_is_refused():
+    with pytest.raises(UsageError, match=re.escape(r"r\xe4 is no UTF-8")):
+        record_folder(b"/r\xe4".decode(errors="surrogateescape"))

@@ -116,6 +116,42 @@ def test_a_field_of_nothing(image, reason):
     assert checked.reason == reason
 
 
+def test_nothing_is_looked_for_in_a_black_file():
+    checked = Gate(GateLimits(), 0.1, True).check(Frame(np.full((400, 600, 3), 3, np.uint8), 0, 0.0, "x"))
+    assert isinstance(checked, Skip)
+    assert checked.reason == "too dark"
+
+
+def test_frames_of_another_size_have_another_scale_and_the_place_is_kept():
+    """A stream that is binned for a while: its pixels are twice as large."""
+    with SimulatedMicroscope("sim:?seed=5&fields=12&cells=3") as camera:
+        frames = [camera.read() for _ in range(40)]
+    gate = Gate(GateLimits(), None, False)
+    found = []
+    for frame in frames:
+        image = frame.image
+        if 14 <= frame.index < 28:
+            image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        checked = gate.check(Frame(image, frame.index, frame.time, frame.source))
+        if not isinstance(checked, Skip):
+            found.append(checked)
+    scales = {size: {f.um_per_px for f in found if f.frame.width_px == size} for size in (1280, 640)}
+    assert all(len(s) == 1 for s in scales.values()), scales
+    assert scales[640].pop() / scales[1280].pop() == pytest.approx(2, rel=0.05)
+    assert {f.region for f in found} == {0}
+
+
+def test_a_given_scale_is_of_the_size_that_a_camera_begins_with():
+    frame, _ = still("sim:?seed=1&fields=1")
+    gate = Gate(GateLimits(), 0.1, False)
+    gate.check(frame)
+    other, _ = still("sim:?seed=2&fields=1")
+    small = cv2.resize(other.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    checked = gate.check(Frame(small, 1, 0.0, "x"))
+    assert checked.um_per_px == pytest.approx(0.2, rel=0.1)
+    assert checked.scale_source == "erythrocytes"
+
+
 def test_a_given_scale_is_used_as_it_is():
     frame, _ = still("sim:?fields=1")
     checked = Gate(GateLimits(), 0.123, True).check(frame)

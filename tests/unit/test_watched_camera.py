@@ -9,6 +9,7 @@ import pytest
 from edge_all.cameras.camera_state import CameraState
 from edge_all.cameras.vigil import Limits
 from edge_all.errors import CameraError
+from edge_all.vocabulary import Unreadable
 from tests.scripted_device import picture, watched
 
 SHORT = Limits(no_frame_s=0.6, same_frame_s=0.6, first_frame_s=1.0, open_s=1.0)
@@ -46,6 +47,16 @@ def test_frames_are_numbered_on_and_carry_the_time_they_were_taken():
     assert found[0].source == f"scripted:#{found[0].index}"
     assert all(b.taken_s > a.taken_s for a, b in itertools.pairwise(found))
     assert abs(found[-1].time - time.time()) < 60
+
+
+def test_a_picture_too_small_for_a_cell_is_unreadable_and_said():
+    camera, _ = watched(iter([picture(1), picture(2, width=8, height=2)]))
+    camera.live = False  # each of them is wanted
+    with camera:
+        first, second = read_some(camera, 2)
+    assert first.width_px == 64
+    assert isinstance(second, Unreadable)
+    assert "is 8x2 pixels" in second.reason
 
 
 def test_the_newest_frame_is_read_and_the_others_are_counted():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_all.cli.finite_range import FiniteRange
 from edge_all_export.cli.options import out_option, threads_option
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @out_option
 @click.option(
-    "--um-per-px", type=click.FloatRange(0.005, 2), help="Scale of single-cell pictures that show no erythrocytes."
+    "--um-per-px", type=FiniteRange(0.005, 2), help="Scale of single-cell pictures that show no erythrocytes."
 )
 @click.option("--no-smears", is_flag=True, help="Leave out what run would say of each smear.")
 @threads_option
