@@ -14,7 +14,7 @@ import onnx
 from edge_all.errors import EdgeAllError
 from edge_all_export.bias_correction import bias_corrected
 from edge_all_export.gate import Check
-from edge_all_export.model_files import SEGMENTED, model_name
+from edge_all_export.model_files import model_name
 from edge_all_export.quantize import Calibration, contract_of, in_fp16, layers, quantized
 from edge_all_export.to_onnx import finished, float_model, run_model, write_model
 from edge_all_export.training.checkpoint import Checkpoint
@@ -25,15 +25,9 @@ class GateFailedError(EdgeAllError):
 
 
 Say = Callable[[str], None]
-_FLOAT_BEGINNING = {
-    "classifier": {"int8-cpu": 3, "int8-trt": 9},
-    SEGMENTED: {"int8-cpu": 9, "int8-trt": 9},
-}
-"""How deep a network stays in float: the standardised colours and the few channels of the first blocks hold the finest
-steps that tell one nucleus from another, and with so few channels INT8 gains little time. Three: the stem and the
-first block. Nine, the next two blocks too: for TensorRT, whose symmetric ranges have seven bits for what is never
-negative, and for the pair of networks, many of whose cells lie near a threshold
-(docs/decisions/0004-classifiers-tried.md)."""
+_FLOAT_BEGINNING = {"int8-cpu": 3, "int8-trt": 9}
+"""The stem and the first block; for TensorRT, whose symmetric ranges have seven bits for what is never negative, the
+next two blocks too."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 """How many of the worst layers stay in float, tried in this order."""
 
@@ -108,7 +102,6 @@ def _through_the_gate(
     """First as it is, then with the worst layers in float, then trained again with INT8's rounding."""
     task = subject.checkpoint.task
     contract = contract_of(model, task)
-    deep = _FLOAT_BEGINNING.get(model_name(subject.checkpoint), {}).get(precision, 0)
     parity = Parity(precision)
     before = [float_model(c) for c in subject.folds]
     after, chosen = before, subject.checkpoint
@@ -127,7 +120,7 @@ def _through_the_gate(
             chosen = subject.train_again(subject.checkpoint)
         parity.float_layers = worst[:count]
         pairs = [
-            (f, _int8(a, precision, c, [*beginning(a, deep), *parity.float_layers]))
+            (f, _int8(a, precision, c, parity.float_layers))
             for f, a, c in zip(before, after, subject.calibrations, strict=True)
         ]
         parity.checks = subject.compare(pairs)
@@ -136,7 +129,7 @@ def _through_the_gate(
         if parity.passed:
             source = model if chosen is subject.checkpoint else float_model(chosen)
             result = finished(
-                _int8(source, precision, subject.calibration, [*beginning(source, deep), *parity.float_layers]),
+                _int8(source, precision, subject.calibration, parity.float_layers),
                 contract,
                 precision=precision,
                 source_sha256=str(contract_of(source, task).extra["source_sha256"]),
@@ -151,8 +144,12 @@ def _through_the_gate(
 def _int8(
     model: onnx.ModelProto, precision: str, calibration: Calibration, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
-    """Quantized and corrected."""
-    made = quantized(model, precision, calibration, float_layers)
+    """Quantized and corrected. A classifier's first convolutions stay in float: the standardised colours and the few
+    channels of the first block hold the finest steps that tell one nucleus from another, and with so few channels
+    INT8 gains no time (docs/decisions/0004-classifiers-tried.md)."""
+    is_classifier = model.graph.output[0].name == "blast_probability"
+    first = beginning(model, _FLOAT_BEGINNING[precision]) if is_classifier else []
+    made = quantized(model, precision, calibration, [*first, *float_layers])
     return bias_corrected(made, model, calibration.images)
 
 
