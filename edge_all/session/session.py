@@ -367,7 +367,10 @@ class Session:
             if isinstance(command, Stop):
                 self.stop()
             elif isinstance(command, (Pause, Resume)):
-                self._paused = isinstance(command, Pause)
+                if self._paused is not (pauses := isinstance(command, Pause)):
+                    self._paused = pauses
+                    self._located.put((command, 0))
+                    passed_on += 1
             elif isinstance(command, NameSample):
                 self._located.put((command, 0))
                 passed_on += 1

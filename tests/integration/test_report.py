@@ -309,6 +309,38 @@ def test_gaps_between_frames_are_found():
     assert camera_gaps(frames[:5]) == ()
 
 
+@pytest.mark.parametrize(
+    ("steps", "paused"),
+    [
+        ({5: (1, 3.9)}, [(1.1, 4.8)]),
+        ({5: (95, 3.9)}, [(1.1, 4.8)]),
+        ({5: (9000, 300.0)}, [(1.1, 300.9), (400.0, float("inf"))]),
+        ({5: (100, 4.0)}, []),
+        ({5: (1, -90000.8), 6: (1, 90001.2)}, []),
+        ({5: (1, 90000.8), 8: (1, -90000.2)}, []),
+    ],
+    ids=["files are paused", "a camera is paused", "long", "frames were dropped", "the clock was set", "set twice"],
+)
+def test_what_is_no_gap_of_the_camera_is_not_told_as_one(steps, paused):
+    from edge_all.record.rows import FrameEntry
+
+    at, frames = (0, 0.0), []
+    for i in range(12):
+        frames.append(FrameEntry(at[0], "f", at[1], 10, 10, "analysed"))
+        more = steps.get(i, (5, 0.2))
+        at = (at[0] + more[0], at[1] + more[1])
+    assert camera_gaps(frames, paused) == ()
+
+
+def test_a_camera_that_is_silent_beside_a_pause_has_a_gap():
+    from edge_all.record.rows import FrameEntry
+
+    times = [0.0, 0.2, 0.4, 0.6, 23.0, 23.2, 23.4]
+    frames = [FrameEntry(i, "f", t, 10, 10, "analysed") for i, t in enumerate(times)]
+    (gap,) = camera_gaps(frames, [(0.7, 12.7)])
+    assert (gap.after_frame, round(gap.seconds, 1)) == (3, 10.4)
+
+
 @pytest.mark.parametrize(("name", "form"), [("r.pdf", "%PDF-"), ("r.json", "{"), ("r.csv", "section,"), ("r", "<!DOC")])
 def test_the_command_takes_the_format_from_the_files_ending(edge_all, record, tmp_path, name, form):
     result = edge_all("report", "last", "--out", tmp_path / name, record=record)
