@@ -84,13 +84,24 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             )
         click.echo(RESEARCH_USE)
         if png is not None:
+            from edge_all.record.browsing import cells_elsewhere
             from edge_all.record.contact_sheet import contact_sheet, field_with_boxes
 
             if frame_index is None:
                 picture = contact_sheet(opened.folder, findings)
             else:
                 in_frame = [c for c in cells if c["frame_index"] == frame_index]
-                picture = field_with_boxes(opened.field_picture(session.id, frame_index), in_frame)
+                elsewhere = cells_elsewhere(opened, session.id, frame_index)
+                picture = field_with_boxes(opened.field_picture(session.id, frame_index), in_frame, elsewhere)
+                cell_words = "1 cell" if len(in_frame) == 1 else f"{len(in_frame)} cells"
+                click.echo(
+                    f"Frame {frame_index}: {cell_words} counted in it"
+                    + (
+                        f"; {len(elsewhere)} more lie in this field and are counted in another frame, dashed"
+                        if elsewhere
+                        else ""
+                    )
+                )
             try:
                 write_file(Path(png), picture)
             except OSError as error:
