@@ -176,7 +176,7 @@ class Service:
             fields=counts.fields,
             leukocytes=counts.leukocytes,
             findings=counts.blasts + counts.unidentified,
-            **({"error": summary.error} if summary.error else {}),
+            **({"error": summary.error_in_words} if summary.error else {}),
         )
         return summary
 

@@ -25,9 +25,9 @@ from edge_all.session.hints import camera_hint, hint_of
 from edge_all.session.pictures import NONE, Pictures
 from edge_all.session.progress import Progress
 from edge_all.session.step_times import StepTimes
+from edge_all.session.tally import PAUSED
 from edge_all.vocabulary import Counts, Frame, Unreadable
 
-PAUSED = "paused"
 _RECORD_LOOKS_S = 0.5
 _FILES_WAIT_FOR_ROOM_S = 60.0
 
@@ -87,6 +87,7 @@ class Recording:
         try:
             while (first := self._next_result()) is not None:
                 self._look_at_clock()
+                self._record.flush_if_due()
                 for are_frames, items in groupby([first, *self._results.rest()], _is_of_a_frame):
                     if are_frames:
                         self._write_frames(list(items))
