@@ -30,6 +30,8 @@ class ProgressPrinter:
         self._terminal = sys.stderr.isatty()
         self._begun = self._last = time.monotonic()
         self._live: Live | None = None
+        self._told: set[int] = set()
+        """Cells that stand in a line of JSON."""
 
     def __enter__(self) -> ProgressPrinter:
         if self._terminal:
@@ -55,7 +57,9 @@ class ProgressPrinter:
         if self._json:
             try:
                 for cell in progress.findings:
-                    click.echo(json.dumps(finding_json(progress.session_id, cell), ensure_ascii=False))
+                    finding = finding_json(progress.session_id, cell, update=cell.number in self._told)
+                    self._told.add(cell.number)
+                    click.echo(json.dumps(finding, ensure_ascii=False))
             except BrokenPipeError:  # whoever read them is gone; the session and its record go on
                 self._json = False
         c, now = progress.counts, time.monotonic()
@@ -77,13 +81,14 @@ class ProgressPrinter:
             click.echo(line, err=True)
 
 
-def finding_json(session_id: str, cell: Cell) -> dict[str, object]:
-    """A finding as one flat object."""
+def finding_json(session_id: str, cell: Cell, update: bool) -> dict[str, object]:
+    """A finding as one flat object. update: of a cell that was told before."""
     d, j = cell.detection, cell.judgement
     _, _, width, height = d.box_px
     return {
         "session": session_id,
         "cell": cell.number,
+        "update": update,
         "frame": cell.frame_source,
         "frame_index": cell.frame_index,
         "x_px": round(d.x_px, 2),
