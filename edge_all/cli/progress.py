@@ -12,6 +12,7 @@ import click
 
 from edge_all.cli.camera_lines import camera_line
 from edge_all.cli.options import plain
+from edge_all.record.full_disk import ROOM, DiskState
 from edge_all.session.progress import Progress
 from edge_all.vocabulary import Cell
 
@@ -32,6 +33,7 @@ class ProgressPrinter:
         self._live: Live | None = None
         self._told: set[int] = set()
         """Cells that stand in a line of JSON."""
+        self._disk = ROOM
 
     def __enter__(self) -> ProgressPrinter:
         if self._terminal:
@@ -52,6 +54,9 @@ class ProgressPrinter:
         """One frame is in the record."""
         if progress.camera is not None and (line := camera_line(progress.source, progress.camera)):
             self._say(line)
+        if line := disk_line(self._disk, progress.disk):
+            self._say(line)
+        self._disk = progress.disk
         if progress.unreadable is not None:
             self._say(f"skipped {plain(progress.source)}: {plain(progress.unreadable)}")
         if self._json:
@@ -79,6 +84,16 @@ class ProgressPrinter:
             self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             click.echo(line, err=True)
+
+
+def disk_line(before: DiskState, now: DiskState) -> str:
+    """What is to be said of the record's disk; empty when nothing changed."""
+    if now.full:
+        return "" if (before.full, before.refuses) == (True, now.refuses) else now.in_words()
+    if not before.full:
+        return ""
+    lost = f"; {now.left_out} pictures were not kept" if now.left_out else ""
+    return f"all rows that waited for room on the record's disk are written{lost}"
 
 
 def finding_json(session_id: str, cell: Cell, update: bool) -> dict[str, object]:

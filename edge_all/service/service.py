@@ -176,6 +176,7 @@ class Service:
             fields=counts.fields,
             leukocytes=counts.leukocytes,
             findings=counts.blasts + counts.unidentified,
+            **({"pictures_left_out": summary.pictures_left_out} if summary.pictures_left_out else {}),
             **({"error": summary.error_in_words} if summary.error else {}),
         )
         return summary

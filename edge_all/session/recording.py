@@ -75,6 +75,8 @@ class Recording:
         self._on_progress = on_progress
         self._known_fields = KnownFields(record.folder, session)
         self._held: list[Progress] = []
+        self._disk_told = (False, False)
+        """Whether it was full, and whether it refused more, when progress was told last."""
         self._time = SessionTime()
         self._clock_moved = 0.0
         self._counts = Counts()
@@ -154,8 +156,11 @@ class Recording:
             held, self._held = self._held, []
             for earlier in held:
                 if self._on_progress is not None and earlier.findings:
-                    self._on_progress(earlier)
+                    self._on_progress(replace(earlier, disk=disk))
+        if progress is None and (disk.full, disk.refuses) != self._disk_told:
+            progress = Progress(self._session, self._camera.uri, self._counts, ())
         if self._on_progress is not None and progress is not None:
+            self._disk_told = disk.full, disk.refuses
             self._on_progress(replace(progress, disk=disk))
 
     def _wait_for_room(self) -> None:
