@@ -397,6 +397,8 @@ class Session:
             forget_known_fields(self._record.folder, self.id)
         except EdgeAllError as failed:
             error = error or failed
+            if self._record.is_set_aside:  # what lies at its path now is another record
+                forget_known_fields(self._record.folder, self.id)
         self._has_told_error = error is not None
         return Summary(
             self.id,
