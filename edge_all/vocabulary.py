@@ -65,6 +65,8 @@ class Unreadable:
     source: str
     reason: str
     """One line: what is wrong and the remedy."""
+    taken_s: float | None = None
+    """As a Frame's."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import click
 
 from edge_all.cli.camera_lines import camera_line
 from edge_all.cli.options import plain
+from edge_all.record.full_disk import ROOM, DiskState
 from edge_all.session.progress import Progress
 from edge_all.vocabulary import Cell
 
@@ -30,6 +31,9 @@ class ProgressPrinter:
         self._terminal = sys.stderr.isatty()
         self._begun = self._last = time.monotonic()
         self._live: Live | None = None
+        self._told: set[int] = set()
+        """Cells that stand in a line of JSON."""
+        self._disk = ROOM
 
     def __enter__(self) -> ProgressPrinter:
         if self._terminal:
@@ -50,12 +54,17 @@ class ProgressPrinter:
         """One frame is in the record."""
         if progress.camera is not None and (line := camera_line(progress.source, progress.camera)):
             self._say(line)
+        if line := disk_line(self._disk, progress.disk):
+            self._say(line)
+        self._disk = progress.disk
         if progress.unreadable is not None:
             self._say(f"skipped {plain(progress.source)}: {plain(progress.unreadable)}")
         if self._json:
             try:
                 for cell in progress.findings:
-                    click.echo(json.dumps(finding_json(progress.session_id, cell), ensure_ascii=False))
+                    finding = finding_json(progress.session_id, cell, update=cell.number in self._told)
+                    self._told.add(cell.number)
+                    click.echo(json.dumps(finding, ensure_ascii=False))
             except BrokenPipeError:  # whoever read them is gone; the session and its record go on
                 self._json = False
         c, now = progress.counts, time.monotonic()
@@ -77,13 +86,24 @@ class ProgressPrinter:
             click.echo(line, err=True)
 
 
-def finding_json(session_id: str, cell: Cell) -> dict[str, object]:
-    """A finding as one flat object."""
+def disk_line(before: DiskState, now: DiskState) -> str:
+    """What is to be said of the record's disk; empty when nothing changed."""
+    if now.full:
+        return "" if (before.full, before.refuses) == (True, now.refuses) else now.in_words()
+    if not before.full:
+        return ""
+    lost = f"; {now.left_out} pictures were not kept" if now.left_out else ""
+    return f"all rows that waited for room on the record's disk are written{lost}"
+
+
+def finding_json(session_id: str, cell: Cell, update: bool) -> dict[str, object]:
+    """A finding as one flat object. update: of a cell that was told before."""
     d, j = cell.detection, cell.judgement
     _, _, width, height = d.box_px
     return {
         "session": session_id,
         "cell": cell.number,
+        "update": update,
         "frame": cell.frame_source,
         "frame_index": cell.frame_index,
         "x_px": round(d.x_px, 2),

@@ -47,13 +47,14 @@ def command(
       edge-all qc --camera v4l2:/dev/video0 --name slide-7 --expect blast_percent=18 --chart trend.svg
       edge-all qc --show --name slide-7
     """  # fmt: skip
+    from edge_all.cli.writing import file_to_write, write_asked
     from edge_all.errors import UsageError
-    from edge_all.record.pictures import write_file
     from edge_all.review.control_runs import OUT, control_runs
     from edge_all.review.control_slide import SIMULATED
     from edge_all.review.levey_jennings import levey_jennings
 
     targets = dict(_target(text) for text in expected)
+    file = None if chart is None else file_to_write(chart)
     if models is not None and not Path(models).is_dir():
         raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
     code = 0
@@ -69,14 +70,11 @@ def command(
             values = "  ".join(f"{k} {v:.4g}" for k, v in run.values.items())
             click.echo(f"{when}  {plain(run.name)}  {run.verdict:<14}  {values}")
         click.echo(f"{len(runs)} control runs. {RESEARCH_USE}")
-    if chart is not None:
+    if file is not None:
         names = {r.name for r in runs}
         if len(names) > 1:
             raise UsageError("a chart shows one control", f"give --name, one of {', '.join(map(plain, sorted(names)))}")
-        try:
-            write_file(Path(chart), levey_jennings(runs).encode())
-        except OSError as error:
-            raise UsageError(f"cannot write {chart} ({error.strerror})", "name another file") from error
+        write_asked(file, levey_jennings(runs).encode())
         click.echo(f"Written to {chart}")
     return int(code)
 

@@ -56,7 +56,7 @@ def serve_station(
             click.echo(f"edge-all: {error}", err=True)
             raise
         if summary.error is not None:
-            click.echo(f"edge-all: {summary.error}", err=True)
+            click.echo(f"edge-all: {summary.error_in_words}", err=True)
         return summary
 
     def took(progress: Progress) -> None:

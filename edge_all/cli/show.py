@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
@@ -25,11 +24,11 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     """
     from edge_all.cli.camera_lines import camera_line
     from edge_all.cli.summary import count_lines
+    from edge_all.cli.writing import file_to_write, write_asked
     from edge_all.errors import UsageError
     from edge_all.record.camera_events import camera_events
     from edge_all.record.folder import record_folder
     from edge_all.record.incidents import doubts
-    from edge_all.record.pictures import write_file
     from edge_all.record.record import Record
     from edge_all.record.session_lock import unended_in_words
     from edge_all.session.differential import result_words
@@ -37,6 +36,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
 
     if frame_index is not None and png is None:
         raise UsageError("--field needs a file to draw into", "add --png FILE")
+    file = None if png is None else file_to_write(png)
     with Record.open(record_folder(record), create=False) as opened:
         session = opened.session(session_id)
         cells = opened.cells(session.id)
@@ -83,17 +83,25 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
                 f"x {c['x_px']:.0f} y {c['y_px']:.0f} px  cell {c['cell']}"
             )
         click.echo(RESEARCH_USE)
-        if png is not None:
+        if file is not None:
+            from edge_all.record.browsing import cells_elsewhere
             from edge_all.record.contact_sheet import contact_sheet, field_with_boxes
 
             if frame_index is None:
                 picture = contact_sheet(opened.folder, findings)
             else:
                 in_frame = [c for c in cells if c["frame_index"] == frame_index]
-                picture = field_with_boxes(opened.field_picture(session.id, frame_index), in_frame)
-            try:
-                write_file(Path(png), picture)
-            except OSError as error:
-                raise UsageError(f"cannot write {png} ({error.strerror})", "name another file") from error
+                elsewhere = cells_elsewhere(opened, session.id, frame_index)
+                picture = field_with_boxes(opened.field_picture(session.id, frame_index), in_frame, elsewhere)
+                cell_words = "1 cell" if len(in_frame) == 1 else f"{len(in_frame)} cells"
+                click.echo(
+                    f"Frame {frame_index}: {cell_words} counted in it"
+                    + (
+                        f"; {len(elsewhere)} more lie in this field and are counted in another frame, dashed"
+                        if elsewhere
+                        else ""
+                    )
+                )
+            write_asked(file, picture)
             click.echo(f"Written to {png}")
     return 0

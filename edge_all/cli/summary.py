@@ -51,6 +51,10 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     names = ", ".join(f"{m.name} {m.version} ({m.sha256[:12]})" for m in summary.models)
     yield f"Models        {names}; {summary.engine}"
     yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
+    if summary.pictures_left_out:
+        yield f"Not kept      {summary.pictures_left_out} pictures: the record's disk was full; their cells are kept"
+    if summary.not_on_disk is not None:
+        yield f"Not on disk   {summary.not_on_disk.in_words()} of these counts: the record could not be written"
     yield f"Record        {summary.record_folder}"
     yield f"              edge-all show {summary.session_id} --record '{summary.record_folder}' --png findings.png"
     yield RESEARCH_USE

@@ -32,6 +32,21 @@ class KeptView:
     um_per_px: float
 
 
+@dataclass(frozen=True)
+class CellElsewhere:
+    """A cell that lies in a field and is counted in another frame, which shows it sharper. In pixels of the field;
+    where the stage says it lies, some pixels away from where it is seen."""
+
+    number: int
+    label: str
+    """The model's."""
+    x_px: float
+    y_px: float
+    width_px: float
+    frame_index: int
+    """Of the frame it is counted in."""
+
+
 def find_session(record: Record, identifier: str) -> SessionRow:
     """A session by its id, or "last". Raises NotRecordedError."""
     if identifier == "last":
@@ -100,6 +115,19 @@ def find_cell(record: Record, session: str, number: int) -> CellRow:
 def cells_of_frame(record: Record, session: str, frame_index: int) -> list[CellRow]:
     """The cells placed in one frame."""
     return record.cell_rows("WHERE session = ? AND frame_index = ? ORDER BY number", (session, frame_index))
+
+
+def cells_elsewhere(record: Record, session: str, frame_index: int) -> list[CellElsewhere]:
+    """The other cells that lie in a field: together with its own all that the session knows there."""
+    rows = record.rows(
+        "SELECT c.number, c.label, (c.place_x_um - f.place_x_um) / f.um_per_px AS x, "
+        "(c.place_y_um - f.place_y_um) / f.um_per_px AS y, c.width_px * c.um_per_px / f.um_per_px, c.frame_index "
+        "FROM frame f JOIN cell c ON c.session = f.session AND c.region = f.region "
+        "WHERE f.session = ? AND f.frame_index = ? AND f.um_per_px > 0 AND c.frame_index <> f.frame_index "
+        "AND x >= 0 AND x < f.width_px AND y >= 0 AND y < f.height_px ORDER BY c.number",
+        (session, frame_index),
+    )
+    return [CellElsewhere(*row) for row in rows]
 
 
 def kept_views(record: Record, session: str, number: int, most: int = 6) -> list[KeptView]:

@@ -29,6 +29,7 @@ class RecordByThread:
         if record is not None and record.is_set_aside:
             with self._lock:
                 self._all.remove(record)
+            self._own.record = None
             record.close()
             record = None
         if record is None:

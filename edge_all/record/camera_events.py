@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edge_all.record.record import Record
 
+SESSION_PAUSED = "session paused"
+SESSION_RESUMED = "session resumed"
+"""The session's doing, not the camera's: why no frame was recorded meanwhile."""
+
 
 @dataclass(frozen=True)
 class RecordedCameraEvent:
-    """kind and detail: as cameras/camera_state.py has them. time: seconds since the epoch."""
+    """kind and detail: as cameras/camera_state.py has them, or one of those above. time: seconds since the epoch."""
 
     time: float
     kind: str
@@ -35,3 +40,16 @@ def camera_events(record: Record, session: str) -> list[RecordedCameraEvent]:
     """In order; none for a session of files."""
     rows = record.rows("SELECT time, kind, detail FROM camera_event WHERE session = ? ORDER BY id", (session,))
     return [RecordedCameraEvent(at, kind, json.loads(detail)) for at, kind, detail in rows]
+
+
+def pauses(record: Record, session: str) -> list[tuple[float, float]]:
+    """From when to when a session was paused; without end where nobody let it go on."""
+    spans: list[tuple[float, float]] = []
+    begun: float | None = None
+    for event in camera_events(record, session):
+        if event.kind == SESSION_PAUSED:
+            begun = event.time
+        elif event.kind == SESSION_RESUMED and begun is not None:
+            spans.append((begun, event.time))
+            begun = None
+    return spans if begun is None else [*spans, (begun, math.inf)]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.errors import RecordError
+from edge_all.record.browsing import CellElsewhere
 from edge_all.record.marks import COLOURS, draw_mark
 from edge_all.record.rows import CellRow
 
@@ -48,8 +49,8 @@ def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
     return _png(sheet)
 
 
-def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
-    """PNG of a kept field with a box around each of its cells."""
+def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequence[CellElsewhere] = ()) -> bytes:
+    """PNG of a kept field with a box around each of its cells; those that are counted in another frame are dashed."""
     loaded = cv2.imread(str(picture))
     if loaded is None:
         raise RecordError(
@@ -59,6 +60,15 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
     image = np.asarray(loaded, np.uint8)
     line = max(2, image.shape[1] // 600)
     size = image.shape[1] / 2200 + 0.2
+    for other in elsewhere:
+        half, colour = other.width_px / 2, COLOURS[other.label]
+        a, b = (
+            (round(other.x_px - half), round(other.y_px - half)),
+            (round(other.x_px + half), round(other.y_px + half)),
+        )
+        _dashed_box(image, a, b, colour, max(1, line // 2))
+        text, where = f"{other.number}", (a[0], max(a[1] - line * 2, 14))
+        cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, size, colour, max(1, line // 2), cv2.LINE_AA)
     for cell in cells:
         colour = COLOURS[str(cell["label"])]
         left, top = cell["x_px"] - cell["width_px"] / 2, cell["y_px"] - cell["height_px"] / 2
@@ -81,6 +91,18 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow]) -> bytes:
     note = "Research use only, not a diagnosis."
     cv2.putText(image, note, (10, image.shape[0] - 12), cv2.FONT_HERSHEY_SIMPLEX, size, _INK, line, cv2.LINE_AA)
     return _png(image)
+
+
+def _dashed_box(
+    image: npt.NDArray[np.uint8], a: tuple[int, int], b: tuple[int, int], colour: tuple[int, int, int], line: int
+) -> None:
+    dash = 6 * line
+    for x in range(a[0], b[0], 2 * dash):
+        for y in (a[1], b[1]):
+            cv2.line(image, (x, y), (min(x + dash, b[0]), y), colour, line)
+    for y in range(a[1], b[1], 2 * dash):
+        for x in (a[0], b[0]):
+            cv2.line(image, (x, y), (x, min(y + dash, b[1])), colour, line)
 
 
 def _write(image: npt.NDArray[np.uint8], text: str, x: int, y: int, size: float) -> None:

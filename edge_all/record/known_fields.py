@@ -52,7 +52,8 @@ class KnownFields:
         grey = np.clip(np.rint(field.grey), -127, 127).astype(np.int8)
         place = np.array([field.place.x_um, field.place.y_um], np.float64)
         with contextlib.suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.parent.mkdir(exist_ok=True)  # not the record's folder, when that has gone
+            self._folder.mkdir(exist_ok=True)
             fresh = path.with_suffix(".new")
             with fresh.open("wb") as file:
                 np.savez(file, grey=grey, place_um=place, number=np.array([frame_index, field.place.region]))

@@ -14,14 +14,17 @@ TEMPORARY = ".tmp"
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Under a temporary name, to disk, then renamed: a power cut leaves no half picture under the final name."""
+    """Under a temporary name, to disk, then renamed: a power cut leaves no half picture under the final name. Its
+    folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_files([(path, data)])
 
 
 def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] = ()) -> None:
-    """Several; all are on disk when this returns, but for those unsynced: some of these are lost by a power cut, and an
-    SD card is spared. One that replaces another does so whole or not at all. A new one may be left half by a power cut:
-    no row names it then, and the start's repair takes it away.
+    """Several of a record, KIND/SESSION/NAME in its folder, which has to be there: one that was moved or deleted is not
+    made again for them. All are on disk when this returns, but for those unsynced: some of these are lost by a power
+    cut, and an SD card is spared. One that replaces another does so whole or not at all. A new one may be left half by
+    a power cut: no row names it then, and the start's repair takes it away.
 
     All are written before the first is synced: a journalling file system then takes them to disk together. Names that
     a rename gave are on disk only when their folder is synced too; a new file's name goes with the file.
@@ -31,7 +34,7 @@ def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] 
         with ExitStack() as opened:
             handles = []
             for (path, data), name in zip(files, written, strict=True):
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(path.parent)
                 handle = opened.enter_context(name.open("wb"))
                 handle.write(data)
                 handle.flush()
@@ -49,6 +52,13 @@ def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] 
         for name in written:
             name.unlink(missing_ok=True)
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Below a folder that is there, two deep."""
+    if not folder.is_dir():
+        folder.parent.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

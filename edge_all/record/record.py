@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_all.errors import DiskFullError, NotRecordedError
+from edge_all.errors import DiskFullError, NotRecordedError, RecordError
 from edge_all.record.cell_row import INSERT_CELL, carried_row, cell_values
 from edge_all.record.crop_file import encode_crop
 from edge_all.record.faults import told
@@ -77,11 +77,16 @@ class Record(RecordReader):
 
     @property
     def is_set_aside(self) -> bool:
-        """The database was damaged and made again since: this connection is to the old one."""
-        return _identity(self.folder) != self._file
+        """The path no longer leads to the database of this connection: it was damaged and made again since, or the
+        folder was moved or deleted. Where that cannot be told, it does."""
+        try:
+            return _identity(self.folder) != self._file
+        except OSError:
+            return False
 
     def close(self) -> None:
-        """Write what waits and close. Raises DiskFullError when there is no room for it."""
+        """Write what waits and close. Raises DiskFullError when there is no room for it, RecordError when it cannot be
+        written."""
         try:
             self._flush_now()
         finally:
@@ -218,10 +223,12 @@ class Record(RecordReader):
             "UPDATE session SET ended = ?, counts = ?, result = ?, interrupted = ? WHERE id = ?",
             (time.time(), json.dumps(_counts_json(counts)), result, int(interrupted), session),
         )
+        self._refuse_when_set_aside()
         try:
             self._write_the_end()
         finally:
-            note_rows(self, session, "session")
+            if not self.is_set_aside:
+                note_rows(self, session, "session")
 
     def _write_the_end(self) -> None:
         try:
@@ -245,6 +252,7 @@ class Record(RecordReader):
             self._waiting.close_group()
             self._flush_at_end = True
             return
+        self._refuse_when_set_aside()
         if self._full_since is not None and time.monotonic() < self._next_try:
             self._waiting.close_group()
             self._bound()
@@ -296,6 +304,22 @@ class Record(RecordReader):
             make_reserve(self.folder, _RESERVE_BYTES)
 
     def _write(self, group: Group) -> None:
+        self._refuse_when_set_aside()
+        try:
+            self._write_to_disk(group)
+        finally:  # an error because of that is told as that; and nothing is told of that nobody can read
+            self._refuse_when_set_aside()
+
+    def _refuse_when_set_aside(self) -> None:
+        """Costs a stat: less than a hundredth of a commit."""
+        if self.is_set_aside:
+            raise RecordError(
+                f"{self.folder / DATABASE} was moved, deleted or replaced while it was written",
+                "put the folder back where it was, or begin another session; what was written before is in the folder "
+                "that was moved, or gone with the one that was deleted",
+            )
+
+    def _write_to_disk(self, group: Group) -> None:
         with told(self.folder):
             write_files(list(group.pictures.items()), group.unsynced)
             self._database.execute("BEGIN IMMEDIATE")
@@ -330,9 +354,10 @@ class Record(RecordReader):
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
+    """Of the database that the path leads to; None where there is none."""
     try:
         found = (folder / DATABASE).stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
 

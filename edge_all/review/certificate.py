@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_all.errors import EdgeAllError, UsageError
+from edge_all.review.own_addresses import own_addresses
 
 _DAYS = 825
 """The longest that today's browsers accept."""
+_MOST_NAMES = 40
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -29,21 +35,26 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-def own_certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """Certificate and key in this folder, made when they are not there or have run out. Browsers warn of it once: its
-    fingerprint is to be compared. Raises EdgeAllError when openssl is missing."""
+def own_certificate(folder: Path, host: str, names: Sequence[str] = ()) -> tuple[Path, Path]:
+    """Certificate and key in this folder, made when they are not there, have run out, or lack one of the names and
+    addresses under which browsers reach the pages: host, names, and what this machine calls itself. Browsers warn of a
+    new one once: its fingerprint is to be compared. Raises EdgeAllError when openssl is missing, UsageError."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
+    wanted, before_it = _wanted(host, names), set[str]()
     if certificate.is_file() and key.is_file() and _lasts(certificate):
-        return certificate, key
+        before_it = certificate_names(certificate)
+        if wanted <= before_it:
+            return certificate, key
+    # A machine whose address changes and changes back needs no third one.
+    known = wanted | set(sorted(before_it - wanted)[: max(0, _MOST_NAMES - len(wanted))])
     program = _openssl()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    names = {f"DNS:{socket.gethostname()}", "DNS:localhost", "IP:127.0.0.1"}
-    names |= {f"IP:{host}"} if _is_address(host) and host not in ("0.0.0.0", "::") else set()
+    new_certificate, new_key = certificate.with_suffix(".new"), key.with_suffix(".new")
     before = os.umask(0o077)
     try:
         kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        named = ["-days", str(_DAYS), "-subj", "/CN=edge-all", "-addext", f"subjectAltName={','.join(sorted(names))}"]
-        files = ["-keyout", str(key), "-out", str(certificate)]
+        named = ["-days", str(_DAYS), "-subj", "/CN=edge-all", "-addext", f"subjectAltName={','.join(sorted(known))}"]
+        files = ["-keyout", str(new_key), "-out", str(new_certificate)]
         done = subprocess.run([program, *kind, *named, *files], capture_output=True, text=True, check=False)
     finally:
         os.umask(before)
@@ -52,7 +63,50 @@ def own_certificate(folder: Path, host: str) -> tuple[Path, Path]:
             f"no certificate could be made in {folder} ({(done.stderr.strip().splitlines() or ['?'])[-1]})",
             "name one with --certificate and --key",
         )
+    os.replace(new_key, key)
+    os.replace(new_certificate, certificate)
     return certificate, key
+
+
+def certificate_names(certificate: Path) -> set[str]:
+    """What it is made out to: "DNS:name", "IP:address"; none for a file that is no certificate."""
+    done = subprocess.run(
+        [_openssl(), "x509", "-noout", "-ext", "subjectAltName", "-in", str(certificate)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = set()
+    for kind, name in re.findall(r"(DNS|IP Address):([^,\s]+)", done.stdout):
+        found.add(f"DNS:{name}" if kind == "DNS" else f"IP:{ipaddress.ip_address(name)}")
+    return found
+
+
+def _wanted(host: str, names: Sequence[str]) -> set[str]:
+    own = socket.gethostname().lower()
+    found = {"DNS:localhost", "IP:127.0.0.1"}
+    for name in (own, f"{own}.local"):  # a machine may call itself what no certificate can hold
+        with contextlib.suppress(UsageError):
+            found.add(_name(name))
+    if host in ("0.0.0.0", "::"):
+        found |= {f"IP:{address}" for address in own_addresses()}
+    else:
+        found.add(_name(host))
+    return found | {_name(name) for name in names}
+
+
+def _name(name: str) -> str:
+    try:
+        return f"IP:{ipaddress.ip_address(name)}"
+    except ValueError:
+        pass
+    try:
+        kept = name.lower().encode("idna").decode()
+    except UnicodeError:
+        kept = ""
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", kept):
+        raise UsageError(f"{name!r} is no name of a machine", "write it as browsers do, without https:// and port")
+    return f"DNS:{kept}"
 
 
 def expired(certificate: Path) -> bool:
@@ -93,13 +147,3 @@ def _openssl() -> str:
             "install it (apt install openssl), or name a certificate with --certificate and --key",
         )
     return found
-
-
-def _is_address(host: str) -> bool:
-    import ipaddress
-
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

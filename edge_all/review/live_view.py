@@ -83,7 +83,8 @@ class LiveView:
             self._camera = ""
             self._came = now
             if result is None:
-                self._gate = progress.disk.in_words() or "unreadable"
+                if progress.disk.full or progress.unreadable is not None:
+                    self._gate = progress.disk.in_words() or "unreadable"
                 return
             outlines: tuple[tuple[float, float, float, Label], ...] = ()
             if result.field is not None:

@@ -13,6 +13,7 @@ from statistics import median
 from edge_all.cells.morphology import Morphology
 from edge_all.engines.installed import model_sets
 from edge_all.engines.model_facts import ModelFacts, model_facts
+from edge_all.record.camera_events import pauses
 from edge_all.record.record import Record
 from edge_all.record.rows import CellRow, FrameEntry, SessionRow
 from edge_all.record.verdicts import (
@@ -127,7 +128,7 @@ def read_report(
         description=_description(blasts, described, measured),
         gallery=tuple(_gallery(record.folder, shown_blasts, latest, measured)),
         blasts=len(blasts),
-        quality=_quality(record.frames(row.id), row),
+        quality=_quality(record.frames(row.id), row, pauses(record, row.id)),
         models=tuple(model_facts(m, folders) for m in row.models),
         engines=_engines(cells),
         reviewers=_reviewers(standing(given)),
@@ -203,7 +204,7 @@ def _reviewers(verdicts: Sequence[Verdict]) -> tuple[tuple[str, bool, int], ...]
     return tuple((name, proven, count) for (name, proven), count in sorted(counts.items()))
 
 
-def _quality(frames: Sequence[FrameEntry], row: SessionRow) -> Quality:
+def _quality(frames: Sequence[FrameEntry], row: SessionRow, paused: Sequence[tuple[float, float]]) -> Quality:
     analysed = [f for f in frames if f.status == "analysed"]
     scales = [f.um_per_px for f in analysed if f.um_per_px is not None]
     sharpness = [f.sharpness for f in analysed if f.sharpness is not None]
@@ -214,14 +215,25 @@ def _quality(frames: Sequence[FrameEntry], row: SessionRow) -> Quality:
         scale_um_per_px=(min(scales), median(scales), max(scales)) if scales else None,
         scale_sources=tuple(Counter(f.scale_source or "not known" for f in analysed).most_common()),
         sharpness=(min(sharpness), median(sharpness), max(sharpness)) if sharpness else None,
-        gaps=camera_gaps(frames),
+        gaps=camera_gaps(frames, paused),
     )
 
 
-def camera_gaps(frames: Sequence[FrameEntry]) -> tuple[CameraGap, ...]:
-    """Waits between frames of over 2 s and over ten times the usual one, by the frames' times."""
-    waits = [(a.index, b.time - a.time) for a, b in pairwise(frames)]
-    if not waits:
+def camera_gaps(frames: Sequence[FrameEntry], paused: Sequence[tuple[float, float]] = ()) -> tuple[CameraGap, ...]:
+    """Waits between frames of over 2 s and over ten times the usual one, by the frames' times. paused: from when to
+    when the session was; that is no gap, nor are frames that came and were dropped, nor a clock that was set."""
+    pairs = list(pairwise(frames))
+    if not pairs:
         return ()
-    usual = median(w for _, w in waits)
-    return tuple(CameraGap(index, wait) for index, wait in waits if wait > _GAP_S and wait > 10 * usual)
+    waits = [b.time - a.time for a, b in pairs]
+    usual = median(waits)
+    apart = median(wait / max(b.index - a.index, 1) for wait, (a, b) in zip(waits, pairs, strict=True))
+    set_by = [-wait for wait in waits if wait < -_GAP_S]
+    """A frame whose time is of the clock before: the times go back, and forth again by as much."""
+    gaps = []
+    for wait, (a, b) in zip(waits, pairs, strict=True):
+        rested = [min(end, b.time) - start for start, end in paused if a.time <= start < b.time]
+        silent = wait - (sum(rested) if rested else apart * (b.index - a.index - 1))
+        if silent > _GAP_S and silent > 10 * usual and not any(abs(wait - by) <= _GAP_S for by in set_by):
+            gaps.append(CameraGap(a.index, silent))
+    return tuple(gaps)

@@ -114,5 +114,7 @@ def caption_lines(g: GalleryCell) -> list[str]:
     else:
         diameter, ratio = f"{g.morphology.cell_diameter_um:.1f}", f"{g.morphology.nucleus_to_cell_area:.2f}"
         lines.append(text("report.caption_size", diameter=diameter, ratio=ratio))
+        if g.morphology.cut:
+            lines.append(text("report.cut"))
     lines.append(shown(g.frame, 60))
     return lines

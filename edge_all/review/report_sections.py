@@ -180,7 +180,8 @@ def _quality(c: ReportContents) -> Iterable[ReportRow]:
         yield ReportRow(text("report_row.sharpness"), middle, note=note)
     if q.gaps:
         longest = text("report_note.longest", seconds=f"{max(g.seconds for g in q.gaps):.1f}")
-        yield ReportRow(text("report_row.gaps"), str(len(q.gaps)), text("report_unit.gaps"), note=longest)
+        unit = text("report_unit.one_gap") if len(q.gaps) == 1 else text("report_unit.gaps")
+        yield ReportRow(text("report_row.gaps"), str(len(q.gaps)), unit, note=longest)
     else:
         yield ReportRow(text("report_row.gaps"), text("report_value.none"), note=text("report_note.by_times"))
     yield _control(c.control)

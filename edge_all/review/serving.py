@@ -209,7 +209,7 @@ def certificate_of(address: Address) -> tuple[Path, Path]:
         return address.certificate, address.key
     if address.certificate is not None or address.key is not None:
         raise UsageError("a certificate and its key belong together", "name both --certificate and --key")
-    return own_certificate(state_folder() / "tls", address.host)
+    return own_certificate(state_folder() / "tls", address.host, address.names)
 
 
 def _listen(address: Address) -> socket.socket:

@@ -114,8 +114,9 @@ class Publisher:
     def _one_connection(self) -> None:
         settings, root = self._settings, self._settings.root
         if self._record is not None and self._record.is_set_aside:
-            self._record.close()
-            self._record = None
+            aside, self._record = self._record, None
+            self._arrived.clear()  # ids of another record; what is sent twice is known by its uid
+            aside.close()
         if self._record is None:
             self._record = Record.open(self._folder, check=False)
         self._look_at_use(self._record)

@@ -176,7 +176,8 @@ class Service:
             fields=counts.fields,
             leukocytes=counts.leukocytes,
             findings=counts.blasts + counts.unidentified,
-            **({"error": summary.error} if summary.error else {}),
+            **({"pictures_left_out": summary.pictures_left_out} if summary.pictures_left_out else {}),
+            **({"error": summary.error_in_words} if summary.error else {}),
         )
         return summary
 

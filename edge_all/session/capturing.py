@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -40,6 +41,8 @@ class Capturing:
                 frame = self._times.timed("grab", self._camera.read)
                 if frame is None:
                     break
+                if self._camera.live and frame.taken_s is None:  # the clock may be set before it is recorded
+                    frame = replace(frame, taken_s=time.monotonic())
                 if self._first_frame and self._camera.live:
                     frame = replace(frame, index=frame.index + self._first_frame)
                 elif frame.index < self._first_frame:  # files begin again from the first

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from edge_all.session.analysis import Analysis, FieldResult, Located
 from edge_all.session.calibrated import CalibrationWatch
-from edge_all.session.commands import NameSample
+from edge_all.session.commands import NameSample, Pause, Resume
 from edge_all.session.handover import Handover
 from edge_all.session.hints import hint_of
 from edge_all.session.pictures import NONE, pictures_of
@@ -15,7 +15,7 @@ from edge_all.session.step_times import StepTimes
 from edge_all.session.tally import Tally
 from edge_all.vocabulary import Unreadable
 
-Seen = tuple[Located | FieldResult | Unreadable | NameSample, int]
+Seen = tuple[Located | FieldResult | Unreadable | NameSample | Pause | Resume, int]
 """What became of a frame so far, or a command between two; and how many frames were dropped before it."""
 
 
@@ -52,7 +52,7 @@ class Judging:
         try:
             while (item := self._located.get()) is not None:
                 seen, dropped = item
-                if isinstance(seen, NameSample):
+                if isinstance(seen, (NameSample, Pause, Resume)):
                     self._results.put(Handed(seen, self._tally.counts()))
                 elif self._counted(self._analysis.judge(seen) if isinstance(seen, Located) else seen, dropped):
                     self._located.close(discard=True)

@@ -9,6 +9,7 @@ from edge_all.cameras.camera_state import CameraEvent
 from edge_all.errors import EdgeAllError
 from edge_all.record.full_disk import ROOM, DiskState
 from edge_all.session.analysis import FieldResult
+from edge_all.session.not_on_disk import NotOnDisk
 from edge_all.vocabulary import Cell, Counts, ModelIdentity, Thresholds
 
 
@@ -61,3 +62,14 @@ class Summary:
     """What ended it early, if anything did."""
     camera: CameraAccount | None = None
     """None for files and the simulator."""
+    not_on_disk: NotOnDisk | None = None
+    """What of the counts the record does not hold, where it could not be written."""
+    pictures_left_out: int = 0
+    """Not kept, because the disk of the record was full; their cells are."""
+
+    @property
+    def error_in_words(self) -> str | None:
+        """One line, with what is not on disk; None when nothing ended it early."""
+        if self.error is None or self.not_on_disk is None:
+            return None if self.error is None else str(self.error)
+        return f"{self.error} (not on disk: {self.not_on_disk.in_words()})"

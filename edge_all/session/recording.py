@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,7 +11,7 @@ from itertools import groupby
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.watched import WatchedCamera
 from edge_all.errors import DiskFullError
-from edge_all.record.camera_events import write_camera_event
+from edge_all.record.camera_events import SESSION_PAUSED, SESSION_RESUMED, write_camera_event
 from edge_all.record.clock import SessionTime, correct_times
 from edge_all.record.known_fields import KnownFields
 from edge_all.record.record import Record
@@ -18,15 +19,15 @@ from edge_all.record.rejudging import rejudge
 from edge_all.record.rows import FrameEntry
 from edge_all.session.analysis import FieldResult
 from edge_all.session.announcing import Announcer
-from edge_all.session.commands import NameSample
+from edge_all.session.commands import NameSample, Pause, Resume
 from edge_all.session.handover import Handover
 from edge_all.session.hints import camera_hint, hint_of
 from edge_all.session.pictures import NONE, Pictures
 from edge_all.session.progress import Progress
 from edge_all.session.step_times import StepTimes
-from edge_all.vocabulary import Counts, Unreadable
+from edge_all.session.tally import PAUSED
+from edge_all.vocabulary import Counts, Frame, Unreadable
 
-PAUSED = "paused"
 _RECORD_LOOKS_S = 0.5
 _FILES_WAIT_FOR_ROOM_S = 60.0
 
@@ -35,7 +36,7 @@ _FILES_WAIT_FOR_ROOM_S = 60.0
 class Handed:
     """What the analysis hands on, with the counts as of then."""
 
-    what: FieldResult | Unreadable | NameSample
+    what: FieldResult | Unreadable | NameSample | Pause | Resume
     counts: Counts
     pictures: Pictures = NONE
 
@@ -74,6 +75,8 @@ class Recording:
         self._on_progress = on_progress
         self._known_fields = KnownFields(record.folder, session)
         self._held: list[Progress] = []
+        self._disk_told = (False, False)
+        """Whether it was full, and whether it refused more, when progress was told last."""
         self._time = SessionTime()
         self._clock_moved = 0.0
         self._counts = Counts()
@@ -86,12 +89,13 @@ class Recording:
         try:
             while (first := self._next_result()) is not None:
                 self._look_at_clock()
+                self._record.flush_if_due()
                 for are_frames, items in groupby([first, *self._results.rest()], _is_of_a_frame):
                     if are_frames:
                         self._write_frames(list(items))
                     else:
                         for handed in items:
-                            assert isinstance(handed.what, NameSample)
+                            assert isinstance(handed.what, (NameSample, Pause, Resume))
                             self._write_event(handed.what)
             self._look_at_camera()
         except BaseException as error:
@@ -108,7 +112,11 @@ class Recording:
             self.tell(self._progress(handed.what, handed.counts))  # type: ignore[arg-type]
         self._wait_for_room()
 
-    def _write_event(self, event: NameSample) -> None:
+    def _write_event(self, event: NameSample | Pause | Resume) -> None:
+        if not isinstance(event, NameSample):
+            kind = SESSION_PAUSED if isinstance(event, Pause) else SESSION_RESUMED
+            write_camera_event(self._record, self._session, self._time.wall(time.monotonic()), kind, {})
+            return
         if self._announcer is not None:
             self._announcer.named(self._record, self._session, event.sample)
         self._record.name_sample(self._session, event.sample)
@@ -148,8 +156,11 @@ class Recording:
             held, self._held = self._held, []
             for earlier in held:
                 if self._on_progress is not None and earlier.findings:
-                    self._on_progress(earlier)
+                    self._on_progress(replace(earlier, disk=disk))
+        if progress is None and (disk.full, disk.refuses) != self._disk_told:
+            progress = Progress(self._session, self._camera.uri, self._counts, ())
         if self._on_progress is not None and progress is not None:
+            self._disk_told = disk.full, disk.refuses
             self._on_progress(replace(progress, disk=disk))
 
     def _wait_for_room(self) -> None:
@@ -168,12 +179,15 @@ class Recording:
         if isinstance(result, Unreadable):
             record.write_frame(
                 session,
-                FrameEntry(result.index, result.source, result.time, None, None, "unreadable", result.reason),
+                FrameEntry(
+                    result.index, result.source, self._recorded_time(result), None, None, "unreadable", result.reason
+                ),
             )
             return
         frame, field = result.frame, result.field
-        taken = frame.time if frame.taken_s is None else self._time.wall(frame.taken_s)
-        entry = FrameEntry(frame.index, frame.source, taken, frame.width_px, frame.height_px, "skipped", "")
+        entry = FrameEntry(
+            frame.index, frame.source, self._recorded_time(frame), frame.width_px, frame.height_px, "skipped", ""
+        )
         if result.skip is not None:
             if result.skip.reason == PAUSED:  # counted only: an hour's break is no hundred thousand rows
                 return
@@ -207,6 +221,9 @@ class Recording:
         rejudge(record, session, result.rejudged)
         record.note_views(session, result.views or {})
         record.mark_final(session, result.left)
+
+    def _recorded_time(self, frame: Frame | Unreadable) -> float:
+        return frame.time if frame.taken_s is None else self._time.wall(frame.taken_s)
 
     def _progress(self, result: FieldResult | Unreadable, counts: Counts) -> Progress:
         if isinstance(result, Unreadable):

@@ -13,7 +13,7 @@ from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraState
 from edge_all.cameras.watched import WatchedCamera
-from edge_all.errors import EdgeAllError
+from edge_all.errors import EdgeAllError, RecordError
 from edge_all.field.gate import Skip
 from edge_all.freed_memory import keep_freed_memory
 from edge_all.profile import Profile
@@ -34,11 +34,12 @@ from edge_all.session.frame_ages import FrameAges
 from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.hints import camera_hint
 from edge_all.session.judging import Judging, Seen
+from edge_all.session.not_on_disk import not_on_disk
 from edge_all.session.operator import Operator, operator_settings
 from edge_all.session.progress import CameraAccount, Progress, Summary
-from edge_all.session.recording import PAUSED, Handed, Recording
+from edge_all.session.recording import Handed, Recording
 from edge_all.session.step_times import OFF, StepTimes
-from edge_all.session.tally import Tally
+from edge_all.session.tally import PAUSED, Tally
 from edge_all.vocabulary import Frame, Unreadable
 
 _RECORD_QUEUE = 4
@@ -146,7 +147,7 @@ class Session:
         self._recording: Recording | None = None
         self._judging: Judging | None = None
         self._stopped = threading.Event()
-        self._by_user = False
+        self._by_user = self._has_told_error = False
         self._errors: list[BaseException] = []
         self._watched = camera if isinstance(camera, WatchedCamera) else None
         self._ages = FrameAges()
@@ -169,6 +170,9 @@ class Session:
         self._models.close()
         try:
             self._record.close()
+        except RecordError:
+            if not self._has_told_error:
+                raise
         finally:
             if self._standing is not None:
                 self._standing.release()
@@ -367,7 +371,10 @@ class Session:
             if isinstance(command, Stop):
                 self.stop()
             elif isinstance(command, (Pause, Resume)):
-                self._paused = isinstance(command, Pause)
+                if self._paused is not (pauses := isinstance(command, Pause)):
+                    self._paused = pauses
+                    self._located.put((command, 0))
+                    passed_on += 1
             elif isinstance(command, NameSample):
                 self._located.put((command, 0))
                 passed_on += 1
@@ -390,6 +397,9 @@ class Session:
             forget_known_fields(self._record.folder, self.id)
         except EdgeAllError as failed:
             error = error or failed
+            if self._record.is_set_aside:  # what lies at its path now is another record
+                forget_known_fields(self._record.folder, self.id)
+        self._has_told_error = error is not None
         return Summary(
             self.id,
             self._record.folder,
@@ -402,6 +412,8 @@ class Session:
             interrupted,
             error,
             self._camera_account(),
+            not_on_disk(self._record, self.id, counts) if error is not None else None,
+            self._record.disk.left_out,
         )
 
     def _camera_account(self) -> CameraAccount | None:

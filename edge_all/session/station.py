@@ -130,7 +130,7 @@ class Station:
         ended: str | None = None
         try:
             summary = self._run_session(start, self._made)
-            ended, error = summary.session_id, str(summary.error) if summary.error else None
+            ended, error = summary.session_id, summary.error_in_words
         except EdgeAllError as failed:
             error = str(failed)
         finally:

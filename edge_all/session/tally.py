@@ -9,6 +9,8 @@ from dataclasses import replace
 from edge_all.session.analysis import FieldResult
 from edge_all.vocabulary import Cell, Counts, Label, Unreadable
 
+DROPPED, PAUSED = "dropped", "paused"
+"""Why a frame was not analysed; such frames are only counted, they have no rows."""
 _CODED = (None, *Label)
 _KEPT_FINDINGS = 100
 """The record has all of them; a sharper view may turn some of these into normal cells, hardly all."""
@@ -78,7 +80,7 @@ class Tally:
         """Frames that a live camera had to drop."""
         if count:
             self._frames += count
-            self._skipped["dropped"] += count
+            self._skipped[DROPPED] += count
 
     def counts(self) -> Counts:
         """As of now."""

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from edge_all.review import catalogue
 from edge_all.review.catalogue import load_texts
 from edge_all.review.control_runs import ControlRun, keep
 from edge_all.review.report import MEDIA_TYPES, render
-from edge_all.review.report_contents import camera_gaps, read_report
+from edge_all.review.report_contents import CameraGap, camera_gaps, read_report
+from edge_all.review.report_html import caption_lines
 from edge_all.review.report_sections import report_sections
 from edge_all.session.session import Session
 
@@ -298,8 +300,6 @@ def test_of_very_many_blasts_some_stand_for_all(record, monkeypatch):
 
 
 def test_gaps_between_frames_are_found():
-    from dataclasses import replace
-
     from edge_all.record.rows import FrameEntry
 
     entry = FrameEntry(0, "f", 0.0, 10, 10, "analysed")
@@ -307,6 +307,53 @@ def test_gaps_between_frames_are_found():
     (gap,) = camera_gaps(frames)
     assert (gap.after_frame, round(gap.seconds, 1)) == (5, 7.2)
     assert camera_gaps(frames[:5]) == ()
+
+
+@pytest.mark.parametrize(
+    ("steps", "paused"),
+    [
+        ({5: (1, 3.9)}, [(1.1, 4.8)]),
+        ({5: (95, 3.9)}, [(1.1, 4.8)]),
+        ({5: (9000, 300.0)}, [(1.1, 300.9), (400.0, float("inf"))]),
+        ({5: (100, 4.0)}, []),
+        ({5: (1, -90000.8), 6: (1, 90001.2)}, []),
+        ({5: (1, 90000.8), 8: (1, -90000.2)}, []),
+    ],
+    ids=["files are paused", "a camera is paused", "long", "frames were dropped", "the clock was set", "set twice"],
+)
+def test_what_is_no_gap_of_the_camera_is_not_told_as_one(steps, paused):
+    from edge_all.record.rows import FrameEntry
+
+    at, frames = (0, 0.0), []
+    for i in range(12):
+        frames.append(FrameEntry(at[0], "f", at[1], 10, 10, "analysed"))
+        more = steps.get(i, (5, 0.2))
+        at = (at[0] + more[0], at[1] + more[1])
+    assert camera_gaps(frames, paused) == ()
+
+
+def test_one_gap_is_one(record, monkeypatch):
+    one = (CameraGap(3, 7.2),)
+    monkeypatch.setattr("edge_all.review.report_contents.camera_gaps", lambda *_: one)
+    assert "Camera gaps,1,gap,,,the longest 7.2 s" in report(record, session_ids(record)[0], "csv").decode()
+
+
+def test_the_caption_of_a_cell_that_is_cut_says_so(record):
+    with Record.open(record) as opened:
+        contents = read_report(opened, session_ids(record)[0])
+    whole = [g for g in contents.gallery if g.morphology is not None and not g.morphology.cut]
+    cut = replace(whole[0], morphology=replace(whole[0].morphology, cut=True))
+    assert "cut by the edge" not in caption_lines(whole[0])
+    assert "cut by the edge" in caption_lines(cut)
+
+
+def test_a_camera_that_is_silent_beside_a_pause_has_a_gap():
+    from edge_all.record.rows import FrameEntry
+
+    times = [0.0, 0.2, 0.4, 0.6, 23.0, 23.2, 23.4]
+    frames = [FrameEntry(i, "f", t, 10, 10, "analysed") for i, t in enumerate(times)]
+    (gap,) = camera_gaps(frames, [(0.7, 12.7)])
+    assert (gap.after_frame, round(gap.seconds, 1)) == (3, 10.4)
 
 
 @pytest.mark.parametrize(("name", "form"), [("r.pdf", "%PDF-"), ("r.json", "{"), ("r.csv", "section,"), ("r", "<!DOC")])
@@ -322,13 +369,19 @@ def test_the_command_takes_the_format_from_the_files_ending(edge_all, record, tm
     [
         (["report", "nosuch", "--out", "x.pdf"], "there is no session 'nosuch'"),
         (["report", "last"], "Missing option '--out'"),
-        (["report", "last", "--out", "/proc/none/x.pdf"], "cannot write"),
+        (["report", "last", "--out", "/nonexist/x.pdf"], "cannot write /nonexist/x.pdf (there is no folder /nonexist)"),
+        (["report", "last", "--out", "/proc/x.pdf"], "cannot write"),
+        (["report", "last", "--out", "x.docx"], ".docx is the ending of no format: take one of .pdf, .html"),
+        (["show", "last", "--png", "/nonexist/x.png"], "there is no folder /nonexist"),
         (["report", "last", "--format", "docx", "--out", "x"], "docx"),
         (["report", "last", "--models", "none", "--out", "x"], "models folder"),
     ],
 )
-def test_a_wrong_call_is_one_line(edge_all, record, arguments, says):
+def test_a_wrong_call_is_one_line(edge_all, record, arguments, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     result = edge_all(*arguments, record=record)
+    assert not Path("/nonexist").exists()
+    assert not Path("x.docx").exists()
     assert result.exit_code in (1, 2)
     assert says in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

@@ -88,6 +88,7 @@ def test_findings_are_json_lines_and_pictures_carry_them(edge_all, fields, tmp_p
     findings = [r for r in rows(edge_all) if r["label"] in ("blast", "unidentified")]
     assert len(lines) == len(findings) > 0
     assert {line["label"] for line in lines} <= {"blast", "unidentified"}
+    assert {line["update"] for line in lines} == {False}
     assert "Result" in result.stderr
     for r in findings:
         assert read_crop_row(tmp_path / "record" / r["crop"])["cell"] == int(r["cell"])
@@ -103,6 +104,14 @@ def test_findings_are_json_lines_and_pictures_carry_them(edge_all, fields, tmp_p
     drawn = cv2.imread(str(boxes))
     assert drawn.shape == plain.shape
     assert (drawn != plain).any()
+
+
+def test_a_finding_that_is_told_again_says_so(edge_all):
+    camera = "sim:?seed=4&fields=5&cells=8&blast_fraction=0.4&step=0.4"
+    lines = [json.loads(line) for line in edge_all("run", "--camera", camera, "--log-json").stdout.splitlines()]
+    numbers = [line["cell"] for line in lines]
+    assert len(set(numbers)) < len(numbers)
+    assert [line["update"] for line in lines] == [n in numbers[:i] for i, n in enumerate(numbers)]
 
 
 def test_the_simulated_microscope_counts_each_cell_once(edge_all):

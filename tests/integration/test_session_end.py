@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.record.incidents import incidents
 from edge_all.record.record import Record
 from edge_all.session.session import Session
+from edge_all.vocabulary import Frame
 
 
 class SlowCamera(SimulatedMicroscope):
@@ -62,3 +67,40 @@ def test_nothing_keeps_a_session_that_has_ended(tmp_path):
             assert left() is None
     finally:
         gc.enable()
+
+
+class JumpingCamera(SimulatedMicroscope):
+    """Gives its frames as a driver does that knows no steady time, each when the one before is recorded; the clock is
+    set while the fifth is under way."""
+
+    def __init__(self) -> None:
+        super().__init__("sim:?seed=4&fields=8&width=640&height=480&um_per_px=0.2&frames_per_field=1")
+        self._unpaced = SimulatedMicroscope(self.uri)
+        self.live = True
+        self.set_by = 0.0
+        self.recorded = threading.Semaphore(1)
+
+    def wall(self) -> float:
+        return time.time() + self.set_by
+
+    def read(self):
+        self.recorded.acquire(timeout=60)
+        frame = self._unpaced.read()
+        if isinstance(frame, Frame):
+            frame = replace(frame, time=self.wall())
+            if frame.index == 4:
+                self.set_by = 90_000.0
+        return frame
+
+
+def test_a_frame_that_is_under_way_while_the_clock_is_set_is_recorded_by_the_new_one(tmp_path, monkeypatch):
+    camera = JumpingCamera()
+    monkeypatch.setattr("edge_all.record.clock.Clock.wall", lambda _: camera.wall())
+    with camera, Session(camera, tmp_path, max_frames=8) as session:
+        session.run(lambda _: camera.recorded.release())
+    with Record.open(tmp_path, create=False) as record:
+        frames = record.frames(session.id)
+        assert {i.kind for i in incidents(record, session.id)} == {"clock set"}
+    assert [f.index for f in frames] == list(range(8))
+    assert max(abs(b.time - a.time) for a, b in pairwise(frames)) < 60
+    assert frames[0].time > time.time() + 80_000

@@ -13,6 +13,7 @@ pytest.importorskip("uvicorn", reason="the pages' packages are not installed: pi
 
 from edge_all.cameras.opening import open_camera
 from edge_all.errors import UsageError
+from edge_all.record.camera_events import pauses
 from edge_all.record.record import Record
 from edge_all.review import mjpeg, saliency
 from edge_all.review.live_view import LiveView
@@ -97,6 +98,8 @@ def test_start_pause_go_on_stop(tmp_path, uri):
         assert [s.sample for s in sessions] == ["S1", "S2"]
         assert all(s.ended and s.interrupted for s in sessions)
         assert "paused" not in {f.reason for f in record.frames(sessions[0].id)}
+        ((begun, over),) = pauses(record, sessions[0].id)
+        assert sessions[0].begun < begun < over < sessions[0].ended
         assert all(c["crop"] for c in record.cells(sessions[0].id))
 
 

@@ -339,6 +339,53 @@ def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
         tls_context(certificate, certificate)
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_for_a_new_one(tmp_path, monkeypatch):
+    from edge_all.review import certificate as module
+
+    monkeypatch.setattr("socket.gethostname", lambda: "Scope")
+    monkeypatch.setattr(module, "own_addresses", lambda: {"192.0.2.5", "2001:db8::5"})
+
+    def made(*names, host="0.0.0.0"):
+        file, _ = module.own_certificate(tmp_path / "tls", host, names)
+        return file.read_bytes(), module.certificate_names(file)
+
+    first, names = made("Mikroskop.klinik.example", "198.51.100.7")
+    assert names == {
+        *("DNS:localhost", "IP:127.0.0.1", "DNS:scope", "DNS:scope.local", "IP:192.0.2.5", "IP:2001:db8::5"),
+        *("DNS:mikroskop.klinik.example", "IP:198.51.100.7"),
+    }
+    assert made("198.51.100.7")[0] == first
+    monkeypatch.setattr(module, "own_addresses", lambda: {"192.0.2.9"})
+    second, moved = made()
+    assert second != first
+    assert moved == names | {"IP:192.0.2.9"}
+    monkeypatch.setattr(module, "own_addresses", lambda: {"192.0.2.5"})
+    assert made()[0] == second
+    assert "DNS:labor.example" in made(host="labor.example")[1]
+    assert {p.name for p in (tmp_path / "tls").iterdir()} == {"certificate.pem", "key.pem"}
+    assert "DNS:xn--mller-kva.example" in made("müller.example")[1]
+    for wrong in ("a,DNS:evil", "https://a", "a b", "", "a:8443", "x" * 64):
+        with pytest.raises(UsageError, match="no name of a machine"):
+            made(wrong)
+
+
+def test_the_machines_addresses_are_those_that_others_reach(tmp_path, monkeypatch):
+    from edge_all.review import own_addresses as module
+
+    listed = tmp_path / "if_inet6"
+    listed.write_text(
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+        "20010db8000000000000000000000002 02 40 00 80     eth0\n"
+        "20010db80000000012345678abcdef00 02 40 00 01     eth0\n"
+        "fe80000000000000000000000000abcd 02 40 20 80     eth0\n"
+    )
+    monkeypatch.setattr(module, "_IPV6", listed)
+    found = module.own_addresses()
+    assert {a for a in found if ":" in a} == {"2001:db8::2"}
+    assert "127.0.0.1" not in found
+
+
 def test_texts_are_filled_in():
     assert text("live.goal", left=3, goal=100) == "3 cells to go to 100"
     with pytest.raises(KeyError):

@@ -11,6 +11,7 @@ from edge_all.errors import NotRecordedError, RecordError, ReviewError
 from edge_all.record.browsing import (
     cell_labels,
     cells_by_number,
+    cells_elsewhere,
     count_sessions,
     find_session,
     kept_views,
@@ -21,6 +22,7 @@ from edge_all.record.deletion import delete_pictures, deletions
 from edge_all.record.migrating import migrate
 from edge_all.record.record import DATABASE, Record
 from edge_all.record.row_checksum import teach
+from edge_all.record.rows import FrameEntry
 from edge_all.record.schema import _STEPS, VERSION
 from edge_all.record.verdicts import (
     Reviewer,
@@ -219,6 +221,26 @@ def test_cells_come_in_the_order_asked_and_views_are_where_the_cell_is(record, s
     assert len(cell_labels(record, session)) == 12
     views = kept_views(record, session, 5)
     assert (views[0].frame_index, views[0].x_px, views[0].y_px) == (1, 100.0, 200.0)
+
+
+def test_the_cells_of_a_field_that_are_counted_in_another_frame_are_known(record, session):
+    for index, region in ((3, 0), (4, 9)):
+        record.write_frame(
+            session,
+            FrameEntry(index, "f", 1.0, 320, 240, "analysed", "", 0.2, "profile", 1.1, region, (20.0, 10.0)),
+        )
+    record.flush()
+    there = cells_elsewhere(record, session, 3)
+    assert [(c.number, c.label, c.frame_index) for c in there] == [
+        (2, "normal", 0),
+        (3, "unidentified", 0),
+        (4, "smudge", 0),
+        (5, "blast", 1),
+    ]
+    assert (there[0].x_px, there[0].y_px) == pytest.approx((10.0, 50.0))
+    assert there[0].width_px == pytest.approx(record.cells(session)[1]["width_px"] / 2)
+    assert cells_elsewhere(record, session, 4) == []
+    assert cells_elsewhere(record, session, 0) == []
 
 
 def test_a_picture_that_leads_out_of_the_record_is_not_given(record, tmp_path):

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from edge_all.errors import NotRecordedError
 from edge_all.record.browsing import (
     cell_labels,
+    cells_elsewhere,
     cells_of_frame,
     find_cell,
     find_session,
@@ -58,6 +59,7 @@ def cell_page(request: Request) -> Response:
         views=views,
         field_size=size if own is not None else None,
         in_field=cells_of_frame(record, session.id, int(row["frame_index"])) if own is not None else [],
+        elsewhere=cells_elsewhere(record, session.id, int(row["frame_index"])) if own is not None else [],
         verdicts=verdicts,
         has_morphology=importlib.util.find_spec(_MORPHOLOGY) is not None and bool(row["crop"]),
         **session_values(record, session.id, cells, verdicts),

@@ -1,0 +1,39 @@
+"""What a session counted and the record does not hold, when writing failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_all.errors import EdgeAllError
+from edge_all.record.record import Record
+from edge_all.record.reopening import NOT_RECORDED
+from edge_all.session.tally import DROPPED, PAUSED
+from edge_all.vocabulary import Counts
+
+_WITHOUT_ROWS = (DROPPED, PAUSED, NOT_RECORDED)
+
+
+@dataclass(frozen=True)
+class NotOnDisk:
+    """How much of a session's counts. A cell whose row is older than its last judgement is on disk."""
+
+    frames: int
+    cells: int
+    """Leukocytes and smudges."""
+    findings: int
+
+    def in_words(self) -> str:
+        """For one line."""
+        return f"{self.frames} frames, {self.cells} cells, {self.findings} findings"
+
+
+def not_on_disk(record: Record, session: str, counts: Counts) -> NotOnDisk | None:
+    """None when all is. Of a record whose folder was moved or deleted all counts as not on disk."""
+    try:
+        held = Counts() if record.is_set_aside else record.counted(session)
+    except EdgeAllError:  # it cannot be read either
+        held = Counts()
+    frames = counts.frames - sum(counts.skipped.get(reason, 0) for reason in _WITHOUT_ROWS) - held.frames
+    cells = counts.leukocytes + counts.smudges - held.leukocytes - held.smudges
+    missing = NotOnDisk(max(0, frames), max(0, cells), max(0, counts.findings - held.findings))
+    return missing if missing.frames or missing.cells or missing.findings else None
