@@ -119,7 +119,7 @@ def post_verdicts(request: Request) -> Response:
     cells, label, kind = form.get("cells"), form.get("label"), form.get("kind") or None
     if (
         not isinstance(cells, list)
-        or not all(isinstance(n, int) and 0 <= n < 2**31 for n in cells)
+        or not all(type(n) is int and 0 <= n < 2**31 for n in cells)  # JSON's true is an int to Python
         or not isinstance(label, str)
         or not isinstance(kind, (str, type(None)))
     ):
