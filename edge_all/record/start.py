@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_all.errors import DamagedRecordError, DiskFullError
+from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
 from edge_all.record.beside_sqlite import copy_beside
 from edge_all.record.damage import find_damage
 from edge_all.record.faults import NOT_MENDED, in_words, told
@@ -63,8 +63,16 @@ def _start(folder: Path, tell: Callable[[str], None], thorough: bool) -> None:
 
 
 def _is_busy(folder: Path) -> bool:
-    """Another program writes a session: it looked the record over when it began."""
-    return any(is_written(folder, p.name) for p in (folder / "writing").iterdir() if p.name != _START)
+    """Another program writes a session: it looked the record over when it began. Locks of programs that died go."""
+    for path in (folder / "writing").iterdir():
+        if path.name != _START:
+            if is_written(folder, path.name):
+                return True
+            try:
+                SessionLock(folder, path.name).release()
+            except RecordError:  # since a moment ago
+                return True
+    return False
 
 
 def _damage(folder: Path, thorough: bool) -> str | None:
