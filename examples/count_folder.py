@@ -18,6 +18,8 @@ def told(progress: Progress) -> None:
 
 def main() -> None:
     """Open a camera, run one session, print its result."""
+    if len(sys.argv) != 3:
+        sys.exit("python examples/count_folder.py FOLDER RECORD")
     folder, record = sys.argv[1], Path(sys.argv[2])
     with edge_all.open_camera(folder) as camera, edge_all.Session(camera, record, sample="example") as session:
         summary = session.run(told)

@@ -105,9 +105,9 @@ def command(
 
     \b
     Example:
-      edge-all run --camera sim:?seed=3&blast_fraction=0.1
+      edge-all run --camera 'sim:?seed=3&blast_fraction=0.1'
       edge-all run --camera smears/patient7 --sample S7 --record /data/record
-      edge-all run --camera sim:?fps=10&fields=400 --web
+      edge-all run --camera 'sim:?fps=10&fields=400' --web
     """
     from edge_all.calibration.store import CalibrationStore
     from edge_all.cameras.discovery import AUTO, only_camera
@@ -128,6 +128,8 @@ def command(
     # Lines of OpenCV and FFmpeg about damaged files would stand beside ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    if web is None and (certificate or key or web_name):
+        raise UsageError("--certificate, --key and --web-name are of the pages", "add --web HOST:PORT to serve them")
     resolved = load_settings(profile_name)
     profile = with_engine(profile_of(resolved.name, resolved.settings), engine, precision, threads)
     if models is not None and not Path(models).is_dir():

@@ -38,6 +38,10 @@ def add(name: str, role: str, password_stdin: bool) -> int:
     accounts, kept = Accounts(accounts_file()), check_name(name)
     if accounts.find(kept) is not None:
         raise UsageError(f"there is a user {kept!r} already", "'edge-all users password' gives a new password")
+    if (like := accounts.find_like(kept)) is not None:
+        raise UsageError(
+            f"there is a user {like.name!r}, and a name must not differ in case alone", "take another name"
+        )
     accounts.put(Account(kept, role, hash_password(_password(password_stdin))))
     click.echo(f"{kept} may log in as {role}")
     return 0
@@ -82,7 +86,11 @@ def password(name: str, password_stdin: bool) -> int:
 
 
 def _password(from_input: bool) -> str:
+    from edge_all.errors import UsageError
+
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise UsageError("a password is asked for at a terminal only", "pipe it in with --password-stdin")
     typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return typed

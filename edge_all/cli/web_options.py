@@ -36,6 +36,15 @@ def web_options(command: F) -> F:
 
 def web_address(where: str, certificate: str | None, key: str | None, names: tuple[str, ...]) -> Address:
     """The address that the options name. Raises UsageError."""
+    from edge_all.errors import UsageError
     from edge_all.review.serving import Address, parse_address
 
-    return Address(*parse_address(where), Path(certificate) if certificate else None, Path(key) if key else None, names)
+    address = Address(
+        *parse_address(where), Path(certificate) if certificate else None, Path(key) if key else None, names
+    )
+    if address.loopback and (certificate or key):
+        raise UsageError(
+            f"pages on {address.host} are for this machine alone, and need no certificate",
+            "leave it out, or name another host, as 0.0.0.0",
+        )
+    return address

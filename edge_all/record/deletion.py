@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sqlite3
 import time
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ def deletions(record: Record) -> dict[str, Deletion]:
 def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: str) -> None:
     """Crops and fields go; rows of cells, verdicts and approvals stay.
 
-    The row with the reason is on disk before the first file goes. Raises ReviewError (no reason, approved, running).
+    The row with the reason is on disk before the first file goes. Raises ReviewError (no reason, approved, running,
+    deleted already).
     """
     reason = reason.strip()
     if not reason or len(reason) > _REASON_LENGTH:
@@ -44,6 +46,7 @@ def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: st
         raise ReviewError("the session is approved and locked", "open it again first; that leaves a trace")
     with record.transaction() as database:
         refuse_running(database, session)
+        _refuse_deleted(database, session)
         database.execute(
             "INSERT INTO deletion (session, reviewer, proven, time, reason) VALUES (?, ?, ?, ?, ?)",
             (session, reviewer.name, int(reviewer.proven), time.time(), reason),
@@ -54,3 +57,16 @@ def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: st
     for kind in ("crops", "fields"):
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(record.folder / kind / session)
+
+
+def _refuse_deleted(database: sqlite3.Connection, session: str) -> None:
+    """A session that went on after its deletion has pictures again."""
+    before = database.execute(
+        "SELECT reviewer FROM deletion WHERE session = ?1 AND NOT EXISTS (SELECT 1 FROM picture WHERE session = ?1) "
+        "AND NOT EXISTS (SELECT 1 FROM cell WHERE session = ?1 AND crop IS NOT NULL) ORDER BY id DESC LIMIT 1",
+        (session,),
+    ).fetchone()
+    if before is not None:
+        raise ReviewError(
+            f"the pictures of session {session} were deleted already, by {before[0]}", "there are none left"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
 WAIT_FOR_OTHERS_S = 30.0
 SQLITE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """SQLite's messages quote what they are about: Python cannot read one about damaged bytes, and says only that."""
+_MENDED = "the next 'edge-all run' on it, or the service, mends it; until then it is left as it is"
+_COPIED = "copy the folder to where you may write: the next 'edge-all run' on the copy mends it"
+NOT_MENDED = "move the folder aside and name a new one with --record; the crops in it still carry their rows"
 _FULL = "free some space, or name a folder on another disk with --record; what was recorded is safe"
 
 
@@ -48,6 +52,11 @@ def in_words(error: BaseException) -> str:
     return "what it holds is no text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
+def how_mended(folder: Path) -> str:
+    """The remedy of a damaged record whose mending was not tried yet."""
+    return _MENDED if os.access(folder, os.W_OK) else _COPIED
+
+
 def _of_sqlite(error: Exception, folder: Path) -> RecordError:
     text = in_words(error)
     if "full" in text or ("I/O" in text and _has_no_room(folder)):
@@ -61,7 +70,4 @@ def _of_sqlite(error: Exception, folder: Path) -> RecordError:
         return RecordError(
             f"the record in {folder} cannot be written", "check its rights, or name another with --record"
         )
-    return DamagedRecordError(
-        f"the record in {folder} is damaged ({text})",
-        "move the folder aside and name a new one with --record; the crops in it still carry their rows",
-    )
+    return DamagedRecordError(f"the record in {folder} is damaged ({text})", how_mended(folder))

@@ -9,10 +9,11 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from edge_all.errors import RecordError
+from edge_all.errors import DamagedRecordError, RecordError
 from edge_all.record.damage import find_damage
-from edge_all.record.faults import WAIT_FOR_OTHERS_S, told
+from edge_all.record.faults import WAIT_FOR_OTHERS_S, how_mended, told
 from edge_all.record.migrating import migrate
+from edge_all.record.sidecar import sessions_beside
 
 DATABASE = "record.sqlite3"
 _CACHE_KIB = 512
@@ -28,6 +29,8 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
     path = folder / name
     with told(folder):
         if not create and not path.is_file():
+            if sessions_beside(folder):
+                raise DamagedRecordError(f"the database of the record in {folder} is gone", how_mended(folder))
             raise RecordError(
                 f"there is no record in {folder}",
                 "name its folder with --record or EDGE_ALL_RECORD, or make one with 'edge-all run'",

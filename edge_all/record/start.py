@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_all.errors import DamagedRecordError, DiskFullError
+from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
 from edge_all.record.beside_sqlite import copy_beside
 from edge_all.record.damage import find_damage
-from edge_all.record.faults import in_words, told
+from edge_all.record.faults import NOT_MENDED, in_words, told
 from edge_all.record.incidents import LOG_DAMAGED, REPAIRED, note_incident
 from edge_all.record.opening import DATABASE
 from edge_all.record.rebuilding import note_doubts, rebuild, take_from_files
@@ -32,8 +32,11 @@ def start_record(folder: Path, say: Callable[[str], None] | None = None, *, thor
     Damage beyond repair: set aside and made again (record/rebuilding.py). Sessions that were cut off: crops and rows
     made to agree (record/repair.py). Raises RecordError (newer, read-only, another program mends it now).
     """
-    with told(folder):
-        _start(folder, say or (lambda _: None), thorough)
+    try:
+        with told(folder):
+            _start(folder, say or (lambda _: None), thorough)
+    except DamagedRecordError as error:  # as it still is now, it will be the next time
+        raise DamagedRecordError(error.message, NOT_MENDED) from error
 
 
 def _start(folder: Path, tell: Callable[[str], None], thorough: bool) -> None:
@@ -60,8 +63,16 @@ def _start(folder: Path, tell: Callable[[str], None], thorough: bool) -> None:
 
 
 def _is_busy(folder: Path) -> bool:
-    """Another program writes a session: it looked the record over when it began."""
-    return any(is_written(folder, p.name) for p in (folder / "writing").iterdir() if p.name != _START)
+    """Another program writes a session: it looked the record over when it began. Locks of programs that died go."""
+    for path in (folder / "writing").iterdir():
+        if path.name != _START:
+            if is_written(folder, path.name):
+                return True
+            try:
+                SessionLock(folder, path.name).release()
+            except RecordError:  # since a moment ago
+                return True
+    return False
 
 
 def _damage(folder: Path, thorough: bool) -> str | None:

@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ def check_name(name: str) -> str:
     if not kept or len(kept) > NAME_LENGTH or not kept.isprintable():
         raise UsageError("that is no name", f"write 1 to {NAME_LENGTH} printable characters")
     return kept
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def hash_password(password: str) -> str:
@@ -104,6 +109,10 @@ class Accounts:
     def find(self, name: str) -> Account | None:
         """The account of that name."""
         return self.all().get(name)
+
+    def find_like(self, name: str) -> Account | None:
+        """One whose name is the same to the eye: it differs in case or in how its letters are composed."""
+        return next((a for a in self.all().values() if _alike(a.name) == _alike(name)), None)
 
     def check(self, name: str, password: str) -> Account | None:
         """The account when the password is right. An unknown name takes as long as a wrong password."""

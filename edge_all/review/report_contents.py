@@ -16,6 +16,7 @@ from edge_all.engines.model_facts import ModelFacts, model_facts
 from edge_all.record.camera_events import pauses
 from edge_all.record.record import Record
 from edge_all.record.rows import CellRow, FrameEntry, SessionRow
+from edge_all.record.session_lock import Unended, unended
 from edge_all.record.verdicts import (
     Approval,
     Verdict,
@@ -83,6 +84,8 @@ class ReportContents:
     """One session, as it stands at ``made`` (seconds since the epoch)."""
 
     session: SessionRow
+    unended: Unended | None
+    """None when it has an end."""
     made: float
     result: str
     differential: ReviewedDifferential
@@ -122,6 +125,7 @@ def read_report(
     folders = [*([models] if models is not None else []), *(one.folder for one in model_sets())]
     return ReportContents(
         session=row,
+        unended=unended(record.folder, row.id) if row.ended is None else None,
         made=time.time() if now is None else now,
         result=row.result or result_words(row.counts),
         differential=reviewed_differential({int(c["cell"]): str(c["label"]) for c in cells}, given),

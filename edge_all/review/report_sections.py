@@ -89,7 +89,7 @@ def _sample(c: ReportContents) -> Iterable[ReportRow]:
     yield ReportRow(text("report_row.session"), s.id)
     yield ReportRow(text("report_row.begun"), local_time(s.begun))
     if s.ended is None:
-        ended = text("report_value.not_ended")
+        ended = text(f"unended.{c.unended}")
     else:
         values = {"time": local_time(s.ended), "seconds": f"{s.ended - s.begun:.0f}"}
         ended = text("report_value.ended_early", **values) if s.interrupted else text("report_value.ended", **values)

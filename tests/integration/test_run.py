@@ -223,6 +223,14 @@ def test_the_example_of_the_api_runs(tmp_path, fields):
     assert "cells" in done.stdout
 
 
+def test_the_example_of_the_api_says_how_it_is_called():
+    called = [sys.executable, str(ROOT / "examples" / "count_folder.py")]
+    done = subprocess.run(
+        called, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "python examples/count_folder.py FOLDER RECORD\n")
+
+
 def test_real_fields_with_blasts_are_flagged_and_healthy_ones_hardly(edge_all, real_data, tmp_path):
     """Not a measure of accuracy (the shipped networks were trained on these): the whole way on real pixels."""
     folder = tmp_path / "few"

@@ -22,6 +22,9 @@ def test_every_command_has_help_with_an_example(name, command):
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.name}"
+    for line in re.findall(r"^ *edge-all .*", command.help, re.MULTILINE):
+        bare = re.sub(r"'[^']*'", "", line)
+        assert not re.search(r"\S[&?*]", bare.replace(" && ", "")), f"a shell reads more into it: {line}"
 
 
 def test_every_command_is_in_the_readme():
@@ -40,6 +43,10 @@ def test_every_command_is_in_the_readme():
         (["run", "--threshold", "2"], 2, "0<x<1"),
         (["run", "--camera", "sim:", "--threshold", "0.0001"], 2, "lower threshold"),
         (["run", "--stop-at", "0"], 2, "x>=1"),
+        (["run", "--camera", "sim:", "--certificate", "a"], 2, "add --web"),
+        (["run", "--camera", "sim:", "--web-name", "a"], 2, "add --web"),
+        (["run", "--camera", "sim:", "--web", "--certificate", "a", "--key", "b"], 2, "need no certificate"),
+        (["review", "--certificate", "a"], 2, "need no certificate"),
         (["run", "--um-per-px", "nan"], 2, "no number in the range 0.01<=x<=2"),
         (["run", "--models", "none"], 2, "models folder"),
         (["run", "--profile", "nope"], 1, "there is no profile"),

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.errors import RecordError
+from edge_all.errors import DamagedRecordError, RecordError
 from edge_all.record.backup import make_backup
 from edge_all.record.by_thread import RecordByThread
 from edge_all.record.clock import correct_times
 from edge_all.record.crop_file import encode_crop
 from edge_all.record.damage import find_damage
 from edge_all.record.deletion import delete_pictures
+from edge_all.record.faults import told
 from edge_all.record.incidents import doubts, incidents, note_incident
 from edge_all.record.opening import DATABASE
 from edge_all.record.outbox import append, oldest
@@ -62,6 +63,34 @@ def test_a_database_that_is_gone_is_made_again_from_sidecars_and_crops(tmp_path,
         assert ["2 of 3 counted cells" in text for text in doubts(record, session)] == [True]
     shown = edge_all("show", record=tmp_path)
     assert "In doubt      2 of 3 counted cells are in the record" in shown.stdout
+
+
+@pytest.mark.parametrize("damage", ["garbage", "gone"])
+def test_who_only_reads_is_told_that_the_next_run_mends_it(tmp_path, edge_all, monkeypatch, damage):
+    written(tmp_path)
+    for path in tmp_path.glob(f"{DATABASE}*"):
+        path.unlink()
+    if damage == "garbage":
+        (tmp_path / DATABASE).write_bytes(b"SQLite format 3\0" + os.urandom(8192))
+    read = edge_all("sessions", record=tmp_path)
+    assert read.exit_code == 1
+    assert "the next 'edge-all run' on it, or the service, mends it" in read.stderr
+    assert len(read.stderr.splitlines()) == 1
+    if damage == "garbage":
+        with monkeypatch.context() as patched:  # mending is what fails now
+            patched.setattr("edge_all.record.start.rebuild", lambda folder, _: Record.open(folder))
+            with pytest.raises(DamagedRecordError) as failed:
+                start_record(tmp_path)
+        assert "move the folder aside" in failed.value.remedy
+    start_record(tmp_path)
+    assert edge_all("sessions", record=tmp_path).exit_code == 0
+
+
+def test_a_damaged_record_that_may_not_be_written_is_mended_as_a_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(DamagedRecordError) as failed, told(tmp_path):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+    assert "copy the folder to where you may write" in failed.value.remedy
 
 
 def test_garbage_is_set_aside_and_kept(tmp_path):

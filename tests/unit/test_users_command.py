@@ -56,6 +56,31 @@ def test_a_second_user_of_a_name_is_refused(edge_all, monkeypatch):
         assert edge_all("users", "add", "a", "--password-stdin").exit_code == code
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("hilde", "HILDE"), ("Großmann", "GROSSMANN"), ("Jos\u00e9", "Jose\u0301")]
+)
+def test_a_name_that_looks_like_another_is_refused(edge_all, monkeypatch, first, second):
+    type_in(monkeypatch, "correct horse\n")
+    assert edge_all("users", "add", first, "--password-stdin").exit_code == 0
+    type_in(monkeypatch, "correct horse\n")
+    refused = edge_all("users", "add", second, "--password-stdin")
+    assert refused.exit_code == 2
+    assert f"there is a user {first!r}" in refused.stderr
+    assert edge_all("users", "list").stdout == f"{first}\treviewer\n"
+
+
+def test_a_password_that_is_piped_needs_the_option(edge_all, monkeypatch, recwarn):
+    for arguments in (["add", "a"], ["add", "a", "--password-stdin"], ["password", "a"]):
+        type_in(monkeypatch, "correct horse\ncorrect horse\n")
+        result = edge_all("users", *arguments)
+        if "--password-stdin" not in arguments:
+            assert result.exit_code == 2
+            assert result.stderr == (
+                "edge-all: a password is asked for at a terminal only: pipe it in with --password-stdin\n"
+            )
+    assert not recwarn.list
+
+
 def test_pages_that_may_not_be_served(edge_all, tmp_path, monkeypatch):
     pytest.importorskip("uvicorn")
     assert "there is no record" in edge_all("review", "--record", tmp_path / "none").stderr

@@ -62,7 +62,7 @@ def cell_page(request: Request) -> Response:
         elsewhere=cells_elsewhere(record, session.id, int(row["frame_index"])) if own is not None else [],
         verdicts=verdicts,
         has_morphology=importlib.util.find_spec(_MORPHOLOGY) is not None and bool(row["crop"]),
-        **session_values(record, session.id, cells, verdicts),
+        **session_values(record, session, cells, verdicts),
     )
 
 

@@ -15,6 +15,8 @@ from edge_all.record.deletion import deletions
 from edge_all.record.incidents import doubts
 from edge_all.record.record import Record
 from edge_all.record.retention import deletions_for_room
+from edge_all.record.rows import SessionRow
+from edge_all.record.session_lock import unended
 from edge_all.record.verdicts import (
     KINDS,
     LABELS,
@@ -83,16 +85,17 @@ def gallery_page(request: Request) -> Response:
         request,
         "gallery.html",
         **values,
-        **session_values(record, session.id, cells, verdicts),
+        **session_values(record, session, cells, verdicts),
         found=len(numbers),
         start=start,
     )
 
 
 def session_values(
-    record: Record, session: str, cells: list[CellLabel], verdicts: dict[int, Verdict]
+    record: Record, row: SessionRow, cells: list[CellLabel], verdicts: dict[int, Verdict]
 ) -> dict[str, Any]:
     """What the head of each of a session's pages shows."""
+    session = row.id
     approval = standing_approval(record, session)
     counted = differential(labels_of(cells), verdicts)
     return {
@@ -107,6 +110,7 @@ def session_values(
         "deletion": deletions(record).get(session),
         "doubts": doubts(record, session),
         "for_room": deletions_for_room(record, session),
+        "unended": unended(record.folder, session) if row.ended is None else None,
     }
 
 
@@ -119,7 +123,7 @@ def post_verdicts(request: Request) -> Response:
     cells, label, kind = form.get("cells"), form.get("label"), form.get("kind") or None
     if (
         not isinstance(cells, list)
-        or not all(isinstance(n, int) and 0 <= n < 2**31 for n in cells)
+        or not all(type(n) is int and 0 <= n < 2**31 for n in cells)  # JSON's true is an int to Python
         or not isinstance(label, str)
         or not isinstance(kind, (str, type(None)))
     ):

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from edge_all.errors import NotRecordedError
 from edge_all.record.browsing import cell_labels, count_sessions, find_session, labels_of, search_sessions
 from edge_all.record.deletion import delete_pictures, deletions
+from edge_all.record.session_lock import unended
 from edge_all.record.verdicts import approved_sessions, latest_verdicts
 from edge_all.review.access import needs
 from edge_all.review.context import context_of, form_text, visitor_of
@@ -37,6 +38,7 @@ def sessions_page(request: Request) -> Response:
         rows=[(row, Share(row.counts.blasts, row.counts.leukocytes)) for row in rows],
         approved=approved_sessions(record),
         deleted=deletions(record),
+        unended={row.id: unended(record.folder, row.id) for row in rows if row.ended is None},
         running=station.state.session_id if station is not None and station.state.phase != "idle" else None,
         words=words,
         total=total,

@@ -51,7 +51,7 @@ def summary_page(request: Request) -> Response:
         operator=recorded_operator(session.settings),
         control=last_control(before=session.begun),
         skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
-        **session_values(record, session.id, cells, verdicts),
+        **session_values(record, session, cells, verdicts),
     )
 
 

@@ -29,3 +29,23 @@ def test_an_admin_account_takes_deleting_from_the_nameless(tmp_path, session, sh
     answer = browser.post(f"/sessions/{session}/delete", {"reason": "r", "confirm": "yes"})
     assert answer.status_code == 403
     assert browser.post(f"/sessions/{session}/verdicts", json={"cells": [1], "label": "blast"}).status_code == 200
+
+
+def test_a_cell_says_that_its_pictures_were_deleted(browser, session):
+    browser.named("Ada").get(f"/sessions/{session}/summary")
+    assert "were deleted" not in browser.get(f"/sessions/{session}/cells/1").text
+    assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for", "confirm": "yes"}).status_code == 303
+    page = browser.get(f"/sessions/{session}/cells/1").text
+    assert "The pictures of this session were deleted" in page
+    assert "fields are kept where a finding is in them" not in page
+    assert "no picture was kept" not in page
+
+
+def test_what_was_deleted_is_not_deleted_again(browser, session, tmp_path):
+    browser.named("Ada").get(f"/sessions/{session}/summary")
+    assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for", "confirm": "yes"}).status_code == 303
+    answer = browser.post(f"/sessions/{session}/delete", {"reason": "again", "confirm": "yes"})
+    assert answer.status_code == 409
+    assert "deleted already, by Ada" in answer.text
+    with Record.open(tmp_path) as record:
+        assert record.rows("SELECT reason FROM deletion", ()) == [("asked for",)]

@@ -47,6 +47,7 @@ def test_without_a_name_nothing_is_kept(browser, session, tmp_path):
         {"cells": "1", "label": "blast"},
         {"cells": [1.5], "label": "blast"},
         {"cells": [None], "label": "blast"},
+        {"cells": [True], "label": "blast"},
         {"cells": [-1], "label": "blast"},
         {"cells": [2**70], "label": "blast"},
         {"cells": [1], "label": ["blast"]},

@@ -1,0 +1,58 @@
+"""One program writes a session; who asks whether one does disturbs nobody."""
+
+import fcntl
+import threading
+import time
+
+import pytest
+
+from edge_all.errors import RecordError
+from edge_all.record.session_lock import SessionLock, is_written, unended
+
+
+def test_one_holds_it_and_another_is_refused(tmp_path):
+    lock = SessionLock(tmp_path, "s")
+    assert is_written(tmp_path, "s")
+    with pytest.raises(RecordError, match="written by another program"):
+        SessionLock(tmp_path, "s")
+    lock.release()
+    assert unended(tmp_path, "s") == "cut_off"
+    SessionLock(tmp_path, "s").release()
+
+
+def test_who_asks_leaves_the_lock_of_a_dead_program_and_does_not_stop_who_takes_it(tmp_path):
+    lock = tmp_path / "writing" / "s"
+    lock.parent.mkdir()
+    lock.touch()
+    assert not is_written(tmp_path, "s")
+    assert lock.exists()
+    with lock.open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.05, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        SessionLock(tmp_path, "s").release()
+
+
+def test_a_lock_whose_file_was_taken_away_meanwhile_is_none(tmp_path, monkeypatch):
+    first = SessionLock(tmp_path, "s")
+    taken = fcntl.flock
+    left = [first]
+
+    def late(file, how):
+        if left:
+            left.pop().release()  # the file that was opened has no name any more
+        taken(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    second = SessionLock(tmp_path, "s")
+    monkeypatch.undo()
+    assert is_written(tmp_path, "s")
+    second.release()
+
+
+def test_a_live_lock_is_refused_soon(tmp_path):
+    lock = SessionLock(tmp_path, "s")
+    begun = time.monotonic()
+    with pytest.raises(RecordError):
+        SessionLock(tmp_path, "s")
+    assert time.monotonic() - begun < 2
+    lock.release()
