@@ -109,7 +109,7 @@ def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
     assert row.counts.frames == shown.count
 
 
-def test_frames_of_another_size_begin_a_new_region_and_nothing_breaks(tmp_path, smear):
+def test_frames_of_another_size_have_a_scale_of_their_own_and_nothing_breaks(tmp_path, smear):
     smaller = [cv2.resize(i, (512, 384)) for i in smear[10:16]]
     shown, watcher = Shown(), Watcher()
     script = itertools.chain(
@@ -125,9 +125,10 @@ def test_frames_of_another_size_begin_a_new_region_and_nothing_breaks(tmp_path, 
     assert ("size", False) in watcher.states
     with Record.open(tmp_path) as record:
         analysed = [f for f in record.frames(summary.session_id) if f.status == "analysed"]
-    by_size = {(f.width_px, f.height_px): f.region for f in analysed}
+    by_size = {(f.width_px, f.height_px): f.um_per_px for f in analysed}
     assert set(by_size) == {(640, 480), (512, 384)}
-    assert by_size[(640, 480)] != by_size[(512, 384)]
+    assert by_size[(640, 480)] == 0.2
+    assert by_size[(512, 384)] == pytest.approx(0.2 * 640 / 512, rel=0.1)
 
 
 def test_a_camera_that_does_not_open_begins_no_session(tmp_path):
