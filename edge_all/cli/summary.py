@@ -52,7 +52,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Models        {names}; {summary.engine}"
     yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
     if summary.pictures_left_out:
-        yield f"Not kept      {summary.pictures_left_out} pictures: the record's disk was full; their cells are kept"
+        yield f"Not kept      {summary.pictures_left_out} pictures that could not be written; their cells are kept"
     if summary.not_on_disk is not None:
         yield f"Not on disk   {summary.not_on_disk.in_words()} of these counts: the record could not be written"
     yield f"Record        {summary.record_folder}"

@@ -217,7 +217,8 @@ class Record(RecordReader):
 
     def end_session(self, session: str, counts: Counts, result: str, interrupted: bool) -> None:
         """Close a session: every cell is final. Where the disk has no room, the reserve is given up; where that is too
-        little, the pictures that wait are not kept, but all rows are, before DiskFullError is raised."""
+        little, or pictures cannot be written, those that wait are not kept, but all rows are, before DiskFullError or
+        RecordError is raised."""
         self._waiting.add("UPDATE cell SET final = 1 WHERE session = ?", (session,))
         self._waiting.add(
             "UPDATE session SET ended = ?, counts = ?, result = ?, interrupted = ? WHERE id = ?",
@@ -233,13 +234,16 @@ class Record(RecordReader):
     def _write_the_end(self) -> None:
         try:
             self._flush_now()
-        except DiskFullError as error:
-            if release_reserve(self.folder):
+        except RecordError as error:
+            is_full = isinstance(error, DiskFullError)
+            if is_full and release_reserve(self.folder):
                 with contextlib.suppress(DiskFullError):
                     self._flush_now()
                     return
-            self._left_out += sum(self._waiting.leave_out_pictures(0))
-            self._flush_now()
+            left_out = sum(self._waiting.leave_out_pictures(0))
+            self._left_out += left_out
+            if left_out or is_full:
+                self._flush_now()
             raise error
 
     def queue(self, statement: str, values: tuple[Any, ...]) -> None:

@@ -57,6 +57,8 @@ class Publisher:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._record: Record | None = None
+        self._was_open = False
+        """A record that goes away later is not made again here."""
         self._under_way: dict[int, Message] = {}
         """By their number on this connection; those that the broker has and the collector has not confirmed too."""
         self._arrived: dict[int, Message] = {}
@@ -118,7 +120,8 @@ class Publisher:
             self._arrived.clear()  # ids of another record; what is sent twice is known by its uid
             aside.close()
         if self._record is None:
-            self._record = Record.open(self._folder, check=False)
+            self._record = Record.open(self._folder, create=not self._was_open, check=False)
+            self._was_open = True
         self._look_at_use(self._record)
         connection = Connection(settings, f"edge-all-{settings.device_id}", last_will=(f"{root}/online", "offline"))
         connection.on_message = self._received
@@ -135,7 +138,9 @@ class Publisher:
                 if self._closing.is_set():
                     break
                 if self._record.is_set_aside:
-                    raise NoConnectionError("the record was damaged and made again", "its messages are sent from it")
+                    raise NoConnectionError(
+                        "the record was made again, moved or deleted", "its messages are sent from it when it is there"
+                    )
                 self._work(connection, self._record)
             if self._refused is not None:
                 raise NoConnectionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from edge_all.profile import Profile
 from edge_all.record.camera_events import write_camera_event
 from edge_all.record.full_disk import MOST_WAITING_BYTES, DiskState
 from edge_all.record.known_fields import forget_known_fields
+from edge_all.record.rebuilding import note_doubts
 from edge_all.record.record import Record
 from edge_all.record.rows import SessionInfo
 from edge_all.record.start import start_record
@@ -399,6 +401,10 @@ class Session:
             error = error or failed
             if self._record.is_set_aside:  # what lies at its path now is another record
                 forget_known_fields(self._record.folder, self.id)
+        missing = not_on_disk(self._record, self.id, counts) if error is not None else None
+        if missing is not None:
+            with contextlib.suppress(EdgeAllError):  # said with the session from now on, not from the next start on
+                note_doubts(self._record)
         self._has_told_error = error is not None
         return Summary(
             self.id,
@@ -412,7 +418,7 @@ class Session:
             interrupted,
             error,
             self._camera_account(),
-            not_on_disk(self._record, self.id, counts) if error is not None else None,
+            missing,
             self._record.disk.left_out,
         )
 

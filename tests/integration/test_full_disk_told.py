@@ -50,7 +50,7 @@ def test_it_is_said_when_it_begins_and_ends_and_what_was_not_kept(tmp_path, monk
     assert "the disk of the record is full: " in said[0]
     assert said[-1] == f"all rows that waited for room on the record's disk are written; {lost} pictures were not kept"
     assert len(said) == 2, said
-    assert f"Not kept      {lost} pictures: the record's disk was full; their cells are kept" in summary_lines(summary)
+    assert f"Not kept      {lost} pictures that could not be written; their cells are kept" in summary_lines(summary)
     if room_comes:
         assert summary.error is None
         assert "unreadable" not in live.counts().gate

@@ -1,11 +1,14 @@
 """A record that goes away, or may not be written any more, in the middle of a session."""
 
 import shutil
+import time
 
 import pytest
 
 from edge_all.cameras.opening import open_camera
 from edge_all.cli.summary import summary_lines
+from edge_all.record import record as module
+from edge_all.record.incidents import doubts
 from edge_all.record.record import Record
 from edge_all.session.session import Session
 from edge_all.session.station import Station
@@ -81,6 +84,29 @@ def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
     lines = list(summary_lines(summary))
     assert f"Not on disk   {missing.in_words()} of these counts: the record could not be written" in lines
     assert missing.in_words() in summary.error_in_words
+
+
+def test_where_only_pictures_cannot_be_written_the_rows_are_and_the_session_ends(tmp_path, monkeypatch):
+    written, forbidden = module.write_files, []
+
+    def write(files, unsynced=()):
+        if forbidden and files:
+            raise PermissionError(13, "Permission denied")
+        written(files, unsynced)
+
+    monkeypatch.setattr(module, "write_files", write)
+    summary, _ = run_until(tmp_path, [lambda _: (forbidden.append(True), time.sleep(3))])
+    assert "Permission denied" in str(summary.error)
+    assert summary.pictures_left_out > 0
+    with Record.open(tmp_path, create=False) as record:
+        row = record.session("last")
+        held = record.counted(row.id)
+        in_doubt = doubts(record, row.id)
+    assert row.counts == summary.counts
+    cells, missing = held.leukocytes + held.smudges, summary.not_on_disk  # what had not come to the record's thread
+    lost = missing.cells if missing is not None else 0
+    assert cells == summary.counts.leukocytes + summary.counts.smudges - lost
+    assert [f"{cells} of {cells + lost} counted cells" in text for text in in_doubt] == ([True] if lost else [])
 
 
 def test_all_of_a_sound_session_is_on_disk(tmp_path):

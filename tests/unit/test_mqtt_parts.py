@@ -2,15 +2,18 @@
 tests/system/test_fleet.py."""
 
 import json
+import shutil
 
 import pytest
 
-from edge_all.errors import ProfileError
+from edge_all.errors import ProfileError, RecordError
 from edge_all.record.outbox import oldest
 from edge_all.record.record import Record
 from edge_all.record.rows import SessionInfo
 from edge_all.service.announcing import OutboxAnnouncer
+from edge_all.service.mqtt import Publisher
 from edge_all.service.mqtt_commands import CommandReceiver
+from edge_all.service.mqtt_connection import NoConnectionError
 from edge_all.service.mqtt_settings import MqttSettings
 from edge_all.service.telling import mqtt_settings
 from edge_all.session.commands import CommandQueue, Start, Stop
@@ -128,3 +131,22 @@ def test_findings_and_what_becomes_of_them_are_told_and_nothing_of_the_patient(t
 def test_the_sample_id_leaves_only_where_the_profile_allows_it(tmp_path):
     told = _told(tmp_path, sample_ids=True)
     assert [said["sample"] for kind, said in told if kind != "finding"] == ["Anna 1970", "Anna 1970"]
+
+
+def test_a_record_whose_folder_goes_is_not_made_again_for_its_messages(tmp_path, monkeypatch):
+    class NoBroker:
+        def __init__(self, *_, **__):
+            raise NoConnectionError("no broker", "start one")
+
+    monkeypatch.setattr("edge_all.service.mqtt.Connection", NoBroker)
+    publisher = Publisher(MqttSettings(host="127.0.0.1", device="d"), tmp_path / "record")
+    with pytest.raises(NoConnectionError):
+        publisher._one_connection()
+    assert (tmp_path / "record").is_dir()
+    shutil.rmtree(tmp_path / "record")
+    with pytest.raises(RecordError, match="there is no record"):
+        publisher._one_connection()
+    assert not (tmp_path / "record").exists()
+    Record.open(tmp_path / "record").close()
+    with pytest.raises(NoConnectionError):
+        publisher._one_connection()
