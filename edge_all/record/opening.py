@@ -13,6 +13,7 @@ from edge_all.errors import DamagedRecordError, RecordError
 from edge_all.record.damage import find_damage
 from edge_all.record.faults import WAIT_FOR_OTHERS_S, how_mended, told
 from edge_all.record.migrating import migrate
+from edge_all.record.row_checksum import teach
 from edge_all.record.sidecar import sessions_beside
 
 DATABASE = "record.sqlite3"
@@ -50,6 +51,7 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
             check_same_thread=False,
         )
         try:
+            teach(database)  # one that is only read too: whoever tries to write it is told of that, not of a function
             if check and (damage := find_damage(database, thorough=False)):
                 raise sqlite3.DatabaseError(damage)
             if "immutable" not in mode:
