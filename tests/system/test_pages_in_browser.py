@@ -228,6 +228,36 @@ def test_sessions_are_listed_searched_and_compared(station, page):
     shot(page, "compare")
 
 
+def test_keys_faster_than_the_answers_judge_one_cell_after_the_other(station, page):
+    """What is pressed while a verdict is on its way is meant for the next cell; who went on by themselves stays there."""
+    with Record.open(station.record, create=False, check=False) as record:
+        session = find_session(record, "last").id
+    page.goto(f"{station.url}sessions/{session}")
+    page.get_by_label("Your name").fill("Dr. Quick")
+    page.get_by_role("button", name="Begin to review").click()
+    page.wait_for_selector('.card[tabindex="0"]')
+    page.route("**/verdicts", lambda route: (time.sleep(0.3), route.continue_()))
+
+    def said():
+        return [card.get_attribute("data-said") for card in page.locator(".card").all()[:8]]
+
+    before = said()
+    page.keyboard.press("ArrowRight")
+    for key in "bnus":
+        page.keyboard.press(key)
+    expected = ["blast", "normal", "unidentified", "smudge"]
+    wait_for(lambda: said()[:4] == expected)
+    assert said()[4:] == before[4:]
+    fifth = chosen_cell(page)
+    page.keyboard.press("b")
+    page.keyboard.press("ArrowRight")
+    sixth = chosen_cell(page)
+    assert sixth != fifth
+    wait_for(lambda: said()[4] == "blast")
+    page.wait_for_timeout(200)
+    assert chosen_cell(page) == sixth
+
+
 @pytest.mark.parametrize("width", [390, 320])
 def test_no_page_is_wider_than_a_phone(station, chromium, width):
     with Record.open(station.record, create=False, check=False) as record:

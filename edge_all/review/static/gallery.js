@@ -95,10 +95,12 @@ list.addEventListener("dragstart", (event) => {
   event.dataTransfer.setData("text/plain", card.dataset.cell);
 });
 
+const numbers = () => picked().map((card) => Number(card.dataset.cell));
+
 listen(
-  () => picked().map((card) => Number(card.dataset.cell)),
-  // One after another: a single cell that was judged makes way for the next.
-  () => { if (picked().length === 1 && at >= 0 && at < all().length - 1) go(at + 1, false); },
+  numbers,
+  // One after another: a single cell that was judged makes way for the next, unless whoever judges went on already.
+  (judged) => { if (judged.length === 1 && numbers().join() === judged.join() && at >= 0 && at < all().length - 1) go(at + 1, false); },
 );
 
 const watch = new IntersectionObserver(async (entries) => {

@@ -65,13 +65,19 @@ export async function undo() {
   say(bar.dataset.undone.replace("{count}", Object.keys(cells).length));
 }
 
-// chosen: gives the numbers of the chosen cells. afterwards: called when a verdict was kept.
+// chosen: gives the numbers of the chosen cells. afterwards: called with them when a verdict was kept. What is pressed
+// while a verdict is on its way waits for it: the key that follows is meant for the cell that follows.
 export function listen(chosen, afterwards) {
-  const judge = async (label, kind) => { if (await give(chosen(), label, kind)) afterwards(); };
+  let before = Promise.resolve();
+  const inTurn = (act) => { before = before.then(act, act); };
+  const judge = (label, kind) => inTurn(async () => {
+    const numbers = chosen();
+    if (await give(numbers, label, kind)) afterwards(numbers);
+  });
   document.addEventListener("keydown", (event) => {
     if (event.target.matches("input, textarea, select") || event.altKey || event.metaKey) return;
     const key = event.key.toLowerCase();
-    if (key === "z") { event.preventDefault(); undo(); return; }
+    if (key === "z") { event.preventDefault(); inTurn(undo); return; }
     if (event.ctrlKey || !bar) return;
     const kinds = bar.querySelectorAll("[data-kind]");
     if (KEYS[key]) { event.preventDefault(); judge(KEYS[key]); }
@@ -81,7 +87,7 @@ export function listen(chosen, afterwards) {
   bar.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if ("undo" in button.dataset) undo();
+    if ("undo" in button.dataset) inTurn(undo);
     else judge(button.dataset.label, button.dataset.kind);
   });
   for (const button of bar.querySelectorAll("[data-label]")) {
