@@ -229,7 +229,7 @@ def test_sessions_are_listed_searched_and_compared(station, page):
 
 
 def test_keys_faster_than_the_answers_judge_one_cell_after_the_other(station, page):
-    """What is pressed while a verdict is on its way is meant for the next cell; who went on by themselves stays there."""
+    """What is pressed while a verdict is on its way is meant for the next cell; who went on alone stays there."""
     with Record.open(station.record, create=False, check=False) as record:
         session = find_session(record, "last").id
     page.goto(f"{station.url}sessions/{session}")
