@@ -8,20 +8,14 @@ from edge_all.cli.summary import summary_lines
 from edge_all.record import record as module
 from edge_all.review.live_view import LiveView
 from edge_all.session.session import Session
+from tests.refusing_disk import refuse_pictures
 
 FEW = "sim:?seed=9&fields=9&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"
 
 
 @pytest.mark.parametrize("room_comes", [True, False], ids=["room comes", "no room to the end"])
 def test_it_is_said_when_it_begins_and_ends_and_what_was_not_kept(tmp_path, monkeypatch, capsys, room_comes):
-    written, full = module.write_files, []
-
-    def write(files, unsynced=()):
-        if full and files:
-            raise OSError(28, "No space left on device")
-        written(files, unsynced)
-
-    monkeypatch.setattr(module, "write_files", write)
+    full = refuse_pictures(monkeypatch, OSError(28, "No space left on device"))
     monkeypatch.setattr(module, "encode_crop", lambda *_: bytes(150_000))  # of which few may wait
     monkeypatch.setattr(module, "RETRY_S", 0.0)
     monkeypatch.setattr("edge_all.session.session.MOST_WAITING_BYTES", 2_500_000)

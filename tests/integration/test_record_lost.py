@@ -7,11 +7,11 @@ import pytest
 
 from edge_all.cameras.opening import open_camera
 from edge_all.cli.summary import summary_lines
-from edge_all.record import record as module
 from edge_all.record.incidents import doubts
 from edge_all.record.record import Record
 from edge_all.session.session import Session
 from edge_all.session.station import Station
+from tests.refusing_disk import refuse_pictures
 
 FEW = "sim:?seed=9&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"
 
@@ -87,14 +87,7 @@ def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
 
 
 def test_where_only_pictures_cannot_be_written_the_rows_are_and_the_session_ends(tmp_path, monkeypatch):
-    written, forbidden = module.write_files, []
-
-    def write(files, unsynced=()):
-        if forbidden and files:
-            raise PermissionError(13, "Permission denied")
-        written(files, unsynced)
-
-    monkeypatch.setattr(module, "write_files", write)
+    forbidden = refuse_pictures(monkeypatch, PermissionError(13, "Permission denied"))
     summary, _ = run_until(tmp_path, [lambda _: (forbidden.append(True), time.sleep(3))])
     assert "Permission denied" in str(summary.error)
     assert summary.pictures_left_out > 0
