@@ -1,17 +1,17 @@
-// Parts of a page that cost time: fetched when their button is pressed.
+// Parts of a page that cost time: fetched when their button is pressed, and put in its place.
 
 import { say } from "./saying.js";
 
-for (const button of document.querySelectorAll("[data-part]")) {
+// path: where it is fetched. made: from the answer, and the button, to the elements that are shown.
+export function fetchWhenPressed(button, path, made) {
   button.addEventListener("click", async () => {
     const before = button.textContent;
     button.disabled = true;
     button.textContent = button.dataset.wait;
     try {
-      const answer = await fetch(button.dataset.part);
+      const answer = await fetch(path);
       if (!answer.ok) throw new Error();
-      const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-      button.parentElement.replaceChildren(...[...part.body.children].map((item) => document.adoptNode(item)));
+      button.parentElement.replaceChildren(...await made(answer, button));
     } catch {
       say(button.dataset.failed);
       button.disabled = false;
@@ -19,3 +19,10 @@ for (const button of document.querySelectorAll("[data-part]")) {
     }
   });
 }
+
+async function part(answer) {
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return [...page.body.children].map((item) => document.adoptNode(item));
+}
+
+for (const button of document.querySelectorAll("[data-part]")) fetchWhenPressed(button, button.dataset.part, part);
