@@ -1,6 +1,6 @@
-"""Finds leukocytes in blood-smear fields and flags suspected lymphoblasts. Research use only, not a diagnosis.
+"""Find leukocytes in blood-smear fields and flag suspected lymphoblasts. Research use only, not a diagnosis.
 
-For programs that embed it::
+To embed it in another program::
 
     from pathlib import Path
     import edge_all
@@ -34,7 +34,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: 'edge-all sessions' needs no camera and no network.
+    # Import on first access: 'edge-all sessions' needs neither a camera nor a network.
     if name not in _WHERE:
         raise AttributeError(f"module 'edge_all' has no attribute {name!r}")
     import importlib

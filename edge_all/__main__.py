@@ -1,4 +1,4 @@
-"""python -m edge_all."""
+"""Entry point of ``python -m edge_all``."""
 
 from edge_all.cli.main import main
 

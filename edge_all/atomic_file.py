@@ -1,4 +1,4 @@
-"""Writes a file so that its name never stands for half of it."""
+"""Write a file atomically, so that its name never refers to a partial file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, *parts: bytes, prefix: str = ".") -> None:
-    """The parts, one after the other: under a temporary name in the same folder, flushed to disk, renamed, and the
-    folder flushed too. prefix: of the temporary name, by which left-overs of a killed writer are known. Raises
-    OSError; the file that was there stays then."""
+    """Write the concatenated parts to a file.
+
+    They are written under a temporary name in the same folder and flushed to disk. The file is then renamed and the
+    folder is flushed too.
+
+    Args:
+        path: The file to create or replace.
+        parts: The content, in order.
+        prefix: Prefix of the temporary name. Leftovers of a killed writer are recognized by it.
+
+    Raises:
+        OSError: If the file cannot be written; an existing file is left unchanged.
+    """
     handle, name = tempfile.mkstemp(prefix=f"{prefix}{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,10 +1,13 @@
-"""Errors a user can mend. The command line prints them as one line and shows no traceback."""
+"""Errors that a user can fix. The command line prints them on one line, without a traceback."""
 
 from __future__ import annotations
 
 
 class EdgeAllError(Exception):
-    """Something failed; the message says what and where, ``remedy`` what to do. Exit code 1."""
+    """Failure with a message that describes what failed and where, and a ``remedy`` that states what to do.
+
+    Exit code 1.
+    """
 
     exit_code = 1
 
@@ -18,50 +21,50 @@ class EdgeAllError(Exception):
 
 
 class UsageError(EdgeAllError):
-    """The call itself is wrong (an unknown camera kind, a threshold out of range). Exit code 2."""
+    """Invalid call, such as an unknown camera type or a threshold out of range. Exit code 2."""
 
     exit_code = 2
 
 
 class CameraError(EdgeAllError):
-    """A camera cannot be opened or read."""
+    """Camera that cannot be opened or read."""
 
 
 class ModelError(EdgeAllError):
-    """A model file is none, damaged or of another contract."""
+    """File that is not a model, is damaged or has a different contract."""
 
 
 class EngineError(EdgeAllError):
-    """An engine that ran does not any more (out of GPU memory, a driver that failed)."""
+    """Engine that failed while running, for example out of GPU memory or because of a driver failure."""
 
 
 class EngineUnavailableError(EdgeAllError):
-    """An engine cannot run here: a library, a driver or a GPU is missing or too old."""
+    """Engine that cannot run on this machine because a library, driver or GPU is missing or too old."""
 
 
 class RecordError(EdgeAllError):
-    """The record folder cannot be opened, read or written."""
+    """Record folder that cannot be opened, read or written."""
 
 
 class DiskFullError(RecordError):
-    """The disk of the record has no room."""
+    """Full disk under the record folder."""
 
 
 class DamagedRecordError(RecordError):
-    """The record's database is damaged."""
+    """Damaged record database."""
 
 
 class NotRecordedError(RecordError):
-    """The record holds no such session, cell or picture."""
+    """Session, cell or picture that is not in the record."""
 
 
 class ReviewError(EdgeAllError):
-    """A review's step cannot be taken: the session is approved, still runs, or the words make no verdict."""
+    """Review step that is not allowed: the session is approved or still running, or the verdict is invalid."""
 
 
 class CalibrationError(EdgeAllError):
-    """A calibration cannot be measured, stored or read."""
+    """Calibration that cannot be measured, stored or read."""
 
 
 class ProfileError(EdgeAllError):
-    """A profile cannot be read or holds an impossible value."""
+    """Profile that cannot be read or holds an impossible value."""

@@ -1,4 +1,4 @@
-"""Names of files as text that every place can take: databases, JSON, terminals, messages."""
+"""File names as text that is safe everywhere: in databases, JSON, terminals and messages."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def in_utf8(name: str | os.PathLike[str]) -> str:
-    r"""The name; a byte in it that is no UTF-8, as old shares have them, written as \xe4."""
+    r"""Return the name as UTF-8 text, with each invalid byte, as old network shares contain, escaped as in \xe4."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Keeps freed memory for the next field."""
+"""Tune the C library's allocator to keep freed memory for the next field."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import ctypes
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_KEPT = 64 << 20
-"""Free memory at the top of a heap that is not given back, bytes."""
-_MAPPED = 4 << 20
-"""Larger blocks still come from the kernel and go back to it: whole frames of large cameras."""
+_TRIM_BYTES = 64 << 20
+"""Free bytes at the top of a heap that are not returned to the kernel."""
+_MMAP_BYTES = 4 << 20
+"""Larger blocks, such as whole frames of large cameras, are still allocated from the kernel and returned to it."""
 _ARENAS = 2
-"""Heaps that all threads share: each keeps its own freed blocks, and by itself every thread gets one."""
+"""Number of heaps that all threads share. Each keeps its own freed blocks; by default, every thread gets a heap."""
 
 
 def keep_freed_memory() -> bool:
-    """Ask the C library to hold on to blocks that are freed; False where it is not glibc, which alone needs it.
+    """Configure the C library to keep freed blocks, and return whether that worked.
 
-    A field's intermediate pictures are some 100 KiB to 3 MiB. By itself glibc gives such blocks back at once, and every
-    field takes them anew, page by page, zeroed by the kernel: as long as the work on them.
+    Only glibc needs this; with any other C library the result is False. The intermediate images of a field take about
+    100 KiB to 3 MiB. By default, glibc returns such blocks to the kernel immediately, so each field allocates them
+    again, page by page, zeroed by the kernel. That takes as long as the actual processing.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -26,6 +27,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    wanted = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _MAPPED), (_M_TRIM_THRESHOLD, _KEPT))
-    told = [bool(mallopt(option, value)) for option, value in wanted]
-    return all(told)
+    options = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _MMAP_BYTES), (_M_TRIM_THRESHOLD, _TRIM_BYTES))
+    accepted = [bool(mallopt(option, value)) for option, value in options]
+    return all(accepted)

@@ -1,4 +1,4 @@
-"""Things by their place on a plane, found again without looking at all of them."""
+"""Spatial index of items on a plane, so that a search does not have to visit all of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Places(Generic[T]):
-    """A grid of square tiles. What lies near a place is found in a time that does not grow with what lies elsewhere."""
+    """Grid of square tiles. The time of a nearby search does not depend on the number of items elsewhere."""
 
     def __init__(self, tile: float) -> None:
-        """tile: side of a tile, in the unit of the places, about as long as the usual search reaches."""
+        """Create an empty grid.
+
+        Args:
+            tile: Side of a tile, in the unit of the coordinates. About the usual search radius works best.
+        """
         self._tile = tile
         self._tiles: dict[tuple[int, int], dict[T, tuple[float, float]]] = {}
         self._tile_of: dict[T, tuple[int, int]] = {}
 
     def put(self, thing: T, x: float, y: float) -> None:
-        """A new thing, or one that moves to another place."""
+        """Add an item, or move it to a new position."""
         key = (floor(x / self._tile), floor(y / self._tile))
         if self._tile_of.get(thing, key) != key:
             self.drop(thing)
@@ -27,7 +31,7 @@ class Places(Generic[T]):
         self._tiles.setdefault(key, {})[thing] = (x, y)
 
     def drop(self, thing: T) -> None:
-        """Forget it. Raises KeyError where it is unknown."""
+        """Remove an item. Raises KeyError if it is not in the grid."""
         key = self._tile_of.pop(thing)
         tile = self._tiles[key]
         del tile[thing]
@@ -35,7 +39,7 @@ class Places(Generic[T]):
             del self._tiles[key]
 
     def near(self, x: float, y: float, reach: float) -> Iterator[tuple[T, float]]:
-        """Things within ``reach`` of a place, each with its squared distance; in no order."""
+        """Yield the items within ``reach`` of a position with their squared distances, in no particular order."""
         tile, square = self._tile, reach * reach
         columns = range(floor((x - reach) / tile), floor((x + reach) / tile) + 1)
         for row in range(floor((y - reach) / tile), floor((y + reach) / tile) + 1):

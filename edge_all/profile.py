@@ -1,4 +1,4 @@
-"""A device's settings as the rest of the program takes them; made from firmware_config's layers."""
+"""Device settings as the rest of the program uses them, built from the layers of firmware_config."""
 
 from __future__ import annotations
 
@@ -15,53 +15,59 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GateLimits:
-    """When a frame is no good field."""
+    """Limits outside of which the gate does not accept a frame as a good field."""
 
     min_sharpness: float = 0.5
-    """Sharpness measure (docs/gate.md); 1 is in focus."""
+    """Lowest sharpness measure (docs/gate.md); 1 is in focus."""
     min_brightness: float = 60.0
-    """Background level of the brightest channel, 0 to 255."""
+    """Lowest background level of the brightest channel, 0 to 255."""
     max_brightness: float = 250.0
-    """Of the darkest channel: where even that is clipped, stain is lost."""
+    """Highest background level of the darkest channel, 0 to 255. If even that is clipped, stain is lost."""
     min_density: float = 0.02
-    """Covered share of the area; less is empty."""
+    """Smallest covered share of the area, 0 to 1. A field with less is empty."""
     max_density: float = 0.93
-    """More is too thick to see single cells."""
+    """Largest covered share of the area, 0 to 1. A field with more is too thick to show single cells."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What finding and judging need. Every setting has a default, the schema's."""
+    """Settings that detection and classification need. The defaults are those of the schema."""
 
     name: str = "default"
     camera: str = "auto"
-    """auto: the only one that is attached."""
+    """Camera URI; "auto" selects the only attached camera."""
     um_per_px: float | None = None
-    """None: measured from the erythrocytes of the field."""
+    """Micrometers per pixel; None to measure them from the erythrocytes of each field."""
     objective: str = ""
-    """As the session notes it."""
+    """Objective as noted with the session."""
     engine: str = "auto"
     precision: str = "auto"
     threads: int = 0
-    """0: every core."""
+    """Number of threads; 0 for all cores."""
     max_batch: int = 32
     build_memory_mib: int = 0
-    """Limit of TensorRT's builder; 0: its own."""
+    """Memory limit of the TensorRT builder, MiB; 0 for its default."""
     queue_frames: int = 4
     gate: GateLimits = GateLimits()
 
 
 def shipped_profiles() -> list[str]:
-    """Names of the profiles that come with the package."""
+    """Return the names of the profiles that come with the package."""
     from firmware_config.layers import shipped
 
     return shipped()
 
 
 def load_settings(name_or_path: str | Path | None = None) -> Resolved:
-    """Every setting of a profile on this device (docs/profiles.md), with where it comes from. None: the device's
-    own. Raises ProfileError."""
-    # pydantic takes 0.1 s of a small computer to load: not for commands that need no profile.
+    """Return every setting of a profile on this device with its source (docs/profiles.md).
+
+    Args:
+        name_or_path: Name of a shipped profile or path of a file; None for the device's own profile.
+
+    Raises:
+        ProfileError: If the profile is unknown, unreadable or has invalid settings.
+    """
+    # Importing pydantic takes 0.1 s on a small computer, so commands that need no profile do not pay for it.
     from firmware_config.problem import ConfigError
     from firmware_config.resolving import resolve
 
@@ -69,18 +75,18 @@ def load_settings(name_or_path: str | Path | None = None) -> Resolved:
         return resolve(str(name_or_path) if name_or_path else None)
     except ConfigError as error:
         first, *more = error.problems
-        also = f" (and {len(more)} more: edge-all config check tells)" if more else ""
+        also = f" (and {len(more)} more; run 'edge-all config check' to list them)" if more else ""
         raise ProfileError(f"{first.where}: {first.what}", f"{first.remedy}{also}") from error
 
 
 def load_profile(name_or_path: str | Path | None = None) -> Profile:
-    """A shipped profile by name, or a file; None: the device's own. Raises ProfileError."""
+    """Load a shipped profile by name or from a file; None loads the device's own. Raises ProfileError."""
     resolved = load_settings(name_or_path)
     return profile_of(resolved.name, resolved.settings)
 
 
 def profile_of(name: str, settings: Settings) -> Profile:
-    """What finding and judging take of a device's settings."""
+    """Return the profile with the settings that detection and classification need."""
     engine = settings.engine
     return Profile(
         name=name,

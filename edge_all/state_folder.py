@@ -1,4 +1,4 @@
-"""Where a device keeps what it learns: record, engine cache, calibration. Never in the package."""
+"""Location of what changes on a device: record, engine cache and calibration. It is never in the package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def state_folder() -> Path:
-    """EDGE_ALL_STATE, else edge-all in the user's state folder (XDG_STATE_HOME, ~/.local/state)."""
+    """Return EDGE_ALL_STATE if set, else "edge-all" in the user's state folder (XDG_STATE_HOME, ~/.local/state)."""
     named = os.environ.get("EDGE_ALL_STATE")
     if named:
         return Path(named).expanduser()

@@ -1,6 +1,6 @@
-"""The words of the design as types: each step of the way makes one of them, none fills in another's.
+"""Domain types of the pipeline. Each step creates its own type and never modifies the type of another step.
 
-Frame -> Field -> Detection -> Judgement -> Cell. All are frozen: a step hands on a new value.
+Frame -> Field -> Detection -> Judgement -> Cell. All are frozen, so a step passes on a new value.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from edge_all.field.illumination import Illumination
 
 Image = npt.NDArray[np.uint8]
-"""RGB, uint8, height x width x 3."""
+"""RGB image, uint8, height x width x 3."""
 
 
 class Label(str, Enum):
-    """What is said of one counted object. A smudge is found and counted apart, never judged."""
+    """Label of one counted object. A smudge is detected and counted separately, and never classified."""
 
     BLAST = "blast"
     NORMAL = "normal"
@@ -36,9 +36,12 @@ class Label(str, Enum):
 class Frame:
     """One image from a camera.
 
-    image: RGB, uint8, H x W x 3. index: counted from 0 by the camera, unreadable files included.
-    time: seconds since the epoch. source: the file's name for files, else ``<uri>#<index>``.
-    taken_s: monotonic seconds when a live camera's driver gave it; None for files.
+    Attributes:
+        image: RGB, uint8, H x W x 3.
+        index: Index assigned by the camera, from 0, unreadable files included.
+        time: Seconds since the epoch.
+        source: Name of the file, or ``<uri>#<index>`` for a live camera.
+        taken_s: Monotonic seconds at which the driver of a live camera delivered the frame; None for files.
     """
 
     image: Image
@@ -49,81 +52,83 @@ class Frame:
 
     @property
     def width_px(self) -> int:
+        """Width of the image, px."""
         return int(self.image.shape[1])
 
     @property
     def height_px(self) -> int:
+        """Height of the image, px."""
         return int(self.image.shape[0])
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A frame that a camera should have given and could not: counted and said, never silent."""
+    """Frame that a camera failed to deliver. It is counted and reported, never silently ignored."""
 
     index: int
     time: float
     source: str
     reason: str
-    """One line: what is wrong and the remedy."""
+    """Problem and remedy, one line."""
     taken_s: float | None = None
-    """As a Frame's."""
+    """Same as in Frame."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What the gate measured in a frame. ``reasons`` is empty for a good one."""
+    """Measurements of the gate for one frame. ``reasons`` is empty for a good frame."""
 
     sharpness: float
-    """Edge width measure of the scale-normalised image: higher is sharper, about 1 is in focus."""
+    """Edge width measure of the scale-normalized image; higher is sharper, about 1 is in focus."""
     brightness: float
     """Background level of the brightest channel, 0 to 255."""
     smear_density: float
-    """Share of the area that is covered with cells, 0 to 1."""
+    """Share of the area covered with cells, 0 to 1."""
     reasons: tuple[str, ...] = ()
-    """Why it is not good, in the user's words: "out of focus", "too dark", "moving" ..."""
+    """Reasons why the frame is not good, as shown to the user: "out of focus", "too dark", "moving" ..."""
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """The piece of the smear that a frame shows, accepted by the gate."""
+    """The part of the smear that a frame shows, accepted by the gate."""
 
     frame: Frame
     um_per_px: float
-    """Micrometres per pixel of the frame."""
+    """Micrometers per pixel of the frame."""
     scale_source: str
-    """Where um_per_px comes from: "calibration", "profile", "erythrocytes", "earlier fields" or "assumed"."""
+    """Source of um_per_px: "calibration", "profile", "erythrocytes", "earlier fields" or "assumed"."""
     quality: Quality
     place_um: tuple[float, float]
-    """Place of the frame's upper left corner on the smear (x, y), um, within its region."""
+    """Position of the frame's upper left corner on the smear (x, y), um, within its region."""
     region: int
-    """Places compare within one region only; a jump that cannot be followed begins a new one."""
+    """Region of the smear. Positions are comparable within one region only; an untracked jump starts a new one."""
     illumination: Illumination
-    """The frame's own light, measured once, taken out wherever pixels are judged."""
+    """Illumination of this frame, measured once and removed wherever pixels are evaluated."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One leukocyte (or smudge) found in one frame, in pixels of that frame."""
+    """One leukocyte or smudge detected in one frame, in pixels of that frame."""
 
     x_px: float
     y_px: float
-    """Centre; the centre of the upper left pixel is (0, 0)."""
+    """Center; the center of the upper left pixel is (0, 0)."""
     radius_px: float
-    """Radius of the circle that holds the whole cell."""
+    """Radius of the circle that encloses the whole cell."""
     score: float
-    """0 to 1, the detector's."""
+    """Detector score, 0 to 1."""
     smudge: bool = False
 
     @property
     def box_px(self) -> tuple[float, float, float, float]:
-        """Left, top, width, height; may reach over the frame's edge."""
+        """Left, top, width and height, px; may extend beyond the frame's edge."""
         r = self.radius_px
         return (self.x_px - r, self.y_px - r, 2 * r, 2 * r)
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model file judged, provable afterwards."""
+    """Identity of the model file that classified a cell, verifiable afterwards."""
 
     name: str
     version: str
@@ -132,23 +137,23 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """blast probability >= blast: blast; < normal: normal; between: unidentified.
-
-    unfamiliar: an unfamiliarity (0 to 1) at or above it makes any cell unidentified.
-    """
+    """Thresholds that turn a blast probability into a label; a probability between the two means unidentified."""
 
     blast: float
+    """Lowest blast probability of a blast."""
     normal: float
+    """A blast probability below this means normal."""
     unfamiliar: float
+    """An unfamiliarity (0 to 1) at or above this makes any cell unidentified."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Blast probability and label of one cell, and what gave it."""
+    """Blast probability and label of one cell, with the thresholds, model and engine that produced them."""
 
     blast_probability: float
     unfamiliarity: float
-    """0 to 1; how unlike the training cells it is."""
+    """Dissimilarity to the training cells, 0 to 1."""
     label: Label
     thresholds: Thresholds
     model: ModelIdentity
@@ -157,41 +162,42 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Cell:
-    """One leukocyte or smudge of the smear, however many frames showed it, placed in its sharpest view."""
+    """One leukocyte or smudge of the smear, regardless of the number of frames, located in its sharpest view."""
 
     number: int
-    """Counted from 1 within a session, in the order of discovery."""
+    """Number within the session, from 1, in order of discovery."""
     frame_index: int
     frame_source: str
     detection: Detection
     um_per_px: float
     judgement: Judgement | None
-    """None for a smudge only."""
+    """Classification; None only for a smudge."""
     views: int = 1
     sharpness: float = 0.0
     final: bool = True
-    """False while it is still in view and may get a sharper view."""
+    """False while the cell is still in view and may get a sharper view."""
     place_um: tuple[float, float] = (0.0, 0.0)
     region: int = 0
 
     @property
     def label(self) -> Label:
+        """Label of the classification; smudge if there is none."""
         return Label.SMUDGE if self.judgement is None else self.judgement.label
 
     @property
     def is_finding(self) -> bool:
-        """A finding is a cell worth a look: blast or unidentified."""
+        """True for a cell that needs attention: a blast or an unidentified cell."""
         return self.label in (Label.BLAST, Label.UNIDENTIFIED)
 
     @property
     def diameter_um(self) -> float:
+        """Diameter of the circle that encloses the cell, um."""
         return 2 * self.detection.radius_px * self.um_per_px
 
 
 @dataclass(frozen=True)
 class Rejudged:
-    """A cell with another judgement, for one more sharp view of it; its place and picture stay those of its sharpest
-    view."""
+    """New classification of a cell after another sharp view; position and picture stay those of the sharpest view."""
 
     number: int
     judgement: Judgement
@@ -200,16 +206,16 @@ class Rejudged:
 
 @dataclass(frozen=True)
 class Counts:
-    """What a session has counted so far."""
+    """Counts of a session so far."""
 
     fields: int = 0
-    """Fields analysed."""
+    """Fields analyzed."""
     frames: int = 0
-    """Frames the camera gave, unreadable ones included."""
+    """Frames from the camera, unreadable ones included."""
     skipped: Mapping[str, int] = field(default_factory=dict)
-    """Frames not analysed, by reason ("unreadable", "out of focus", "same field", "moving", "dropped" ...)."""
+    """Frames not analyzed, by reason ("unreadable", "out of focus", "same field", "moving", "dropped" ...)."""
     warned: Mapping[str, int] = field(default_factory=dict)
-    """Fields analysed in spite of a warning, by reason."""
+    """Fields analyzed despite a warning, by reason."""
     blasts: int = 0
     normals: int = 0
     unidentified: int = 0
@@ -217,9 +223,10 @@ class Counts:
 
     @property
     def leukocytes(self) -> int:
-        """Judged cells; smudges are counted apart."""
+        """Number of classified cells; smudges are counted separately."""
         return self.blasts + self.normals + self.unidentified
 
     @property
     def findings(self) -> int:
+        """Number of blasts and unidentified cells."""
         return self.blasts + self.unidentified

@@ -1,1 +1,1 @@
-"""What is measured once of a bench, and kept for its camera: light, scale, focus."""
+"""Calibration of a bench, measured once and stored for its camera: light, scale and focus."""

@@ -1,4 +1,4 @@
-"""A camera's calibration: up to three parts, each measured on its own day, valid for frames of one size."""
+"""Calibration of a camera: up to three parts, each with its own date, valid for frames of one size."""
 
 from __future__ import annotations
 
@@ -17,70 +17,74 @@ _DAY_S = 86400.0
 
 @dataclass(frozen=True, eq=False)
 class LightCalibration:
-    """An empty bright field."""
+    """Illumination measured in an empty bright field."""
 
     measured: float
-    """Seconds since the epoch."""
+    """Time of the measurement, seconds since the epoch."""
     width_px: int
     height_px: int
     background: npt.NDArray[np.float32]
-    """Levels of the empty field, 0 to 255: float32 n x n x 3, to be stretched over the frame."""
+    """Levels of the empty field, 0 to 255, float32 n x n x 3, to be stretched over the frame."""
     frames: int
-    """How many were averaged."""
+    """Number of frames averaged."""
 
     @property
     def level(self) -> npt.NDArray[np.float64]:
-        """Mean level of each channel, 3."""
+        """Mean level of each channel, 0 to 255, float64 of shape (3,)."""
         return np.asarray(self.background.mean((0, 1)), np.float64)
 
     @property
     def unevenness(self) -> float:
-        """How much darker the darkest place is than the brightest, 0 to 1, in the worst channel."""
+        """Relative darkening of the darkest place against the brightest in the worst channel, 0 to 1."""
         return float((1 - self.background.min((0, 1)) / self.background.max((0, 1))).max())
 
     @property
     def colour_gain(self) -> tuple[float, float, float]:
-        """Gains that make the light white, of red, green and blue; the brightest channel's is 1."""
+        """Gains of red, green and blue that make the light white; the gain of the brightest channel is 1."""
         red, green, blue = (self.level.max() / self.level).tolist()
         return (red, green, blue)
 
     @cached_property
     def flat(self) -> FlatField:
-        """Its shape alone: exposure and lamp may change."""
+        """Flat field with the shape of the light only, because exposure and lamp level may change."""
         return FlatField(np.asarray(self.background / self.background.mean((0, 1)), np.float32))
 
 
 @dataclass(frozen=True)
 class ScaleCalibration:
-    """Micrometres per pixel."""
+    """Scale in micrometers per pixel."""
 
     measured: float
+    """Time of the measurement, seconds since the epoch."""
     width_px: int
     height_px: int
     um_per_px: float
     spread: float
-    """Standard deviation of single measurements (fields, or gaps between lines) over the scale, 0 to 1."""
+    """Standard deviation of the single measurements (fields, or gaps between lines) relative to the scale, 0 to 1."""
     count: int
-    """Fields, or lines of the micrometer."""
+    """Number of fields, or of lines of the micrometer."""
     ruler: str
-    """"erythrocytes" or "micrometer"."""
+    """Reference of the measurement: "erythrocytes" or "micrometer"."""
 
 
 @dataclass(frozen=True)
 class FocusCalibration:
-    """How sharp is sharp on this bench."""
+    """Best sharpness of this bench and the share of it that a field must reach."""
 
     measured: float
+    """Time of the measurement, seconds since the epoch."""
     width_px: int
     height_px: int
     best: float
     """Sharpness in the best focus (docs/gate.md)."""
     share: float
-    """Of the best, that a field must have, 0 to 1."""
+    """Share of the best sharpness that a field must have, 0 to 1."""
     frames: int
+    """Number of frames of the focus curve."""
 
     @property
     def min_sharpness(self) -> float:
+        """Lowest sharpness of a field that is in focus."""
         return self.best * self.share
 
 
@@ -89,7 +93,7 @@ Part = LightCalibration | ScaleCalibration | FocusCalibration
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Of one camera. A part counts for frames of the size that it was measured in, and for no other."""
+    """Calibration of one camera. A part applies only to frames of the size it was measured in."""
 
     camera: str
     """The camera's identity (cameras/identity.py)."""
@@ -99,12 +103,12 @@ class Calibration:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """Those that are there, by name."""
+        """The existing parts, by name."""
         named = {"light": self.light, "scale": self.scale, "focus": self.focus}
         return {name: part for name, part in named.items() if part is not None}
 
     def with_part(self, part: Part) -> Calibration:
-        """With a part measured anew."""
+        """Return a copy in which a part is added or replaced."""
         if isinstance(part, LightCalibration):
             return replace(self, light=part)
         if isinstance(part, ScaleCalibration):
@@ -112,29 +116,31 @@ class Calibration:
         return replace(self, focus=part)
 
     def without(self, *names: str) -> Calibration:
-        """Without the parts of these names."""
-        nothing: dict[str, Any] = dict.fromkeys(names)
-        return replace(self, **nothing)
+        """Return a copy without the named parts."""
+        removed: dict[str, Any] = dict.fromkeys(names)
+        return replace(self, **removed)
 
     def of_size(self, width_px: int, height_px: int) -> Calibration:
-        """The parts that count for frames of a size."""
+        """Return a copy with only the parts that apply to frames of the given size."""
         others = [n for n, p in self.parts.items() if (p.width_px, p.height_px) != (width_px, height_px)]
         return self.without(*others) if others else self
 
     def warnings(self, now: float) -> list[str]:
-        """What a session should say of it, a line each. now: seconds since the epoch."""
-        said = []
+        """Return the warnings that a session should report, one line each. now: seconds since the epoch."""
+        warnings = []
         for name, part in self.parts.items():
             days = (now - part.measured) / _DAY_S
             if days > OLD_AFTER_DAYS:
-                said.append(
+                warnings.append(
                     f"the calibration of {name} is {days:.0f} days old: "
-                    f"'edge-all calibrate {name}' renews it (after {OLD_AFTER_DAYS} days it should be)"
+                    f"renew it with 'edge-all calibrate {name}' (recommended after {OLD_AFTER_DAYS} days)"
                 )
             elif days < -1:
-                said.append(f"the calibration of {name} is dated in the future: check the clock, then calibrate again")
-        return said
+                warnings.append(
+                    f"the calibration of {name} is dated in the future: check the clock, then calibrate again"
+                )
+        return warnings
 
 
 NONE = Calibration("")
-"""Nothing was calibrated."""
+"""Empty calibration without any part."""

@@ -1,4 +1,4 @@
-"""Has the light changed since it was calibrated?"""
+"""Detection of changes in the light since its calibration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_all.calibration.calibration import LightCalibration
 from edge_all.field.illumination import Illumination
 
 LIGHT_DRIFTED = "light drifted"
-"""Warning of a field, as it stands in the record."""
+"""Warning of a field, as stored in the record."""
 
 _FIELDS = 9
 _MOST_LEVEL = 0.25
@@ -23,25 +23,26 @@ _MOST_SHAPE = 0.12
 
 @dataclass(frozen=True)
 class LightDrift:
-    """A field's background over the calibrated one."""
+    """Relative change of a field's background against the calibrated one."""
 
     level: float
-    """Of the green channel; 0 = the same, -0.2 = a fifth darker."""
+    """Change of the green channel's level; 0 is unchanged, -0.2 is a fifth darker."""
     colour: float
-    """Largest change of red or blue against green."""
+    """Largest change of red or blue relative to green."""
     shape: float
-    """Range of the change over the field, beyond the level's, in the green channel."""
+    """Range of the change across the field, beyond the change of level, in the green channel."""
 
     @property
     def is_large(self) -> bool:
+        """True if any of the changes exceeds its limit."""
         return abs(self.level) > _MOST_LEVEL or abs(self.colour) > _MOST_COLOUR or self.shape > _MOST_SHAPE
 
     @property
     def words(self) -> str:
-        """What changed, the largest first in weight: colour, shape, level."""
+        """Description of the changes that exceed their limits, the most important first: color, shape, level."""
         parts = []
         if abs(self.colour) > _MOST_COLOUR:
-            parts.append(f"its colour by {100 * abs(self.colour):.0f} %")
+            parts.append(f"its color by {100 * abs(self.colour):.0f} %")
         if self.shape > _MOST_SHAPE:
             parts.append(f"its evenness by {100 * self.shape:.0f} %")
         if abs(self.level) > _MOST_LEVEL:
@@ -50,7 +51,7 @@ class LightDrift:
 
 
 def light_drift(illumination: Illumination, calibrated: LightCalibration) -> LightDrift:
-    """Compare a field's measured background with the calibrated one; both over the same frame."""
+    """Compare the background measured in a field with the calibrated one; both must cover the same frame."""
     now, then = (_thinned(b) for b in (illumination.background, calibrated.background))
     ratio = now / np.maximum(then, 1.0)
     red, green, blue = ratio.mean(0).tolist()
@@ -62,20 +63,20 @@ def light_drift(illumination: Illumination, calibrated: LightCalibration) -> Lig
 
 
 def _thinned(background: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """At most about 16 x 16 places of a grid, n x 3; grids of one size are thinned alike."""
+    """Return at most about 16 x 16 points of a grid, n x 3; grids of equal size are subsampled equally."""
     step = max(1, background.shape[0] // 16)
     return background[::step, ::step].reshape(-1, 3)
 
 
 class DriftWatch:
-    """Follows the median of the last fields: one thick field is no drift."""
+    """Running median of the drift over the last fields, so that a single thick field does not count as drift."""
 
     def __init__(self, calibrated: LightCalibration) -> None:
         self._calibrated = calibrated
         self._seen: deque[LightDrift] = deque(maxlen=_FIELDS)
 
     def see(self, illumination: Illumination) -> LightDrift:
-        """A field's light; the median change of the last nine fields."""
+        """Add a field's illumination and return the median change over the last nine fields."""
         self._seen.append(light_drift(illumination, self._calibrated))
         level, colour, shape = (median(getattr(d, name) for d in self._seen) for name in ("level", "colour", "shape"))
         return LightDrift(level, colour, shape)

@@ -1,4 +1,4 @@
-"""Micrometres per pixel from the erythrocytes of some fields."""
+"""Measurement of the scale, in micrometers per pixel, from the erythrocytes of several fields."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from edge_all.vocabulary import Frame
 
 LEAST_FIELDS = 3
 _MOST_SPREAD = 0.10
-"""Fields of one bench agree better; more is two magnifications, or no erythrocytes."""
+"""Largest spread of the fields, 0 to 1. A larger one means two magnifications, or objects other than erythrocytes."""
 _SPREAD_OF_MAD = 1.4826
 _IMPLAUSIBLE = (0.01, 2.0)
 
 
 @dataclass(frozen=True)
 class FieldScale:
-    """What one frame gave."""
+    """Result of one frame."""
 
     source: str
     um_per_px: float | None
+    """Micrometers per pixel; None if the frame does not count."""
     circles: int
+    """Number of round erythrocytes found."""
     reason: str = ""
-    """Why it does not count."""
+    """Reason why the frame does not count."""
 
 
 def scale_from_erythrocytes(
@@ -39,11 +41,19 @@ def scale_from_erythrocytes(
     independent_fields: bool,
     on_field: Callable[[FieldScale], None] = lambda _: None,
 ) -> ScaleCalibration:
-    """The median over ``fields`` different sharp fields, each with at least five clearly round erythrocytes.
+    """Return the median scale over ``fields`` different sharp fields with at least five clearly round erythrocytes.
 
-    frames: of one size; frames of an unmoved stage count once, unless independent_fields. on_field: told of each frame.
-    The spread is the fields' standard deviation (from the median absolute deviation). Raises CalibrationError where
-    fewer than three fields have enough erythrocytes, or where they do not agree.
+    The spread is the standard deviation of the fields, estimated from the median absolute deviation.
+
+    Args:
+        frames: Frames of one size. Frames of an unmoved stage count once, unless independent_fields is set.
+        fields: Number of fields to measure.
+        limits: Limits of the gate that selects good fields.
+        independent_fields: Treat each frame as a field of its own.
+        on_field: Called with the result of each frame.
+
+    Raises:
+        CalibrationError: If fewer than three fields have enough erythrocytes, or if the fields do not agree.
     """
     gate = Gate(limits, None, independent_fields)
     found: list[float] = []
@@ -51,7 +61,7 @@ def scale_from_erythrocytes(
     few = 0
     for frame in frames:
         if first is not None and frame.image.shape != first.image.shape:
-            on_field(FieldScale(frame.source, None, 0, "of another size than the first"))
+            on_field(FieldScale(frame.source, None, 0, "size differs from the first frame"))
             continue
         checked = gate.check(frame)
         reasons = (checked.reason,) if isinstance(checked, Skip) else checked.quality.reasons
@@ -74,13 +84,13 @@ def scale_from_erythrocytes(
         raise CalibrationError(
             f"too few erythrocytes: {len(found)} different sharp fields showed at least five clearly round ones "
             f"({few} showed fewer), {LEAST_FIELDS} are needed",
-            "move through a monolayer where the erythrocytes lie apart, in focus",
+            "move, in focus, through a monolayer where the erythrocytes do not touch",
         )
     scale = float(np.median(found))
     spread = _SPREAD_OF_MAD * float(np.median(np.abs(np.array(found) / scale - 1)))
     if spread > _MOST_SPREAD:
         raise CalibrationError(
             f"the fields do not agree: their scales spread by {100 * spread:.0f} % (limit {100 * _MOST_SPREAD:.0f} %)",
-            "take fields of one objective, from a monolayer of normal blood, or use a stage micrometer",
+            "use fields of one objective, from a monolayer of normal blood, or use a stage micrometer",
         )
     return ScaleCalibration(first.time, first.width_px, first.height_px, scale, spread, len(found), "erythrocytes")

@@ -1,4 +1,4 @@
-"""How sharp is sharp on this bench: the sharpness while the focus is turned through."""
+"""Measurement of the best sharpness of a bench while the user turns through the focus."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from edge_all.field.sharpness import measure_edge_blur
 from edge_all.vocabulary import Frame
 
 SHARE = 0.5
-"""Of the best sharpness, that a field must have: edges twice as wide as the best ones."""
+"""Share of the best sharpness that a field must have; 0.5 allows edges twice as wide as the best ones."""
 
 _LEAST_FRAMES = 8
 _OUT_OF_FOCUS = 0.7
-"""On both sides of the best focus the curve must come down to this share of it: else the best was not passed."""
+"""On both sides of the best focus, the curve must drop to this share of it. Otherwise the best was not passed."""
 _LEAST_CONTRAST = 6.0
-"""Standard deviation of the levels of a field with cells in it."""
+"""Smallest standard deviation of the levels of a field that contains cells."""
 
 
 @dataclass(frozen=True)
 class FocusPoint:
-    """One frame of the curve."""
+    """One frame of the focus curve."""
 
     sharpness: float
     contrast: float
@@ -35,40 +35,48 @@ class FocusPoint:
 
 
 def focus_point(frame: Frame, um_per_px: float) -> FocusPoint:
-    """Sharpness of a frame (docs/gate.md), as the gate measures it."""
+    """Measure the sharpness of a frame as the gate does (docs/gate.md)."""
     small, small_um = overview(frame.image, um_per_px)
-    grey = np.ascontiguousarray(small[..., 1])
-    _, deviation = cv2.meanStdDev(grey)
-    return FocusPoint(measure_edge_blur(grey, small_um).sharpness, float(deviation[0, 0]))
+    gray = np.ascontiguousarray(small[..., 1])
+    _, deviation = cv2.meanStdDev(gray)
+    return FocusPoint(measure_edge_blur(gray, small_um).sharpness, float(deviation[0, 0]))
 
 
 def focus_calibration(
     points: Sequence[FocusPoint], like: Frame, share: float = SHARE, measured: float | None = None
 ) -> FocusCalibration:
-    """The best sharpness of a curve, in the order of the frames.
+    """Return the calibration with the best sharpness of a focus curve.
 
-    The curve is smoothed by a median of three: one lucky frame is not the best focus. like: a frame of it, for size and
-    time. Raises CalibrationError where the curve is short, shows no cells, or does not come down on both sides.
+    The curve is smoothed by a median of three, so that a single outlier does not count as the best focus.
+
+    Args:
+        points: The curve, in the order of the frames.
+        like: A frame of the curve, for size and time.
+        share: Share of the best sharpness that a field must have, 0 to 1.
+        measured: Time of the measurement, seconds since the epoch; None for the time of ``like``.
+
+    Raises:
+        CalibrationError: If the curve is too short, shows no cells, or does not drop on both sides.
     """
     if len(points) < _LEAST_FRAMES:
         raise CalibrationError(
-            f"the focus was seen in {len(points)} frames only, {_LEAST_FRAMES} are needed",
-            "turn it through more slowly, or take a longer --seconds",
+            f"the focus curve has only {len(points)} frames, {_LEAST_FRAMES} are needed",
+            "turn through the focus more slowly, or use a longer --seconds",
         )
     curve = _median_of_three(np.array([p.sharpness for p in points]))
     top = int(curve.argmax())
     best = float(curve[top])
     if max(p.contrast for p in points) < _LEAST_CONTRAST:
         raise CalibrationError(
-            "the field is empty: there is nothing whose sharpness could be seen", "move to a field with cells"
+            "the field is empty: there is nothing to measure sharpness on", "move to a field with cells"
         )
     before, after = float(curve[: top + 1].min()), float(curve[top:].min())
     if max(before, after) > _OUT_OF_FOCUS * best:
         side = "before" if before > after else "after"
         raise CalibrationError(
-            f"the focus was not turned through: {side} the sharpest frame ({best:.2f}) the sharpness came down to "
-            f"{max(before, after):.2f} only, not under {_OUT_OF_FOCUS * best:.2f}",
-            "begin out of focus, turn slowly through the sharpest point and out of focus again",
+            f"the focus was not turned through: {side} the sharpest frame ({best:.2f}) the sharpness only dropped to "
+            f"{max(before, after):.2f}, not below {_OUT_OF_FOCUS * best:.2f}",
+            "start out of focus, turn slowly through the sharpest point and out of focus again",
         )
     time = like.time if measured is None else measured
     return FocusCalibration(time, like.width_px, like.height_px, best, share, len(points))

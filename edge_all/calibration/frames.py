@@ -1,4 +1,4 @@
-"""Frames to calibrate by, from any camera, with an end to waiting."""
+"""Frames for a calibration from any camera, with a limit on the waiting time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from edge_all.errors import CalibrationError, CameraError
 from edge_all.vocabulary import Frame, Unreadable
 
 SILENT_S = 5.0
-"""A live camera that gives nothing for so long is lost."""
+"""A live camera that delivers no frame for this many seconds is lost."""
 _STARTS_S = 20.0
-"""Its first frame may take longer."""
+"""Limit for its first frame, which may take longer."""
 
 
 def frames_of(camera: Camera, limit_s: float | None = None, silent_s: float = SILENT_S) -> Iterator[Frame]:
-    """The frames of a started camera, the newest first where it is live; unreadable ones are passed over.
+    """Yield the frames of a started camera; a live camera always yields its newest frame. Skip unreadable frames.
 
-    Ends with the camera's last frame, or after limit_s of a live camera. Raises CameraError when the camera is gone or
-    blocks in a read, CalibrationError when it gives unreadable frames only.
+    Args:
+        camera: A started camera.
+        limit_s: Time after which to stop reading a live camera, s; None to read until its last frame.
+        silent_s: A live camera that delivers no frame for this time is lost, s.
+
+    Raises:
+        CameraError: If the camera is gone or blocks in a read.
+        CalibrationError: If all its frames are unreadable.
     """
     if not camera.live:
         yield from _readable(iter(camera.read, None))
@@ -37,23 +43,23 @@ def frames_of(camera: Camera, limit_s: float | None = None, silent_s: float = SI
                 item = camera.read()
             except BaseException as error:
                 item = error
-            with suppress(queue.Empty):  # nobody took the one before: it is old
+            with suppress(queue.Empty):  # an older frame that was not taken is outdated
                 newest.get_nowait()
             newest.put(item)
             if item is None or isinstance(item, BaseException):
                 return
 
-    # A driver that never returns from a read must not hold us.
+    # A driver that never returns from a read must not block this generator.
     threading.Thread(target=read, name="calibration camera", daemon=True).start()
 
     def taken() -> Iterator[Frame | Unreadable]:
-        begun, wait_s = time.monotonic(), max(silent_s, _STARTS_S)
-        while limit_s is None or time.monotonic() - begun < limit_s:
+        started, wait_s = time.monotonic(), max(silent_s, _STARTS_S)
+        while limit_s is None or time.monotonic() - started < limit_s:
             try:
                 item = newest.get(timeout=wait_s)
             except queue.Empty:
                 raise CameraError(
-                    f"the camera {camera.uri} gives no frame for {wait_s:.0f} s", "check its cable, then try again"
+                    f"the camera {camera.uri} delivered no frame for {wait_s:.0f} s", "check its cable, then try again"
                 ) from None
             if item is None:
                 return
@@ -77,4 +83,4 @@ def _readable(frames: Iterator[Frame | Unreadable]) -> Iterator[Frame]:
             good += 1
             yield frame
     if reason and not good:
-        raise CalibrationError(f"not one frame could be read ({reason})", "check the camera or the files")
+        raise CalibrationError(f"no frame could be read ({reason})", "check the camera or the files")

@@ -1,4 +1,4 @@
-"""A calibration as JSON, with a version and a checksum, and back with every value checked."""
+"""Conversion of a calibration to JSON, with a version and a checksum, and back with every value validated."""
 
 from __future__ import annotations
 
@@ -33,44 +33,44 @@ _RULERS = ("erythrocytes", "micrometer")
 
 
 class DamagedCalibrationError(Exception):
-    """The message says what is wrong."""
+    """Damaged calibration file. The message describes the problem."""
 
 
 class NewerCalibrationError(Exception):
-    """The message names the versions."""
+    """Calibration file with a newer format version. The message names both versions."""
 
 
 def to_json(calibration: Calibration) -> dict[str, Any]:
-    """All of it but the version, with the checksum of what it holds."""
+    """Return all parts and the checksum of the content, without the version."""
     content: dict[str, Any] = {"camera": calibration.camera}
     content |= {name: part_to_json(part) for name, part in calibration.parts.items()}
     return content | {"sha256": _checksum(content)}
 
 
 def part_to_json(part: Part) -> dict[str, Any]:
-    """One part, ready for JSON."""
+    """Return one part, ready for JSON."""
     values = dict(vars(part))
-    values.pop("flat", None)  # kept by cached_property
+    values.pop("flat", None)  # cached by cached_property
     if isinstance(part, LightCalibration):
         values["background"] = [[[round(v, 2) for v in cell] for cell in row] for row in part.background.tolist()]
     return values
 
 
 def from_json(data: bytes) -> Calibration:
-    """Raises DamagedCalibrationError, NewerCalibrationError."""
+    """Parse a calibration. Raises DamagedCalibrationError or NewerCalibrationError."""
     try:
         content = json.loads(data)
     except ValueError as error:
-        raise DamagedCalibrationError("no JSON: cut short or overwritten") from error
+        raise DamagedCalibrationError("not valid JSON: truncated or overwritten") from error
     if not isinstance(content, dict):
-        raise DamagedCalibrationError("no calibration")
+        raise DamagedCalibrationError("not a calibration")
     version = content.pop("version", None)
     if isinstance(version, int) and version > VERSION:
         raise NewerCalibrationError(f"version {version}, known {VERSION}")
     if version != VERSION:
         raise DamagedCalibrationError("no version")
     if content.pop("sha256", None) != _checksum(content):
-        raise DamagedCalibrationError("its checksum differs")
+        raise DamagedCalibrationError("the checksum does not match")
     camera = content.pop("camera", None)
     if not isinstance(camera, str) or not set(content) <= set(_KINDS):
         raise DamagedCalibrationError("unknown content")
@@ -83,7 +83,7 @@ def from_json(data: bytes) -> Calibration:
 def _part(name: str, values: Any) -> Part:
     kind = _KINDS[name]
     if not isinstance(values, dict) or set(values) != set(kind.__dataclass_fields__):
-        raise DamagedCalibrationError(f"{name} lacks values, or has unknown ones")
+        raise DamagedCalibrationError(f"{name} has missing or unknown values")
     checked: dict[str, Any] = {}
     for key, value in values.items():
         if key == "background":
@@ -105,11 +105,11 @@ def _background(value: Any) -> Any:
     try:
         grid = np.asarray(value, np.float32)
     except (TypeError, ValueError) as error:
-        raise DamagedCalibrationError("light.background holds no numbers") from error
+        raise DamagedCalibrationError("light.background does not consist of numbers") from error
     if grid.ndim != 3 or grid.shape[0] != grid.shape[1] or grid.shape[0] < 16 or grid.shape[2] != 3:
         raise DamagedCalibrationError(f"light.background has the shape {grid.shape}")
     if not (np.isfinite(grid).all() and grid.min() >= 1 and grid.max() <= 255):
-        raise DamagedCalibrationError("light.background has levels that no camera gives")
+        raise DamagedCalibrationError("light.background has levels that a camera cannot produce")
     return grid
 
 

@@ -1,4 +1,4 @@
-"""The bench's light, from an empty bright field: flat field and colour balance."""
+"""Measurement of a bench's light in an empty bright field: flat field and color balance."""
 
 from __future__ import annotations
 
@@ -13,30 +13,35 @@ from edge_all.errors import CalibrationError
 from edge_all.vocabulary import Frame, Image
 
 GRID = 64
-"""Cells of the flat field along each side: fine enough for the shade of dust, coarse enough to average the noise."""
+"""Cells of the flat field along each side: fine enough for the shadow of dust, coarse enough to average the noise."""
 MAX_UNEVENNESS = 0.5
-"""The darkest place may be so much darker than the brightest."""
+"""Largest relative darkening of the darkest place against the brightest, 0 to 1."""
 
 _SATURATED = 252
 _MOST_SATURATED = 0.005
 _LEAST_LEVEL = 60.0
 _SHADE = 0.06
-"""A place this much darker than the light around is covered by something."""
+"""A place that is darker than the surrounding light by this share is covered by something."""
 _MOST_COVERED = 0.005
-"""Dust covers less of a clean field; one leukocyte covers more."""
+"""Largest covered share of an empty field. Dust on a clean slide covers less, one leukocyte covers more."""
 _MOST_FLICKER = 0.05
 _SIDE_PX = 200
 
 
 def measure_light(frames: Sequence[Frame], max_unevenness: float = MAX_UNEVENNESS) -> LightCalibration:
-    """The light of an empty field from several frames of it, averaged.
+    """Measure the light of an empty field as the average of several frames.
 
-    frames: of one size, RGB uint8, at least one. Raises CalibrationError where the field is dark, saturated, not empty
-    or uneven beyond max_unevenness (0 to 1), or where the light changed from frame to frame.
+    Args:
+        frames: At least one frame, all of one size, RGB uint8.
+        max_unevenness: Largest accepted unevenness, 0 to 1.
+
+    Raises:
+        CalibrationError: If the field is dark, saturated, not empty or too uneven, or if the light changed between
+            frames.
     """
     first = frames[0]
     if any(f.image.shape != first.image.shape for f in frames):
-        raise CalibrationError("the frames differ in size", "let the camera keep one size")
+        raise CalibrationError("the frames differ in size", "set the camera to one frame size")
     levels = np.array([f.image[::8, ::8].mean() for f in frames])
     mean = np.zeros(first.image.shape, np.float32)
     for frame in frames:
@@ -48,7 +53,7 @@ def measure_light(frames: Sequence[Frame], max_unevenness: float = MAX_UNEVENNES
     if worst > _MOST_FLICKER:
         raise CalibrationError(
             f"the light changed by {100 * worst:.0f} % while it was measured",
-            "switch automatic exposure off, leave stage and lamp alone, and calibrate again",
+            "turn off automatic exposure, do not touch the stage or the lamp, and calibrate again",
         )
     small = cv2.resize(cv2.blur(mean, (5, 5)), (GRID, GRID), interpolation=cv2.INTER_AREA)
     calibration = LightCalibration(
@@ -58,7 +63,7 @@ def measure_light(frames: Sequence[Frame], max_unevenness: float = MAX_UNEVENNES
         raise CalibrationError(
             f"the light is uneven: the darkest place is {100 * calibration.unevenness:.0f} % darker than the brightest "
             f"(limit {100 * max_unevenness:.0f} %)",
-            "centre the condenser and open its diaphragm (Koehler), clean the lenses, and calibrate again",
+            "center the condenser and open its diaphragm (Koehler), clean the lenses, and calibrate again",
         )
     return calibration
 
@@ -67,13 +72,13 @@ def _refuse_dark_or_saturated(frames: Sequence[Frame], mean: npt.NDArray[np.floa
     level = float(mean.mean((0, 1)).max())
     if level < _LEAST_LEVEL:
         raise CalibrationError(
-            f"the field is too dark: its level is {level:.0f} of 255", "raise the lamp or the exposure"
+            f"the field is too dark: its level is {level:.0f} of 255", "increase the lamp brightness or the exposure"
         )
     clipped = max(float((f.image[::2, ::2] >= _SATURATED).any(2).mean()) for f in frames)
     if clipped > _MOST_SATURATED:
         raise CalibrationError(
             f"the field is saturated: {100 * clipped:.0f} % of it is as bright as the camera can show",
-            "lower the exposure or the lamp until the brightest place is at about 220 of 255",
+            "reduce the exposure or the lamp brightness until the brightest place is at about 220 of 255",
         )
 
 
@@ -82,15 +87,15 @@ def _refuse_cells(mean: npt.NDArray[np.float32]) -> None:
     if share > _MOST_COVERED:
         raise CalibrationError(
             f"the field is not empty: {100 * share:.1f} % of it is covered",
-            "move to clear glass beside the smear, in the smear's focus, or clean the slide",
+            "move to clear glass next to the smear, keep the focus of the smear, or clean the slide",
         )
 
 
 def covered_share(image: Image) -> float:
-    """Share of an RGB uint8 field that is darker than the smooth light around it, 0 to 1.
+    """Return the share of an RGB uint8 field that is darker than the smooth light around it, 0 to 1.
 
-    The light is a surface of the fourth degree through the bright places (asymmetric least squares: Eilers and Boelens
-    2005), of each channel; a place is as dark as its darkest channel.
+    In each channel, the light is a fourth-degree surface fitted to the bright places (asymmetric least squares, Eilers
+    and Boelens 2005). The darkest channel decides how dark a place is.
     """
     block = max(1, image.shape[1] // _SIDE_PX)
     height, width = image.shape[0] // block, image.shape[1] // block

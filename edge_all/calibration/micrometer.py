@@ -1,4 +1,4 @@
-"""Micrometres per pixel from the lines of a stage micrometer."""
+"""Measurement of the scale, in micrometers per pixel, from the lines of a stage micrometer."""
 
 from __future__ import annotations
 
@@ -17,37 +17,41 @@ LEAST_LINES = 4
 _SPECTRUM_PX = 512
 _LEAST_PERIOD_PX = 5.0
 _PERIODIC = 0.35
-"""Autocorrelation that a period must reach; stray edges stay under it."""
+"""Autocorrelation that a period must reach; stray edges stay below it."""
 _LINE_SHARE = 0.25
-"""Of the picture's variance that lines explain; a smear's erythrocytes, averaged along any direction, explain less."""
+"""Share of the image variance that lines must explain. The erythrocytes of a smear, averaged along any direction,
+explain less."""
 _MOST_JITTER = 0.12
-"""Scatter of the lines about even places, in pitches."""
+"""Largest scatter of the lines about even positions, in pitches."""
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LinePitch:
-    """Distance between neighbouring lines."""
+    """Distance between neighboring lines."""
 
     pitch_px: float
     jitter: float
-    """Standard deviation of the lines about even places, in pitches."""
+    """Standard deviation of the lines about even positions, in pitches."""
     lines: int
+    """Number of lines."""
     angle_deg: float
-    """Of the direction across the lines, from the x axis, -90 to 90."""
+    """Angle of the direction across the lines from the x axis, -90 to 90 degrees."""
 
 
 def scale_from_micrometer(frames: Sequence[Frame], pitch_um: float) -> ScaleCalibration:
-    """um per px from frames of a stage micrometer with lines pitch_um apart: the median over the frames.
+    """Return the median scale over frames of a stage micrometer whose lines are pitch_um micrometers apart.
 
-    The spread is the larger of the lines' scatter and the frames'. Raises CalibrationError where no frame shows at
-    least four even lines.
+    The spread is the larger of the scatter of the lines and the scatter of the frames.
+
+    Raises:
+        CalibrationError: If no frame shows at least four even lines, or if the scale is implausible.
     """
     found = [(frame, pitch) for frame in frames if (pitch := measure_line_pitch(frame.image)) is not None]
     if not found:
         raise CalibrationError(
-            f"no lines: not one of {len(frames)} frames shows at least {LEAST_LINES} even, parallel lines",
+            f"no lines: none of {len(frames)} frames shows at least {LEAST_LINES} even, parallel lines",
             "bring the micrometer's divisions into focus so that they fill the field",
         )
     scales = np.array([pitch_um / p.pitch_px for _, p in found])
@@ -56,7 +60,8 @@ def scale_from_micrometer(frames: Sequence[Frame], pitch_um: float) -> ScaleCali
     first = found[0][0]
     if not 0.01 <= scale <= 2.0:
         raise CalibrationError(
-            f"{scale:.4g} um per px cannot be (0.01 to 2)", "check --micrometer-um, the distance of two lines in um"
+            f"{scale:.4g} um per px is out of range (0.01 to 2)",
+            "check --micrometer-um, the distance between two lines in um",
         )
     lines = int(np.median([p.lines for _, p in found]))
     spread = max(jitter, float(scales.std() / scale))
@@ -64,16 +69,17 @@ def scale_from_micrometer(frames: Sequence[Frame], pitch_um: float) -> ScaleCali
 
 
 def measure_line_pitch(image: Image) -> LinePitch | None:
-    """Pitch of dark, even, parallel lines in an RGB uint8 image; None where there are none.
+    """Return the pitch of dark, even, parallel lines in an RGB uint8 image; None if there are none.
 
-    The spectrum's strongest peak gives the direction, and the sum along the lines a profile. The profile's first strong
-    autocorrelation peak is the pitch to a pixel: thin lines have harmonics as strong as their fundamental, and longer
-    lines at every fifth give a longer period too. A straight line through the places of the profile's minima, each by
-    its parabola, gives it below a pixel.
+    The strongest peak of the spectrum gives the direction, and the mean along the lines gives a profile. The first
+    strong autocorrelation peak of the profile gives the pitch to the nearest pixel. The first one is used because thin
+    lines have harmonics as strong as their fundamental, and a longer line at each fifth position adds a longer period.
+    A straight line through the positions of the profile's minima, each interpolated by a parabola, gives the pitch with
+    subpixel accuracy.
     """
-    grey = image[..., 1].astype(np.float32)
-    block = max(1, max(grey.shape) // (2 * _SPECTRUM_PX))
-    small = cv2.resize(grey, (grey.shape[1] // block, grey.shape[0] // block), interpolation=cv2.INTER_AREA)
+    gray = image[..., 1].astype(np.float32)
+    block = max(1, max(gray.shape) // (2 * _SPECTRUM_PX))
+    small = cv2.resize(gray, (gray.shape[1] // block, gray.shape[0] // block), interpolation=cv2.INTER_AREA)
     flat = np.asarray(small - cv2.GaussianBlur(small, (0, 0), max(small.shape) / 12), np.float32)
     if float(flat.std()) < 1.0:
         return None
@@ -99,7 +105,7 @@ def measure_line_pitch(image: Image) -> LinePitch | None:
 
 
 def _direction(flat: npt.NDArray[np.float32]) -> float:
-    """Degrees of the direction across the lines."""
+    """Return the direction across the lines, degrees."""
     height, width = flat.shape
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
     power = np.abs(np.fft.rfft2(flat * window)) ** 2
@@ -111,29 +117,29 @@ def _direction(flat: npt.NDArray[np.float32]) -> float:
 
 
 def _profile(flat: npt.NDArray[np.float32], angle_deg: float) -> tuple[FloatArray, float]:
-    """Mean along the lines, a value a pixel across them, and the share of the variance that it explains."""
+    """Return the mean along the lines for each pixel across them, and the share of the variance that it explains."""
     height, width = flat.shape
-    centre = ((width - 1) / 2, (height - 1) / 2)
+    center = ((width - 1) / 2, (height - 1) / 2)
     cos, sin = abs(np.cos(np.radians(angle_deg))), abs(np.sin(np.radians(angle_deg)))
-    # The largest upright box that the turned picture fills, so that no line is cut.
+    # The largest upright box inside the rotated image, so that no line is cut.
     across = int(min(width / max(cos, 1e-6), height / max(sin, 1e-6)) * 0.98)
     along = int(min(width, height) * 0.35)
     across = min(across, int((width - along * sin) / max(cos, 1e-6)), int((height - along * cos) / max(sin, 1e-6)))
     across = max(8, min(across, int(np.hypot(width, height))))
-    turn = cv2.getRotationMatrix2D(centre, angle_deg, 1.0)
-    turn[0, 2] += (across - 1) / 2 - centre[0]
-    turn[1, 2] += (along - 1) / 2 - centre[1]
-    turned = cv2.warpAffine(flat, turn, (across, along), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    profile = turned.mean(0).astype(np.float64)
-    smooth = cv2.GaussianBlur(turned, (0, 0), 1.0)
+    rotation = cv2.getRotationMatrix2D(center, angle_deg, 1.0)
+    rotation[0, 2] += (across - 1) / 2 - center[0]
+    rotation[1, 2] += (along - 1) / 2 - center[1]
+    rotated = cv2.warpAffine(flat, rotation, (across, along), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    profile = rotated.mean(0).astype(np.float64)
+    smooth = cv2.GaussianBlur(rotated, (0, 0), 1.0)
     return profile, float(profile.var() / max(float(smooth.var()), 1e-9))
 
 
 def _period(profile: FloatArray) -> float | None:
-    """Of the first autocorrelation peak that is nearly as high as the highest, px."""
-    centred = profile - profile.mean()
-    n = len(centred)
-    spectrum = np.abs(np.fft.rfft(centred, 2 * n)) ** 2
+    """Return the period of the first autocorrelation peak that is nearly as high as the highest, px; None without."""
+    centered = profile - profile.mean()
+    n = len(centered)
+    spectrum = np.abs(np.fft.rfft(centered, 2 * n)) ** 2
     correlation = np.fft.irfft(spectrum)[: n - n // LEAST_LINES]
     overlap = np.arange(n, n - len(correlation), -1)
     correlation = correlation / overlap / max(correlation[0] / n, 1e-9)
@@ -148,7 +154,7 @@ def _period(profile: FloatArray) -> float | None:
 
 
 def _fit_lines(profile: FloatArray, period: float) -> tuple[float, float, int] | None:
-    """Pitch px, scatter in pitches, number of lines, by least squares over the places of the minima."""
+    """Fit evenly spaced lines to the minima by least squares: pitch in px, scatter in pitches, number of lines."""
     smooth = np.asarray(cv2.GaussianBlur(profile[None], (0, 0), max(0.8, period / 20)), np.float64)[0]
     reach = max(1, int(0.3 * period))
     places: list[float] = []
@@ -163,7 +169,7 @@ def _fit_lines(profile: FloatArray, period: float) -> tuple[float, float, int] |
     if len(kept) < LEAST_LINES:
         return None
     number = np.round((kept - kept[0]) / period)
-    for _ in range(3):  # the period may be a little off, and many lines away it counts
+    for _ in range(3):  # a small error of the period adds up over many lines
         pitch, start = np.polyfit(number, kept, 1)
         number = np.round((kept - start) / pitch)
     jitter = float((kept - start - pitch * number).std() / pitch)
@@ -174,6 +180,6 @@ def _fit_lines(profile: FloatArray, period: float) -> tuple[float, float, int] |
 
 
 def _vertex(before: float, top: float, after: float) -> float:
-    """Offset of the parabola's top, -0.5 to 0.5."""
+    """Return the offset of the vertex of the parabola through three points, -0.5 to 0.5."""
     bend = before - 2 * top + after
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))

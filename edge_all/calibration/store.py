@@ -1,4 +1,4 @@
-"""Where calibrations lie: one JSON file a camera, in the device's state folder."""
+"""Storage of calibrations: one JSON file per camera, in the device's state folder."""
 
 from __future__ import annotations
 
@@ -23,29 +23,31 @@ Say = Callable[[str], None]
 
 
 class CalibrationStore:
-    """Files are written whole or not at all; one that is damaged is set aside, never deleted."""
+    """Calibration files of a device. Files are written atomically. A damaged file is set aside, never deleted."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """folder: made when something is stored. Default: "calibration" in the state folder."""
+        """Use a folder, which is created on the first save. Default: "calibration" in the state folder."""
         self.folder = folder or state_folder() / "calibration"
 
     def path_of(self, camera: str) -> Path:
-        """Where a camera's file lies, or would. camera: its identity."""
+        """Return the path of a camera's file, whether or not it exists. camera: the camera's identity."""
         readable = re.sub(r"[^A-Za-z0-9]+", "-", camera).strip("-")[:40]
         return self.folder / f"{readable}-{hashlib.sha256(camera.encode()).hexdigest()[:10]}{_SUFFIX}"
 
     def load(self, camera: str, say: Say = lambda _: None) -> Calibration:
-        """What is kept for a camera; an empty one where nothing is. A damaged file is set aside, and ``say`` hears of
-        it.
+        """Load the calibration of a camera; return an empty one if none is stored.
 
-        Raises CalibrationError for a file that a newer edge-all wrote, or that may not be read.
+        A damaged file is set aside and reported to ``say``.
+
+        Raises:
+            CalibrationError: If the file was written by a newer edge-all or cannot be read.
         """
         path = self.path_of(camera)
         found = self._read(path, say)
         return found if found is not None and found.camera == camera else Calibration(camera)
 
     def all(self, say: Say = lambda _: None) -> list[Calibration]:
-        """Every camera's, by file name; as load."""
+        """Load the calibrations of all cameras, sorted by file name; see load."""
         try:
             paths = sorted(p for p in self.folder.iterdir() if p.suffix == _SUFFIX)
         except FileNotFoundError:
@@ -55,7 +57,10 @@ class CalibrationStore:
         return [found for p in paths if (found := self._read(p, say)) is not None]
 
     def save(self, calibration: Calibration) -> Path:
-        """In the place of what was there; a calibration without parts removes the file. Raises CalibrationError."""
+        """Replace the stored calibration of a camera and return its path.
+
+        A calibration without parts removes the file. Raises CalibrationError if the folder cannot be written.
+        """
         path = self.path_of(calibration.camera)
         try:
             if not calibration.parts:
@@ -68,7 +73,10 @@ class CalibrationStore:
         return path
 
     def check_writable(self) -> None:
-        """Before a user turns knobs for nothing. Raises CalibrationError."""
+        """Check that a calibration could be saved, before the user spends time on measuring it.
+
+        Raises CalibrationError if the folder cannot be written.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
@@ -94,7 +102,7 @@ class CalibrationStore:
             with suppress(OSError):
                 path.rename(aside)
                 where = f"set aside as {aside.name}"
-            say(f"the calibration {path} is damaged ({error}) and {where}: calibrate again")
+            say(f"the calibration {path} is damaged ({error}) and was {where}: calibrate again")
             return None
 
     def _failed(self, error: OSError, what: str) -> CalibrationError:
@@ -102,5 +110,5 @@ class CalibrationStore:
             return CalibrationError(f"the disk of the calibration folder {self.folder} is full", "free some space")
         return CalibrationError(
             f"the calibration folder {self.folder} cannot be {what} ({error.strerror or error})",
-            "check its rights, or name another state folder with EDGE_ALL_STATE",
+            "check its permissions, or set another state folder with EDGE_ALL_STATE",
         )

@@ -1,1 +1,1 @@
-"""A blood smear drawn by code, and the optics that look at it."""
+"""Synthetic blood smear, drawn by code, and the optics that view it."""

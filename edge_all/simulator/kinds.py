@@ -1,4 +1,4 @@
-"""Draws one cell of each kind as optical density."""
+"""Draw one cell of each kind as optical density."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_all.simulator.stains import AZURE, BLUE, EOSIN, HAEMOGLOBIN, MAGENTA, 
 
 
 class Kind(str, Enum):
-    """What a drawn object is."""
+    """Kind of a drawn object."""
 
     NEUTROPHIL = "neutrophil"
     EOSINOPHIL = "eosinophil"
@@ -52,44 +52,45 @@ RADIUS_UM: dict[Kind, tuple[float, float]] = {
     Kind.CLUMP: (2.5, 5.5),
     Kind.DEBRIS: (0.6, 2.2),
 }
-"""Smallest and largest radius of each kind."""
+"""Smallest and largest radius of each kind, um."""
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """density: float32 side x side x 3, natural logarithm, 0 = clear; the cell's centre is the middle pixel."""
+    """One drawn cell."""
 
     density: FloatArray
+    """Optical density, float32 side x side x 3, natural logarithm, 0 = clear. The cell's center is the middle pixel."""
     cover: FloatArray
-    """Where the cell pushes erythrocytes aside, 0..1."""
+    """Area where the cell displaces erythrocytes, float32 side x side, 0 to 1."""
 
 
 def draw(kind: Kind, radius_um: float, um_per_px: float, stain: Stain, rng: np.random.Generator) -> Drawing:
-    """One cell. radius_um: of the circle that holds it."""
+    """Draw one cell. radius_um: radius of the circle that encloses it."""
     patch = Patch.around(radius_um * 1.35, um_per_px, rng)
     density, cover = _PAINTERS[kind](patch, radius_um, stain)
     return Drawing(np.maximum(density, 0).astype(np.float32), cover)
 
 
-def _paint(mask: FloatArray, colour: FloatArray, amount: npt.ArrayLike = 1.0) -> FloatArray:
-    return np.asarray((mask * np.asarray(amount, np.float32))[..., None] * colour, np.float32)
+def _paint(mask: FloatArray, color: FloatArray, amount: npt.ArrayLike = 1.0) -> FloatArray:
+    return np.asarray((mask * np.asarray(amount, np.float32))[..., None] * color, np.float32)
 
 
 def _chromatin(p: Patch, grain: float, contrast: float, strength: float) -> FloatArray:
-    """Concentration within a nucleus: fine or clumped grains around 1."""
+    """Return the concentration within a nucleus: fine or clumped grains around 1."""
     field = 0.7 * p.noise(grain) + 0.3 * p.noise(grain * 2.5)
     return np.asarray(np.clip(strength * (1 + contrast * field), 0.25 * strength, 2.2 * strength), np.float32)
 
 
 def _outline(p: Patch, nucleus: FloatArray, radius: float, darker: float) -> FloatArray:
-    """A nuclear membrane: denser towards the edge of the mask."""
+    """Return the density factor of a nuclear membrane, denser toward the edge of the mask."""
     inner = np.clip((nucleus - 0.5) * 2, 0, 1)
     distance = np.hypot(p.x, p.y) / np.float32(radius)
     return np.asarray(1 + darker * inner * np.clip(distance - 0.55, 0, 1), np.float32)
 
 
 def _lobes(p: Patch, radius: float, count: int, lobe: float) -> FloatArray:
-    """A segmented nucleus: lobes along an arc, joined by thin bridges."""
+    """Draw a segmented nucleus: lobes along an arc, joined by thin bridges."""
     rng = p.rng
     start, span = rng.uniform(0, 6.3), rng.uniform(2.6, 4.6)
     arc = radius * rng.uniform(0.42, 0.54)
@@ -157,7 +158,7 @@ def _round_cell(
     body: float,
     ragged: float = 0.03,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A cell with one nucleus, set off the middle; density, cover, nucleus."""
+    """Draw a cell with one off-center nucleus; return density, cover and nucleus."""
     rng = p.rng
     cell = p.blob(r, irregular=ragged, oval=0.08)
     off = r * (1 - nucleus_share) * rng.uniform(0.2, 0.8)
@@ -165,7 +166,7 @@ def _round_cell(
     at = (float(off * np.cos(angle)), float(off * np.sin(angle)))
     nucleus = p.blob(r * nucleus_share, at=at, irregular=irregular, oval=0.1, soft=0.25) * cell
     chromatin = _chromatin(p, grain, contrast, strength) * _outline(p, nucleus, r * nucleus_share, 0.15)
-    # Cytoplasm is densest at the cell's edge (the classic basophilic rim).
+    # Cytoplasm is densest at the edge of the cell (the classic basophilic rim).
     rim = 0.75 + 0.5 * np.clip(np.hypot(p.x, p.y) / np.float32(r), 0, 1) ** 3
     density = _paint(cell * (1 - 0.7 * nucleus), cytoplasm, body * rim * (1 + 0.12 * p.noise(0.8)))
     return density + _paint(nucleus, stain.density(AZURE), chromatin), cell, nucleus
@@ -174,7 +175,7 @@ def _round_cell(
 def _lymphocyte(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]:
     rng = p.rng
     large = rng.random() < 0.3
-    if large:  # large granular: wide pale cytoplasm with a few azurophil grains
+    if large:  # large granular lymphocyte: wide pale cytoplasm with a few azurophil granules
         r = r * 1.12
     density, cell, nucleus = _round_cell(
         p,
@@ -202,8 +203,8 @@ def _monocyte(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]
     nucleus = p.blob(r * 0.62, at=(float(at[0]), float(at[1])), irregular=0.07, oval=0.15, soft=0.3)
     bite = p.blob(r * rng.uniform(0.25, 0.42), at=(float(notch[0]), float(notch[1])), soft=0.4)
     nucleus = nucleus * (1 - bite) * cell
-    grey = stain.density(BLUE) * 0.55 + stain.density(PINK) * 0.5
-    density = _paint(cell * (1 - 0.6 * nucleus), grey, 0.8 + 0.2 * p.noise(0.6))
+    gray = stain.density(BLUE) * 0.55 + stain.density(PINK) * 0.5
+    density = _paint(cell * (1 - 0.6 * nucleus), gray, 0.8 + 0.2 * p.noise(0.6))
     density += _paint(nucleus, stain.density(AZURE), _chromatin(p, 0.9, 0.25, float(rng.uniform(0.65, 0.95))))
     holes = p.specks(int(rng.integers(0, 6)), 0.35, cell * (1 - nucleus))
     return density * (1 - 0.7 * holes[..., None]), cell
@@ -211,7 +212,7 @@ def _monocyte(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]
 
 def _erythroblast(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]:
     rng = p.rng
-    mix = float(rng.uniform(0.2, 0.9))  # from basophilic to orthochromatic: blue gives way to haemoglobin
+    mix = float(rng.uniform(0.2, 0.9))  # from basophilic to orthochromatic: hemoglobin replaces blue
     cytoplasm = stain.density(BLUE) * (1 - mix) * 0.9 + stain.density(HAEMOGLOBIN) * (0.4 + 0.6 * mix)
     density, cell, _ = _round_cell(
         p,
@@ -246,7 +247,7 @@ def _l1(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]:
 
 
 def _nucleoli(p: Patch, nucleus: FloatArray, r: float, count: int) -> FloatArray:
-    """Paler bluish spots in the nucleus; factor of the density, 1 = none."""
+    """Return the density factor of paler bluish spots in the nucleus; 1 = no spot."""
     spots = np.zeros_like(nucleus)
     rows, columns = np.nonzero(nucleus > 0.95)
     if len(rows):
@@ -305,16 +306,16 @@ def _smudge(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]:
     edge = np.float32(r * 0.72) * (1 + 0.22 * p.noise(r * 0.5) + 0.1 * p.noise(1.2))
     body = np.clip((edge - distance) / 1.0 + 0.5, 0, 1)
     streaks = np.zeros_like(body)
-    for _ in range(int(rng.integers(0, 4))):  # fibres drawn out to one side
-        way, width = rng.uniform(-3.14, 3.14), rng.uniform(0.2, 0.6)
-        turned = np.abs(np.angle(np.exp(1j * (angle - way)))).astype(np.float32)
-        fibres = 0.5 + 0.5 * np.sin(angle * np.float32(rng.uniform(40, 70)))
-        streaks = np.maximum(streaks, np.clip(1 - turned / width, 0, 1) * fibres * (distance < r * 1.25))
+    for _ in range(int(rng.integers(0, 4))):  # fibers drawn out to one side
+        direction, width = rng.uniform(-3.14, 3.14), rng.uniform(0.2, 0.6)
+        off_angle = np.abs(np.angle(np.exp(1j * (angle - direction)))).astype(np.float32)
+        fibers = 0.5 + 0.5 * np.sin(angle * np.float32(rng.uniform(40, 70)))
+        streaks = np.maximum(streaks, np.clip(1 - off_angle / width, 0, 1) * fibers * (distance < r * 1.25))
     amount = rng.uniform(0.5, 1.15) * np.clip(1 + 0.22 * p.noise(0.7) + 0.15 * p.noise(2.0), 0.2, 2)
     mask = np.maximum(body, 0.35 * streaks * np.clip((r * 1.25 - distance) / 1.5, 0, 1))
     holes = p.specks(int(rng.integers(0, 12)), 0.5, body)
-    colour = stain.density(MAGENTA) * 0.75 + stain.density(AZURE) * rng.uniform(0.1, 0.4)
-    return _paint(mask * (1 - 0.6 * holes), colour, amount), body
+    color = stain.density(MAGENTA) * 0.75 + stain.density(AZURE) * rng.uniform(0.1, 0.4)
+    return _paint(mask * (1 - 0.6 * holes), color, amount), body
 
 
 def _platelet(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]:
@@ -362,7 +363,7 @@ _PAINTERS: dict[Kind, _Painter] = {
 
 
 def draw_erythrocyte(um_per_px: float, stain: Stain, rng: np.random.Generator) -> Drawing:
-    """An erythrocyte, 6.2 to 8.2 um wide, with its pale centre."""
+    """Draw an erythrocyte, 6.2 to 8.2 um wide, with its pale center."""
     radius = float(np.clip(rng.normal(3.6, 0.22), 3.1, 4.1))
     p = Patch.around(radius * 1.2, um_per_px, rng)
     body = p.blob(radius, irregular=0.03, oval=0.1, soft=0.3)

@@ -1,4 +1,4 @@
-"""Outlines and textures on a patch of pixels: the strokes that cells are drawn with."""
+"""Outlines and textures on a patch of pixels, from which cells are drawn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A square of pixels around a cell's centre; coordinates in um."""
+    """Square of pixels around a cell's center, with coordinates in um."""
 
     x: FloatArray
     y: FloatArray
@@ -22,7 +22,7 @@ class Patch:
 
     @classmethod
     def around(cls, radius_um: float, um_per_px: float, rng: np.random.Generator) -> Patch:
-        """Holds a disc of the radius; the side is odd, so that the centre is a pixel."""
+        """Return a patch that encloses a disk of this radius; its side is odd, so that the center is a pixel."""
         half = int(np.ceil(radius_um / um_per_px)) + 2
         axis = np.arange(-half, half + 1, dtype=np.float32) * np.float32(um_per_px)
         side = (len(axis), len(axis))
@@ -30,6 +30,7 @@ class Patch:
 
     @property
     def side(self) -> int:
+        """Number of pixels along each side."""
         return int(self.x.shape[0])
 
     def blob(
@@ -41,9 +42,9 @@ class Patch:
         oval: float = 0.08,
         soft: float = 0.15,
     ) -> FloatArray:
-        """1 inside to 0 outside of a round outline with low-order Fourier waves, 0..1. Lengths in um."""
+        """Draw a round outline with low-order Fourier waves: 1 inside, 0 outside, float32. Lengths are in um."""
         rng = self.rng
-        # Only the window that the outline can reach: a nucleus has many small lobes.
+        # Compute only the window that the outline can reach, because a nucleus has many small lobes.
         reach, half = radius * (1.15 + oval + 2 * irregular) + soft, self.side // 2
         rows = self._span(at[1], reach, half)
         columns = self._span(at[0], reach, half)
@@ -60,20 +61,20 @@ class Patch:
         mask[rows, columns] = np.clip((edge - np.hypot(dx, dy)) / np.float32(soft) + 0.5, 0, 1)
         return mask
 
-    def _span(self, centre_um: float, reach_um: float, half: int) -> slice:
-        low = int((centre_um - reach_um) / self.um_per_px) + half
-        high = int((centre_um + reach_um) / self.um_per_px) + half + 2
+    def _span(self, center_um: float, reach_um: float, half: int) -> slice:
+        low = int((center_um - reach_um) / self.um_per_px) + half
+        high = int((center_um + reach_um) / self.um_per_px) + half + 2
         return slice(max(0, low), max(0, min(self.side, high)))
 
     def noise(self, grain_um: float) -> FloatArray:
-        """Smooth noise with grains of about the given size; mean 0, deviation 1."""
+        """Return smooth noise with grains of about the given size; mean 0, standard deviation 1."""
         cells = max(3, round(self.side * self.um_per_px / max(grain_um, self.um_per_px)))
         coarse = self.rng.standard_normal((cells, cells), dtype=np.float32)
         fine = np.asarray(cv2.resize(coarse, (self.side, self.side), interpolation=cv2.INTER_CUBIC))
         return np.asarray(fine / max(float(fine.std()), 1e-6), np.float32)
 
     def specks(self, count: int, radius_um: float, within: FloatArray) -> FloatArray:
-        """Small discs at random places where ``within`` is over a half; 0..1."""
+        """Draw small disks at random positions where ``within`` exceeds 0.5; values 0 to 1."""
         canvas = np.zeros((self.side, self.side), np.float32)
         rows, columns = np.nonzero(within > 0.5)
         if len(rows):

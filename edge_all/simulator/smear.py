@@ -1,4 +1,4 @@
-"""The drawn smear: an endless plane of tiles, each made from the seed and its place alone, kept in a bounded cache."""
+"""Synthetic smear: an endless plane of tiles, each derived only from the seed and its position, in a bounded cache."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edge_all.simulator.stains import Stain
 TILE_PX = 768
 _KEPT_TILES = 24
 _ERYTHROCYTES = 64
-"""Different erythrocytes in the bank."""
+"""Number of different erythrocytes."""
 _PER_1000_UM2 = 9.5
-"""Erythrocytes in a monolayer."""
+"""Erythrocytes per 1000 um2 in a monolayer."""
 RESTING_BLUR_UM = 0.13
 """Standard deviation of the objective's own blur, in focus: 0.61 x wavelength / aperture as a Gaussian."""
 _MARGIN_UM = 12.0
-"""No object's centre reaches further than this into a neighbouring tile."""
+"""No object extends farther than this into a neighboring tile."""
 
 _MATURE_SHARE = {
     Kind.NEUTROPHIL: 0.55,
@@ -35,7 +35,7 @@ _BLAST_SHARE = {Kind.LYMPHOBLAST_L1: 0.55, Kind.LYMPHOBLAST_L2: 0.33, Kind.LYMPH
 
 @dataclass(frozen=True)
 class SmearSettings:
-    """What is on the smear."""
+    """Seed, scale and composition of a smear."""
 
     seed: int
     um_per_px: float
@@ -50,7 +50,7 @@ class SmearSettings:
 
 @dataclass(frozen=True)
 class SmearObject:
-    """One drawn object. Place in um on the smear, unique id within the smear."""
+    """One drawn object, with its position on the smear in um and an id that is unique within the smear."""
 
     id: int
     kind: Kind
@@ -60,7 +60,7 @@ class SmearObject:
 
 
 class Smear:
-    """Deterministic by its settings; memory does not grow with the area seen."""
+    """Smear that its settings fully determine. Memory use does not grow with the area viewed."""
 
     def __init__(self, settings: SmearSettings) -> None:
         self.settings = settings
@@ -73,7 +73,7 @@ class Smear:
         self._objects: OrderedDict[tuple[int, int], list[SmearObject]] = OrderedDict()
 
     def cut(self, left_px: int, top_px: int, width: int, height: int) -> npt.NDArray[np.uint8]:
-        """A window of the smear in even white light: transmittance, uint8 height x width x 3, 255 = clear."""
+        """Return the transmittance of a window in even white light, uint8 height x width x 3, 255 = clear."""
         window = np.empty((height, width, 3), np.uint8)
         for row in range(top_px // TILE_PX, (top_px + height - 1) // TILE_PX + 1):
             for column in range(left_px // TILE_PX, (left_px + width - 1) // TILE_PX + 1):
@@ -85,7 +85,7 @@ class Smear:
         return window
 
     def objects_within(self, left_um: float, top_um: float, width_um: float, height_um: float) -> list[SmearObject]:
-        """Objects whose centre lies in a rectangle of the smear, by id."""
+        """Return the objects whose center is inside a rectangle of the smear, sorted by id."""
         found = []
         for row in range(int(top_um // self._tile_um), int((top_um + height_um) // self._tile_um) + 1):
             for column in range(int(left_um // self._tile_um), int((left_um + width_um) // self._tile_um) + 1):
@@ -97,7 +97,7 @@ class Smear:
         return sorted(found, key=lambda o: o.id)
 
     def _rng(self, row: int, column: int, purpose: int) -> np.random.Generator:
-        # Tiles left of and above the origin have negative numbers; a seed may not.
+        # Tiles left of and above the origin have negative indices, which a seed does not allow.
         return np.random.Generator(np.random.PCG64([self.settings.seed, purpose, row + 2**20, column + 2**20]))
 
     def _objects_of(self, row: int, column: int) -> list[SmearObject]:
@@ -112,9 +112,9 @@ class Smear:
         s = self.settings
         rng = self._rng(row, column, 2)
         area = self._tile_um**2
-        judged = int(rng.poisson(s.leukocytes_per_um2 * area))
+        leukocytes = int(rng.poisson(s.leukocytes_per_um2 * area))
         kinds: list[Kind] = []
-        for _ in range(judged):
+        for _ in range(leukocytes):
             share = _BLAST_SHARE if rng.random() < s.blast_fraction else _MATURE_SHARE
             kinds.append(list(share)[int(rng.choice(len(share), p=list(share.values())))])
         extra = {
@@ -127,14 +127,14 @@ class Smear:
         for kind, rate in extra.items():
             kinds += [kind] * int(rng.poisson(rate * area))
         placed: list[SmearObject] = []
-        # Room for the largest objects at the tile's edge, so that neighbours never overlap each other.
+        # Keep room for the largest objects at the tile's edge, so that objects of neighboring tiles never overlap.
         for kind in kinds:
             low, high = RADIUS_UM[kind]
             radius = float(rng.uniform(low, high))
             inset = radius if radius > 2 else 0.0
             blasts = [o for o in placed if o.kind in BLASTS]
             for _ in range(40):
-                if kind in BLASTS and blasts and rng.random() < 0.45:  # blasts like company
+                if kind in BLASTS and blasts and rng.random() < 0.45:  # blasts tend to cluster
                     friend = blasts[int(rng.integers(len(blasts)))]
                     angle = rng.uniform(0, 2 * np.pi)
                     distance = (friend.radius_um + radius) * rng.uniform(0.97, 1.1)
@@ -188,11 +188,11 @@ class Smear:
             x, y = (o.x_um - left) / upp, (o.y_um - top) / upp
             if -reach < x < TILE_PX + reach and -reach < y < TILE_PX + reach:
                 _lay(canvas, _transmission(draw(o.kind, o.radius_um, upp, self.stain, rng)), x, y)
-        # Blurred here once: it is the same in every frame.
+        # Blurred once here because this blur is the same in every frame.
         return np.asarray(cv2.GaussianBlur(canvas, (0, 0), RESTING_BLUR_UM / upp))
 
     def _erythrocytes(self, row: int, column: int) -> list[tuple[float, float, int]]:
-        """Places and looks: a jittered grid, now and then a stack (rouleau)."""
+        """Return position (x, y) and appearance of each erythrocyte: a jittered grid with occasional rouleaux."""
         rng = self._rng(row, column, 4)
         thickness = float(rng.uniform(0.75, 1.2))
         spacing = float(np.sqrt(1000 / (_PER_1000_UM2 * thickness)))
@@ -223,12 +223,12 @@ class Smear:
 
 
 def _transmission(drawing: Drawing) -> npt.NDArray[np.uint8]:
-    """Beer-Lambert: what the stain lets through, 255 = all."""
+    """Return the transmittance of the stain by the Beer-Lambert law, 255 = all light passes."""
     return np.asarray(np.exp(-drawing.density) * 255 + 0.5, dtype=np.uint8)
 
 
 def _lay(canvas: npt.NDArray[np.uint8], stamp: npt.NDArray[np.uint8], x: float, y: float) -> None:
-    """Multiply a stamp into the canvas with its middle at the nearest pixel to (x, y)."""
+    """Multiply a stamp into the canvas, centered on the pixel nearest to (x, y)."""
     half = stamp.shape[0] // 2
     left, top = round(x) - half, round(y) - half
     ax, ay = max(left, 0), max(top, 0)

@@ -1,4 +1,4 @@
-"""Wright-Giemsa in optical density: what each dye takes from red, green and blue light."""
+"""Wright-Giemsa stain as the optical density of each dye for red, green and blue light."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-# Natural logarithms per channel, read off published smears after taking the light out.
+# Natural logarithms per channel, measured in published smears after removing the illumination.
 HAEMOGLOBIN = (0.14, 0.38, 0.40)
 AZURE = (0.78, 1.38, 0.34)
 """Chromatin."""
@@ -25,17 +25,18 @@ MAGENTA = (0.26, 0.78, 0.16)
 
 @dataclass(frozen=True)
 class Stain:
-    """One smear's own strength and hue of the dyes, and its camera's colours."""
+    """Strength and hue of the dyes of one smear, including the colors of its camera."""
 
     strength: float
+    """Factor of the density of all dyes."""
     tilt: FloatArray
-    """Factor of each channel's density, 3."""
+    """Factor of the density of each channel, float32 of shape (3,)."""
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Stain:
-        """A stain as laboratories differ: strength 0.75 to 1.3, channels by 12 %."""
+        """Draw a random stain that varies as between laboratories: strength 0.75 to 1.3, channels by 12 %."""
         return cls(float(rng.uniform(0.75, 1.3)), rng.uniform(0.88, 1.12, 3).astype(np.float32))
 
     def density(self, dye: tuple[float, float, float]) -> FloatArray:
-        """Optical density of a dye at unit concentration on this smear, 3."""
+        """Return the optical density of a dye at unit concentration on this smear, float32 of shape (3,)."""
         return np.asarray(np.array(dye, np.float32) * self.strength * self.tilt)

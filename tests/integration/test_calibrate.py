@@ -88,7 +88,7 @@ def test_a_folder_of_pictures_calibrates_another_camera(edge_all, tmp_path, stor
         pytest.param(["light", "--camera", f"{SIM}&empty=1", "--max-unevenness", 0.01], "uneven", id="uneven"),
         pytest.param(["scale", "--camera", f"{SIM}&empty=1"], "too few erythrocytes", id="no erythrocytes"),
         pytest.param(["scale", "--camera", SIM, "--micrometer-um", 10], "no lines", id="no lines"),
-        pytest.param(["focus", "--camera", SIM], "2 frames only", id="too few frames"),
+        pytest.param(["focus", "--camera", SIM], "only 2 frames", id="too few frames"),
         pytest.param(["light", "--camera", "none/such"], "is no file", id="no camera"),
     ],
 )
@@ -130,7 +130,7 @@ class Lost:
 
 @pytest.mark.parametrize(
     ("camera", "says"),
-    [(Lost(), "gives no frame for"), (Lost(CameraError("it is gone", "plug it in")), "it is gone")],
+    [(Lost(), "delivered no frame for"), (Lost(CameraError("it is gone", "plug it in")), "it is gone")],
     ids=["blocks", "fails"],
 )
 def test_a_camera_that_is_lost_meanwhile_ends_it(camera, says, monkeypatch):
@@ -145,7 +145,7 @@ def test_a_watched_camera_is_known_by_its_serial_and_its_loss_ends_the_calibrati
         frames = frames_of(camera, silent_s=0.3)
         assert next(frames).image.shape == (48, 64, 3)
         assert identity_of(camera) == "S1"
-        with pytest.raises(CameraError, match="gives no frame for"):
+        with pytest.raises(CameraError, match="delivered no frame for"):
             list(frames)
 
 
@@ -203,5 +203,5 @@ def test_a_damaged_calibration_is_said_and_the_session_goes_on(edge_all, tmp_pat
     kept(store)
     store.path_of(IDENTITY).write_text("{")
     session, _, said = session_of(edge_all, tmp_path, SIM)
-    assert "is damaged (no JSON: cut short or overwritten) and set aside" in said
+    assert "is damaged (not valid JSON: truncated or overwritten) and was set aside" in said
     assert "calibration" not in session.settings

@@ -42,7 +42,7 @@ RISING = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
         pytest.param(RISING, 30, "after the sharpest", id="only up"),
         pytest.param(RISING[::-1], 30, "before the sharpest", id="only down"),
         pytest.param([1.0] * 12, 30, "not turned through", id="not turned"),
-        pytest.param([0.2, 1.0, 0.2], 30, "3 frames only", id="too fast"),
+        pytest.param([0.2, 1.0, 0.2], 30, "only 3 frames", id="too fast"),
         pytest.param([0.2, 0.4, 0.8, 1.0, 1.0, 0.8, 0.4, 0.2], 2, "field is empty", id="nothing to see"),
     ],
 )
