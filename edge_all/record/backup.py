@@ -1,4 +1,4 @@
-"""Copies of the database, each tested by opening it; the oldest go."""
+"""Backups of the database, each verified by opening it; the oldest ones are deleted."""
 
 from __future__ import annotations
 
@@ -14,44 +14,54 @@ from edge_all.record.damage import find_damage
 from edge_all.record.faults import told
 
 FOLDER = "backups"
-_UNDER_WAY = "under-way.sqlite3"
+_TEMPORARY = "under-way.sqlite3"
 
 
 def backups(folder: Path) -> list[Path]:
-    """The newest first. Their names tell when and why they were made."""
+    """Return the backups, newest first. Their names contain the time and the reason."""
     return sorted((folder / FOLDER).glob("record-*.sqlite3"), key=lambda p: (p.stat().st_mtime, p.name), reverse=True)
 
 
 def make_backup(
     folder: Path, database: sqlite3.Connection, why: str = "nightly", keep: int = 7, now: float | None = None
 ) -> Path:
-    """Copy the database as it is now (VACUUM INTO), open the copy, look it over, compare its rows; only then it counts.
+    """Copy the database (VACUUM INTO), then check the integrity of the copy and compare its rows with the original.
 
-    keep: so many copies of this kind stay. now: wall time. Others may write meanwhile. Raises DiskFullError,
-    RecordError (the copy is not sound).
+    The copy gets its final name only after these checks. Other programs may write at the same time.
+
+    Args:
+        folder: The record's folder.
+        database: The connection to copy.
+        why: Reason, part of the name.
+        keep: Number of backups with this reason to keep.
+        now: Wall time, seconds since the epoch; None for the current time.
+
+    Raises:
+        DiskFullError: If there is not enough space.
+        RecordError: If the copy is damaged.
     """
-    place = folder / FOLDER
-    under_way = place / _UNDER_WAY
+    backup_folder = folder / FOLDER
+    temporary = backup_folder / _TEMPORARY
     with told(folder):
-        place.mkdir(exist_ok=True)
-        under_way.unlink(missing_ok=True)
+        backup_folder.mkdir(exist_ok=True)
+        temporary.unlink(missing_ok=True)
         try:
-            most = _counts(database)
-            database.execute("VACUUM INTO ?", (str(under_way),))
+            least = _counts(database)
+            database.execute("VACUUM INTO ?", (str(temporary),))
             with contextlib.closing(
-                sqlite3.connect(f"file:{quote(str(under_way.absolute()))}?mode=ro", uri=True)
+                sqlite3.connect(f"file:{quote(str(temporary.absolute()))}?mode=ro", uri=True)
             ) as copy:
                 damage = find_damage(copy)
-                if damage is None and any(now < then for now, then in zip(_counts(copy), most, strict=True)):
+                if damage is None and any(now < then for now, then in zip(_counts(copy), least, strict=True)):
                     damage = "rows are missing"
             if damage is not None:
-                raise RecordError(f"the backup of {folder} is not sound ({damage})", "look at the disk")
-            with under_way.open("rb") as file:
+                raise RecordError(f"the backup of {folder} is damaged ({damage})", "check the disk for errors")
+            with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            path = place / time.strftime(f"record-%Y%m%d-%H%M%S-{why}.sqlite3", time.localtime(now))
-            under_way.replace(path)
+            path = backup_folder / time.strftime(f"record-%Y%m%d-%H%M%S-{why}.sqlite3", time.localtime(now))
+            temporary.replace(path)
         except BaseException:
-            under_way.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         same = [p for p in backups(folder) if p.stem.endswith(f"-{why}")]
         for old in [p for p in same if p != path][max(0, keep - 1) :]:
@@ -61,7 +71,7 @@ def make_backup(
 
 def _counts(database: sqlite3.Connection) -> tuple[int, ...]:
     tables = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    # The outbox shrinks while it is sent.
+    # The outbox is left out because it shrinks as its messages are sent.
     return tuple(
         int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
         for table in tables

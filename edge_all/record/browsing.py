@@ -1,4 +1,4 @@
-"""What a person looks up in the record: sessions by words, cells by label, fields that show a place."""
+"""Queries of the review pages: sessions by search words, cells by label, fields that show a position."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edge_all.record.rows import CellRow, SessionRow
 
 @dataclass(frozen=True)
 class CellLabel:
-    """The little of a cell that it is sorted and counted by."""
+    """Values of a cell that are needed to sort and count it."""
 
     number: int
     label: str
-    """The model's."""
+    """Label given by the model."""
     blast_probability: float | None
 
 
 @dataclass(frozen=True)
 class KeptView:
-    """A kept field that shows a cell, and where. Places in pixels of the picture."""
+    """Saved field that shows a cell, with the cell's position in pixels of the picture."""
 
     frame_index: int
     file: Path
@@ -34,38 +34,40 @@ class KeptView:
 
 @dataclass(frozen=True)
 class CellElsewhere:
-    """A cell that lies in a field and is counted in another frame, which shows it sharper. In pixels of the field;
-    where the stage says it lies, some pixels away from where it is seen."""
+    """Cell inside a field that was counted in another, sharper frame.
+
+    The position is in pixels of the field. It is derived from the stage position, so it can be off by some pixels.
+    """
 
     number: int
     label: str
-    """The model's."""
+    """Label given by the model."""
     x_px: float
     y_px: float
     width_px: float
     frame_index: int
-    """Of the frame it is counted in."""
+    """Index of the frame in which the cell is counted."""
 
 
 def find_session(record: Record, identifier: str) -> SessionRow:
-    """A session by its id, or "last". Raises NotRecordedError."""
+    """Return a session by its id, or the newest for "last". Raises NotRecordedError if there is none."""
     if identifier == "last":
         found = record.session_rows("ORDER BY number DESC LIMIT 1", ())
     else:
         found = record.session_rows("WHERE id = ?", (identifier,))
     if not found:
-        raise NotRecordedError("there is no such session in this record", "the page of sessions lists them")
+        raise NotRecordedError("there is no such session in this record", "see the list on the sessions page")
     return found[0]
 
 
 def search_sessions(record: Record, words: str = "", limit: int = 50, offset: int = 0) -> list[SessionRow]:
-    """Those whose id, sample, camera or result hold all the words; the newest first."""
+    """Return the sessions whose id, sample, camera or result contain all the words, newest first."""
     where, values = _holding(words)
     return record.session_rows(f"{where} ORDER BY number DESC LIMIT ? OFFSET ?", (*values, limit, offset))
 
 
 def count_sessions(record: Record, words: str = "") -> int:
-    """How many search_sessions would give without limit."""
+    """Return the number of sessions that search_sessions would find without a limit."""
     where, values = _holding(words)
     return int(record.rows(f"SELECT COUNT(*) FROM session {where}", tuple(values))[0][0])
 
@@ -82,7 +84,7 @@ def _holding(words: str) -> tuple[str, list[str]]:
 
 
 def cell_labels(record: Record, session: str) -> list[CellLabel]:
-    """All cells of a session, by number."""
+    """Return the labels of all cells of a session, sorted by number."""
     rows = record.rows(
         "SELECT number, label, blast_probability FROM cell WHERE session = ? ORDER BY number", (session,)
     )
@@ -90,12 +92,12 @@ def cell_labels(record: Record, session: str) -> list[CellLabel]:
 
 
 def labels_of(cells: Iterable[CellLabel]) -> dict[int, str]:
-    """The model's labels by the cells' numbers."""
+    """Return the model's labels by cell number."""
     return {c.number: c.label for c in cells}
 
 
 def cells_by_number(record: Record, session: str, numbers: Sequence[int]) -> list[CellRow]:
-    """These cells of a session, in this order; those that are not there are left out."""
+    """Return the given cells of a session in the given order; unknown numbers are left out."""
     if not numbers:
         return []
     marks = ", ".join("?" * len(numbers))
@@ -105,20 +107,23 @@ def cells_by_number(record: Record, session: str, numbers: Sequence[int]) -> lis
 
 
 def find_cell(record: Record, session: str, number: int) -> CellRow:
-    """One cell. Raises NotRecordedError."""
+    """Return one cell. Raises NotRecordedError if it does not exist."""
     found = cells_by_number(record, session, [number])
     if not found:
-        raise NotRecordedError("there is no such cell in this session", "load the session's page again")
+        raise NotRecordedError("there is no such cell in this session", "reload the session's page")
     return found[0]
 
 
 def cells_of_frame(record: Record, session: str, frame_index: int) -> list[CellRow]:
-    """The cells placed in one frame."""
+    """Return the cells counted in one frame."""
     return record.cell_rows("WHERE session = ? AND frame_index = ? ORDER BY number", (session, frame_index))
 
 
 def cells_elsewhere(record: Record, session: str, frame_index: int) -> list[CellElsewhere]:
-    """The other cells that lie in a field: together with its own all that the session knows there."""
+    """Return the cells inside a field that are counted in other frames.
+
+    Together with the field's own cells, these are all cells known at that position.
+    """
     rows = record.rows(
         "SELECT c.number, c.label, (c.place_x_um - f.place_x_um) / f.um_per_px AS x, "
         "(c.place_y_um - f.place_y_um) / f.um_per_px AS y, c.width_px * c.um_per_px / f.um_per_px, c.frame_index "
@@ -131,7 +136,10 @@ def cells_elsewhere(record: Record, session: str, frame_index: int) -> list[Cell
 
 
 def kept_views(record: Record, session: str, number: int, most: int = 6) -> list[KeptView]:
-    """Kept fields that show a cell's place, its own first. Places compare within a region only."""
+    """Return up to ``most`` saved fields that show a cell's position, its own first.
+
+    Positions are comparable only within a region.
+    """
     rows = record.rows(
         "SELECT f.frame_index, p.file, (c.place_x_um - f.place_x_um) / f.um_per_px, "
         "(c.place_y_um - f.place_y_um) / f.um_per_px, f.um_per_px, f.width_px, f.height_px, "
@@ -151,13 +159,17 @@ def kept_views(record: Record, session: str, number: int, most: int = 6) -> list
 
 
 def kept_frames(record: Record, session: str) -> set[int]:
-    """Indices of the frames whose picture was kept."""
+    """Return the indices of the frames whose picture was saved."""
     return {int(r[0]) for r in record.rows("SELECT frame_index FROM picture WHERE session = ?", (session,))}
 
 
 def picture_path(record: Record, name: str) -> Path:
-    """A picture by the name that its row holds. Raises NotRecordedError for a name that leads out of the folder: such
-    a record was tampered with."""
+    """Return the path of a picture from the name stored in its row.
+
+    Raises:
+        NotRecordedError: If the file is missing, or if the name points outside the folder, which means that the record
+            was tampered with.
+    """
     path = (record.folder / name).resolve()
     if not path.is_relative_to(record.folder.resolve()) or not path.is_file():
         raise NotRecordedError("that picture is not in the record", "it was deleted, or the folder is damaged")
@@ -165,7 +177,7 @@ def picture_path(record: Record, name: str) -> Path:
 
 
 def frame_size(record: Record, session: str, frame_index: int) -> tuple[int, int] | None:
-    """Width and height in pixels; None for a frame that could not be read."""
+    """Return width and height in pixels; None for a frame that could not be read."""
     rows = record.rows(
         "SELECT width_px, height_px FROM frame WHERE session = ? AND frame_index = ? AND width_px IS NOT NULL",
         (session, frame_index),

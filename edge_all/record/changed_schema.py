@@ -1,5 +1,8 @@
-"""Whether a database's tables, indexes and triggers are those that edge-all made. SQLite keeps them as text without a
-checksum: a bit that flips in the name of a column leaves a database that passes its own checks and cannot be read."""
+"""Check that a database's tables, indexes and triggers are those that edge-all created.
+
+SQLite stores them as text without a checksum. A flipped bit in a column name leaves a database that passes SQLite's own
+checks but cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,13 @@ from edge_all.record.schema import VERSION, take_step
 
 
 def find_changed_schema(database: sqlite3.Connection) -> str | None:
-    """The first part that is not as it was made, in words. What others added beside is theirs; of a newer schema
-    nothing is known."""
+    """Describe the first part of the schema that differs from its original; return None if there is none.
+
+    Additional parts created by others are ignored. A newer schema is not checked because its parts are unknown.
+    """
     own = not database.in_transaction
     if own:
-        database.execute("BEGIN")  # another program may bring it to another version meanwhile
+        database.execute("BEGIN")  # another program may migrate it at the same time
     try:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
         there = _parts(database)
@@ -27,7 +32,7 @@ def find_changed_schema(database: sqlite3.Connection) -> str | None:
         return None
     for (kind, name), made in _made(version).items():
         if there.get((kind, name)) != made:
-            return f"the {kind} {name} is not as it was made"
+            return f"the {kind} {name} was changed"
     return None
 
 
@@ -41,6 +46,6 @@ def _made(version: int) -> dict[tuple[str, str], str]:
 
 
 def _parts(database: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """Kind and name of each, and its text without spaces."""
+    """Return the text of each part without whitespace, by type and name."""
     rows = database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {(kind, name): f"{table}: {''.join(str(text).split())}" for kind, name, table, text in rows}

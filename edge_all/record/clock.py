@@ -1,6 +1,6 @@
-"""Time that can be relied on where the clock is wrong at boot and jumps when the network comes.
+"""Reliable time on devices whose clock is wrong at boot and jumps when the network becomes available.
 
-Inside, time is monotonic; what is recorded is wall time, corrected when the clock was set.
+The program works with monotonic time. It records wall time, which is corrected after the clock has been set.
 """
 
 from __future__ import annotations
@@ -11,45 +11,48 @@ from edge_all.record.incidents import note_incident
 from edge_all.record.record import Record
 
 _JUMP_S = 2.0
-"""A clock that is set moves by more between two looks; one that runs a little fast or slow never does."""
+"""Between two checks, a clock that is set moves by more than this. One that runs slightly fast or slow never does."""
 CLOCK_SET = "clock set"
 
 
 class Clock:
-    """Both clocks of a device."""
+    """The monotonic clock and the wall clock of a device."""
 
     def steady(self) -> float:
-        """Seconds; never jumps."""
+        """Return the monotonic time in seconds, which never jumps."""
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since the epoch, as the device believes now."""
+        """Return the wall time in seconds since the epoch, as the device currently has it."""
         return time.time()
 
 
 class SessionTime:
-    """Turns steady times of a session into wall time, by what is known of it now."""
+    """Conversion of a session's monotonic times to wall time, based on the current wall clock."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
         self._offset = self._clock.wall() - self._clock.steady()
 
     def wall(self, steady: float) -> float:
-        """Seconds since the epoch of a steady time."""
+        """Convert a monotonic time to seconds since the epoch."""
         return steady + self._offset
 
     def look(self) -> float:
-        """By how many seconds the clock was set since the last look; 0 as long as it only runs. To be called at least
-        every few seconds: a clock that is slowed or hurried is followed."""
+        """Return by how many seconds the clock was set since the last call; 0 if it was not set.
+
+        Call this at least every few seconds, so that gradual adjustments of the clock are followed.
+        """
         offset = self._clock.wall() - self._clock.steady()
         moved, self._offset = offset - self._offset, offset
         return moved if abs(moved) >= _JUMP_S else 0.0
 
 
 def correct_times(record: Record, session: str, moved: float, first_frame: int) -> None:
-    """The clock was set by ``moved`` seconds: what this program wrote of its session before tells the new time too.
+    """Correct the times that this program recorded for a session before the clock was set by ``moved`` seconds.
 
-    first_frame: with which the program began; a session that it went on with began by another clock.
+    first_frame: First frame written by this program. A resumed session was started with another clock, so its start
+    time is kept.
     """
     record.queue(
         "UPDATE frame SET time = time + ? WHERE session = ? AND frame_index >= ?", (moved, session, first_frame)

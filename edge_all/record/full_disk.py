@@ -1,4 +1,4 @@
-"""A disk that is full all the same: what waits for room, what is said of it, and the reserve for a clean end."""
+"""Handling of a full disk: state of the waiting rows, its description, and the reserve for a clean end of a session."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ from pathlib import Path
 RESERVE = "reserve"
 MOST_WAITING_BYTES = 64 << 20
 RETRY_S = 1.0
-"""So often it is tried whether there is room again."""
+"""Seconds between attempts to write while the disk is full."""
 
 
 @dataclass(frozen=True)
 class DiskState:
-    """As of the last time something was to be written."""
+    """State as of the last write attempt."""
 
     full: bool = False
     waiting_rows: int = 0
     waiting_bytes: int = 0
-    """In memory, about."""
+    """Approximate size in memory."""
     refuses: bool = False
-    """No more may wait in memory: whoever writes has to stop until there is room."""
+    """True if the memory limit is reached, so that writers must stop until there is space."""
     left_out: int = 0
-    """Pictures of normal cells and of fields that are not kept, because too much waited."""
+    """Number of pictures of normal cells and of fields discarded because too much was waiting."""
 
     def in_words(self) -> str:
-        """One line; empty when there is room."""
+        """Return a one-line description; empty if the disk is not full."""
         if not self.full:
             return ""
-        held = f"the disk of the record is full: {self.waiting_rows} rows wait in memory"
-        return f"{held}; analysis waits for room" if self.refuses else f"{held}; analysis goes on"
+        held = f"the disk of the record is full: {self.waiting_rows} rows are waiting in memory"
+        return f"{held}; analysis is waiting for free space" if self.refuses else f"{held}; analysis continues"
 
 
 ROOM = DiskState()
-"""There is some."""
+"""State of a disk with free space."""
 
 
 def make_reserve(folder: Path, size: int) -> None:
-    """Room that is given back when a session has to end on a full disk. Without room for it there is none."""
+    """Reserve disk space that is released when a session has to end on a full disk.
+
+    If there is not enough space for it, no reserve is created.
+    """
     path = folder / RESERVE
     with contextlib.suppress(OSError):
         if path.exists() and path.stat().st_size == size:
@@ -55,7 +58,7 @@ def make_reserve(folder: Path, size: int) -> None:
 
 
 def release_reserve(folder: Path) -> bool:
-    """Whether there was one."""
+    """Release the reserve and return whether there was one."""
     try:
         (folder / RESERVE).unlink()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a record needs while a device stands in a laboratory for months: backups, retention, room on the disk."""
+"""Maintenance of a record while a device runs for months: backups, retention, free disk space."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from edge_all.record.record import Record
 from edge_all.record.retention import Keeper, Retention
 
 _HOUR_S = 3600.0
-_LOOKS_EVERY_S = 600.0
-_FREE_LOOKS_EVERY_S = 10.0
+_RETENTION_EVERY_S = 600.0
+_FREE_SPACE_EVERY_S = 10.0
 _AT_NIGHT = range(1, 5)
 _BACKUP_FAILED = "backup failed"
 
 
 @dataclass(frozen=True)
 class UpkeepState:
-    """As of the last tick; for STATUS, the page and the metrics."""
+    """State as of the last tick, for STATUS, the page and the metrics."""
 
     last_backup: float | None = None
-    """Wall time."""
+    """Wall time, seconds since the epoch."""
     backup_error: str | None = None
     used_bytes: int = 0
     free_bytes: int = 0
     freed_files: int = 0
-    """Since the program began."""
+    """Files deleted since the program started."""
     short_of_bytes: int = 0
-    """Over the budget, and nothing left that may be deleted."""
+    """Bytes over the budget while nothing is left that may be deleted."""
 
 
 class Housekeeping:
-    """One for each device, in a thread of its own that calls tick every few seconds; a tick with nothing due costs
-    next to nothing."""
+    """Maintenance of one device's record, in a separate thread that calls tick every few seconds.
+
+    A tick with nothing due costs almost nothing.
+    """
 
     def __init__(
         self,
@@ -50,7 +52,15 @@ class Housekeeping:
         clock: Clock | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """backups_kept: 0 makes none. say: told in one line what failed and what was deleted."""
+        """Prepare the maintenance of the record in a folder.
+
+        Args:
+            folder: The record's folder.
+            retention: Retention policy.
+            backups_kept: Number of backups to keep; 0 to make none.
+            clock: Clocks of the device.
+            say: Called with one line for each failure and deletion.
+        """
         self._folder = folder
         self._retention = retention or Retention()
         self._backups_kept = backups_kept
@@ -60,37 +70,37 @@ class Housekeeping:
         now = self._clock.steady()
         self._offset = self._clock.wall() - now
         self._clock_set_at = now
-        self._next_look = now
-        self._next_free_look = now
+        self._next_retention = now
+        self._next_free_check = now
         self._backup_at: float | None = None
         self._retry_backup_at = now
         self.state = UpkeepState()
 
     def use(self, retention: Retention, backups_kept: int) -> None:
-        """From the next tick on; from the thread that calls tick."""
+        """Use new settings from the next tick on. Call this from the thread that calls tick."""
         self._retention, self._backups_kept = retention, backups_kept
         self._keeper = Keeper(self._folder, retention)
-        self._next_look = self._next_free_look = self._clock.steady()
+        self._next_retention = self._next_free_check = self._clock.steady()
 
     def tick(self) -> None:
-        """Do what is due. Errors of the disk and the database are said and kept in the state, not raised."""
+        """Perform all due tasks. Disk and database errors are reported and stored in the state, not raised."""
         now = self._clock.steady()
         offset = self._clock.wall() - now
         if abs(offset - self._offset) > _HOUR_S:
             self._offset, self._clock_set_at = offset, now
-        if now < self._next_free_look:
+        if now < self._next_free_check:
             return
-        self._next_free_look = now + _FREE_LOOKS_EVERY_S
+        self._next_free_check = now + _FREE_SPACE_EVERY_S
         free = shutil.disk_usage(self._folder).free if self._folder.is_dir() else 0
         self.state = replace(self.state, free_bytes=free)
-        look = now >= self._next_look or free < self._retention.free_bytes
+        retention = now >= self._next_retention or free < self._retention.free_bytes
         backup = self._backup_is_due(now)
-        if not look and not backup:
+        if not retention and not backup:
             return
         try:
             with Record.open(self._folder, create=False, check=False) as record:
-                if look:
-                    self._next_look = now + _LOOKS_EVERY_S
+                if retention:
+                    self._next_retention = now + _RETENTION_EVERY_S
                     self._make_room(record, now)
                 if backup:
                     self._back_up(record, now)
@@ -98,12 +108,12 @@ class Housekeeping:
             self._say(str(error))
 
     def _make_room(self, record: Record, now: float) -> None:
-        # A clock that was just set may be set again: nothing is deleted by its word yet.
-        trusted = now - self._clock_set_at >= _LOOKS_EVERY_S
+        # A clock that was just set may be set again, so nothing is deleted by age yet.
+        trusted = now - self._clock_set_at >= _RETENTION_EVERY_S
         freed = self._keeper.apply(record, self._clock.wall() if trusted else None)
         if freed.files:
             kinds = ", ".join(f"{count} {kind}" for kind, count in freed.by_kind.items())
-            self._say(f"room was made in the record: {kinds}")
+            self._say(f"deleted from the record to free space: {kinds}")
         self.state = replace(
             self.state,
             used_bytes=self._keeper.used_bytes,
@@ -117,7 +127,7 @@ class Housekeeping:
         if self._backup_at is None:
             made = [p for p in backups(self._folder) if p.stem.endswith("nightly")]
             age = self._clock.wall() - made[0].stat().st_mtime if made else float("inf")
-            # A clock that stands before the last backup is wrong, or was; the backup is no older than this program.
+            # If the clock is earlier than the last backup, it is or was wrong; count the age from now.
             self._backup_at = now - max(0.0, age)
             if made:
                 self.state = replace(self.state, last_backup=made[0].stat().st_mtime)

@@ -1,4 +1,4 @@
-"""What a session under way knew of the smear, from its rows: cells are counted once over a restart, too."""
+"""Tracker state of an unfinished session, read from its rows, so that a restart does not count a cell twice."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ _COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class KnownSmear:
-    """Cells and fields, the latest last. um_per_px: of the latest field; None where it was only assumed."""
+    """Known cells and fields of a smear, the latest last."""
 
     cells: tuple[KnownCell, ...] = ()
     fields: tuple[KnownField, ...] = ()
     regions: int = 0
-    """How many were begun."""
+    """Number of regions started."""
     um_per_px: float | None = None
+    """Micrometers per pixel of the latest field; None if the scale was only assumed."""
 
 
 def read_known_smear(record: Record, session: str, regions: int) -> KnownSmear:
-    """regions: at least so many were begun."""
+    """Read the tracker state of a session. regions: number of regions that were started at least."""
     rows = record.rows(
         f"SELECT {_COLUMNS}, f.width_px, f.height_px FROM cell c LEFT JOIN frame f "
         "ON f.session = c.session AND f.frame_index = c.frame_index WHERE c.session = ? "
@@ -51,13 +52,13 @@ def read_known_smear(record: Record, session: str, regions: int) -> KnownSmear:
         "ORDER BY frame_index DESC LIMIT 1",
         (session,),
     )
-    # The place of a frame may be kept whose row a power cut took.
+    # The position of a frame may be stored although a power cut lost its row.
     regions = max([regions, *(f.place.region + 1 for f in fields)])
     return KnownSmear(tuple(cells), fields, regions, latest[0][0] if latest else None)
 
 
 def findings(record: Record, session: str, most: int) -> tuple[Cell, ...]:
-    """The most suspicious first."""
+    """Return at most ``most`` findings, the most suspicious first."""
     rows = record.rows(
         f"SELECT {_COLUMNS} FROM cell c WHERE session = ? AND label IN ('blast', 'unidentified') "
         "ORDER BY label <> 'blast', blast_probability DESC, number LIMIT ?",
@@ -67,15 +68,15 @@ def findings(record: Record, session: str, most: int) -> tuple[Cell, ...]:
 
 
 def cell_of(row: tuple[Any, ...]) -> Cell:
-    """A row of _COLUMNS."""
-    (number, frame_index, frame, x, y, width, score, um, views, sharpness, place_x, place_y, region, *judged) = row
+    """Return the cell of a row with the columns _COLUMNS."""
+    (number, frame_index, frame, x, y, width, score, um, views, sharpness, place_x, place_y, region, *rest) = row
     return Cell(
         number,
         frame_index,
         frame,
-        Detection(x, y, width / 2, score, smudge=judged[0] == Label.SMUDGE),
+        Detection(x, y, width / 2, score, smudge=rest[0] == Label.SMUDGE),
         um,
-        _judgement(judged),
+        _classification(rest),
         views,
         sharpness,
         True,
@@ -84,8 +85,8 @@ def cell_of(row: tuple[Any, ...]) -> Cell:
     )
 
 
-def _judgement(judged: list[Any]) -> Judgement | None:
-    label, probability, unfamiliarity, blast, normal, unfamiliar, name, version, sha256, engine = judged
+def _classification(values: list[Any]) -> Judgement | None:
+    label, probability, unfamiliarity, blast, normal, unfamiliar, name, version, sha256, engine = values
     if probability is None:
         return None
     thresholds = Thresholds(blast, normal, unfamiliar)

@@ -1,4 +1,4 @@
-"""Opening the record's database: looked over, brought to the present schema, ready to be written or only read."""
+"""Open the record's database: check it, migrate it to the current schema, and prepare it for writing or reading."""
 
 from __future__ import annotations
 
@@ -18,31 +18,39 @@ from edge_all.record.sidecar import sessions_beside
 
 DATABASE = "record.sqlite3"
 _CACHE_KIB = 512
-"""Of pages, per connection. A session only appends; the kernel keeps what is read again."""
+"""Page cache per connection, KiB. A session only appends, and the kernel caches what is read again."""
 
 
 def open_database(folder: Path, *, create: bool = True, check: bool = True, name: str = DATABASE) -> sqlite3.Connection:
-    """Open or make it. check: look for damage first, which takes seconds in a large one. create=False: neither folder
-    nor database is made, and a folder that may not be written is only read.
+    """Open the database of a record, or create it.
 
-    Raises RecordError (absent, read-only, newer), DiskFullError, DamagedRecordError.
+    Args:
+        folder: The record's folder.
+        create: Create folder and database if needed. If False, a folder without write permission is opened read-only.
+        check: Check for damage first, which takes seconds for a large record.
+        name: File name of the database.
+
+    Raises:
+        RecordError: If the record does not exist, is read-only or was written by a newer version.
+        DiskFullError: If there is not enough space.
+        DamagedRecordError: If the database is damaged or missing.
     """
     path = folder / name
     with told(folder):
         if not create and not path.is_file():
             if sessions_beside(folder):
-                raise DamagedRecordError(f"the database of the record in {folder} is gone", how_mended(folder))
+                raise DamagedRecordError(f"the database of the record in {folder} is missing", how_mended(folder))
             raise RecordError(
                 f"there is no record in {folder}",
-                "name its folder with --record or EDGE_ALL_RECORD, or make one with 'edge-all run'",
+                "set its folder with --record or EDGE_ALL_RECORD, or create one with 'edge-all run'",
             )
         if create:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-                raise RecordError(f"the record folder {folder} cannot be written", "name another with --record")
+                raise RecordError(f"the record folder {folder} is not writable", "choose another one with --record")
             _probe(folder)
         mode = "rwc" if create else "rw" if os.access(folder, os.W_OK) else "ro&immutable=1"
-        # The record's one writer thread is not the thread that opens it.
+        # The record has a single writer thread, which is not the thread that opens it.
         database = sqlite3.connect(
             f"file:{quote(str(path.absolute()))}?mode={mode}",
             uri=True,
@@ -51,7 +59,7 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
             check_same_thread=False,
         )
         try:
-            teach(database)  # one that is only read too: whoever tries to write it is told of that, not of a function
+            teach(database)  # also if read-only, so that a write fails for that reason and not for a missing function
             if check and (damage := find_damage(database, thorough=False)):
                 raise sqlite3.DatabaseError(damage)
             if "immutable" not in mode:
@@ -67,7 +75,7 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
 
 
 def _probe(folder: Path) -> None:
-    """A full disk is found out before a session begins, not in its middle."""
+    """Detect a full disk before a session starts rather than in the middle of it."""
     probe = folder / f".probe-{os.getpid()}-{secrets.token_hex(2)}"
     try:
         with probe.open("wb") as file:

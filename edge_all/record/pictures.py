@@ -1,4 +1,4 @@
-"""Pictures of the record: written whole or not at all."""
+"""Pictures of the record, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,20 +14,30 @@ TEMPORARY = ".tmp"
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Under a temporary name, to disk, then renamed: a power cut leaves no half picture under the final name. Its
-    folder is made."""
+    """Write a file to disk so that a power cut does not leave a partial picture under the final name.
+
+    An existing file is replaced by renaming. The folder is created if needed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_files([(path, data)])
 
 
 def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] = ()) -> None:
-    """Several of a record, KIND/SESSION/NAME in its folder, which has to be there: one that was moved or deleted is not
-    made again for them. All are on disk when this returns, but for those unsynced: some of these are lost by a power
-    cut, and an SD card is spared. One that replaces another does so whole or not at all. A new one may be left half by
-    a power cut: no row names it then, and the start's repair takes it away.
+    """Write several pictures of a record, KIND/SESSION/NAME in its folder.
 
-    All are written before the first is synced: a journalling file system then takes them to disk together. Names that
-    a rename gave are on disk only when their folder is synced too; a new file's name goes with the file.
+    The record's folder must exist. It is not created again if it was moved or deleted. A picture that replaces another
+    does so completely or not at all. A power cut may leave a new one partially written. In that case no row refers to
+    it, and the repair at the next start deletes it.
+
+    All are written before the first is synced, so that a journaling file system commits them together. A rename is on
+    disk only after the folder is synced too, while a new file's name is synced with the file.
+
+    Args:
+        files: Paths and contents. All are on disk when this returns, except the unsynced ones.
+        unsynced: Paths not to sync, to spare an SD card. A power cut may lose some of them.
+
+    Raises:
+        OSError: If a file cannot be written; the files written so far are removed.
     """
     written = [path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}") if path.exists() else path for path, _ in files]
     try:
@@ -55,7 +65,7 @@ def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] 
 
 
 def _make_folder(folder: Path) -> None:
-    """Below a folder that is there, two deep."""
+    """Create a folder, at most two levels below an existing one."""
     if not folder.is_dir():
         folder.parent.mkdir(exist_ok=True)
         folder.mkdir(exist_ok=True)
@@ -72,10 +82,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def encode_field(image: Image) -> bytes:
-    """JPEG of an RGB uint8 field, as the camera saw it."""
+    """Encode an RGB uint8 field, H x W x 3, as JPEG, unmodified."""
     import cv2
 
-    # cvtColor turns the channels six times as fast as a strided copy.
-    turned = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    # cvtColor swaps the channels six times as fast as a strided copy.
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return encoded.tobytes()

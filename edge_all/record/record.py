@@ -1,4 +1,4 @@
-"""The record: sessions, frames and cells in SQLite, pictures beside it, in one folder."""
+"""Record of sessions, frames and cells in SQLite, with the pictures as files in the same folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from edge_all.vocabulary import Cell, Counts, Frame, Image
 __all__ = ["DATABASE", "Record"]
 
 _GROUPED_S = 1.0
-"""Normal cells and frames are committed together at most this often: fewer writes for an SD card."""
+"""Shortest interval between commits of normal cells and frames, s. Grouping them reduces writes to an SD card."""
 _RESERVE_BYTES = 4 << 20
 
 _INSERT_FRAME = (
@@ -40,7 +40,7 @@ _INSERT_FRAME = (
 
 
 class Record(RecordReader):
-    """One folder. A finding is on disk before write_cells returns; the rest within a second."""
+    """Record in one folder. A finding is on disk before write_cells returns; the rest within a second."""
 
     def __init__(self, folder: Path, database: sqlite3.Connection, most_waiting_bytes: int | None = None) -> None:
         super().__init__(folder, database)
@@ -52,16 +52,26 @@ class Record(RecordReader):
         self._next_try = 0.0
         self._left_out = 0
         self.appended = 0
-        """Messages of the outbox since it was opened."""
+        """Number of messages added to the outbox since the record was opened."""
         self._together = self._flush_at_end = False
 
     @classmethod
     def open(
         cls, folder: Path, *, create: bool = True, check: bool = True, most_waiting_bytes: int | None = None
     ) -> Record:
-        """Open or make the record in a folder. check: look for damage first, which takes seconds in a large one.
-        most_waiting_bytes: when the disk is full, so much waits in memory until there is room (see ``disk``); None:
-        DiskFullError is raised at once. Raises RecordError (absent, read-only, full, damaged, newer)."""
+        """Open the record in a folder, or create it.
+
+        Args:
+            folder: The record's folder.
+            create: Create the record if it does not exist.
+            check: Check for damage first, which takes seconds for a large record.
+            most_waiting_bytes: Number of bytes that may wait in memory while the disk is full (see ``disk``); None to
+                raise DiskFullError immediately.
+
+        Raises:
+            RecordError: If the record does not exist, is read-only or damaged, was written by a newer version, or if
+                the disk is full.
+        """
         database = open_database(folder, create=create, check=check)
         if most_waiting_bytes is not None:
             make_reserve(folder, _RESERVE_BYTES)
@@ -69,7 +79,7 @@ class Record(RecordReader):
 
     @property
     def disk(self) -> DiskState:
-        """Whether the disk is full, and what waits in memory for that."""
+        """State of the disk, and the amount of data waiting in memory while it is full."""
         if self._full_since is None:
             return DiskState(left_out=self._left_out)
         size = self._waiting.size
@@ -77,16 +87,23 @@ class Record(RecordReader):
 
     @property
     def is_set_aside(self) -> bool:
-        """The path no longer leads to the database of this connection: it was damaged and made again since, or the
-        folder was moved or deleted. Where that cannot be told, it does."""
+        """True if the path no longer points to the database of this connection.
+
+        The database was damaged and rebuilt since, or the folder was moved or deleted. False if this cannot be
+        determined.
+        """
         try:
             return _identity(self.folder) != self._file
         except OSError:
             return False
 
     def close(self) -> None:
-        """Write what waits and close. Raises DiskFullError when there is no room for it, RecordError when it cannot be
-        written."""
+        """Write the waiting rows and close the record.
+
+        Raises:
+            DiskFullError: If there is not enough space.
+            RecordError: If they cannot be written.
+        """
         try:
             self._flush_now()
         finally:
@@ -101,11 +118,11 @@ class Record(RecordReader):
         self.close()
 
     def begin_session(self, info: SessionInfo) -> str:
-        """A new session; its id is unique however many programs write."""
-        begun = time.strftime("%Y%m%d-%H%M%S-", time.localtime())
-        identifier = begun + secrets.token_hex(2)
+        """Add a new session and return its id, which is unique even if several programs write to the record."""
+        prefix = time.strftime("%Y%m%d-%H%M%S-", time.localtime())
+        identifier = prefix + secrets.token_hex(2)
         while self.rows("SELECT 1 FROM session WHERE id = ?", (identifier,)):
-            identifier = begun + secrets.token_hex(2)
+            identifier = prefix + secrets.token_hex(2)
         t = info.thresholds
         values = (
             identifier,
@@ -132,7 +149,7 @@ class Record(RecordReader):
         return identifier
 
     def write_frame(self, session: str, entry: FrameEntry) -> None:
-        """One frame, analysed or not."""
+        """Write one frame, analyzed or not."""
         x, y = entry.place_um if entry.place_um is not None else (None, None)
         self._waiting.add(
             _INSERT_FRAME,
@@ -156,14 +173,18 @@ class Record(RecordReader):
         self.flush_if_due()
 
     def write_cell(self, session: str, cell: Cell, crop: Image | PackedPixels | None) -> None:
-        """One cell; see write_cells."""
+        """Write one cell; see write_cells."""
         self.write_cells(session, [(cell, crop)])
 
     def write_cells(self, session: str, cells: Iterable[tuple[Cell, Image | PackedPixels | None]]) -> None:
-        """The cells of a field, or sharper views of ones that are there. Findings are on disk when this returns.
+        """Write the cells of a field, or sharper views of known cells. Findings are on disk when this returns.
 
-        Each with its crop, RGB uint8 or packed, where one is to be kept. The pictures are on disk before the rows that
-        name them; those of other cells than findings may be lost by a power cut. All rows of a field are one commit.
+        Pictures are on disk before the rows that refer to them, but a power cut may lose those of cells that are not
+        findings. All rows of a field are committed together.
+
+        Args:
+            session: Id of the session.
+            cells: Cells, each with its crop, RGB uint8 or packed, or None to save no crop.
         """
         has_finding = False
         for cell, crop in cells:
@@ -180,7 +201,7 @@ class Record(RecordReader):
             self.flush_if_due()
 
     def keep_field(self, session: str, frame: Frame, jpeg: bytes | None = None) -> None:
-        """Keep a field's picture, once, without boxes. jpeg: of the frame, where it is made already."""
+        """Save a field's picture once, without boxes. jpeg: the encoded frame, if it already exists."""
         name = f"fields/{session}/{frame.index}.jpg"
         path = self.folder / name
         if not self._waiting.holds(path) and not path.exists():
@@ -188,24 +209,33 @@ class Record(RecordReader):
         self._waiting.add(f"{KEEP_PICTURE} (session, frame_index, file) VALUES (?, ?, ?)", (session, frame.index, name))
 
     def note_views(self, session: str, views: Mapping[int, int]) -> None:
-        """How many views known cells have by now."""
+        """Update the number of views of known cells."""
         for number, count in views.items():
             self._waiting.add("UPDATE cell SET views = ? WHERE session = ? AND number = ?", (count, session, number))
         self.flush_if_due()
 
     def mark_final(self, session: str, numbers: Iterable[int]) -> None:
-        """These cells left the view."""
+        """Mark cells that have left the view as final."""
         for number in numbers:
             self._waiting.add("UPDATE cell SET final = 1 WHERE session = ? AND number = ?", (session, number))
         self.flush_if_due()
 
     def name_sample(self, session: str, sample: str) -> None:
-        """Name the sample of a session that has none yet; a name once given stays."""
+        """Name the sample of a session that has no name yet; an existing name is kept."""
         self._waiting.add("UPDATE session SET sample = ? WHERE id = ? AND COALESCE(sample, '') = ''", (sample, session))
         self.flush()
 
     def note_settings(self, session: str, part: str, values: Mapping[str, Any]) -> None:
-        """What one part of the program runs with, in the place of what that part noted before; ready for JSON."""
+        """Replace the settings that one part of the program noted for a session.
+
+        Args:
+            session: Id of the session.
+            part: Key of the part of the program.
+            values: Settings, serializable as JSON.
+
+        Raises:
+            NotRecordedError: If there is no such session.
+        """
         self.flush()
         found = self.rows("SELECT settings FROM session WHERE id = ?", (session,))
         if not found:
@@ -216,9 +246,15 @@ class Record(RecordReader):
         note_rows(self, session, "session")
 
     def end_session(self, session: str, counts: Counts, result: str, interrupted: bool) -> None:
-        """Close a session: every cell is final. Where the disk has no room, the reserve is given up; where that is too
-        little, or pictures cannot be written, those that wait are not kept, but all rows are, before DiskFullError or
-        RecordError is raised."""
+        """Close a session and mark all its cells as final.
+
+        On a full disk, the reserve is released. If that is not enough, or if pictures cannot be written, the waiting
+        pictures are discarded and all rows are written before the error is raised.
+
+        Raises:
+            DiskFullError: If the disk is full.
+            RecordError: If the pictures or rows cannot be written.
+        """
         self._waiting.add("UPDATE cell SET final = 1 WHERE session = ?", (session,))
         self._waiting.add(
             "UPDATE session SET ended = ?, counts = ?, result = ?, interrupted = ? WHERE id = ?",
@@ -247,11 +283,11 @@ class Record(RecordReader):
             raise error
 
     def queue(self, statement: str, values: tuple[Any, ...]) -> None:
-        """A row that is committed with those that wait; for the modules of this package."""
+        """Add a statement to be committed with the waiting rows; for the modules of this package."""
         self._waiting.add(statement, values)
 
     def flush(self) -> None:
-        """Pictures to disk, then all rows that wait, in order, in one transaction; on an error they keep waiting."""
+        """Write the waiting pictures, then all waiting rows in order in one transaction; after an error they wait."""
         if self._together:
             self._waiting.close_group()
             self._flush_at_end = True
@@ -273,8 +309,10 @@ class Record(RecordReader):
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """What is written within goes to disk at its end: all pictures before the first sync, all rows in one commit.
-        Nothing of it may be told before that. After an error it keeps waiting."""
+        """Group all writes within the context: all pictures before the first sync, all rows in one commit at its end.
+
+        Do not report any of it before that. After an error, the data keeps waiting.
+        """
         self._together, self._flush_at_end = True, False
         try:
             yield
@@ -284,7 +322,7 @@ class Record(RecordReader):
             self.flush()
 
     def flush_if_due(self) -> None:
-        """What waits for longer than a second; to be called now and then when nothing is written."""
+        """Write the waiting data if the last commit is more than a second ago. Call this regularly when idle."""
         if time.monotonic() - self._last_commit >= _GROUPED_S:
             self.flush()
 
@@ -300,7 +338,7 @@ class Record(RecordReader):
         self._last_commit = time.monotonic()
         if self._full_since is not None:
             lasted, self._full_since = time.monotonic() - self._full_since, None
-            text = f"for {lasted:.0f} s; all rows were written afterwards, {self._left_out} pictures were not kept"
+            text = f"for {lasted:.0f} s; all rows were written afterwards, {self._left_out} pictures were discarded"
             self.queue(
                 "INSERT INTO incident (time, kind, text) VALUES (?, 'disk full', ?)",
                 (time.time(), text),
@@ -311,16 +349,16 @@ class Record(RecordReader):
         self._refuse_when_set_aside()
         try:
             self._write_to_disk(group)
-        finally:  # an error because of that is told as that; and nothing is told of that nobody can read
+        finally:  # report the replaced file as the cause of an error, and never report rows that cannot be read
             self._refuse_when_set_aside()
 
     def _refuse_when_set_aside(self) -> None:
-        """Costs a stat: less than a hundredth of a commit."""
+        """Raise RecordError if the file was replaced. This costs one stat call, less than 1 % of a commit."""
         if self.is_set_aside:
             raise RecordError(
-                f"{self.folder / DATABASE} was moved, deleted or replaced while it was written",
-                "put the folder back where it was, or begin another session; what was written before is in the folder "
-                "that was moved, or gone with the one that was deleted",
+                f"{self.folder / DATABASE} was moved, deleted or replaced while it was being written",
+                "put the folder back, or start another session; earlier data is in the moved folder, or lost with the "
+                "deleted one",
             )
 
     def _write_to_disk(self, group: Group) -> None:
@@ -343,8 +381,10 @@ class Record(RecordReader):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that is done in it is committed together and on disk afterwards, or not at all; for the modules of this
-        package. No other program writes in the meantime. Raises RecordError."""
+        """Run statements in one transaction that is on disk at the end or has no effect at all.
+
+        For the modules of this package. No other program can write at the same time. Raises RecordError.
+        """
         self.flush()
         with told(self.folder):
             self._database.execute("BEGIN IMMEDIATE")
@@ -358,7 +398,7 @@ class Record(RecordReader):
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Of the database that the path leads to; None where there is none."""
+    """Return device and inode of the database at the path; None if there is none."""
     try:
         found = (folder / DATABASE).stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Another judgement of a cell whose place and picture stay."""
+"""Record a new classification of a cell whose position and picture stay the same."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from edge_all.vocabulary import Rejudged
 
 
 def rejudge(record: Record, session: str, cells: Sequence[Rejudged]) -> None:
-    """Write the judgements of cells that are in the record; on disk when this returns. The crop carries its row, so
-    that one is written anew too."""
+    """Write new classifications of cells that are in the record; on disk when this returns.
+
+    The crops are rewritten too because each contains its row.
+    """
     if not cells:
         return
     for cell in cells:
@@ -43,5 +45,5 @@ def _renew_crop(record: Record, session: str, number: int) -> None:
         path = record.folder / str(row["crop"])
         row.pop(COLUMN)
         carried = {"cell": row.pop("number"), **row}
-        with contextlib.suppress(OSError):  # the row is safe; a crop that a full disk keeps as it was shows the same
+        with contextlib.suppress(OSError):  # the row is safe, and an outdated crop on a full disk shows the same cell
             write_files([(path, with_row(path.read_bytes(), carried))], set())

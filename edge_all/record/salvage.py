@@ -1,4 +1,4 @@
-"""Takes the rows that can still be read out of a damaged database."""
+"""Recover the readable rows of a damaged database."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from edge_all.record.faults import SQLITE_FAULTS
 from edge_all.record.row_checksum import COLUMN, row_checksum
 
 TABLES = ("session", "frame", "cell", "picture", "verdict", "approval", "deletion", "incident", "outbox")
-"""In this order: a row's session comes before it. Tables that others add are found by themselves, after these."""
-_OWN_TO_EACH = {"outbox_use", "schema_version"}
+"""Order of recovery, with sessions before the rows that refer to them. Other tables are discovered and follow these."""
+_PER_DATABASE = {"outbox_use", "schema_version"}
 _MOST_FAULTS = 2000
 _TYPES: dict[str, tuple[type, ...]] = {"REAL": (int, float), "INTEGER": (int,), "TEXT": (str,)}
 
 
 def salvage(damaged: Path, into: sqlite3.Connection) -> int:
-    """Copy every row that can be read, has values of the right types, its checksum and keeps the constraints, where its
-    key is not taken. Gives how many. Foreign keys must be off in ``into``."""
+    """Copy every sound row whose key is not taken into another database, and return the number of rows copied.
+
+    A row is sound if it can be read, its values have the right types, its checksum matches and it satisfies the
+    constraints. Foreign keys must be off in ``into``.
+    """
     taken = 0
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-    own = [row[0] for row in into.execute(query) if row[0] not in _OWN_TO_EACH]
+    own = [row[0] for row in into.execute(query) if row[0] not in _PER_DATABASE]
     ordered = [t for t in TABLES if t in own] + [t for t in own if t not in TABLES]
     for table in ordered:
-        # A connection for each: one that met a fault may refuse the next table.
+        # A separate connection for each table, because after a fault a connection may fail on the next table.
         try:
             database = sqlite3.connect(f"file:{quote(str(damaged.absolute()))}?mode=ro", uri=True, isolation_level=None)
         except sqlite3.Error:
@@ -40,7 +43,7 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
 def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
     there = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
     own = into.execute(f"PRAGMA table_info({table})").fetchall()
-    if len(there) == len(own):  # of the same schema: a name that differs is damaged, its place is not
+    if len(there) == len(own):  # same schema: if a name differs, the name is damaged and not the column
         there = [r[1] for r in own]
     columns = [(r[1], r[2], bool(r[3])) for r in own if r[1] in there and r[1] != COLUMN]
     if not columns:
@@ -54,7 +57,7 @@ def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -
             (value is None and not needed) or isinstance(value, _TYPES.get(declared, (object,)))
             for value, (_, declared, needed) in zip(values, columns, strict=True)
         )
-        # One of an older schema has no checksum.
+        # Rows of an older schema have no checksum.
         if sound and (COLUMN not in row or row.pop(COLUMN) == row_checksum(*row.values())):
             with contextlib.suppress(sqlite3.IntegrityError):
                 taken += into.execute(insert, values).rowcount
@@ -73,7 +76,7 @@ def _rows(database: sqlite3.Connection, table: str, columns: list[str]) -> Itera
             for rowid, *row in database.execute(
                 f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid", (last,)
             ):
-                if rowid <= last:  # a damaged tree may lead in a circle
+                if rowid <= last:  # a damaged tree may contain a cycle
                     raise sqlite3.DatabaseError("rows out of order")
                 last, step = rowid, 1
                 yield dict(zip(columns, row, strict=True))

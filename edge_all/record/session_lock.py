@@ -1,4 +1,4 @@
-"""Who writes a session now: a lock that the operating system takes back when its program dies."""
+"""Lock on the session being written, which the operating system releases when its program dies."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from edge_all.errors import RecordError
 
 try:
     import fcntl
-except ImportError:  # Windows: one program at a time is trusted to know
+except ImportError:  # Windows: there is no lock, so only one program at a time may write
     fcntl = None  # type: ignore[assignment]
 
 Unended = Literal["running", "cut_off", "not_ended"]
-"""Of a session without an end; not_ended: which of the two cannot be told."""
+"""State of a session without an end; "not_ended" if the other two cannot be distinguished."""
 
 _FOLDER = "writing"
-_TRIES, _TRIED_EVERY_S = 10, 0.02
-"""Whoever asks whether a session is written holds its lock for a moment."""
+_TRIES, _RETRY_S = 10, 0.02
+"""Retries are needed because checking whether a session is being written holds its lock for a moment."""
 
 
 class SessionLock:
-    """Held from its making to release(), or to the program's end however that comes."""
+    """Lock held from construction to release(), or until the program ends in any way."""
 
     def __init__(self, folder: Path, session: str) -> None:
-        """Raises RecordError when another program writes that session."""
+        """Take the lock. Raises RecordError if another program is writing that session."""
         self._path = folder / _FOLDER / session
         self._path.parent.mkdir(exist_ok=True)
         self._file: IO[bytes] | None = None
         for _ in range(_TRIES):
             if self._take():
                 return
-            time.sleep(_TRIED_EVERY_S)
-        raise RecordError(f"session {session} is written by another program", "stop that one, or begin another session")
+            time.sleep(_RETRY_S)
+        raise RecordError(
+            f"session {session} is being written by another program", "stop that program, or start another session"
+        )
 
     def _take(self) -> bool:
         file = self._path.open("ab")
@@ -45,13 +47,13 @@ class SessionLock:
             if _is_of(file, self._path):
                 self._file = file
                 return True
-        except OSError:  # another one has it
+        except OSError:  # another program holds it
             pass
         file.close()
         return False
 
     def release(self) -> None:
-        """It may be called twice."""
+        """Release the lock; has no effect if it is already released."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
@@ -60,12 +62,15 @@ class SessionLock:
 
 
 def _is_of(file: IO[bytes], path: Path) -> bool:
-    """A lock that was released meanwhile is a file without a name."""
+    """Return whether the open file is still at the path. A lock that was just released is a file without a name."""
     return os.name != "posix" or os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def is_written(folder: Path, session: str) -> bool:
-    """Whether a program that lives holds the session. Changes nothing. Raises OSError where it may not be asked."""
+    """Return whether a running program is writing the session, without changing anything.
+
+    Raises OSError if the lock cannot be accessed.
+    """
     if fcntl is None:
         return False
     try:
@@ -79,7 +84,7 @@ def is_written(folder: Path, session: str) -> bool:
 
 
 def unended(folder: Path, session: str) -> Unended:
-    """What became of a session without an end."""
+    """Return the state of a session without an end."""
     try:
         if fcntl is not None:
             return "running" if is_written(folder, session) else "cut_off"
@@ -89,7 +94,7 @@ def unended(folder: Path, session: str) -> Unended:
 
 
 def unended_in_words(folder: Path, session: str) -> str:
-    """The same for a terminal."""
+    """Return the state of a session without an end as text for a terminal."""
     return {
         "running": "running",
         "cut_off": "not ended: cut off",

@@ -1,4 +1,4 @@
-"""Before a program writes a record: what a power cut or a bad disk left is put in order, and said."""
+"""Recovery before a program writes a record: repair the effects of a power cut or a bad disk, and report them."""
 
 from __future__ import annotations
 
@@ -26,20 +26,28 @@ _LATEST = 5
 
 
 def start_record(folder: Path, say: Callable[[str], None] | None = None, *, thorough: bool = True) -> None:
-    """Look the record over and mend it; makes nothing where there is none. say: told in one line what had to be done.
-    thorough: every row's checksum too, which a large record takes minutes for.
+    """Check the integrity of a record and repair it; do nothing if there is none.
 
-    Damage beyond repair: set aside and made again (record/rebuilding.py). Sessions that were cut off: crops and rows
-    made to agree (record/repair.py). Raises RecordError (newer, read-only, another program mends it now).
+    A database damaged beyond repair is set aside and rebuilt (record/rebuilding.py). For interrupted sessions, crops
+    and rows are made consistent (record/repair.py).
+
+    Args:
+        folder: The record's folder.
+        say: Called with one line for each repair.
+        thorough: Also check the checksum of every row, which takes minutes for a large record.
+
+    Raises:
+        RecordError: If the record was written by a newer version, is read-only, or is being repaired by another
+            program.
     """
     try:
         with told(folder):
             _start(folder, say or (lambda _: None), thorough)
-    except DamagedRecordError as error:  # as it still is now, it will be the next time
+    except DamagedRecordError as error:  # the next attempt would fail as well
         raise DamagedRecordError(error.message, NOT_MENDED) from error
 
 
-def _start(folder: Path, tell: Callable[[str], None], thorough: bool) -> None:
+def _start(folder: Path, report: Callable[[str], None], thorough: bool) -> None:
     path = folder / DATABASE
     if not path.exists() and not sessions_beside(folder):
         return
@@ -52,25 +60,28 @@ def _start(folder: Path, tell: Callable[[str], None], thorough: bool) -> None:
             _copy_aside(folder)
         damage = _damage(folder, thorough)
         if damage is not None:
-            tell(rebuild(folder, damage))
+            report(rebuild(folder, damage))
         with Record.open(folder, check=False) as record:
             if damage is None and (frames_lost or _fell_behind(record)):
-                _catch_up(record, frames_lost, tell)
-            _repair_cut_off(record, tell)
+                _catch_up(record, frames_lost, report)
+            _repair_cut_off(record, report)
             note_doubts(record)
     finally:
         lock.release()
 
 
 def _is_busy(folder: Path) -> bool:
-    """Another program writes a session: it looked the record over when it began. Locks of programs that died go."""
+    """Return whether another program is writing a session, and delete the locks of programs that died.
+
+    If so, that program checked the integrity of the record when it started.
+    """
     for path in (folder / "writing").iterdir():
         if path.name != _START:
             if is_written(folder, path.name):
                 return True
             try:
                 SessionLock(folder, path.name).release()
-            except RecordError:  # since a moment ago
+            except RecordError:  # locked a moment ago
                 return True
     return False
 
@@ -78,9 +89,9 @@ def _is_busy(folder: Path) -> bool:
 def _damage(folder: Path, thorough: bool) -> str | None:
     path = folder / DATABASE
     if not path.exists() or path.stat().st_size == 0:
-        return "it was gone" if sessions_beside(folder) else None
+        return "it was missing" if sessions_beside(folder) else None
     if missing := missing_pages(path, folder / f"{DATABASE}-wal"):
-        return f"{missing} of its pages are cut off"
+        return f"{missing} of its pages are missing"
     try:
         with Record.open(folder, check=False) as record:
             return find_damage(record.database, thorough=thorough)
@@ -89,8 +100,11 @@ def _damage(folder: Path, thorough: bool) -> str | None:
 
 
 def _fell_behind(record: Record) -> bool:
-    """The sidecars tell of more than the database: a log that was lost whole leaves no other trace. Looked at are which
-    sessions there are, and all lines of the few that were written last."""
+    """Return whether the sidecars contain more than the database.
+
+    A completely lost write-ahead log leaves no other trace. The check covers which sessions exist, and all lines of the
+    few sidecars that were written last.
+    """
     beside = sessions_beside(record.folder)
     ended = dict(record.rows("SELECT id, ended FROM session", ()))
     if not beside.keys() <= ended.keys():
@@ -105,17 +119,17 @@ def _fell_behind(record: Record) -> bool:
     return False
 
 
-def _catch_up(record: Record, frames_lost: int, tell: Callable[[str], None]) -> None:
+def _catch_up(record: Record, frames_lost: int, report: Callable[[str], None]) -> None:
     done = take_from_files(record, record.database)
     lost = f"{frames_lost} pages of it are" if frames_lost else "some of it is"
     text = f"the log of the database was damaged and {lost} lost; {done.in_words()}"
     note_incident(record, LOG_DAMAGED, text)
     record.flush()
-    tell(text)
+    report(text)
 
 
-def _repair_cut_off(record: Record, tell: Callable[[str], None]) -> None:
-    """Sessions that were written, and those of which pictures were deleted, when the program or the device died."""
+def _repair_cut_off(record: Record, report: Callable[[str], None]) -> None:
+    """Repair the sessions that were being written, or whose pictures were being deleted, when the program died."""
     cut_off = record.rows(
         "SELECT id FROM session WHERE ended IS NULL UNION SELECT session FROM (SELECT session FROM retention "
         "WHERE session <> '' ORDER BY id DESC LIMIT 1) UNION SELECT session FROM (SELECT session FROM deletion "
@@ -130,7 +144,7 @@ def _repair_cut_off(record: Record, tell: Callable[[str], None]) -> None:
         if done:
             note_incident(record, REPAIRED, done.in_words(), session)
             record.flush()
-            tell(f"session {session} was cut off: {done.in_words()}")
+            report(f"session {session} was interrupted: {done.in_words()}")
 
 
 def _copy_aside(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What people said of cells, and who approved a session: rows that are only ever added."""
+"""Verdicts of reviewers on cells, and approvals of sessions. Rows are only ever added."""
 
 from __future__ import annotations
 
@@ -15,50 +15,55 @@ LABELS = ("blast", "normal", "unidentified", "smudge", "not_a_cell")
 KINDS = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil", "other")
 MOST_AT_ONCE = 500
 _STILL_RUNNING_S = 60.0
-"""A session without an end whose last frame is younger is still running; an older one was cut off."""
+"""A session without an end is still running if its last frame is newer than this; otherwise it was interrupted."""
 
 
 @dataclass(frozen=True)
 class Reviewer:
-    """Who says something. proven: logged in; else only a name was given."""
+    """Person who gives a verdict."""
 
     name: str
     proven: bool
+    """True if logged in; False if only a name was given."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the audit trail. ``undoes``: the row that this one takes back; it has no label then."""
+    """One row of the audit trail."""
 
     id: int
     session: str
     cell: int
     reviewer: str
     proven: bool
-    """Logged in; else only a name was given."""
+    """True if the reviewer was logged in; False if only a name was given."""
     label: str | None
+    """Label given by the reviewer; None in a row that reverts another."""
     kind: str | None
-    """Of a normal cell."""
+    """Kind of a normal cell."""
     time: float
+    """Seconds since the epoch."""
     undoes: int | None = None
+    """Id of the row that this one reverts."""
 
 
 @dataclass(frozen=True)
 class Approval:
-    """A session was approved (signed) or opened again."""
+    """Approval (signature) or reopening of a session."""
 
     id: int
     session: str
     reviewer: str
     proven: bool
     action: str
-    """approve or reopen."""
+    """"approve" or "reopen"."""
     time: float
+    """Seconds since the epoch."""
     note: str | None = None
 
 
 def all_verdicts(record: Record, session: str) -> list[Verdict]:
-    """Every row, the oldest first, undone ones and undoings included."""
+    """Return every row, oldest first, including reverted rows and those that revert them."""
     rows = record.rows(
         "SELECT id, session, cell, reviewer, proven, label, kind, time, undoes FROM verdict WHERE session = ? "
         "ORDER BY id",
@@ -68,7 +73,7 @@ def all_verdicts(record: Record, session: str) -> list[Verdict]:
 
 
 def standing(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Those with a label that nobody took back, the oldest first. An undoing can be undone itself."""
+    """Return the verdicts with a label that are not reverted, oldest first. A reversion can itself be reverted."""
     undone: set[int] = set()
     left = []
     for verdict in sorted(verdicts, key=lambda v: v.id, reverse=True):
@@ -82,12 +87,15 @@ def standing(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def latest_verdicts(record: Record, session: str) -> dict[int, Verdict]:
-    """The verdict that counts for each cell: the last one given, whoever gave it."""
+    """Return the effective verdict for each cell: the last one given by any reviewer."""
     return {v.cell: v for v in standing(all_verdicts(record, session))}
 
 
 def by_reviewer(verdicts: Sequence[Verdict]) -> Mapping[Reviewer, Mapping[int, Verdict]]:
-    """Each reviewer's own last verdict on each cell. A proven and an unproven one of a name are two."""
+    """Return each reviewer's last verdict on each cell.
+
+    A logged-in reviewer and one who only gave the same name count as two reviewers.
+    """
     given: dict[Reviewer, dict[int, Verdict]] = {}
     for verdict in standing(verdicts):
         given.setdefault(Reviewer(verdict.reviewer, verdict.proven), {})[verdict.cell] = verdict
@@ -97,15 +105,17 @@ def by_reviewer(verdicts: Sequence[Verdict]) -> Mapping[Reviewer, Mapping[int, V
 def give_verdicts(
     record: Record, session: str, cells: Sequence[int], label: str, kind: str | None, reviewer: Reviewer
 ) -> list[Verdict]:
-    """One verdict on each of the cells (1 to 500, at one time); on disk when it returns.
+    """Add the same verdict for each of the cells (1 to 500), all with the same time; on disk when this returns.
 
-    Raises ReviewError (approved, no such label or kind, too many), NotRecordedError (not a cell of this session).
+    Raises:
+        ReviewError: If the session is approved, the label or kind is invalid, or there are too many cells.
+        NotRecordedError: If one of them is not a cell of this session.
     """
     if label not in LABELS or (kind is not None and (kind not in KINDS or label != "normal")):
-        raise ReviewError("that is no verdict", f"labels are {', '.join(LABELS)}; a normal cell may have a kind")
+        raise ReviewError("invalid verdict", f"labels are {', '.join(LABELS)}; only a normal cell may have a kind")
     numbers = list(dict.fromkeys(cells))
     if not 1 <= len(numbers) <= MOST_AT_ONCE:
-        raise ReviewError(f"{len(numbers)} cells at once", f"choose 1 to {MOST_AT_ONCE}")
+        raise ReviewError(f"cannot give a verdict on {len(numbers)} cells at once", f"choose 1 to {MOST_AT_ONCE}")
     with record.transaction() as database:
         _refuse_approved(database, session)
         marks = ", ".join("?" * len(numbers))
@@ -113,7 +123,7 @@ def give_verdicts(
             f"SELECT COUNT(*) FROM cell WHERE session = ? AND number IN ({marks})", (session, *numbers)
         ).fetchone()[0]
         if known != len(numbers):
-            raise NotRecordedError("one of these is no cell of this session", "load the page again")
+            raise NotRecordedError("one of these cells is not in this session", "reload the page")
         now = _next_time(database, session)
         given = [
             _add(database, Verdict(0, session, cell, reviewer.name, reviewer.proven, label, kind, now))
@@ -124,30 +134,31 @@ def give_verdicts(
 
 
 def undo_last(record: Record, session: str, reviewer: Reviewer) -> list[Verdict]:
-    """Take back what this reviewer said last in this session, all cells of it; gives the verdicts taken back.
+    """Revert the last verdict of this reviewer in this session, on all its cells, and return the reverted verdicts.
 
-    Raises ReviewError when the session is approved or nothing of this reviewer's stands.
+    Raises:
+        ReviewError: If the session is approved, or if this reviewer has no verdict left to revert.
     """
     with record.transaction() as database:
         _refuse_approved(database, session)
         own = [v for v in standing(all_verdicts(record, session)) if Reviewer(v.reviewer, v.proven) == reviewer]
         if not own:
-            raise ReviewError("there is nothing to undo", "only your own verdicts in this session can be taken back")
+            raise ReviewError("there is nothing to undo", "only your own verdicts in this session can be undone")
         last = [v for v in own if v.time == own[-1].time]
         now = _next_time(database, session)
-        taken_back = [
+        reverted = [
             _add(
                 database,
                 Verdict(0, session, verdict.cell, reviewer.name, reviewer.proven, None, None, now, verdict.id),
             )
             for verdict in last
         ]
-    note_rows(record, session, "verdict", taken_back[0].id - 1)
+    note_rows(record, session, "verdict", reverted[0].id - 1)
     return last
 
 
 def approvals(record: Record, session: str) -> list[Approval]:
-    """Every approval and re-opening, the oldest first."""
+    """Return every approval and reopening, oldest first."""
     rows = record.rows(
         "SELECT id, session, reviewer, proven, action, time, note FROM approval WHERE session = ? ORDER BY id",
         (session,),
@@ -156,19 +167,23 @@ def approvals(record: Record, session: str) -> list[Approval]:
 
 
 def standing_approval(record: Record, session: str) -> Approval | None:
-    """The approval in force; None when there is none or it was re-opened since."""
+    """Return the approval in force; None if there is none or if the session was reopened since."""
     given = approvals(record, session)
     return given[-1] if given and given[-1].action == "approve" else None
 
 
 def approved_sessions(record: Record) -> set[str]:
-    """Ids of the sessions whose approval stands."""
+    """Return the ids of the sessions whose approval is in force."""
     rows = record.rows("SELECT session, action FROM approval ORDER BY id", ())
     return {str(session) for session, action in dict(rows).items() if action == "approve"}
 
 
 def approve(record: Record, session: str, reviewer: Reviewer, note: str | None = None) -> None:
-    """Lock a session: no verdict is added until it is re-opened. Raises ReviewError (approved already, running)."""
+    """Lock a session, so that no verdict can be added until it is reopened.
+
+    Raises:
+        ReviewError: If the session is already approved or still running.
+    """
     with record.transaction() as database:
         _refuse_approved(database, session)
         refuse_running(database, session)
@@ -177,10 +192,10 @@ def approve(record: Record, session: str, reviewer: Reviewer, note: str | None =
 
 
 def reopen(record: Record, session: str, reviewer: Reviewer, note: str | None = None) -> None:
-    """Unlock an approved session; both rows stay. Raises ReviewError when it is not approved."""
+    """Unlock an approved session; both rows are kept. Raises ReviewError if it is not approved."""
     with record.transaction() as database:
         if _last_action(database, session) != "approve":
-            raise ReviewError("the session is not approved", "there is nothing to open again")
+            raise ReviewError("the session is not approved", "there is nothing to reopen")
         _add_approval(database, session, reviewer, "reopen", note)
     note_rows(record, session, "approval")
 
@@ -196,7 +211,7 @@ def refuse_running(database: sqlite3.Connection, session: str) -> None:
 
 def _refuse_approved(database: sqlite3.Connection, session: str) -> None:
     if _last_action(database, session) == "approve":
-        raise ReviewError("the session is approved and locked", "open it again first; that leaves a trace")
+        raise ReviewError("the session is approved and locked", "reopen it first; the audit trail will show this")
 
 
 def _last_action(database: sqlite3.Connection, session: str) -> str | None:
@@ -207,7 +222,7 @@ def _last_action(database: sqlite3.Connection, session: str) -> str | None:
 
 
 def _next_time(database: sqlite3.Connection, session: str) -> float:
-    """Now, but later than all before: what was said at one time is undone together."""
+    """Return the current time, made later than all earlier verdicts, as verdicts of one time are undone together."""
     last = database.execute("SELECT MAX(time) FROM verdict WHERE session = ?", (session,)).fetchone()[0]
     return max(time.time(), (last or 0.0) + 1e-3)
 

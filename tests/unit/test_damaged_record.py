@@ -226,7 +226,7 @@ def test_a_bit_that_flips_in_the_schema_is_found_and_mended(tmp_path, before, af
     with sqlite3.connect(tmp_path / DATABASE) as database:
         database.execute("PRAGMA writable_schema = ON")
         database.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", (before, after))
-    with pytest.raises(RecordError, match=f"the {part}.* is not as it was made"):
+    with pytest.raises(RecordError, match=f"the {part}.* was changed"):
         Record.open(tmp_path, create=False)
     said = []
     start_record(tmp_path, said.append)

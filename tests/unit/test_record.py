@@ -275,7 +275,7 @@ def test_a_patient_record_says_that_the_disk_is_full_and_writes_all_when_there_i
         for n in range(1, 101):
             record.write_cells(session, [(make_cell(n, Label.BLAST if n % 2 else Label.NORMAL), CROP)])
         assert (record.disk.full, record.disk.refuses) == (True, False)
-        assert "analysis goes on" in record.disk.in_words()
+        assert "analysis continues" in record.disk.in_words()
         assert record.cells(session) == []
         monkeypatch.setattr(module, "write_files", written)
         record.flush()

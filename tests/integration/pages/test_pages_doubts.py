@@ -38,8 +38,8 @@ def test_a_full_disk_is_told_on_the_live_page(tmp_path, session):
     station._session = FullDisk()
     shared = context(tmp_path, station=station)
     browser = Browser(shared)
-    assert "disk of the record is full: 40 rows wait" in browser.get("/live/state").json()["error"]
-    station.problems = ("the disk of the record is full: 12 rows wait in memory; analysis goes on",)
+    assert "disk of the record is full: 40 rows are waiting" in browser.get("/live/state").json()["error"]
+    station.problems = ("the disk of the record is full: 12 rows are waiting in memory; analysis continues",)
     assert browser.get("/live/state").json()["error"].count("disk of the record is full") == 1, "said once"
     FullDisk.disk, station.problems = ROOM, ()
     assert browser.get("/live/state").json()["error"] == ""
