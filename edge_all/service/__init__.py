@@ -1,1 +1,1 @@
-"""What a device that stands for months needs beside its session: MQTT, metrics, health."""
+"""Long-running service around the sessions: MQTT, metrics and health monitoring."""

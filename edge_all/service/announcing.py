@@ -1,4 +1,4 @@
-"""Puts what a session tells into the outbox, in the transaction of the rows it tells of."""
+"""Session listener that writes outbox messages in the same transaction as the rows they describe."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from edge_all.vocabulary import Cell, Counts
 
 
 class OutboxAnnouncer:
-    """One a session. The topics are those below the device's own."""
+    """Listener of one session. Its topics are relative to the device's own topic."""
 
     def __init__(self, sample_ids: bool) -> None:
-        """sample_ids: whether they may leave the device."""
+        """Create the listener. ``sample_ids`` allows sample ids to leave the device."""
         self._sample_ids = sample_ids
         self._sample: str | None = None
-        self._told: set[int] = set()
-        """Cells that were findings once: what becomes of them is told too."""
+        self._sent: set[int] = set()
+        """Numbers of the cells that were findings at some point; their later changes are sent too."""
 
     def begun(self, record: Record, session: str, info: SessionInfo, known: frozenset[int] | None = None) -> None:
-        """Queue the session's begin, or that it goes on."""
-        self._told = set(known or ())
+        """Queue the start of the session, or its resumption when ``known`` holds the earlier findings."""
+        self._sent = set(known or ())
         self._sample = (info.sample or record.session(session).sample) if self._sample_ids else None
         message = begun_message(
             session, time.time(), self._sample, info.profile, info.models, info.engine, info.thresholds
@@ -36,21 +36,21 @@ class OutboxAnnouncer:
         append(record, STATE, "state", _json(message))
 
     def named(self, record: Record, session: str, sample: str) -> None:
-        """Queue the name, where it may leave the device."""
+        """Queue the sample id, if it may leave the device."""
         if self._sample_ids and not self._sample:
             self._sample = sample
             message = {"state": "sample named", "session": session, "time": time.time(), "sample": sample}
             append(record, STATE, "state", _json(message))
 
     def found(self, record: Record, session: str, cells: Sequence[Cell], time: float) -> None:
-        """Queue the findings, and the cells that were some and are none any more."""
+        """Queue the findings, and the cells that are no longer findings."""
         for cell in cells:
-            if cell.is_finding or cell.number in self._told:
-                self._told.add(cell.number)
+            if cell.is_finding or cell.number in self._sent:
+                self._sent.add(cell.number)
                 append(record, FINDING, "finding", _json(finding_message(session, cell, time)))
 
     def ended(self, record: Record, session: str, counts: Counts, result: str, interrupted: bool) -> None:
-        """Queue the summary."""
+        """Queue the session's summary."""
         sample = self._sample
         if sample is None and self._sample_ids:
             sample = record.session(session).sample

@@ -1,4 +1,7 @@
-"""The service's socket: other programs of this device start, stop, pause and ask. One JSON line each way."""
+"""Control socket of the service, for other programs on this device: start, stop, pause, resume and status.
+
+The protocol is one JSON line in each direction.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,11 @@ _FITS = {"stop": ("running", "paused", "starting"), "pause": ("running",), "resu
 
 
 def control_socket(instance: str | None = None) -> Path:
-    """EDGE_ALL_RUNTIME or systemd's RUNTIME_DIRECTORY, else the running system service's folder, else the state
-    folder. instance: of edge-all@INSTANCE."""
+    """Return the path of the control socket.
+
+    The folder is EDGE_ALL_RUNTIME or systemd's RUNTIME_DIRECTORY, else that of the running system service, else the
+    state directory. ``instance`` selects the service edge-all@INSTANCE.
+    """
     named = os.environ.get("EDGE_ALL_RUNTIME") or os.environ.get("RUNTIME_DIRECTORY")
     if named and instance is None:
         return Path(named) / "control.sock"
@@ -41,18 +47,22 @@ def control_socket(instance: str | None = None) -> Path:
 
 
 def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Send one request to a service. Raises EdgeAllError when none answers, or when it refuses."""
+    """Send one request to a service and return its answer.
+
+    Raises:
+        EdgeAllError: when no service answers, or when it refuses the request.
+    """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
             line.settimeout(_ANSWER_S)
             line.connect(str(path))
             line.sendall(json.dumps(request).encode() + b"\n")
             with line.makefile("rb") as answers:
-                said = answers.readline(1 << 16)
+                received = answers.readline(1 << 16)
     except PermissionError as error:
         raise EdgeAllError(
-            f"the service's socket {path} is closed to you",
-            "join its group (sudo usermod -aG edge-all $USER), log in anew",
+            f"the service's socket {path}: permission denied",
+            "join its group (sudo usermod -aG edge-all $USER) and log in again",
         ) from error
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise EdgeAllError(
@@ -60,11 +70,13 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise EdgeAllError(
-            f"the service does not answer at {path} ({error.strerror or 'time is up'})", "see systemctl status edge-all"
+            f"the service does not answer at {path} ({error.strerror or 'timed out'})", "see systemctl status edge-all"
         ) from error
-    answer: dict[str, Any] = json.loads(said or b"{}")
+    answer: dict[str, Any] = json.loads(received or b"{}")
     if not answer.get("ok"):
-        raise EdgeAllError(str(answer.get("error", "the service ended meanwhile")), str(answer.get("remedy", "")))
+        raise EdgeAllError(
+            str(answer.get("error", "the service exited before it answered")), str(answer.get("remedy", ""))
+        )
     return answer
 
 
@@ -77,13 +89,18 @@ def _answers(path: Path) -> bool:
 
 
 class ControlServer:
-    """Answers from entering to leaving its context, in a thread of its own."""
+    """Server of the control socket. Within its context it answers in a separate thread."""
 
     def __init__(self, path: Path, station: Station, group_may: bool = True) -> None:
-        """group_may: members of the file's group may steer, not its owner only. Raises EdgeAllError."""
+        """Bind the socket. ``group_may`` gives the socket's group the same access as its owner.
+
+        Raises:
+            UsageError: when another service answers at ``path``.
+            EdgeAllError: when the socket cannot be created.
+        """
         self._path = path
         if _answers(path):
-            raise UsageError(f"another service answers at {path}", "end that one first")
+            raise UsageError(f"another service is running at {path}", "stop that service first")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
@@ -91,8 +108,8 @@ class ControlServer:
             path.chmod(0o660 if group_may else 0o600)
         except OSError as error:
             raise EdgeAllError(
-                f"no socket can be made at {path} ({error.strerror or error})",
-                "name another folder in EDGE_ALL_RUNTIME",
+                f"cannot create a socket at {path} ({error.strerror or error})",
+                "set EDGE_ALL_RUNTIME to another folder",
             ) from error
         self._server.station = station
         self._thread = threading.Thread(
@@ -128,23 +145,26 @@ class _Handler(socketserver.StreamRequestHandler):
 
 
 def answer_to(line: bytes, station: Station) -> dict[str, Any]:
-    """What one line gets: {"ok": true, "state": ...} or {"ok": false, "error": ..., "remedy": ...}."""
+    """Return the answer to one request line.
+
+    The answer is ``{"ok": true, "state": ...}`` or ``{"ok": false, "error": ..., "remedy": ...}``.
+    """
     try:
         request = json.loads(line)
         command, sample, name = (request["command"], request.get("sample"), request.get("operator"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return _refused('not understood; write {"command": "status"} and a line end')
+        return _refused("invalid request", 'send {"command": "status"} followed by a line feed')
     if not isinstance(command, str) or not all(t is None or isinstance(t, str) for t in (sample, name)):
-        return _refused("not understood: command, sample and operator are texts")
+        return _refused("invalid request: command, sample and operator must be strings")
     if command == "status":
         return {"ok": True, "state": asdict(station.state)}
     phase = station.state.phase
     if command not in (*_PLAIN, "start"):
-        return _refused(f"there is no command '{command}'", "there are start, stop, pause, resume, status")
+        return _refused(f"unknown command '{command}'", "use start, stop, pause, resume or status")
     if command in _FITS and phase not in _FITS[command]:
-        return _refused(f"not possible while the microscope is {phase}", "edge-all session status tells more")
+        return _refused(f"not possible while the microscope is {phase}", "run 'edge-all session status' for details")
     if command == "start" and station.blocked:
-        return _refused(station.blocked, "mend it, then: sudo systemctl reload edge-all")
+        return _refused(station.blocked, "fix it, then run: sudo systemctl reload edge-all")
     try:
         asked: Command = (
             _PLAIN[command]() if command in _PLAIN else Start(sample, operator=None if name is None else Operator(name))
@@ -152,7 +172,7 @@ def answer_to(line: bytes, station: Station) -> dict[str, Any]:
     except UsageError as error:
         return _refused(error.message, error.remedy)
     if not station.commands.put(asked):
-        return _refused("too many commands wait", "wait a moment")
+        return _refused("too many commands are waiting", "try again in a moment")
     return {"ok": True, "state": asdict(station.state)}
 
 

@@ -1,4 +1,4 @@
-"""Sessions that a restart cut off: gone on with, but not again and again when going on is what ends the program."""
+"""Interrupted sessions: resumed after a restart, with a limit in case resuming is what ends the program."""
 
 from __future__ import annotations
 
@@ -16,20 +16,31 @@ MOST_TRIES = 3
 
 
 class CutOffSessions:
-    """Of one camera in one record."""
+    """Interrupted sessions in one record, with a persistent count of attempts to resume."""
 
     def __init__(self, record: Path, tries_file: Path) -> None:
-        """tries_file: how often a session was gone on with; it outlives the program."""
+        """Create the object. ``tries_file`` stores how often a session was resumed, across restarts."""
         self._record, self._file = record, tries_file
 
     def newest(self, camera: str) -> str | None:
-        """Id of the newest session without an end that no living program writes. Raises RecordError."""
+        """Return the id of the camera's newest unfinished session that no running program is writing, or None.
+
+        Raises:
+            RecordError: when the record cannot be read.
+        """
         with Record.open(self._record, check=False) as record:
             row = find_open_session(record, camera)
         return row.id if row is not None else None
 
     def end(self, camera: str, why: str, announcer: Announcer | None = None) -> str | None:
-        """End it with the counts that it has, and tell them; gives its id. Raises RecordError."""
+        """End the camera's newest interrupted session with its present counts and notify the listener.
+
+        Returns:
+            The id of the session, or None when there is none.
+
+        Raises:
+            RecordError: when the record cannot be written.
+        """
         with Record.open(self._record, check=False) as record:
             row = find_open_session(record, camera)
             if row is None:
@@ -38,21 +49,21 @@ class CutOffSessions:
             return row.id
 
     def tries(self, session: str) -> int:
-        """How often it was gone on with since it last ran well."""
+        """Return how often the session was resumed since it last ran well."""
         try:
-            kept = json.loads(self._file.read_text())
-            return int(kept["tries"]) if kept["session"] == session else 0
+            stored = json.loads(self._file.read_text())
+            return int(stored["tries"]) if stored["session"] == session else 0
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
     def note_try(self, session: str) -> None:
-        """It is gone on with now."""
+        """Record an attempt to resume the session."""
         tries = self.tries(session) + 1
         with contextlib.suppress(OSError, EdgeAllError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_text(json.dumps({"session": session, "tries": tries}))
 
     def forget(self) -> None:
-        """It runs well, or has ended."""
+        """Clear the attempts, because the session runs well or has ended."""
         with contextlib.suppress(OSError):
             self._file.unlink(missing_ok=True)

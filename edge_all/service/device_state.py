@@ -1,4 +1,4 @@
-"""The device as others see it: one place that MQTT, metrics and health read from."""
+"""Device state as seen from outside: the single source for MQTT, metrics and health."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from edge_all.session.step_histograms import StepHistograms
 from edge_all.vocabulary import Counts
 
 _STALLED_S = 30.0
-"""A loop that has not turned for so long hangs: systemd's watchdog is of the same mind."""
+"""A loop without an iteration for this long is considered hung; systemd's watchdog uses the same limit."""
 
 
 class DeviceState:
-    """Fed from the record's thread and the analysis; asked from any."""
+    """Device state, updated by the recorder thread and the analysis, readable from any thread."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class DeviceState:
         station: Station,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """record: its folder. clock: seconds that never go back."""
+        """Create the state. ``record`` is the record's folder; ``clock`` returns monotonic seconds."""
         self.record, self.station = record, station
         self.times = StepHistograms()
-        """To be given to every session."""
+        """Step durations; pass them to every session."""
         self.publisher: Publisher | None = None
         self.reconnects = 0
-        """Times that the camera came back since the start."""
+        """Camera reconnections since the program started."""
         self.sessions = 0
-        """Begun since the start."""
+        """Sessions since the program started."""
         self._clock = clock
         self._turned_at = clock()
         self._counts = Counts()
@@ -54,21 +54,21 @@ class DeviceState:
         self._session_first = _numbers(Counts())
 
     def turned(self) -> None:
-        """A loop of station or analysis turns."""
+        """Record an iteration of the station's or the analysis loop."""
         self._turned_at = self._clock()
 
     def may_take(self, seconds: float) -> None:
-        """The loop need not turn for so long: what it does now is slow."""
+        """Allow the loop's present slow step to take this many seconds."""
         self._turned_at = self._clock() + max(0.0, seconds - _STALLED_S)
 
     def took(self, progress: Progress) -> None:
-        """A frame is in the record."""
+        """Update the state after a frame was recorded."""
         if progress.session_id != self._session:
             self._before = self._totals()
             self._session = progress.session_id
             self.sessions += 1
             session = self.station.session
-            # What a session that goes on has counted before this start is not counted again.
+            # What a resumed session counted before this start is not counted again.
             going_on = session is not None and session.goes_on
             self._session_first = _numbers(progress.counts if going_on else Counts())
         self._counts = progress.counts
@@ -77,49 +77,52 @@ class DeviceState:
 
     @property
     def counts(self) -> Counts:
-        """Of the newest session."""
+        """Counts of the newest session."""
         return self._counts
 
     @property
     def totals(self) -> Mapping[str, float]:
-        """Since the start, over all sessions: fields, frames, blasts, normals, unidentified, smudges, and "skipped X"
-        for every reason X. A sharper view can take a label back: only fields, frames and skipped never fall."""
+        """Totals over all sessions since the program started.
+
+        Keys are fields, frames, blasts, normals, unidentified, smudges, and "skipped X" for every reason X. A sharper
+        view can change a label, so that only fields, frames and skipped never decrease.
+        """
         return self._totals()
 
     @property
     def stalled_s(self) -> float:
-        """Since a loop last turned, or should have."""
+        """Seconds since the loop's last iteration, beyond the time allowed for a slow step."""
         return max(0.0, self._clock() - self._turned_at)
 
     @property
     def outbox(self) -> OutboxUse:
-        """As the publisher last saw it."""
+        """Use of the outbox as last seen by the publisher."""
         return self.publisher.use if self.publisher is not None else OutboxUse(0, None, 0)
 
     @property
     def queues(self) -> Mapping[str, QueueUse]:
-        """Before analysis and record, of the running session."""
+        """Use of the running session's queues before the analysis and before the recorder."""
         session = self.station.session
         return {} if session is None else {"frames": session.frame_queue, "record": session.record_queue}
 
     @property
     def temperature_c(self) -> float | None:
-        """Of the hottest sensor."""
+        """Temperature of the hottest sensor in °C, or None without a sensor."""
         return temperature_c()
 
     @property
     def throttling(self) -> tuple[str, ...]:
-        """What slows the machine now."""
+        """Present causes of throttling."""
         return tuple(throttling_now())
 
     @property
     def throttle_counts(self) -> Mapping[str, int]:
-        """How often it was slowed since it was switched on, by cause."""
+        """Number of throttling events since power-on, by cause."""
         return throttle_counts()
 
     @property
     def disk(self) -> tuple[int, int] | None:
-        """Free and all bytes of the record's disk."""
+        """Free and total bytes of the record's disk, or None if they cannot be read."""
         try:
             usage = shutil.disk_usage(self.record)
         except OSError:
@@ -128,7 +131,7 @@ class DeviceState:
 
     @property
     def last_backup(self) -> float | None:
-        """When the newest backup was made, seconds since the epoch."""
+        """Time of the newest backup in seconds since the epoch, or None without one."""
         try:
             newest = next(iter(backups(self.record)), None)
             return None if newest is None else newest.stat().st_mtime
@@ -136,7 +139,7 @@ class DeviceState:
             return None
 
     def troubles(self) -> list[str]:
-        """Why the device does not do all it should; empty when it does."""
+        """Return the problems that keep the device from full operation; empty when there are none."""
         station, session = self.station.state, self.station.session
         found = list(station.problems)
         if station.error is not None:
@@ -146,16 +149,16 @@ class DeviceState:
         if self.publisher is not None and self.publisher.trouble is not None:
             found.append(f"MQTT: {self.publisher.trouble}")
         if self.stalled_s > _STALLED_S:
-            found.append(f"the loop has not turned for {self.stalled_s:.0f} s")
+            found.append(f"the analysis loop has stalled for {self.stalled_s:.0f} s")
         return list(dict.fromkeys(found))
 
     @property
     def fails(self) -> bool:
-        """It hangs, or no session can begin."""
+        """True when the loop hangs or no session can start."""
         return self.stalled_s > _STALLED_S or self.station.blocked is not None
 
     def now(self) -> dict[str, Any]:
-        """For MQTT: no sample id, no names of files."""
+        """Return the present state for MQTT, without sample ids or file names."""
         state, counts, disk = self.station.state, self._counts, self.disk
         session: Session | None = self.station.session
         temperature = self.temperature_c

@@ -1,4 +1,4 @@
-"""Home Assistant finds the device by itself: its MQTT discovery, device-based (Home Assistant 2024.11 and later)."""
+"""Device-based MQTT discovery for Home Assistant (2024.11 and later)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SENSORS = (
 
 
 def discovery_messages(settings: MqttSettings, prefix: str = "homeassistant") -> Iterator[tuple[str, str]]:
-    """Topic and payload of each message to be published retained."""
+    """Yield the topic and payload of each discovery message, to be published retained."""
     identifier = f"edge_all_{settings.device_id}".replace(".", "_").replace("-", "_")
     components = {}
     for key, name, unit, device_class, state_class in _SENSORS:

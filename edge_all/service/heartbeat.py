@@ -1,4 +1,4 @@
-"""The sign of life: given by the loop that analyses, on frames and on time-outs; never by a thread beside it."""
+"""Watchdog heartbeat, sent by the analysis loop on frames and on timeouts, never by a separate thread."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from contextlib import contextmanager
 from edge_all.service.systemd import Notifier
 
 STUCK_S = 30.0
-"""A driver that has not returned for so long is not waited for: a new process gets the device anew."""
+"""A driver call that takes this long is abandoned; a new process reopens the device."""
 _EVERY_S = 1.0
 SLOW_STEP_S = 900.0
-"""Loading engines, looking a large record over: CUDA's first start on a Jetson takes a minute, TensorRT's build of a
-named engine several, and tells of its progress on the way."""
+"""Time allowed for loading engines or for the integrity check of a large record.
+
+CUDA's first start on a Jetson takes a minute. TensorRT's build of a named engine takes several, and reports progress.
+"""
 
 
 class Heartbeat:
-    """beat() is called from the loop as often as it turns."""
+    """Heartbeat to systemd's watchdog; beat() is called on every loop iteration."""
 
     def __init__(
         self, notifier: Notifier, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """say: told once when a driver is stuck."""
+        """Create the heartbeat. ``say`` receives one message when a driver is stuck."""
         self._notifier, self._say, self._clock = notifier, say, clock
         self._next = 0.0
         self._gone = False
         self._slow: int | None = None
-        """The thread that is in a slow step."""
+        """Identifier of the thread that is in a slow step."""
 
     @contextmanager
     def slow_step(self) -> Iterator[None]:
-        """Around what keeps the loop from turning and is no hang: it may take SLOW_STEP_S, and as long again after
-        every step_goes_on()."""
+        """Allow a step that blocks the loop without being a hang.
+
+        The step may take SLOW_STEP_S, counted again from each step_goes_on().
+        """
         usual_s = self._notifier.watchdog_s
         if usual_s is None or usual_s >= SLOW_STEP_S or self._slow is not None:
             yield
@@ -47,17 +51,20 @@ class Heartbeat:
             self._notifier.watch_every(usual_s)
 
     def step_goes_on(self) -> None:
-        """A sign of life, given where the thread that is in a slow step calls; none from elsewhere."""
+        """Send a heartbeat if called by the thread that is in a slow step; ignore other threads."""
         if self._slow == threading.get_ident():
             self._notifier.alive()
 
     def beat(self, driver_stuck_s: float = 0.0) -> None:
-        """driver_stuck_s: how long a call of the camera's driver has not returned; 0 when none hangs."""
+        """Send a heartbeat when one is due, or request a restart when the camera driver is stuck.
+
+        ``driver_stuck_s`` is the time since a pending driver call was made in seconds; 0 when none hangs.
+        """
         if self._gone or (driver_stuck_s < STUCK_S and self._clock() < self._next):
             return
         if driver_stuck_s >= STUCK_S:
             self._gone = True
-            self._say(f"the camera's driver has not returned for {driver_stuck_s:.0f} s: restarting")
+            self._say(f"the camera driver has not responded for {driver_stuck_s:.0f} s: restarting")
             self._notifier.restart()
             return
         self._next = self._clock() + _EVERY_S

@@ -1,4 +1,4 @@
-"""The camera's picture while no session has the camera: for focusing, and to see that the camera is there."""
+"""Live view while no session uses the camera, for focusing and for checking that the camera works."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ from edge_all.review.live_view import MOST_PICTURES_PER_S, LiveView
 from edge_all.vocabulary import Frame
 
 _AGAIN_S = (1.0, 2.0, 5.0, 10.0)
-"""Wait before each further try to open; the last one stays."""
+"""Seconds to wait before each further attempt to open the camera; the last value repeats."""
 _GIVEN_BACK_S = 3.0
 
 
 def driver_stuck_s(camera: Camera | None) -> float:
-    """How long a call of its driver has not returned; 0 when none hangs."""
+    """Return how many seconds a call of the camera's driver has been pending; 0 when none hangs."""
     return camera.stuck_s if isinstance(camera, WatchedCamera) else 0.0
 
 
 class IdlePicture:
-    """Reads a live camera in a thread of its own. Of files and the unpaced simulator nothing is read: what they give is
-    for a session."""
+    """Reader of a live camera in a separate thread.
+
+    Files and the unpaced simulator are not read, because their frames are reserved for a session.
+    """
 
     def __init__(self, open_camera: Callable[[], Camera], live: LiveView) -> None:
-        """open_camera: raises EdgeAllError where there is none."""
+        """Create the reader. ``open_camera`` raises EdgeAllError when there is no camera."""
         self._open, self._live = open_camera, live
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
         self._camera: Camera | None = None
         self.trouble: str | None = None
-        """Why there is no picture; None when there is one, or when there need not be."""
+        """Reason why there is no picture; None when there is one or none is needed."""
         self.works = False
-        """The camera gave a frame, or is none that gives frames by itself."""
+        """True when the camera delivered a frame, or is not a live camera."""
 
     @property
     def stuck_s(self) -> float:
-        """How long a call of the camera's driver has not returned; 0 when none hangs."""
+        """Seconds that a call of the camera's driver has been pending; 0 when none hangs."""
         return driver_stuck_s(self._camera)
 
     def begin(self) -> None:
-        """Show it, if it is not shown; returns at once."""
+        """Start showing the picture if it is not shown yet; return immediately."""
         if self._thread is None:
             self._over.clear()
             self.trouble, self.works = None, False
@@ -51,14 +53,14 @@ class IdlePicture:
             self._thread.start()
 
     def end(self) -> None:
-        """Give the camera back."""
+        """Stop reading and release the camera."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
         self._over.set()
         camera = self._camera
         if isinstance(camera, WatchedCamera):
-            camera.stop()  # its read waits for a camera that is lost
+            camera.stop()  # otherwise its read waits for a lost camera
         thread.join(_GIVEN_BACK_S)
 
     def _show(self) -> None:
@@ -70,11 +72,11 @@ class IdlePicture:
                     self.works, self.trouble = True, None
                     return
                 self._show_one(self._camera)
-                self.trouble = None if self._over.is_set() else "the camera gives no more pictures"
+                self.trouble = None if self._over.is_set() else "the camera stopped delivering pictures"
             except EdgeAllError as error:
                 self.trouble = str(error)
             except Exception as error:  # a driver may raise anything
-                self.trouble = f"the camera's driver failed ({type(error).__name__}: {error})"
+                self.trouble = f"the camera driver failed ({type(error).__name__}: {error})"
             self.works = False
             self._over.wait(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
             tries += 1

@@ -1,4 +1,4 @@
-"""States as structured lines: key=value, with the level that the journal reads from the line's start."""
+"""Structured log lines (key=value), prefixed with the level that the systemd journal reads."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Literal
 
 Level = Literal["error", "warning", "info"]
 _LEVELS: dict[Level, int] = {"error": 3, "warning": 4, "info": 6}
-_BEGUN = time.monotonic()
+_STARTED = time.monotonic()
 
 
 class Journal:
-    """Writes lines such as ``event=state phase=running session=20260101-101010``. No sample id ever stands in one."""
+    """Writer of lines such as ``event=state phase=running session=20260101-101010``. They never contain a sample id."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
-        """write: one line, without its end."""
+        """Create the journal. ``write`` receives each line without its line feed."""
         self._write = write
         # sd-daemon(3); on a terminal the level would be noise.
         self._levels = "JOURNAL_STREAM" in os.environ
 
     def __call__(self, event: str, level: Level = "info", **values: object) -> None:
-        """One event."""
-        said = " ".join([f"event={event}", *(f"{k}={_value(v)}" for k, v in values.items())])
-        self._write(f"<{_LEVELS[level]}>{said}" if self._levels else said)
+        """Write one event."""
+        line = " ".join([f"event={event}", *(f"{k}={_value(v)}" for k, v in values.items())])
+        self._write(f"<{_LEVELS[level]}>{line}" if self._levels else line)
 
 
 def since_start_s() -> float:
     """Since this program began, to its first import of this file."""
-    return round(time.monotonic() - _BEGUN, 2)
+    return round(time.monotonic() - _STARTED, 2)
 
 
 def since_boot_s() -> float:

@@ -1,4 +1,4 @@
-"""The certificate of the pages over months: one that runs out, or is renewed, meanwhile."""
+"""Certificate of the web pages in a long-running service: expiry and renewal."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ _LOOKS_EVERY_S = 3600.0
 
 
 def usable(wanted: Address) -> tuple[Address, str | None]:
-    """With an own certificate in the place of one that has run out, and what to say of it."""
+    """Return the address with a self-signed certificate in place of an expired one, and the problem to report."""
     if wanted.loopback or wanted.certificate is None or not expired(wanted.certificate):
         return wanted, None
-    told = f"the certificate {wanted.certificate} has expired: renew it; an own one stands in"
-    return replace(wanted, certificate=None, key=None), told
+    problem = f"the certificate {wanted.certificate} has expired; using a self-signed one: renew the certificate"
+    return replace(wanted, certificate=None, key=None), problem
 
 
 class KeptCertificate:
-    """Asked as often as the service likes."""
+    """Hourly check of the pages' certificate, served from the service's loop."""
 
     def __init__(self, wanted: Address, now: float) -> None:
-        """wanted: as the settings say; it was looked at just now."""
+        """Create the check. ``wanted`` is the configured address, just checked at ``now``."""
         self._wanted = wanted
         self._next = now + _LOOKS_EVERY_S
 
     def is_due(self, now: float) -> bool:
-        """An hour has passed."""
+        """Return whether the next check is due."""
         return now >= self._next
 
     def look(self, server: Server, now: float) -> str | None:
-        """Serve what is there now; gives what is wrong with it."""
+        """Reload the certificate and return its problem, or None."""
         self._next = now + _LOOKS_EVERY_S
         if not server.has_tls:
             return None
         try:
-            address, told = usable(self._wanted)
+            address, problem = usable(self._wanted)
             server.use_certificate(*certificate_of(address))
         except (EdgeAllError, OSError) as error:
-            return f"{error}; the certificate of before is served"
-        return told
+            return f"{error}; still using the previous certificate"
+        return problem

@@ -1,4 +1,4 @@
-"""What the service holds of the machine's memory, against the profile's limit."""
+"""Memory use of the service, checked against the profile's limit."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Callable
 from edge_all.bench.memory import resident_mib
 
 OVER_FOR_S = 60.0
-"""Over the limit for so long is no passing peak."""
+"""Time in seconds over the limit after which it is not a temporary peak."""
 _YOUNG_S = 600.0
-"""A program that needs more than its limit from the beginning is told, not started again and again."""
+"""Minimum age in seconds for a restart. A program that exceeds its limit from the start is reported instead of being
+restarted repeatedly."""
 
 
 class MemoryWatch:
-    """Asked from the service's loop."""
+    """Memory check, called from the service's loop."""
 
     def __init__(self, limit_mib: int, began: float, held_mib: Callable[[], float] = resident_mib) -> None:
-        """limit_mib: 0 for none. began: when the program did, by the clock of look()."""
+        """Create the check. ``limit_mib``: 0 for no limit. ``began``: the program's start on the clock of look()."""
         self._limit, self._began, self._held_mib = limit_mib, began, held_mib
         self._over_since: float | None = None
         self.problem: str | None = None
-        """What somebody should know."""
+        """The problem to report, or None."""
 
     def look(self, now: float) -> bool:
-        """True when a new process should take over: over the limit for a minute, after ten good ones."""
+        """Return whether to restart: over the limit for a minute, in a program older than ten minutes."""
         if not self._limit:
             self.problem = None
             return False
@@ -33,5 +34,5 @@ class MemoryWatch:
             return False
         if self._over_since is None:
             self._over_since = now
-        self.problem = f"the program holds more memory than limits.memory_mib = {self._limit} allows"
+        self.problem = f"memory use exceeds limits.memory_mib = {self._limit}"
         return now - self._over_since >= OVER_FOR_S and now - self._began >= _YOUNG_S

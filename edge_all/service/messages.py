@@ -1,5 +1,8 @@
-"""What a device tells its laboratory: findings, summaries, states. Nothing patient-like but the sample id, and
-that only where the profile allows it: no names of files, cameras, reviewers; no notes."""
+"""Messages from a device to its laboratory: findings, summaries and states.
+
+The only patient-related item is the sample id, and only where the profile allows it. Messages contain no names of
+files, cameras or reviewers, and no notes.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from edge_all.session.differential import blast_percent
 from edge_all.vocabulary import Cell, Counts, ModelIdentity, Thresholds
 
 FORMAT = 1
-"""Of the messages; a collector takes those it knows."""
+"""Version of the message format; a collector accepts the versions it knows."""
 
 
 def finding_message(session: str, cell: Cell, time: float) -> dict[str, Any]:
-    """One finding, or what a cell that was one has become. time: of its frame, seconds since the epoch."""
+    """Return the message of a finding, or of a cell that was one. ``time``: of the frame, seconds since the epoch."""
     judgement = cell.judgement
     message: dict[str, Any] = {
         "session": session,
@@ -47,7 +50,7 @@ def begun_message(
     engine: str,
     thresholds: Thresholds,
 ) -> dict[str, Any]:
-    """A session began. sample: None where it must not leave the device."""
+    """Return the message of a session's start. ``sample`` is None if it must not leave the device."""
     return {
         "state": "session begun",
         "session": session,
@@ -64,7 +67,7 @@ def begun_message(
 def summary_message(
     session: str, time: float, sample: str | None, counts: Counts, result: str, interrupted: bool
 ) -> dict[str, Any]:
-    """A session ended."""
+    """Return the message of a session's end."""
     percent, low, high = blast_percent(counts)
     return {
         "session": session,
@@ -84,6 +87,15 @@ def summary_message(
 
 
 def enveloped(payload: str, uid: str, number: int, created: float, device: str, **more: Any) -> str:
-    """As it goes to the broker. uid: who gets it twice knows it by this. number: rises in the order of sending."""
+    """Return the message as sent to the broker.
+
+    Args:
+        payload: The message as a JSON object.
+        uid: Unique id by which a receiver recognizes a repeated message.
+        number: Number that rises in the order of sending.
+        created: Creation time in seconds since the epoch.
+        device: The device's name.
+        more: Further keys of the message.
+    """
     head = {"format": FORMAT, "uid": uid, "number": number, "created": created, "device": device}
     return json.dumps({**json.loads(payload), **more, **head}, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,9 @@
-"""Brings the outbox to the broker: at least once, in order, over any time without network.
+"""MQTT publisher of the outbox: at least once, in order, across network outages of any length.
 
-One thread of its own holds the connection, another connection to the record, and nothing that a stop could lose: what
-is not confirmed lies in the outbox and is sent again, with the same uid. Where the profile says confirm = "collector",
-only the collector's word that a message is in its database takes it out of the outbox: a broker that dies with messages
-in its memory loses none of them.
+A separate thread holds the MQTT connection and its own connection to the record. It holds nothing that a stop could
+lose, because unconfirmed messages stay in the outbox and are sent again with the same uid. With confirm = "collector",
+a message leaves the outbox only after the collector confirms that it is in its database. A broker that fails with
+messages in memory then loses none of them.
 """
 
 from __future__ import annotations
@@ -27,19 +27,21 @@ from edge_all.service.mqtt_settings import MqttSettings
 from edge_all.service.sent_picture import sent_picture
 
 _FIRST_WINDOW, _LAST_WINDOW = 16, 100
-"""Messages under way at once: one more with every window that is confirmed, half as many when one is not. A broker
-throws away what it cannot queue for a collector that hundreds of devices write to, and tells nobody."""
+"""Messages in flight: one more after each confirmed window, half as many after a timeout.
+
+A broker silently discards messages that it cannot queue for a collector to which hundreds of devices write.
+"""
 _LOOKS_EVERY_S = 0.5
 _WRITES_EVERY_S = 1.0
-"""What arrived leaves the outbox at most this often: fewer writes for an SD card."""
+"""Minimum seconds between removals from the outbox, to reduce the writes to an SD card."""
 _ASKS_EVERY_S, _NOW_EVERY_S = 1.0, 10.0
-"""How often the device's present state is looked at, and told."""
+"""Seconds between reads of the device's present state, and between its publications."""
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _FIRST_RESEND_S, _LAST_RESEND_S = 8.0, 600.0
 
 
 class Publisher:
-    """From start() to close(). Its properties may be read from any thread."""
+    """Publisher thread, running from start() to close(). Its properties can be read from any thread."""
 
     def __init__(
         self,
@@ -49,8 +51,18 @@ class Publisher:
         say: Callable[[str], None] = lambda _: None,
         commands: CommandReceiver | None = None,
     ) -> None:
-        """now: the device's present state, published retained when it changes. say: told in one line of every change of
-        the connection. commands: obeys what comes on the command topic. Raises ProfileError."""
+        """Create the publisher.
+
+        Args:
+            settings: The MQTT settings.
+            record_folder: Folder of the record with the outbox.
+            now: Returns the device's present state, which is published retained when it changes.
+            say: Receives one line for each change of the connection.
+            commands: Receives the messages of the command topic.
+
+        Raises:
+            ProfileError: when the settings are invalid or unsafe.
+        """
         settings.check()
         self._settings, self._folder = settings, record_folder
         self._now, self._say, self._commands = now, say, commands
@@ -58,16 +70,16 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._record: Record | None = None
         self._was_open = False
-        """A record that goes away later is not made again here."""
-        self._under_way: dict[int, Message] = {}
-        """By their number on this connection; those that the broker has and the collector has not confirmed too."""
+        """True once the record was opened; a record that disappears later is not created again here."""
+        self._in_flight: dict[int, Message] = {}
+        """Unconfirmed messages by their number on this connection."""
         self._arrived: dict[int, Message] = {}
-        """By their id; still to be taken out of the outbox."""
+        """Confirmed messages by their id, to be removed from the outbox."""
         self._more = False
-        """More wait than the window holds."""
+        """True when more messages are waiting than the window holds."""
         self._refused: str | None = None
         self._collector: str | None = None
-        """Which one works now; None: none."""
+        """Run id of the active collector, or None."""
         self._last_now: Mapping[str, Any] | None = None
         self._asked_at = self._now_at = self._looked_at = self._wrote_at = self._progress_at = float("-inf")
         self._resend_s = _FIRST_RESEND_S
@@ -78,20 +90,20 @@ class Publisher:
         self.sent = 0
         """Messages confirmed since the start."""
         self.trouble: str | None = None
-        """Why there is no connection; None while there is one."""
+        """Reason why there is no connection; None while connected."""
         self.use = OutboxUse(0, None, 0)
-        """The outbox, as last seen."""
+        """Use of the outbox as last seen."""
 
     def start(self) -> None:
-        """Begin; never fails for a broker that is not there."""
+        """Start the thread. An unreachable broker does not raise an error."""
         self._thread.start()
 
     def end_soon(self) -> None:
-        """Send what can be sent, say good-bye, end; returns at once."""
+        """Send what can still be sent and disconnect; return immediately."""
         self._closing.set()
 
     def close(self, timeout_s: float = 3.0) -> None:
-        """As end_soon(), and wait so long for it."""
+        """Call end_soon() and wait up to ``timeout_s`` seconds for the thread, plus a grace period of 2 s."""
         self.end_soon()
         if self._thread.is_alive():
             self._thread.join(timeout_s + 2.0)
@@ -101,14 +113,14 @@ class Publisher:
     def _run(self) -> None:
         retry_s = _FIRST_RETRY_S
         while not self._closing.is_set():
-            begun = time.monotonic()
+            started = time.monotonic()
             try:
                 self._one_connection()
             except EdgeAllError as error:
                 self._troubled(str(error))
             self.connected = False
-            retry_s = _FIRST_RETRY_S if time.monotonic() - begun > _LAST_RETRY_S else min(2 * retry_s, _LAST_RETRY_S)
-            # Two hundred devices must not come back in the same second.
+            retry_s = _FIRST_RETRY_S if time.monotonic() - started > _LAST_RETRY_S else min(2 * retry_s, _LAST_RETRY_S)
+            # Two hundred devices must not reconnect in the same second.
             self._closing.wait(retry_s * random.uniform(0.5, 1.0))
         if self._record is not None:
             self._record.close()
@@ -117,7 +129,7 @@ class Publisher:
         settings, root = self._settings, self._settings.root
         if self._record is not None and self._record.is_set_aside:
             aside, self._record = self._record, None
-            self._arrived.clear()  # ids of another record; what is sent twice is known by its uid
+            self._arrived.clear()  # ids of another record; the uid identifies a repeated message
             aside.close()
         if self._record is None:
             self._record = Record.open(self._folder, create=not self._was_open, check=False)
@@ -126,7 +138,7 @@ class Publisher:
         connection = Connection(settings, f"edge-all-{settings.device_id}", last_will=(f"{root}/online", "offline"))
         connection.on_message = self._received
         connection.on_published = self._published
-        self._under_way.clear()
+        self._in_flight.clear()
         self._refused, self._collector, self._last_now = None, None, None
         connection.open()
         self.connected, self.trouble = True, None
@@ -139,16 +151,16 @@ class Publisher:
                     break
                 if self._record.is_set_aside:
                     raise NoConnectionError(
-                        "the record was made again, moved or deleted", "its messages are sent from it when it is there"
+                        "the record was recreated, moved or deleted", "sending resumes when the record is available"
                     )
                 self._work(connection, self._record)
             if self._refused is not None:
                 raise NoConnectionError(
-                    f"the broker does not take this device's messages ({self._refused})",
-                    f"allow it to write {root}/#; what waits is kept in the outbox",
+                    f"the broker rejects this device's messages ({self._refused})",
+                    f"allow the device to write to {root}/#; unsent messages stay in the outbox",
                 )
             if not self._closing.is_set():
-                raise NoConnectionError("the broker closed the connection", "it is tried again")
+                raise NoConnectionError("the broker closed the connection", "retrying automatically")
             self._farewell(connection, self._record)
         finally:
             self._write_arrived(self._record)
@@ -168,28 +180,28 @@ class Publisher:
 
     def _work(self, connection: Connection, record: Record) -> None:
         now = time.monotonic()
-        self._tell_now(connection, now)
+        self._publish_now(connection, now)
         if self._commands is not None:
             for answer in self._commands.answers():
                 connection.publish(f"{self._settings.root}/command/answer", answer)
-        if self._under_way and now - self._progress_at > self._resend_s:
-            self._under_way.clear()
+        if self._in_flight and now - self._progress_at > self._resend_s:
+            self._in_flight.clear()
             self._progress_at = now
             self._resend_s = min(2 * self._resend_s, _LAST_RESEND_S) * random.uniform(0.7, 1.0)
             self._window = max(1.0, self._window / 2)
         if self._arrived and (now - self._wrote_at >= _WRITES_EVERY_S or len(self._arrived) >= _LAST_WINDOW):
             self._write_arrived(record)
-        if now - self._looked_at >= _LOOKS_EVERY_S or (self._more and len(self._under_way) <= self._window / 2):
+        if now - self._looked_at >= _LOOKS_EVERY_S or (self._more and len(self._in_flight) <= self._window / 2):
             self._looked_at = now
             self._send(connection, record)
 
     def _send(self, connection: Connection, record: Record) -> None:
         if self._settings.confirm == "collector" and self._collector is None:
             return
-        free = int(self._window) - len(self._under_way)
+        free = int(self._window) - len(self._in_flight)
         if free <= 0:
             return
-        known = {m.id for m in self._under_way.values()} | self._arrived.keys()
+        known = {m.id for m in self._in_flight.values()} | self._arrived.keys()
         waiting = [m for m in oldest(record, free + len(known)) if m.id not in known]
         self._more = len(waiting) == free
         for message in waiting:
@@ -199,14 +211,14 @@ class Publisher:
             text = enveloped(
                 message.payload, message.uid, message.id, message.created, self._settings.device_id, **more
             )
-            self._under_way[connection.publish(f"{self._settings.root}/{message.topic}", text)] = message
+            self._in_flight[connection.publish(f"{self._settings.root}/{message.topic}", text)] = message
 
-    def _tell_now(self, connection: Connection, now: float) -> None:
+    def _publish_now(self, connection: Connection, now: float) -> None:
         if now - self._asked_at < _ASKS_EVERY_S and self._last_now is not None:
             return
         self._asked_at = now
         state, last = dict(self._now()), self._last_now
-        # A new phase is told at once, changed numbers now and then.
+        # A new phase is published immediately, changed numbers only at intervals.
         due = last is None or now - self._now_at >= _NOW_EVERY_S or state.get("phase") != last.get("phase")
         if state and state != last and due:
             connection.publish(f"{self._settings.root}/now", json.dumps(state, ensure_ascii=False), retain=True)
@@ -215,15 +227,15 @@ class Publisher:
     def _farewell(self, connection: Connection, record: Record) -> None:
         end = time.monotonic() + 2.0
         self._send(connection, record)
-        while self._under_way and time.monotonic() < end and connection.loop(0.05):
+        while self._in_flight and time.monotonic() < end and connection.loop(0.05):
             pass
         connection.publish(f"{self._settings.root}/online", "offline", retain=True)
         connection.close()
 
-    # -- what comes back ---------------------------------------------------------------------------------------
+    # -- incoming messages ---------------------------------------------------------------------------------------
 
     def _published(self, number: int, refused: str | None) -> None:
-        message = self._under_way.get(number)
+        message = self._in_flight.get(number)
         if refused is not None:
             self._refused = refused
         elif message is not None and self._settings.confirm == "broker":
@@ -235,17 +247,17 @@ class Publisher:
             self._commands.receive(payload, retained)
         elif topic == f"{settings.topic}/collector":
             before, self._collector = self._collector, _collector_in(payload)
-            if self._collector != before:  # another life of the collector: what it did not confirm it may not have
-                self._under_way.clear()
+            if self._collector != before:  # a restarted collector may not have what it did not confirm
+                self._in_flight.clear()
                 self._resend_s = _FIRST_RESEND_S
         elif topic == f"{settings.root}/collected":
             uids = _uids_in(payload)
-            for number, message in list(self._under_way.items()):
+            for number, message in list(self._in_flight.items()):
                 if message.uid in uids:
                     self._confirm(number, message)
 
     def _confirm(self, number: int, message: Message) -> None:
-        del self._under_way[number]
+        del self._in_flight[number]
         self._arrived[message.id] = message
         self.sent += 1
         self._progress_at, self._resend_s = time.monotonic(), _FIRST_RESEND_S * random.uniform(0.7, 1.0)
@@ -255,7 +267,7 @@ class Publisher:
         self._wrote_at = time.monotonic()
         try:
             mark_sent(record, list(self._arrived.values()))
-        except RecordError as error:  # a full disk: they stay, and would be sent again only after a restart
+        except RecordError as error:  # on a full disk they stay here, and are sent again only after a restart
             self._troubled(str(error))
             return
         self._arrived.clear()
@@ -266,23 +278,23 @@ class Publisher:
 
     def _troubled(self, why: str) -> None:
         self.failures += 1
-        if why != self.trouble:  # once, not at every try
+        if why != self.trouble:  # once, not on every attempt
             self._say(f"MQTT: {why}")
         self.trouble = why
 
 
 def _collector_in(payload: bytes) -> str | None:
-    """The collector's present life; None when it is away. Strangers' words count for nothing."""
+    """Return the run id of the collector; None when it is away or the message is malformed."""
     try:
-        said = json.loads(payload)
-        return str(said["life"]) if said["works"] is True else None
+        message = json.loads(payload)
+        return str(message["life"]) if message["works"] is True else None
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def _uids_in(payload: bytes) -> frozenset[str]:
     try:
-        said = json.loads(payload)
-        return frozenset(uid for uid in said["uids"] if isinstance(uid, str))
+        message = json.loads(payload)
+        return frozenset(uid for uid in message["uids"] if isinstance(uid, str))
     except (ValueError, KeyError, TypeError):
         return frozenset()

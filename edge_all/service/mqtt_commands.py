@@ -1,4 +1,4 @@
-"""Commands by MQTT: start with a sample id, stop. They enter the one queue of commands."""
+"""Commands received by MQTT (start with a sample id, stop), passed to the command queue."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _REMEMBERED = 1000
 
 
 class CommandReceiver:
-    """Reads {"id": "any text", "do": "start", "sample": "S1", "operator": "Ada"} and {"id": ..., "do": "stop"}.
+    """Receiver of {"id": "any text", "do": "start", "sample": "S1", "operator": "Ada"} and {"id": ..., "do": "stop"}.
 
-    sample and operator may be left out; the operator's name is recorded as given, not proven.
-    A command that comes twice (same id) is obeyed once. A retained one is not obeyed: it would start a session at every
-    connection.
+    sample and operator are optional; the operator's name is recorded as not authenticated.
+    A repeated command (same id) is executed once. A retained command is rejected, because it would start a session on
+    every connection.
     """
 
     def __init__(self, commands: CommandQueue, say: Callable[[str], None] = lambda _: None) -> None:
-        """say: told in one line of every command."""
+        """Create the receiver. ``say`` receives one line for each command."""
         self._commands, self._say = commands, say
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._answers: list[str] = []
 
     def receive(self, payload: bytes, retained: bool) -> None:
-        """One message of the command topic, whoever sent it."""
+        """Process one message from the command topic."""
         try:
             identifier, command = _read(payload, retained)
         except UsageError as error:
-            self._say(f"MQTT: a command was not obeyed ({error})")
+            self._say(f"MQTT: rejected a command ({error})")
             self._answer(None, str(error))
             return
         if identifier in self._seen:
@@ -43,11 +43,12 @@ class CommandReceiver:
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         taken = self._commands.put(command)
-        self._say(f"MQTT: {type(command).__name__.lower()} {'taken' if taken else 'refused: too many commands wait'}")
-        self._answer(identifier, None if taken else "too many commands wait")
+        outcome = "accepted" if taken else "rejected: too many commands are waiting"
+        self._say(f"MQTT: {type(command).__name__.lower()} {outcome}")
+        self._answer(identifier, None if taken else "too many commands are waiting")
 
     def answers(self) -> list[str]:
-        """Those to be sent, once."""
+        """Return and clear the answers to be sent."""
         answers, self._answers = self._answers, []
         return answers
 
@@ -59,25 +60,25 @@ def _read(payload: bytes, retained: bool) -> tuple[str, Command]:
     if retained:
         raise UsageError("it was retained", "publish commands without the retain flag")
     if len(payload) > _MOST_BYTES:
-        raise UsageError(f"it has {len(payload)} bytes", f"at most {_MOST_BYTES} are read")
+        raise UsageError(f"it has {len(payload)} bytes", f"send at most {_MOST_BYTES}")
     try:
-        said: Any = json.loads(payload)
+        message: Any = json.loads(payload)
     except (ValueError, RecursionError) as error:
-        raise UsageError("it is no JSON", 'send {"id": "1", "do": "start", "sample": "S1"}') from error
-    if not isinstance(said, dict) or not isinstance(said.get("id"), str) or not 0 < len(said["id"]) <= 100:
-        raise UsageError("it has no id", 'send {"id": "1", "do": "stop"}, with an id of its own each time')
-    if unknown := set(said) - {"id", "do", "sample", "operator"}:
-        raise UsageError(f"it holds {sorted(unknown)[0][:40]!r}", "known are id, do, sample, operator")
-    sample, name = _text_or_none(said, "sample"), _text_or_none(said, "operator")
-    if said.get("do") == "start":
-        return said["id"], Start(sample, operator=None if name is None else Operator(name))
-    if said.get("do") == "stop" and sample is None and name is None:
-        return said["id"], Stop()
-    raise UsageError("it says neither start nor stop", 'send {"id": "1", "do": "stop"}')
+        raise UsageError("it is not valid JSON", 'send {"id": "1", "do": "start", "sample": "S1"}') from error
+    if not isinstance(message, dict) or not isinstance(message.get("id"), str) or not 0 < len(message["id"]) <= 100:
+        raise UsageError("it has no id", 'send {"id": "1", "do": "stop"} with a different id each time')
+    if unknown := set(message) - {"id", "do", "sample", "operator"}:
+        raise UsageError(f"it contains {sorted(unknown)[0][:40]!r}", "use only id, do, sample and operator")
+    sample, name = _text_or_none(message, "sample"), _text_or_none(message, "operator")
+    if message.get("do") == "start":
+        return message["id"], Start(sample, operator=None if name is None else Operator(name))
+    if message.get("do") == "stop" and sample is None and name is None:
+        return message["id"], Stop()
+    raise UsageError("it is neither a start nor a stop command", 'send {"id": "1", "do": "stop"}')
 
 
-def _text_or_none(said: Mapping[str, Any], name: str) -> str | None:
-    value = said.get(name)
+def _text_or_none(message: Mapping[str, Any], name: str) -> str | None:
+    value = message.get(name)
     if value is not None and not isinstance(value, str):
-        raise UsageError(f"its {name} is no text", "write it in quotes")
+        raise UsageError(f"its {name} is not a string", "write it in quotes")
     return value

@@ -1,4 +1,4 @@
-"""A connection to a broker, and in one line why there is none."""
+"""Connection to an MQTT broker, with one-line reasons for failures."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MOST_IN_FLIGHT = 100
 
 
 class NoConnectionError(EdgeAllError):
-    """The broker cannot be reached, or wants none of us."""
+    """The broker cannot be reached or refuses the connection."""
 
 
 class Connection:
-    """One connection, from CONNECT to its end: whoever needs another makes another. All calls from one thread."""
+    """One connection from CONNECT to its end; not reusable. All calls must come from one thread."""
 
     def __init__(
         self,
@@ -36,17 +36,27 @@ class Connection:
         keep_session: bool = False,
         manual_ack: bool = False,
     ) -> None:
-        """last_will: topic and retained payload. keep_session: the broker keeps what comes while we are away.
-        manual_ack: messages are acknowledged by acknowledge(). Raises EdgeAllError (paho-mqtt is missing),
-        ProfileError (certificates that cannot be read)."""
+        """Create the connection without opening it.
+
+        Args:
+            settings: The MQTT settings.
+            client_id: The client's id at the broker.
+            last_will: Topic and retained payload of the last will.
+            keep_session: The broker queues incoming messages while the client is disconnected.
+            manual_ack: Messages are acknowledged with acknowledge().
+
+        Raises:
+            EdgeAllError: when paho-mqtt is not installed.
+            ProfileError: when a certificate cannot be read.
+        """
         mqtt = require_paho()
         self._settings, self._keep = settings, keep_session
         self._refused: str | None = None
         self.connected = False
         self.on_message: Callable[[str, bytes, bool, int], None] = lambda *_: None
-        """topic, payload, retained, its number for acknowledge()."""
+        """Called with topic, payload, retained flag and the number for acknowledge()."""
         self.on_published: Callable[[int, str | None], None] = lambda *_: None
-        """The number that publish() gave; why the broker refused it, None where it took it."""
+        """Called with the number returned by publish() and the broker's reason for a refusal, or None."""
         self.client: Client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv5, manual_ack=manual_ack
         )
@@ -66,7 +76,11 @@ class Connection:
         )
 
     def open(self) -> None:
-        """Connect and wait for the broker's answer. Raises NoConnectionError."""
+        """Connect and wait for the broker's answer.
+
+        Raises:
+            NoConnectionError: when the broker does not answer or refuses the connection.
+        """
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
 
@@ -91,14 +105,14 @@ class Connection:
             raise NoConnectionError(f"no connection to the broker {where} ({_why(error)})", _remedy(error)) from error
         if not self.connected:
             self.close()
-            why = self._refused or "it closed the connection before it answered"
+            why = self._refused or "it closed the connection before answering"
             raise NoConnectionError(
                 f"the broker {where} refused the connection ({why})",
-                "check mqtt.username and its password, the rights it has there, mqtt.tls and mqtt.port",
+                "check mqtt.username, its password, its permissions at the broker, mqtt.tls and mqtt.port",
             )
 
     def loop(self, timeout_s: float) -> bool:
-        """Send and receive what there is, waiting so long for something; False when the connection is gone."""
+        """Send and receive, waiting up to ``timeout_s`` seconds for data; return False when the connection is lost."""
         if not self.connected:
             return False
         try:
@@ -107,19 +121,19 @@ class Connection:
             return False
 
     def publish(self, topic: str, payload: str, *, retain: bool = False) -> int:
-        """At least once (QoS 1); gives the message's number on this connection."""
+        """Publish at least once (QoS 1) and return the message's number on this connection."""
         return self.client.publish(topic, payload, qos=1, retain=retain).mid
 
     def subscribe(self, *topics: str) -> None:
-        """At least once."""
+        """Subscribe to topics with QoS 1 (at least once)."""
         self.client.subscribe([(topic, 1) for topic in topics])
 
     def acknowledge(self, number: int) -> None:
-        """A message of on_message is safe here; with manual_ack."""
+        """Acknowledge a message received with manual_ack, once it is safely stored."""
         self.client.ack(number, 1)
 
     def close(self) -> None:
-        """Say good-bye; the last will is not sent."""
+        """Disconnect cleanly, so that the broker does not send the last will."""
         with contextlib.suppress(OSError, ValueError):
             self.client.disconnect()
             for _ in range(10):
@@ -128,7 +142,7 @@ class Connection:
         self.connected = False
 
     def drop(self) -> None:
-        """End without a good-bye."""
+        """Close the socket without an MQTT disconnect."""
         self.connected = False
         with contextlib.suppress(OSError):
             if (open_socket := self.client.socket()) is not None:
@@ -145,12 +159,16 @@ class Connection:
 
 
 def require_paho() -> Any:
-    """paho.mqtt.client. Raises EdgeAllError when it is not installed."""
+    """Import and return paho.mqtt.client.
+
+    Raises:
+        EdgeAllError: when paho-mqtt is not installed.
+    """
     try:
         import paho.mqtt.client as mqtt
     except ModuleNotFoundError as error:
         raise EdgeAllError(
-            "the package paho-mqtt, which speaks MQTT, is not installed", "pip install 'edge-all[service]'"
+            "MQTT needs the package paho-mqtt, which is not installed", "pip install 'edge-all[service]'"
         ) from error
     return mqtt
 
@@ -160,7 +178,7 @@ def _tls(settings: MqttSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as error:
         raise ProfileError(
-            f"mqtt.ca_file {settings.ca_file} cannot be used ({error.strerror or error})", "name a PEM file"
+            f"mqtt.ca_file {settings.ca_file} cannot be used ({error.strerror or error})", "set it to a PEM file"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.certificate_file:
@@ -170,7 +188,7 @@ def _tls(settings: MqttSettings) -> ssl.SSLContext:
             raise ProfileError(
                 f"mqtt.certificate_file {settings.certificate_file} with its key cannot be used "
                 f"({error.strerror or error})",
-                "name two PEM files that belong together",
+                "set a matching pair of PEM files",
             ) from error
     return context
 
@@ -179,15 +197,15 @@ def _why(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return "it does not speak TLS there" if "WRONG_VERSION" in str(error) else f"TLS failed: {error.reason}"
+        return "no TLS on this port" if "WRONG_VERSION" in str(error) else f"TLS failed: {error.reason}"
     if isinstance(error, socket.gaierror):
-        return "there is no machine of that name"
+        return "unknown host"
     if isinstance(error, TimeoutError):
-        return "it does not answer"
+        return "no answer"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _remedy(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "renew the broker's certificate, or name its authority with mqtt.ca_file; check this machine's clock"
-    return "check mqtt.host and mqtt.port, and that the broker runs; what waits is kept in the outbox"
+        return "renew the broker's certificate, or set mqtt.ca_file to its authority; check this machine's clock"
+    return "check mqtt.host and mqtt.port, and that the broker is running; unsent messages stay in the outbox"

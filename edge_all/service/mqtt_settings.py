@@ -1,5 +1,4 @@
-"""What a profile says of MQTT (firmware_config's table [mqtt]): the broker, what goes there, whether commands come from
-there."""
+"""MQTT settings of a profile (firmware_config's table [mqtt]): the broker, the published data and remote commands."""
 
 from __future__ import annotations
 
@@ -19,43 +18,43 @@ _TOPIC_PART = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True)
 class MqttSettings:
-    """The profile's table [mqtt]. An empty host: no MQTT."""
+    """The profile's table [mqtt]. An empty host disables MQTT."""
 
     host: str = ""
     port: int = 0
-    """0: 8883 with TLS, 1883 without."""
+    """Port of the broker; 0 for 8883 with TLS and 1883 without."""
     tls: bool = True
     ca_file: str = ""
-    """Whose signature the broker's certificate must bear, PEM; empty: the system's authorities."""
+    """CA certificate (PEM) that must have signed the broker's; empty for the system's authorities."""
     certificate_file: str = ""
     key_file: str = ""
-    """This device's own certificate, where the broker asks for one."""
+    """Key of this device's client certificate, if the broker requires one."""
     username: str = ""
     password_file: str = ""
-    """Its first line; EDGE_ALL_MQTT_PASSWORD goes before it."""
+    """File whose first line is the password; EDGE_ALL_MQTT_PASSWORD takes precedence."""
     device: str = ""
-    """This device's name in topics; empty: the machine's name."""
+    """This device's name in topics; empty for the machine's name."""
     topic: str = "edge-all"
-    """What every topic begins with."""
+    """Prefix of every topic."""
     confirm: str = "broker"
-    """When a message may leave the outbox: when the broker, or when the collector has it."""
+    """Confirmation that removes a message from the outbox: by the broker or by the collector."""
     sample_ids: bool = False
-    """Sample ids leave the device."""
+    """Send sample ids."""
     pictures: bool = False
-    """Findings are sent with their picture."""
+    """Send findings with their picture."""
     discovery: bool = False
-    """Home Assistant finds the device by itself."""
+    """Publish discovery messages for Home Assistant."""
     commands: bool = False
-    """Sessions are started and stopped by MQTT too."""
+    """Accept commands by MQTT to start and stop sessions."""
 
     @property
     def wanted(self) -> bool:
-        """Whether there is a broker."""
+        """True when a broker is configured."""
         return bool(self.host)
 
     @property
     def loopback(self) -> bool:
-        """The broker runs on this machine."""
+        """True when the broker runs on this machine."""
         try:
             return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -63,21 +62,25 @@ class MqttSettings:
 
     @property
     def broker_port(self) -> int:
-        """As given, else the usual one."""
+        """Port of the broker as configured, or the standard port."""
         return self.port or (8883 if self.tls else 1883)
 
     @property
     def device_id(self) -> str:
-        """As given, else the machine's name, in characters a topic may hold."""
+        """Device name as configured, or the machine's name in characters allowed in a topic."""
         return self.device or re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:64] or "device"
 
     @property
     def root(self) -> str:
-        """What this device's topics begin with."""
+        """Prefix of this device's topics."""
         return f"{self.topic}/{self.device_id}"
 
     def password(self) -> str | None:
-        """From the environment, else from its file. Raises ProfileError."""
+        """Return the password from the environment or from its file, or None without either.
+
+        Raises:
+            ProfileError: when the file cannot be read.
+        """
         if PASSWORD_VARIABLE in os.environ:
             return os.environ[PASSWORD_VARIABLE]
         if not self.password_file:
@@ -87,26 +90,33 @@ class MqttSettings:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise ProfileError(
-                f"mqtt.password_file {self.password_file} cannot be read ({reason})", "check the path and its rights"
+                f"mqtt.password_file {self.password_file} cannot be read ({reason})",
+                "check the path and its permissions",
             ) from error
         return lines[0] if lines else ""
 
     def check(self) -> None:
-        """Raises ProfileError for what cannot be, or would not be safe."""
+        """Validate the settings.
+
+        Raises:
+            ProfileError: when a setting is invalid or unsafe.
+        """
         if self.confirm not in CONFIRMS:
-            raise ProfileError(f"mqtt.confirm = {self.confirm!r} cannot be", f"one of {', '.join(CONFIRMS)}")
+            raise ProfileError(f"mqtt.confirm = {self.confirm!r} is not valid", f"use one of {', '.join(CONFIRMS)}")
         if not 0 <= self.port <= 65535:
-            raise ProfileError(f"mqtt.port = {self.port} cannot be", "a whole number from 1 to 65535, 0 for the usual")
+            raise ProfileError(
+                f"mqtt.port = {self.port} is not valid", "use a port from 1 to 65535, or 0 for the standard port"
+            )
         for name, part in (("device", self.device_id), *(("topic", p) for p in self.topic.split("/"))):
             if not _TOPIC_PART.fullmatch(part):
-                raise ProfileError(f"mqtt.{name} holds {part!r}", "letters, digits, '.', '_' and '-', 64 at most")
+                raise ProfileError(
+                    f"mqtt.{name} contains {part!r}", "use letters, digits, '.', '_' and '-', 64 at most"
+                )
         if bool(self.certificate_file) != bool(self.key_file):
-            raise ProfileError(
-                "a certificate and its key belong together", "name mqtt.certificate_file and mqtt.key_file"
-            )
+            raise ProfileError("an MQTT certificate needs its key", "set both mqtt.certificate_file and mqtt.key_file")
         known = (self.username and self.password() is not None) or self.certificate_file
         if self.commands and not (known and (self.tls or self.loopback)):
             raise ProfileError(
-                "mqtt.commands needs a broker that knows who speaks, and that nobody can listen in on",
-                "set mqtt.username with mqtt.password_file (or a certificate), and mqtt.tls; or leave commands off",
+                "mqtt.commands needs an authenticated and encrypted connection to the broker",
+                "set mqtt.username with mqtt.password_file (or a certificate), and mqtt.tls; or turn commands off",
             )

@@ -1,4 +1,4 @@
-"""The pages of a service: where the settings say, or, when that cannot be, where they can still say what is wrong."""
+"""Web server of the service: at the configured address, or at a fallback from which problems can still be seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OTHER_PORTS = 9
 
 
 def address_of(web: Web) -> Address:
-    """As the settings say."""
+    """Return the address configured in the settings."""
     certificate, key = (Path(web.certificate) if web.certificate else None, Path(web.key) if web.key else None)
     return Address(web.host, web.port, certificate, key, tuple(web.names))
 
@@ -34,12 +34,17 @@ def serve(
     problems: Problems,
     make: Callable[[Address], Server],
 ) -> Server | None:
-    """A server that runs until the stack is left; None when there can be none at all. What kept it from the wanted
-    address is among the problems."""
+    """Start a server that runs until the stack is closed.
+
+    If the wanted address cannot be used, the reason is added to the problems and a fallback address is tried.
+
+    Returns:
+        The server, or None when no address can be used.
+    """
     first: EdgeAllError | None = None
-    wanted, told = usable(wanted)
-    problems.set(Kind.CERTIFICATE, told)
-    for address in _ways(wanted):
+    wanted, problem = usable(wanted)
+    problems.set(Kind.CERTIFICATE, problem)
+    for address in _candidates(wanted):
         try:
             server = stack.enter_context(make(address))
         except EdgeAllError as error:
@@ -52,7 +57,7 @@ def serve(
     return None
 
 
-def _ways(wanted: Address) -> Iterator[Address]:
+def _candidates(wanted: Address) -> Iterator[Address]:
     yield wanted
     if wanted.certificate is not None:
         yield replace(wanted, certificate=None, key=None)
@@ -65,8 +70,10 @@ def _ways(wanted: Address) -> Iterator[Address]:
 def server_maker(
     record: Path, models: Path | None, station: Station, live: LiveView, device: DeviceState, token: str
 ) -> Callable[[Address], Server]:
-    """Makes servers of one station's pages, of a record that was started. token: of whoever asks for metrics from
-    another machine."""
+    """Return a factory of servers for one station and a record that was started.
+
+    ``token`` authenticates requests for metrics from other machines.
+    """
     return lambda address: Server(
         address, record, models, station, live, create=True, started=True, device=device, monitoring_token=token
     )

@@ -1,4 +1,4 @@
-"""What is wrong with the station itself, by kind; it stays up all the same, and says it."""
+"""Problems of the station itself, by kind. The service keeps running and reports them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Kind(str, Enum):
-    """Of a problem."""
+    """Kind of a problem."""
 
     SETTINGS = "settings"
     MODEL = "model"
@@ -29,33 +29,33 @@ class Kind(str, Enum):
 
 
 _BLOCKING = (Kind.SETTINGS, Kind.MODEL)
-"""No session begins: it would judge otherwise than was asked for."""
+"""Kinds that prevent a session, because it would classify differently than configured."""
 
 
 class Problems:
-    """One at most of each kind; from any thread."""
+    """Present problems, at most one of each kind; safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._told: dict[Kind, str] = {}
+        self._texts: dict[Kind, str] = {}
         self._lock = threading.Lock()
 
     def set(self, kind: Kind, text: str | None) -> bool:
-        """None or "": it is mended. Gives whether that is news."""
+        """Set the problem of a kind, or clear it with None or "". Return whether it changed."""
         with self._lock:
-            before = self._told.get(kind)
+            before = self._texts.get(kind)
             if text:
-                self._told[kind] = text
+                self._texts[kind] = text
             else:
-                self._told.pop(kind, None)
-            return self._told.get(kind) != before
+                self._texts.pop(kind, None)
+            return self._texts.get(kind) != before
 
     def all(self) -> dict[Kind, str]:
-        """In the order of the kinds."""
+        """Return the problems in the order of the kinds."""
         with self._lock:
-            return {kind: self._told[kind] for kind in Kind if kind in self._told}
+            return {kind: self._texts[kind] for kind in Kind if kind in self._texts}
 
     @property
     def blocking(self) -> str | None:
-        """Why no session can begin."""
-        told = self.all()
-        return next((told[kind] for kind in _BLOCKING if kind in told), None)
+        """Reason why no session can start, or None."""
+        texts = self.all()
+        return next((texts[kind] for kind in _BLOCKING if kind in texts), None)

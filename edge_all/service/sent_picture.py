@@ -1,4 +1,4 @@
-"""A finding's picture as it may leave the device: its pixels alone."""
+"""Picture of a finding for sending, reduced to its pixels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 
 def sent_picture(record_folder: Path, payload: str) -> dict[str, Any]:
-    """{"picture_png": base64} of the finding that a message tells of; {} where none was kept. The crop on disk carries
-    its row with it, and that names the file or camera it came from: only pixels are taken."""
+    """Return ``{"picture_png": base64}`` of a message's finding, or ``{}`` if no crop was saved.
+
+    The crop on disk also contains its row, which names the source file or camera. Therefore only the pixels are sent.
+    """
     import cv2
 
     finding = json.loads(payload)

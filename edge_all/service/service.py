@@ -1,4 +1,4 @@
-"""The program as a service: pages, socket, watchdog, journal, around one station that is never given up."""
+"""Long-running service: web pages, control socket, watchdog and journal around one station."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _REPORTS_EVERY_S = 0.5
 _STATUS_EVERY_S = 5.0
 _TRIES_AGAIN_S = 5.0
 _RUNS_WELL_S = 600.0
-_LOOKS_OVER_EVERY_S = 86400.0
-"""Every session would wait for it: a minute or two on a Jetson with a record of a year."""
+_CHECKS_RECORD_EVERY_S = 86400.0
+"""Seconds between integrity checks. A session waits for one, up to two minutes on a Jetson with a year's record."""
 
 
 class Service:
-    """Made once, run once, in the program's main thread."""
+    """The service; created once and run once, in the program's main thread."""
 
     def __init__(
         self,
@@ -62,7 +62,16 @@ class Service:
         write: Callable[[str], None],
         notifier: Notifier | None = None,
     ) -> None:
-        """read_settings: what can be used of them, and what is wrong with them. write: a line for the journal."""
+        """Create the service.
+
+        Args:
+            read_settings: Returns the usable settings and a description of the invalid ones, or None.
+            record: The record folder.
+            models: Folder with detector/ and classifier/; None for the models in use.
+            control_socket: Path of the control socket.
+            write: Receives each line for the journal.
+            notifier: Notifications to systemd.
+        """
         self._read_settings = read_settings
         self._record, self._models, self._socket = record, models, control_socket
         self._notifier = notifier or Notifier()
@@ -88,7 +97,7 @@ class Service:
         self._report_at = self._status_at = self._pending_at = 0.0
         self._pending: Start | None = None
         self._planned = False
-        self._looked_over_at: float | None = None
+        self._checked_at: float | None = None
         self._running_since: float | None = None
         self._first_field = False
         self._reread = False
@@ -98,22 +107,22 @@ class Service:
 
     @property
     def url(self) -> str | None:
-        """Of its pages; None when there are none."""
+        """Address of the web pages; None when they are not served."""
         return self._server.url if self._server is not None else None
 
     def close(self) -> None:
-        """End session and service; from a signal handler."""
+        """End the session and the service; safe to call from a signal handler."""
         self.station.close()
 
     def reread(self) -> None:
-        """Read the settings again soon; from a signal handler."""
+        """Request a reload of the settings; safe to call from a signal handler."""
         self._reread = True
 
     def run(self) -> None:
-        """Until close()."""
+        """Run the service until close()."""
         journal, settings = self._journal, self._settings.settings
         journal("start", version=__version__, profile=self._settings.name, boot_s=since_boot_s())
-        # A large record is looked over before its pages are there.
+        # The integrity check of a large record runs before the pages are served.
         self._notifier.start_may_take(SLOW_STEP_S)
         self._start_record()
         with ExitStack() as stack:
@@ -125,7 +134,7 @@ class Service:
             except EdgeAllError as error:
                 self.problems.set(Kind.CONTROL, str(error))
             stack.callback(self._telling.end)
-            self._tell_others()
+            self._start_mqtt()
             self._upkeep = stack.enter_context(
                 Upkeep(self._record, settings.retention, lambda text: journal("upkeep", text=text))
             )
@@ -136,7 +145,7 @@ class Service:
             self.station.run()
             self._report(self._now())
             self._notifier.stopping()
-            # Each may take a second or two: all at once, not one after another.
+            # Each may take a second or two, so they end in parallel.
             for part in (self._server, self._upkeep, self._telling):
                 if part is not None:
                     part.end_soon()
@@ -160,8 +169,8 @@ class Service:
             with self._made_session(camera, start) as session:
                 self._pending = None
                 if start.resume and not session.goes_on:
-                    told = "the session that was cut off is ended: what is loaded now judges otherwise"
-                    raise EdgeAllError(told, "begin another one")
+                    reason = "the interrupted session was closed because the loaded model gives different results"
+                    raise EdgeAllError(reason, "start a new session")
                 made(session)
                 self._running_since = self._now()
                 summary = session.run(self._took)
@@ -182,7 +191,7 @@ class Service:
         return summary
 
     def _end_cut_off(self, camera: str) -> None:
-        ended = self._cut_off.end(camera, "another session began", self._telling.announcer())
+        ended = self._cut_off.end(camera, "another session started", self._telling.announcer())
         if ended is not None:
             self._cut_off.forget()
             self.problems.set(Kind.CUT_OFF, None)
@@ -205,26 +214,26 @@ class Service:
                 announcer=self._telling.announcer(),
                 calibrations=CalibrationStore(),
                 operator=start.operator,
-                looked_over=self._was_looked_over(),
+                looked_over=self._was_checked(),
             )
 
     def _start_record(self) -> None:
-        """What had to be mended is told; what cannot be, by whoever opens the record next."""
+        """Prepare the record and log repairs. A failure is reported when the record is opened next."""
         with suppress(EdgeAllError):
             start_record(self._record, lambda text: self._journal("record", "error", text=text))
-            self._looked_over_at = self._now()
+            self._checked_at = self._now()
 
-    def _was_looked_over(self) -> bool:
-        """Within the day; else the session that begins now does it."""
+    def _was_checked(self) -> bool:
+        """Return whether the integrity check ran within the day; if not, the starting session runs it."""
         now = self._now()
-        if self._looked_over_at is not None and now - self._looked_over_at < _LOOKS_OVER_EVERY_S:
+        if self._checked_at is not None and now - self._checked_at < _CHECKS_RECORD_EVERY_S:
             return True
-        self._looked_over_at = now
+        self._checked_at = now
         return False
 
     @contextmanager
     def _slow_step(self) -> Iterator[None]:
-        """Around what loads engines."""
+        """Allow a slow step that loads engines."""
         self.device.may_take(SLOW_STEP_S)
         try:
             with self._heartbeat.slow_step():
@@ -246,7 +255,7 @@ class Service:
             self._journal("first-field", session=progress.session_id, after_s=since_start_s(), boot_s=since_boot_s())
 
     def _plan_first_session(self) -> None:
-        """Once the camera is there: go on with what a restart cut off, else begin where the settings say so."""
+        """Once the camera works, resume an interrupted session, or start one if the settings require it."""
         self._planned = True
         try:
             cut_off = self._cut_off.newest(self.station.camera)
@@ -258,8 +267,8 @@ class Service:
             return
         tries = self._cut_off.tries(cut_off)
         if tries >= MOST_TRIES:
-            told = f"session {cut_off} was gone on with {tries} times and cut off each time: begin another one"
-            self.problems.set(Kind.CUT_OFF, told)
+            problem = f"session {cut_off} was resumed {tries} times and interrupted each time: start a new session"
+            self.problems.set(Kind.CUT_OFF, problem)
             return
         self._cut_off.note_try(cut_off)
         self._journal("goes-on", session=cut_off, tries=tries + 1)
@@ -275,8 +284,8 @@ class Service:
         else:
             self.problems.set(Kind.MODEL, None)
 
-    def _tell_others(self) -> None:
-        """By MQTT, as the settings say now."""
+    def _start_mqtt(self) -> None:
+        """Apply the present MQTT settings."""
         try:
             self._telling.begin(self._settings.settings.mqtt)
         except EdgeAllError as error:
@@ -292,7 +301,7 @@ class Service:
             self.problems.set(Kind.METRICS, str(error))
             return ""
 
-    # -- as often as a loop turns --------------------------------------------------------------------------------
+    # -- on every loop iteration ---------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         now = self._now()
@@ -300,7 +309,7 @@ class Service:
         self._heartbeat.beat(driver_stuck_s(self._camera) or self._idle.stuck_s)
         if self._reread:
             self._reread = False
-            self._read_again()
+            self._reload()
         if now >= self._report_at:
             if self._memory.look(now):
                 self._journal("memory", "error", text=f"{self._memory.problem}: restarting")
@@ -330,16 +339,16 @@ class Service:
             self.problems.set(Kind.CERTIFICATE, self._certificate.look(self._server, now))
         self.problems.set(Kind.RECORD_ROOM, self._upkeep.problem if self._upkeep is not None else None)
         problems = self.problems.all()
-        if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # how much waits changes all the time
+        if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # the amount of waiting data changes constantly
             problems[Kind.DISK] = self._seen[1][Kind.DISK]
         self.station.problems = tuple(problems.values())
         self.station.blocked = self.problems.blocking
-        before, told = self._seen
+        before, reported = self._seen
         self._seen = (state, problems)
-        for kind in told.keys() - problems.keys():
+        for kind in reported.keys() - problems.keys():
             self._journal("mended", what=kind)
         for kind, text in problems.items():
-            if told.get(kind) != text:
+            if reported.get(kind) != text:
                 self._journal("problem", "error", what=kind, text=text)
         if (state.phase, state.session_id, state.error) != (before.phase, before.session_id, before.error):
             more = {"error": state.error} if state.error else {}
@@ -347,33 +356,33 @@ class Service:
             level: Level = "error" if state.error else "info"
             self._journal("state", level, phase=state.phase, session=state.session_id or "none", **engine, **more)
             self._status_at = now
-        if now >= self._status_at or told != problems:
+        if now >= self._status_at or reported != problems:
             self._status_at = now + _STATUS_EVERY_S
             self._notifier.status(self._status())
 
     def _status(self) -> str:
         state, problems = self.station.state, self.problems.all()
-        said = state.phase
+        text = state.phase
         if state.phase in ("running", "paused"):
-            said += f", session {state.session_id}, {self._counted or 'no field yet'}"
+            text += f", session {state.session_id}, {self._counted or 'no field yet'}"
         elif state.error:
-            said += f", the last session: {state.error}"
+            text += f", the last session: {state.error}"
         if problems:
-            said = f"{'safe mode' if self.problems.blocking else 'PROBLEM'}: {'; '.join(problems.values())} | {said}"
-        return f"{said} | {self.url or 'no pages'}".replace("\n", " ")
+            text = f"{'safe mode' if self.problems.blocking else 'PROBLEM'}: {'; '.join(problems.values())} | {text}"
+        return f"{text} | {self.url or 'no pages'}".replace("\n", " ")
 
-    def _read_again(self) -> None:
-        """What a running session uses stays as it is until its end."""
+    def _reload(self) -> None:
+        """Reload the settings. A running session keeps its settings until it ends."""
         self._notifier.reloading()
         before = self._settings.settings
         self._settings, wrong = self._read_settings()
         self.problems.set(Kind.SETTINGS, wrong)
         now = self._settings.settings
         if now.mqtt != before.mqtt:
-            self._tell_others()
+            self._start_mqtt()
         other = (now.web, now.metrics) != self._served_as
-        told = "[web] or [metrics] was changed: restart the service to serve the pages so" if other else None
-        self.problems.set(Kind.RESTART, told)
+        problem = "[web] or [metrics] has changed: restart the service to apply the change" if other else None
+        self.problems.set(Kind.RESTART, problem)
         if now.retention != before.retention and self._upkeep is not None:
             self._upkeep.use(now.retention)
         idle = self.station.state.phase == "idle"

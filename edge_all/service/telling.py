@@ -1,4 +1,4 @@
-"""Tells others by MQTT what the device does, as the settings say; and obeys, where they say so."""
+"""MQTT life cycle: publishing and optional remote commands, as configured."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def mqtt_settings(section: Mqtt) -> MqttSettings:
-    """A profile's table [mqtt]."""
+    """Return the MQTT settings of a profile's table [mqtt]."""
     return MqttSettings(**{f.name: getattr(section, f.name) for f in fields(MqttSettings)})
 
 
 class Telling:
-    """From begin() to end(); both may be called again."""
+    """MQTT client, active from begin() to end(). Both can be called repeatedly."""
 
     def __init__(
         self,
@@ -34,15 +34,25 @@ class Telling:
         now: Callable[[], Mapping[str, Any]] = dict,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """commands: where those that come by MQTT go. now: the device's present state. say: told in one line of every
-        change."""
+        """Create the inactive client.
+
+        Args:
+            record: Folder of the record with the outbox.
+            commands: Queue for commands received by MQTT; None to ignore them.
+            now: Returns the device's present state.
+            say: Receives one line for each change.
+        """
         self._record, self._commands, self._now, self._say = record, commands, now, say
         self._settings = MqttSettings()
         self.publisher: Publisher | None = None
 
     def begin(self, section: Mqtt) -> None:
-        """As the settings say now; what waits in the outbox is sent. Raises ProfileError, EdgeAllError (a package is
-        missing)."""
+        """Apply the settings and start sending the messages waiting in the outbox.
+
+        Raises:
+            ProfileError: when the settings are invalid or unsafe.
+            EdgeAllError: when paho-mqtt is not installed.
+        """
         self.end()
         settings = mqtt_settings(section)
         if not settings.wanted:
@@ -58,23 +68,27 @@ class Telling:
         self.publisher.start()
 
     def end_soon(self) -> None:
-        """What can be sent still is; returns at once."""
+        """Send what can still be sent and disconnect; return immediately."""
         if self.publisher is not None:
             self.publisher.end_soon()
 
     def end(self) -> None:
-        """Say good-bye to the broker."""
+        """Disconnect from the broker and wait for the thread to end."""
         if self.publisher is not None:
             self.publisher.close()
         self.publisher, self._settings = None, MqttSettings()
 
     def announcer(self) -> OutboxAnnouncer | None:
-        """For one session; None where nobody is to be told: nothing is queued then that nobody fetches."""
+        """Return the listener of one session, or None without a broker, so that nothing is queued in vain."""
         return OutboxAnnouncer(self._settings.sample_ids) if self._settings.wanted else None
 
 
 def monitoring_token(section: Metrics) -> str:
-    """The token of /metrics and /healthz; empty: none. Raises ProfileError."""
+    """Return the token for /metrics and /healthz, or an empty string without one.
+
+    Raises:
+        ProfileError: when the token file cannot be read or its token is too short.
+    """
     if not section.token_file:
         return ""
     try:
@@ -82,11 +96,11 @@ def monitoring_token(section: Metrics) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ProfileError(
-            f"metrics.token_file {section.token_file} cannot be read ({reason})", "check the path and its rights"
+            f"metrics.token_file {section.token_file} cannot be read ({reason})", "check the path and its permissions"
         ) from error
     if not lines or len(lines[0]) < 16:
         raise ProfileError(
-            f"metrics.token_file {section.token_file} holds no token of 16 characters or more",
-            "write one: openssl rand -hex 32",
+            f"metrics.token_file {section.token_file} contains no token of 16 characters or more",
+            "create one with: openssl rand -hex 32",
         )
     return lines[0]

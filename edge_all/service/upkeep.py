@@ -1,4 +1,4 @@
-"""The record's housekeeping beside the sessions, in a thread of its own."""
+"""Housekeeping of the record in a separate thread, parallel to the sessions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _TICK_S = 5.0
 _ENDS_WITHIN_S = 2.0
-"""A backup or a deletion that is under way then is not waited for: half of one is none; the next start tidies up."""
+"""Seconds to wait for a running backup or deletion. An unfinished one has no effect; the next start cleans up."""
 
 
 def retention_of(settings: Settings) -> Retention:
-    """The profile's table [retention] as the record takes it."""
+    """Convert the profile's table [retention] to the record's retention policy."""
     return Retention(
         settings.normal_days or None,
         settings.field_days or None,
@@ -30,10 +30,10 @@ def retention_of(settings: Settings) -> Retention:
 
 
 class Upkeep:
-    """Runs from __enter__ to __exit__."""
+    """Housekeeping thread, running within its context."""
 
     def __init__(self, folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
-        """say: told in one line what was deleted and what failed, from the thread."""
+        """Create the thread. ``say`` receives one line for each deletion and failure, called from the thread."""
         self._keeper = Housekeeping(folder, retention_of(settings), backups_kept=settings.backups, say=say)
         self._say = say
         self._changed: Settings | None = None
@@ -42,22 +42,22 @@ class Upkeep:
 
     @property
     def state(self) -> UpkeepState:
-        """As of the last tick; from any thread."""
+        """State as of the last tick; readable from any thread."""
         return self._keeper.state
 
     @property
     def problem(self) -> str | None:
-        """What somebody should know; None as long as all is well."""
+        """The problem to report, or None."""
         state = self._keeper.state
         if state.short_of_bytes:
             return (
-                f"the record is {state.short_of_bytes / (1 << 20):.0f} MiB over its room; what is left is rows, "
-                "and pictures that were reviewed or are under way: export and delete sessions, or give it more room"
+                f"the record exceeds its space by {state.short_of_bytes / (1 << 20):.0f} MiB; it now contains only "
+                "rows and pictures that are reviewed or in use: export and delete sessions, or provide more space"
             )
         return state.backup_error
 
     def use(self, settings: Settings) -> None:
-        """From the next tick on; from any thread."""
+        """Apply new settings from the next tick on; callable from any thread."""
         self._changed = settings
 
     def __enter__(self) -> Upkeep:
@@ -69,7 +69,7 @@ class Upkeep:
         self._thread.join(_ENDS_WITHIN_S)
 
     def end_soon(self) -> None:
-        """Begin nothing more; returns at once."""
+        """Stop starting new work; return immediately."""
         self._ended.set()
 
     def _run(self) -> None:
@@ -79,5 +79,5 @@ class Upkeep:
                 self._keeper.use(retention_of(changed), changed.backups)
             try:
                 self._keeper.tick()
-            except Exception as error:  # the service goes on; what is wrong is said
+            except Exception as error:  # the service keeps running and reports the error
                 self._say(f"housekeeping failed: {error}")

@@ -54,7 +54,7 @@ def test_a_renewed_one_is_served_without_a_restart(served):
 def test_one_that_runs_out_is_said_and_an_own_one_stands_in_until_it_is_renewed(served):
     server, kept, certificate = served
     make(certificate, "old", -1)
-    assert "given.pem has expired: renew it; an own one stands in" in str(kept.look(server, 1.0))
+    assert "given.pem has expired; using a self-signed one: renew the certificate" in str(kept.look(server, 1.0))
     assert shown(server) == (state_folder() / "tls" / "certificate.pem").read_text().strip()
     make(certificate, "renewed", 9)
     assert kept.look(server, 2.0) is None
@@ -67,5 +67,5 @@ def test_what_cannot_be_used_is_said_and_the_one_before_goes_on(served):
     certificate.write_text("half of it")
     assert "cannot be used" in str(kept.look(server, 1.0))
     certificate.unlink()
-    assert "the certificate of before is served" in str(kept.look(server, 2.0))
+    assert "still using the previous certificate" in str(kept.look(server, 2.0))
     assert shown(server) == before

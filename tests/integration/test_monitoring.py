@@ -89,7 +89,7 @@ def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
     assert not watched.fails
     now[0] = 31.0
     assert watched.fails
-    assert "has not turned for 31 s" in watched.troubles()[0]
+    assert "has stalled for 31 s" in watched.troubles()[0]
     watched.may_take(100)
     now[0] += 99
     assert not watched.fails, "engines load"

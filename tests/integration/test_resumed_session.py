@@ -107,7 +107,7 @@ def test_one_that_does_not_go_on_is_told_as_any_other_end(tmp_path, sample_ids, 
     if way == "other thresholds":
         go_on(tmp_path, blast_threshold=0.97, announcer=announcer)
     else:
-        CutOffSessions(tmp_path, tmp_path / "tries").end(URI, "another session began", announcer)
+        CutOffSessions(tmp_path, tmp_path / "tries").end(URI, "another session started", announcer)
     with Record.open(tmp_path, create=False) as record:
         first = record.sessions()[0]
         summary = json.loads(next(m.payload for m in oldest(record) if m.kind == SUMMARY))

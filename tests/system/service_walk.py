@@ -214,9 +214,9 @@ def watchdog_restarts(c: Container) -> Seen:
         "systemd starts it again": c.wait_for(lambda: int(c.property("NRestarts")) > before),
         "the open session goes on": c.wait_for(lambda: f"event=goes-on session={session}" in _journal(c, 400)),
         "after three times it waits and says so": c.wait_for(
-            lambda: _state(c).get("phase") == "idle" and "cut off each time" in str(_state(c).get("problems"))
+            lambda: _state(c).get("phase") == "idle" and "interrupted each time" in str(_state(c).get("problems"))
         ),
-        "STATUS says so": c.wait_for(lambda: "cut off each time" in c.property("StatusText")),
+        "STATUS says so": c.wait_for(lambda: "interrupted each time" in c.property("StatusText")),
     }
     c.shell(f"cp /root/good/*.onnx {good}/; rm -r /etc/systemd/system/edge-all.service.d; systemctl daemon-reload")
     c.run("systemctl", "restart", UNIT)

@@ -46,10 +46,10 @@ def edge_all(folder, *arguments, **environment):
         (["config", "show"], "etc: cannot be read (Permission denied): give this user the right"),
         (["config", "check"], "etc: cannot be read (Permission denied)"),
         (["doctor", "--only", "settings"], "etc: cannot be read (Permission denied)"),
-        (["doctor", "--only", "record"], "is closed to this user -> run it as the service's user"),
+        (["doctor", "--only", "record"], "record: permission denied -> run as the service's user"),
         (["doctor", "--only", "models"], "run it as the service's user (sudo -u edge-all)"),
         (["sessions"], "record cannot be used (Permission denied): check the path and its rights"),
-        (["session", "status"], "is closed to you: join its group"),
+        (["session", "status"], "control.sock: permission denied: join its group"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -58,4 +58,4 @@ def test_a_closed_folder_is_named(closed, arguments, words):
     assert words in told
     assert code == 1 or arguments[0] == "config"
     assert "Traceback" not in told
-    assert "an error of the program itself" not in told
+    assert "internal error" not in told

@@ -261,13 +261,13 @@ def _trouble(settings, folder, until):
 @pytest.mark.parametrize(
     ("certificate", "more", "says"),
     [
-        ("good", {"host": "no-such-host.invalid"}, "there is no machine of that name"),
+        ("good", {"host": "no-such-host.invalid"}, "unknown host"),
         ("good", {"port": 9}, "Connection refused"),
         ("good", {"username": "stranger"}, "refused the connection (not authorized"),
-        ("good", {"tls": False}, "closed the connection before it answered"),
+        ("good", {"tls": False}, "closed the connection before answering"),
         ("good", {"ca_file": ""}, "its certificate is not accepted"),
         ("good", {"host": "127.0.0.1", "tls": True, "ca_file": "/etc/ssl/certs/none.pem"}, "cannot be used"),
-        ("good", {"device": "another"}, "the broker does not take this device's messages (not authorized)"),
+        ("good", {"device": "another"}, "the broker rejects this device's messages (not authorized)"),
         ("expired", {}, "certificate has expired"),
     ],
 )

@@ -35,11 +35,11 @@ def test_the_profile_says_the_same_as_the_settings():
         ({"device": "a/b"}, "mqtt.device"),
         ({"topic": "lab/#"}, "mqtt.topic"),
         ({"port": 70_000}, "mqtt.port"),
-        ({"certificate_file": "a.pem"}, "belong together"),
+        ({"certificate_file": "a.pem"}, "needs its key"),
         ({"password_file": "/no/such", "username": "a", "commands": True}, "cannot be read"),
-        ({"commands": True}, "knows who speaks"),
-        ({"commands": True, "username": "a"}, "knows who speaks"),
-        ({"commands": True, "tls": False, "certificate_file": "a", "key_file": "b"}, "knows who speaks"),
+        ({"commands": True}, "authenticated and encrypted"),
+        ({"commands": True, "username": "a"}, "authenticated and encrypted"),
+        ({"commands": True, "tls": False, "certificate_file": "a", "key_file": "b"}, "authenticated and encrypted"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(given, says):

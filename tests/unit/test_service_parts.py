@@ -228,17 +228,17 @@ def station():
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        (b"", "not understood"),
-        (b"hello\n", "not understood"),
-        (b"[1]\n", "not understood"),
-        (b"[" * 4000 + b"\n", "not understood"),
-        (b'{"command": 1}\n', "are texts"),
-        (b'{"command": "start", "sample": {}}\n', "are texts"),
-        (b'{"command": "dance"}\n', "no command 'dance'"),
+        (b"", "invalid request"),
+        (b"hello\n", "invalid request"),
+        (b"[1]\n", "invalid request"),
+        (b"[" * 4000 + b"\n", "invalid request"),
+        (b'{"command": 1}\n', "must be strings"),
+        (b'{"command": "start", "sample": {}}\n', "must be strings"),
+        (b'{"command": "dance"}\n', "unknown command 'dance'"),
         (b'{"command": "stop"}\n', "not possible while the microscope is idle"),
         (b'{"command": "start", "sample": ""}\n', "the sample id is empty"),
         (b'{"command": "start", "sample": "a\\u0000"}\n', "control characters"),
-        (b"\xff\xfe\n", "not understood"),
+        (b"\xff\xfe\n", "invalid request"),
     ],
 )
 def test_what_is_no_command_is_refused(line, error):

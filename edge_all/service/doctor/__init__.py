@@ -1,1 +1,1 @@
-"""What works on this machine, what does not, and what to do about it."""
+"""Checks of this machine, with remedies for what does not work."""

@@ -1,4 +1,4 @@
-"""What one look found."""
+"""Result of one check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Health(str, Enum):
-    """good; absent: not there, and not needed here; warning: works, not as it should; bad: does not work."""
+    """Outcome: good; absent (missing but not needed here); warning (works with restrictions); bad (does not work)."""
 
     GOOD = "good"
     ABSENT = "absent"
@@ -20,7 +20,7 @@ class Health(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """remedy: what to do, empty where nothing is to be done."""
+    """Result of one check; ``remedy`` is the suggested fix, empty when there is nothing to fix."""
 
     health: Health
     found: str
@@ -28,20 +28,20 @@ class Finding:
 
 
 def good(found: str) -> Finding:
-    """It works."""
+    """Return a finding for something that works."""
     return Finding(Health.GOOD, found)
 
 
 def absent(found: str) -> Finding:
-    """It is not there, and need not be."""
+    """Return a finding for something that is missing and not needed."""
     return Finding(Health.ABSENT, found)
 
 
 def warning(found: str, remedy: str) -> Finding:
-    """It works, not as it should."""
+    """Return a finding for something that works with restrictions."""
     return Finding(Health.WARNING, found, remedy)
 
 
 def bad(found: str, remedy: str) -> Finding:
-    """It does not work."""
+    """Return a finding for something that does not work."""
     return Finding(Health.BAD, found, remedy)

@@ -1,4 +1,4 @@
-"""Every look there is, in the order of the table."""
+"""All checks, in the order of the table."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ NAMES = (
 def looks(
     profile: str | None, models: Path | None, record: Path, only: Iterable[str] = ()
 ) -> Iterator[tuple[str, Finding]]:
-    """One after the other, so that a slow one holds back no earlier line. Raises UsageError for an unknown name."""
+    """Yield the name and the finding of each check as soon as it is done.
+
+    Raises:
+        UsageError: when ``only`` contains an unknown name.
+    """
     from firmware_config.resolving import resolve_what_can_be
 
     wanted = tuple(only) or NAMES
     for name in wanted:
         if name not in NAMES:
-            raise UsageError(f"there is no check '{name}'", f"there are {', '.join(NAMES)}")
+            raise UsageError(f"unknown check '{name}'", f"choose from {', '.join(NAMES)}")
     resolved, problems = resolve_what_can_be(profile)
     settings = resolved.settings
     jetson = settings.device.kind.startswith(_JETSONS)
     needs_gpu = jetson or settings.device.kind == "gpu-workstation" or settings.engine.name == "tensorrt"
     state = _service_state()
-    all_looks: dict[str, Callable[[], Finding]] = {
+    checks: dict[str, Callable[[], Finding]] = {
         "program": program.program,
         "board": machine.board,
         "settings": lambda: program.settings(resolved.name, problems),
@@ -52,10 +56,10 @@ def looks(
     }
     for name in wanted:
         try:
-            yield name, all_looks[name]()
-        except Exception as error:  # a doctor who falls ill himself still says of what
+            yield name, checks[name]()
+        except Exception as error:  # a failing check must not hide the others
             first = (str(error).splitlines() or [""])[0]
-            yield name, bad(f"could not be looked at ({type(error).__name__}: {first})", "report this")
+            yield name, bad(f"the check failed ({type(error).__name__}: {first})", "report this error")
 
 
 def _service_state() -> dict[str, object] | None:
@@ -68,10 +72,11 @@ def _service_state() -> dict[str, object] | None:
 
 def _service(state: dict[str, object] | None) -> Finding:
     if state is None:
-        return absent("does not answer")
+        return absent("not running")
     problems = [str(p) for p in state["problems"]] if isinstance(state["problems"], list) else []
     if problems:
         return warning(
-            f"{state['phase']}; {'; '.join(problems)}", "mend that; it then goes on by itself or after a reload"
+            f"{state['phase']}; {'; '.join(problems)}",
+            "fix the problem; the service recovers by itself or after a reload",
         )
     return good(str(state["phase"]))

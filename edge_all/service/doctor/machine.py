@@ -1,4 +1,4 @@
-"""The machine: driver, TensorRT, pycuda, clock, power, temperature."""
+"""Checks of the machine: driver, TensorRT, pycuda, clock, power, temperature."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from edge_all.service.doctor.finding import Finding, absent, bad, good, warning
 
 _HOT_C, _TOO_HOT_C = 75.0, 90.0
 _BUILT = 1_700_000_000
-"""Late 2023: no clock that is right shows less."""
+"""Late 2023; a correct clock never shows an earlier time."""
 _SYNCHRONIZED = (Path("/run/systemd/timesync/synchronized"), Path("/run/chrony/chronyd.pid"), Path("/run/ntpd.pid"))
 
 
 def driver(needed: bool) -> Finding:
-    """NVIDIA's. needed: this kind of device has a GPU."""
+    """Check the NVIDIA driver. ``needed`` means that this kind of device has a GPU."""
     try:
         gpu = read_gpu()
     except EngineUnavailableError as error:
@@ -32,7 +32,7 @@ def driver(needed: bool) -> Finding:
 
 
 def tensorrt(needed: bool) -> Finding:
-    """Whether it can run here."""
+    """Check whether TensorRT can run here."""
     module = installed_module()
     missing = unavailable()
     if missing is None and module is not None:
@@ -42,60 +42,60 @@ def tensorrt(needed: bool) -> Finding:
 
 
 def pycuda(needed: bool) -> Finding:
-    """Loaded with the driver's library."""
+    """Check whether pycuda can be loaded with the driver's library."""
     if importlib.util.find_spec("pycuda") is None:
-        told = "not installed"
-        return bad(told, "pip install 'edge-all[jetson]' (it needs nvcc)") if needed else absent(told)
+        found = "not installed"
+        return bad(found, "pip install 'edge-all[jetson]' (requires nvcc)") if needed else absent(found)
     try:
         importlib.import_module("pycuda.driver")
     except ImportError as error:
-        told = f"installed, cannot be loaded ({error})"
-        return bad(told, "install the NVIDIA driver, or build pycuda anew for this CUDA") if needed else absent(told)
-    return good("can be loaded")
+        found = f"installed but cannot be loaded ({error})"
+        return bad(found, "install the NVIDIA driver, or rebuild pycuda for this CUDA") if needed else absent(found)
+    return good("loaded")
 
 
 def clock() -> Finding:
-    """Right enough for a record."""
+    """Check that the clock is accurate enough for a record."""
     now = time.strftime("%Y-%m-%d %H:%M:%S %Z")
     if time.time() < _BUILT:
-        return bad(f"{now} cannot be", "connect a network once, or set it: sudo timedatectl set-time")
+        return bad(f"{now} is wrong", "connect a network once, or set the clock with sudo timedatectl set-time")
     if not any(path.exists() for path in _SYNCHRONIZED):
-        return warning(f"{now}, not set by a time server", "connect a network, or fit a clock battery (RTC)")
+        return warning(f"{now}, not set by a time server", "connect a network, or install a clock battery (RTC)")
     return good(f"{now}, set by a time server")
 
 
 def power_mode(wanted: str) -> Finding:
-    """Of a Jetson: nvpmodel's mode against the settings'."""
+    """Check a Jetson's power mode (nvpmodel) against the settings."""
     if shutil.which("nvpmodel") is None:
         return absent("no nvpmodel here")
     mode = machine().get("power mode", "")
     if not mode:
-        return warning("nvpmodel tells no mode", "run sudo nvpmodel -q and read what it says")
+        return warning("nvpmodel reports no mode", "run sudo nvpmodel -q and read its output")
     if wanted and mode.upper() != wanted.upper():
-        remedy = "sudo nvpmodel -q --verbose lists the modes, sudo nvpmodel -m NUMBER takes one"
-        return warning(f"{mode}; the settings want {wanted}", remedy)
+        remedy = "list the modes with sudo nvpmodel -q --verbose and select one with sudo nvpmodel -m NUMBER"
+        return warning(f"{mode}; the settings require {wanted}", remedy)
     return good(mode)
 
 
 def temperature() -> Finding:
-    """The hottest sensor, and whether heat or a weak supply slows the machine."""
+    """Check the hottest sensor, and whether heat or a weak power supply throttles the machine."""
     hottest, slowed = temperature_c(), throttling_now()
     since_start = {name: n for name, n in throttle_counts().items() if n}
     if hottest is None:
-        return absent("no sensor tells it")
-    told = f"{hottest:.0f} °C"
+        return absent("no temperature sensor")
+    found = f"{hottest:.0f} °C"
     if since_start:
-        told += "; since the start " + ", ".join(f"{name} {n} times" for name, n in since_start.items())
+        found += "; since power-on " + ", ".join(f"{name} {n} times" for name, n in since_start.items())
     if hottest >= _TOO_HOT_C:
-        return bad(told, "switch it off and look at fan and air")
+        return bad(found, "switch the device off and check fan and airflow")
     if hottest >= _HOT_C or slowed:
         return warning(
-            f"{told}{'; slowed by ' + ', '.join(slowed) if slowed else ''}", "look at fan, air and power supply"
+            f"{found}{'; throttled by ' + ', '.join(slowed) if slowed else ''}", "check fan, airflow and power supply"
         )
-    return good(told)
+    return good(found)
 
 
 def board() -> Finding:
-    """What it is."""
-    told = machine()
-    return good(f"{told.get('board') or told['cpu']}, {told['cores']} cores, {platform.machine()}")
+    """Return the board or CPU, the number of cores and the architecture."""
+    facts = machine()
+    return good(f"{facts.get('board') or facts['cpu']}, {facts['cores']} cores, {platform.machine()}")

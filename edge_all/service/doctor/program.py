@@ -1,4 +1,4 @@
-"""The program's own parts: packages, settings, models, record."""
+"""Checks of the program's own parts: packages, settings, models, record, disk."""
 
 from __future__ import annotations
 
@@ -24,29 +24,31 @@ _FEW_FREE_GIB = 10.0
 
 
 def program() -> Finding:
-    """Its version, Python's, and whether what it always needs can be loaded."""
+    """Check the versions of the program and of Python, and that the required packages can be loaded."""
     missing = []
     for name in (*_PACKAGES, *_PAGES):
         try:
             importlib.import_module(name)
-        except Exception as error:  # a wheel for another processor raises anything
+        except Exception as error:  # a wheel for another processor can raise any exception
             missing.append(f"{name} ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})")
-    told = f"edge-all {__version__}, Python {sys.version.split()[0]}"
+    versions = f"edge-all {__version__}, Python {sys.version.split()[0]}"
     if missing:
-        return bad(f"{told}; cannot be loaded: {', '.join(missing)}", "install it again: deploy/install.sh")
-    return good(told)
+        return bad(f"{versions}; cannot load {', '.join(missing)}", "install it again with deploy/install.sh")
+    return good(versions)
 
 
 def settings(name: str, problems: list[Problem]) -> Finding:
-    """Whether all of them can be used."""
+    """Check that all settings are valid."""
     if problems:
         return bad("; ".join(f"{p.where}: {p.what}" for p in problems), problems[0].remedy)
     return good(f"profile {name}")
 
 
 def models(named: Path | None, profile: Profile) -> Finding:
-    """Both model files are loaded and check themselves, on the engine that a session would take. named: None for
-    those in use."""
+    """Load both models and run their self-checks on the engine that a session would use.
+
+    ``named`` is the models folder, or None for the models in use.
+    """
     from edge_all.engines.installed import models_in_use
     from edge_all.session.analysis import load_models
 
@@ -54,14 +56,14 @@ def models(named: Path | None, profile: Profile) -> Finding:
         loaded = load_models(named or models_in_use(), profile)
     except EdgeAllError as error:
         return bad(error.message, error.remedy or "install the models again")
-    told = ", ".join(f"{i.name} {i.version}" for i in loaded.identities)
+    names = ", ".join(f"{i.name} {i.version}" for i in loaded.identities)
     engines = loaded.engines_in_words
     loaded.close()
-    return good(f"{told}: self-check passed; {engines}")
+    return good(f"{names}: self-check passed; {engines}")
 
 
 def record(folder: Path) -> Finding:
-    """Opened as a session opens it, and looked over for damage."""
+    """Open the record as a session does, and check its integrity."""
     from edge_all.record.opening import DATABASE
     from edge_all.record.record import Record
     from edge_all.record.sidecar import sessions_beside
@@ -70,26 +72,24 @@ def record(folder: Path) -> Finding:
         if not (folder / DATABASE).is_file() and not sessions_beside(folder):
             return absent(f"none yet in {folder}")
     except PermissionError:
-        return bad(f"{folder} is closed to this user", "run it as the service's user: sudo -u edge-all edge-all doctor")
+        return bad(f"{folder}: permission denied", "run as the service's user: sudo -u edge-all edge-all doctor")
     try:
         with Record.open(folder, create=False) as opened:
             count = len(opened.sessions())
     except EdgeAllError as error:
         return bad(error.message, error.remedy or "see docs/record.md")
     if not os.access(folder, os.W_OK):
-        return warning(
-            f"{count} sessions, sound; you may not write there", "run it as the service's user: sudo -u edge-all"
-        )
-    return good(f"{count} sessions, sound")
+        return warning(f"{count} sessions, intact; no write permission", "run as the service's user: sudo -u edge-all")
+    return good(f"{count} sessions, intact")
 
 
 def disk(folder: Path) -> Finding:
-    """Room where the record lies."""
-    there = next(p for p in (folder, *folder.parents) if os.path.exists(p))  # not Path.exists: a closed one raises
+    """Check the free space on the record's disk."""
+    there = next(p for p in (folder, *folder.parents) if os.path.exists(p))  # Path.exists raises without permission
     free = shutil.disk_usage(there).free / 2**30
-    told = f"{free:.1f} GiB free at {there}"
+    found = f"{free:.1f} GiB free at {there}"
     if free < _LEAST_FREE_GIB:
-        return bad(told, f"make room: at least {_LEAST_FREE_GIB:g} GiB")
+        return bad(found, f"free up space, at least {_LEAST_FREE_GIB:g} GiB")
     if free < _FEW_FREE_GIB:
-        return warning(told, "make room, or put the record on another disk (EDGE_ALL_RECORD)")
-    return good(told)
+        return warning(found, "free up space, or move the record to another disk (EDGE_ALL_RECORD)")
+    return good(found)
