@@ -1,4 +1,4 @@
-"""edge-all bench."""
+"""Command 'edge-all bench': benchmark each step and the full pipeline."""
 
 from __future__ import annotations
 
@@ -20,19 +20,32 @@ if TYPE_CHECKING:
 
 
 @click.command("bench")
-@click.option("--size", "sizes", multiple=True, metavar="WxH", help="Of the fields, several times. Default: 1280x720.")
-@click.option("--cells", multiple=True, type=click.IntRange(0, 400), metavar="N", help="In a field. Default: 5.")
-@click.option("--camera", "camera_uri", metavar="URI", help="Fields of your own in place of drawn ones.")
-@click.option("--um-per-px", type=FiniteRange(0.01, 2.0), metavar="UM", help="Scale. Drawn fields: 0.1.")
-@click.option("--runs", type=int, default=200, show_default=True, metavar="N", help=f"Fields; {LEAST_RUNS} or more.")
+@click.option(
+    "--size", "sizes", multiple=True, metavar="WxH", help="Size of the fields. Repeatable. Default: 1280x720."
+)
+@click.option(
+    "--cells", multiple=True, type=click.IntRange(0, 400), metavar="N", help="Cells per field. Repeatable. Default: 5."
+)
+@click.option(
+    "--camera",
+    "camera_uri",
+    metavar="URI",
+    help="Camera or files to take the fields from, instead of simulated fields.",
+)
+@click.option(
+    "--um-per-px", type=FiniteRange(0.01, 2.0), metavar="UM", help="Scale. Default for simulated fields: 0.1."
+)
+@click.option(
+    "--runs", type=int, default=200, show_default=True, metavar="N", help=f"Number of fields, at least {LEAST_RUNS}."
+)
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
 @engine_options
-@click.option("--compare", nargs=2, metavar="A B", help="Two of ENGINE, PRECISION or ENGINE:PRECISION in turn.")
-@click.option("--batch", type=click.IntRange(1, 32), default=8, show_default=True, help="Of --compare.")
-@click.option("--baseline", metavar="FILE", help="Another network's ONNX file, measured alone in the same run.")
-@click.option("--no-cold-start", is_flag=True, help="Leave out the starts of new processes.")
-@click.option("--json", "json_file", metavar="FILE|-", help="All figures as JSON.")
+@click.option("--compare", nargs=2, metavar="A B", help="Compare two of ENGINE, PRECISION or ENGINE:PRECISION.")
+@click.option("--batch", type=click.IntRange(1, 32), default=8, show_default=True, help="Batch size for --compare.")
+@click.option("--baseline", metavar="FILE", help="ONNX file of another network, to measure alone in the same run.")
+@click.option("--no-cold-start", is_flag=True, help="Skip measuring the start of new processes.")
+@click.option("--json", "json_file", metavar="FILE|-", help="Write all figures as JSON.")
 def command(
     sizes: tuple[str, ...],
     cells: tuple[int, ...],
@@ -50,10 +63,10 @@ def command(
     no_cold_start: bool,
     json_file: str | None,
 ) -> int:
-    """Measure every step from frame to record, and the whole way, on this machine.
+    """Benchmark each step from frame to record, and the full pipeline, on this machine.
 
-    The fields are drawn before the clock starts; the sessions are real ones, with recording. Each field shows cells
-    that are new to its session.
+    The fields are rendered before the clock starts. The sessions are real ones, including recording. Each field shows
+    cells that are new to its session.
 
     \b
     Example:
@@ -68,17 +81,17 @@ def command(
     from edge_all.profile import load_profile
 
     if runs < LEAST_RUNS:
-        raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+        raise UsageError(f"{runs} runs are too few to publish", f"use --runs {LEAST_RUNS} or more")
     if baseline is not None and not Path(baseline).is_file():
-        raise UsageError(f"there is no file {baseline}", "name an ONNX file with --baseline")
+        raise UsageError(f"the file {baseline} does not exist", "give an ONNX file with --baseline")
     if json_file not in (None, "-") and not Path(str(json_file)).parent.is_dir():
-        raise UsageError(f"there is no folder for {json_file}", "name another file for --json")
+        raise UsageError(f"the folder of {json_file} does not exist", "choose another file for --json")
     folder = _models_folder(models)
     profile = with_engine(load_profile(profile_name), engine, precision, threads)
-    told = machine() | {"engine asked": profile.engine, "precision asked": profile.precision}
-    told["threads"] = str(profile.threads or told["cores"])
-    result: dict[str, Any] = {"machine": told, "ways": []}
-    click.echo(", ".join(f"{k} {v}" for k, v in told.items()), err=json_file == "-")
+    facts = machine() | {"engine asked": profile.engine, "precision asked": profile.precision}
+    facts["threads"] = str(profile.threads or facts["cores"])
+    result: dict[str, Any] = {"machine": facts, "ways": []}
+    click.echo(", ".join(f"{k} {v}" for k, v in facts.items()), err=json_file == "-")
     if compare is not None:
         result["compare"] = _compared(compare, folder, runs, batch, json_file == "-")
         return _written(result, json_file)
@@ -105,7 +118,7 @@ def command(
         result["cold_start_s"] = _cold(asked[0][1][0], profile, folder, asked[0][2])
         middle = statistics.median(result["cold_start_s"])
         click.echo(
-            f"cold start to the first result {middle:.2f} s (median of 5 new processes, to their end)",
+            f"cold start to the first result {middle:.2f} s (median of 5 new processes, until exit)",
             err=json_file == "-",
         )
     if baseline is not None:
@@ -127,7 +140,7 @@ def _models_folder(models: str | None) -> Path:
     if models is None:
         return models_in_use()
     if not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
     return Path(models)
 
 
@@ -136,12 +149,14 @@ def _size(text: str) -> tuple[int, int]:
 
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 4096 and 64 <= int(height) <= 4096):
-        raise UsageError(f"'{text}' is no size", "write WIDTHxHEIGHT, each from 64 to 4096, as 1280x720")
+        raise UsageError(
+            f"'{text}' is not a valid size", "write WIDTHxHEIGHT, each from 64 to 4096, for example 1280x720"
+        )
     return int(width), int(height)
 
 
 def _compared(pair: tuple[str, str], folder: Path, runs: int, batch: int, quiet: bool) -> list[dict[str, Any]]:
-    """Both networks, each with what there is of it: that one lacks a file does not keep the other back."""
+    """Compare both networks as far as their files exist; a missing file of one does not prevent the other."""
     from edge_all.bench.network_inputs import network_inputs
     from edge_all.bench.versus import parsed, versus
     from edge_all.errors import EngineUnavailableError
@@ -156,7 +171,7 @@ def _compared(pair: tuple[str, str], folder: Path, runs: int, batch: int, quiet:
             missing.append(error)
             continue
         found.append(asdict(v))
-        same = "of all cells are found by both" if task == "detector" else "of the cells get the same label"
+        same = "of all cells are detected by both" if task == "detector" else "of the cells get the same label"
         for line in (
             f"{task}, {v.batch} at a time: {v.first} {v.first_ms:.3f} ms, {v.second} {v.second_ms:.3f} ms",
             f"  {v.first_ms:.3f} / {v.second_ms:.3f} = {v.ratio:.2f} (median of the rounds, {v.lowest:.2f} to "
@@ -197,12 +212,12 @@ def _table(name: str, times: WayTimes) -> list[str]:
     lines += [f"{step:<10}{p.p50_ms:>9.2f}{p.p95_ms:>9.2f}{p.p99_ms:>9.2f}" for step, p in rows]
     lines.append(
         f"end to end {times.fields_per_s:.1f} fields/s ({times.lowest:.1f} to {times.highest:.1f}), "
-        f"{times.cells_per_s:.0f} cells/s, {times.cells_per_field:.1f} cells a field; "
+        f"{times.cells_per_s:.0f} cells/s, {times.cells_per_field:.1f} cells per field; "
         f"peak memory {times.peak_mib:.0f} MiB"
     )
     queue = times.record_queue
-    behind = f"fell behind: the analysis waited {queue.waits} times" if queue.waits else "kept up"
-    lines.append(f"recording {behind} (at most {queue.deepest} of {queue.size} waited to be written)")
+    behind = f"fell behind; the analysis waited {queue.waits} times" if queue.waits else "kept up"
+    lines.append(f"recording {behind} (queue: at most {queue.deepest} of {queue.size})")
     return lines
 
 
@@ -210,15 +225,17 @@ def _board_lines(way: dict[str, Any]) -> list[str]:
     board = way["board"]
     lines = []
     if board["throttled"]:
-        lines.append(f"THROTTLED during this run: {', '.join(board['throttled'])}. Its figures are not the board's.")
-    told = []
+        lines.append(
+            f"THROTTLED during this run: {', '.join(board['throttled'])}. Its figures do not represent the board."
+        )
+    measured = []
     if board["mean_power_w"] is not None:
-        told.append(f"{board['mean_power_w']:.1f} W, {board['energy_j']:.0f} J")
+        measured.append(f"{board['mean_power_w']:.1f} W, {board['energy_j']:.0f} J")
     if board["hottest_c"] is not None:
-        told.append(f"hottest sensor {board['hottest_c']:.0f} C")
+        measured.append(f"hottest sensor {board['hottest_c']:.0f} C")
     if board["lowest_clock_mhz"] is not None:
-        told.append(f"CPU at {board['lowest_clock_mhz']:.0f} MHz or more")
-    return [*lines, *(["board: " + ", ".join(told)] if told else [])]
+        measured.append(f"CPU at {board['lowest_clock_mhz']:.0f} MHz or more")
+    return [*lines, *(["board: " + ", ".join(measured)] if measured else [])]
 
 
 def _cold(image: Any, profile: Any, models: Path, um_per_px: float | None) -> list[float]:
@@ -244,5 +261,5 @@ def _written(result: dict[str, Any], json_file: str | None) -> int:
     try:
         Path(json_file).write_text(text + "\n")
     except OSError as error:
-        raise UsageError(f"cannot write {json_file} ({error.strerror})", "name another file for --json") from error
+        raise UsageError(f"cannot write {json_file} ({error.strerror})", "choose another file for --json") from error
     return 0

@@ -1,4 +1,4 @@
-"""edge-all calibrate light, scale, focus, show, remove."""
+"""Command 'edge-all calibrate': light, scale, focus, show, remove."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def _camera_options(function: _F) -> _F:
     options = (
-        click.option("--camera", "camera_uri", metavar="URI", help="As of 'edge-all run'. Default: the profile's."),
+        click.option(
+            "--camera", "camera_uri", metavar="URI", help="Camera, as for 'edge-all run'. Default: the profile's."
+        ),
         click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file."),
         click.option(
             "--for",
             "kept_for",
             metavar="URI",
-            help="Keep it for this camera, not for the one it is measured with: for pictures saved by other software.",
+            help="Store the result for camera URI instead of the measuring one, for pictures saved by other software.",
         ),
-        click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON."),
+        click.option("--json", "as_json", is_flag=True, help="Print the measurement as JSON."),
     )
     for option in reversed(options):
         function = option(function)
@@ -41,7 +43,7 @@ def _camera_options(function: _F) -> _F:
 
 @click.group("calibrate", no_args_is_help=True)
 def command() -> None:
-    """Measure a bench once: its light, its scale, its focus. 'edge-all run' then goes by it.
+    """Calibrate a microscope: light, scale and focus. 'edge-all run' then uses the calibration.
 
     \b
     Example:
@@ -53,12 +55,14 @@ def command() -> None:
 
 @command.command("light")
 @_camera_options
-@click.option("--frames", type=click.IntRange(1, 500), default=16, show_default=True, help="How many are averaged.")
+@click.option(
+    "--frames", type=click.IntRange(1, 500), default=16, show_default=True, help="Number of frames to average."
+)
 @click.option(
     "--max-unevenness",
     type=FiniteRange(0, 0.9),
     metavar="SHARE",
-    help="How much darker the darkest place may be than the brightest. Default: 0.5.",
+    help="Allowed difference between the darkest and the brightest place, as a share. Default: 0.5.",
 )
 def light(
     camera_uri: str | None,
@@ -68,7 +72,7 @@ def light(
     frames: int,
     max_unevenness: float | None,
 ) -> int:
-    """Flat field and colour balance, from an empty bright field: clear glass beside the smear, in focus.
+    """Measure flat field and color balance from an empty bright field: clear glass next to the smear, in focus.
 
     \b
     Example:
@@ -88,14 +92,18 @@ def light(
 
 @command.command("scale")
 @_camera_options
-@click.option("--fields", type=click.IntRange(3, 500), default=8, show_default=True, help="How many are measured.")
+@click.option(
+    "--fields", type=click.IntRange(3, 500), default=8, show_default=True, help="Number of fields to measure."
+)
 @click.option(
     "--micrometer-um",
     type=FiniteRange(0.5, 1000),
     metavar="UM",
-    help="A stage micrometer lies under the objective: the distance of two of its lines.",
+    help="Measure a stage micrometer under the objective; UM is the distance between two of its lines.",
 )
-@click.option("--seconds", type=FiniteRange(1, 3600), default=120, show_default=True, help="Of a live camera, at most.")
+@click.option(
+    "--seconds", type=FiniteRange(1, 3600), default=120, show_default=True, help="Time limit for a live camera."
+)
 def scale(
     camera_uri: str | None,
     profile_name: str | None,
@@ -105,9 +113,9 @@ def scale(
     micrometer_um: float | None,
     seconds: float,
 ) -> int:
-    """Micrometres per pixel, from the erythrocytes of some fields (7.2 um) or from a stage micrometer.
+    """Measure micrometers per pixel from the erythrocytes of several fields (7.2 um) or from a stage micrometer.
 
-    With erythrocytes, move the stage meanwhile: each field counts once.
+    With erythrocytes, move the stage during the measurement; each field counts once.
 
     \b
     Example:
@@ -121,7 +129,7 @@ def scale(
     from edge_all.calibration.frames import frames_of
     from edge_all.calibration.micrometer import scale_from_micrometer
 
-    def told(field: FieldScale) -> None:
+    def on_field(field: FieldScale) -> None:
         if field.um_per_px is None:
             if field.reason != "same field":
                 click.echo(f"  {plain(field.source)}: {field.reason}", err=True)
@@ -137,22 +145,24 @@ def scale(
             part = scale_from_micrometer(taken, micrometer_um)
         else:
             frames = frames_of(camera, seconds)
-            part = scale_from_erythrocytes(frames, fields, profile.gate, camera.independent_fields, told)
+            part = scale_from_erythrocytes(frames, fields, profile.gate, camera.independent_fields, on_field)
         return _keep(store, _identity(camera, kept_for), part, as_json)
 
 
 @command.command("focus")
 @_camera_options
 @click.option(
-    "--seconds", type=FiniteRange(1, 3600), default=20, show_default=True, help="A live camera is watched so long."
+    "--seconds", type=FiniteRange(1, 3600), default=20, show_default=True, help="Measuring time for a live camera."
 )
 @click.option(
     "--share",
     type=FiniteRange(0.1, 0.95),
     metavar="SHARE",
-    help="Of the best sharpness, that a field must have. Default: 0.5.",
+    help="Share of the best sharpness that a field must reach. Default: 0.5.",
 )
-@click.option("--um-per-px", type=FiniteRange(0.01, 2.0), metavar="UM", help="In place of the calibrated scale.")
+@click.option(
+    "--um-per-px", type=FiniteRange(0.01, 2.0), metavar="UM", help="Scale to use instead of the calibrated one."
+)
 def focus(
     camera_uri: str | None,
     profile_name: str | None,
@@ -162,10 +172,10 @@ def focus(
     share: float | None,
     um_per_px: float | None,
 ) -> int:
-    """How sharp is sharp here: turn the focus slowly through its best point while the camera is watched.
+    """Measure the best sharpness while you turn the focus slowly through its sharpest point.
 
-    Begin out of focus, go through the sharpest point and out of focus again, on a field with cells. Calibrate the scale
-    first.
+    Use a field with cells. Start out of focus, turn through the sharpest point and out of focus again. Calibrate the
+    scale first.
 
     \b
     Example:
@@ -180,12 +190,14 @@ def focus(
         points, like = [], None
         for frame in frames_of(camera, seconds):
             if like is not None and frame.image.shape != like.image.shape:
-                raise CalibrationError("the frames changed their size meanwhile", "let the camera keep one size")
+                raise CalibrationError(
+                    "the frame size changed during the measurement", "keep the camera at one frame size"
+                )
             bench = known.of_size(frame.width_px, frame.height_px).scale
             unit = um_per_px or (bench.um_per_px if bench else None) or profile.um_per_px
             if unit is None:
                 if like is None:
-                    click.echo(f"  scale not calibrated: {ASSUMED_UM_PER_PX:g} um per px is taken", err=True)
+                    click.echo(f"  scale not calibrated: assuming {ASSUMED_UM_PER_PX:g} um per px", err=True)
                 unit = ASSUMED_UM_PER_PX
             like = like or frame
             points.append(focus_point(frame, unit))
@@ -196,10 +208,10 @@ def focus(
 
 
 @command.command("show")
-@click.option("--camera", "camera_uri", metavar="URI", help="Of this camera only.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, the flat field too.")
+@click.option("--camera", "camera_uri", metavar="URI", help="Show this camera only.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON, including the flat field.")
 def show(camera_uri: str | None, as_json: bool) -> int:
-    """Print what is kept, of one camera or of all.
+    """Print the stored calibration of one camera or of all cameras.
 
     \b
     Example:
@@ -215,7 +227,7 @@ def show(camera_uri: str | None, as_json: bool) -> int:
         click.echo(json.dumps(content))
         return 0
     if not kept:
-        click.echo(f"Nothing is calibrated in {store.folder}: 'edge-all calibrate --help' tells how.")
+        click.echo(f"No calibration in {store.folder}. See 'edge-all calibrate --help'.")
     for calibration in kept:
         click.echo(plain(calibration.camera))
         for part in calibration.parts.values():
@@ -227,10 +239,10 @@ def show(camera_uri: str | None, as_json: bool) -> int:
 
 @command.command("remove")
 @click.argument("part", type=click.Choice(["light", "scale", "focus", "all"]))
-@click.option("--camera", "camera_uri", metavar="URI", help="Its URI, or its name as 'show' prints it.")
-@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Whose camera, where none is named.")
+@click.option("--camera", "camera_uri", metavar="URI", help="The camera's URI, or its name as printed by 'show'.")
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Profile whose camera to use without --camera.")
 def remove(part: str, camera_uri: str | None, profile_name: str | None) -> int:
-    """Forget one part of a camera's calibration, or all of it.
+    """Remove one part of a camera's calibration, or all of it.
 
     \b
     Example:
@@ -244,8 +256,10 @@ def remove(part: str, camera_uri: str | None, profile_name: str | None) -> int:
     kept = store.load(camera, _say)
     names = list(kept.parts) if part == "all" else [part]
     if not names or any(name not in kept.parts for name in names):
-        what = "nothing" if part == "all" else f"no {part}"
-        raise CalibrationError(f"{what} is calibrated for {plain(camera)}", "'edge-all calibrate show' lists what is")
+        missing = "calibration" if part == "all" else f"{part} calibration"
+        raise CalibrationError(
+            f"{plain(camera)} has no {missing}", "list the calibrations with 'edge-all calibrate show'"
+        )
     store.save(kept.without(*names))
     click.echo(f"Removed for {plain(camera)}: {', '.join(names)}")
     return 0
@@ -265,7 +279,7 @@ def _say(line: str) -> None:
 def _bench(
     camera_uri: str | None, profile_name: str | None, kept_for: str | None
 ) -> Iterator[tuple[Camera, Profile, CalibrationStore, Calibration]]:
-    """The started camera, the profile, where to keep it, and what is kept so far."""
+    """Yield the started camera, the profile, the calibration store and the stored calibration."""
     from edge_all.cameras.opening import open_camera
     from edge_all.profile import load_profile
 
@@ -287,7 +301,10 @@ def _identity(camera: Camera, kept_for: str | None) -> str:
 
 
 def _identity_by_uri(uri: str) -> str:
-    """A name as it is kept, or a camera that need not be there: it is started only where its URI alone is unknown."""
+    """Return the camera's identity for a stored name or a URI.
+
+    The camera need not be attached. It is started only if its URI alone does not identify a stored calibration.
+    """
     from edge_all.cameras.identity import identity_of, identity_of_uri
     from edge_all.cameras.opening import open_camera
     from edge_all.errors import EdgeAllError
@@ -309,7 +326,7 @@ def _enough(got: int, needed: int, camera: Camera) -> None:
     from edge_all.errors import CameraError
 
     if got < needed:
-        raise CameraError(f"the camera {camera.uri} gave no frame", "check its cable, or the files")
+        raise CameraError(f"the camera {camera.uri} returned no frame", "check its cable, or the files")
 
 
 def _keep(store: CalibrationStore, camera: str, part: Part, as_json: bool) -> int:
@@ -321,7 +338,7 @@ def _keep(store: CalibrationStore, camera: str, part: Part, as_json: bool) -> in
         return 0
     click.echo(f"Camera        {plain(camera)}")
     click.echo(_in_words(part))
-    click.echo(f"Kept in       {path}")
+    click.echo(f"Stored in     {path}")
     return 0
 
 
@@ -334,8 +351,8 @@ def _in_words(part: Part) -> str:
         red, green, blue = part.level
         gains = "/".join(f"{g:.2f}" for g in part.colour_gain)
         return (
-            f"Light         {part.frames} frames, level {red:.0f}/{green:.0f}/{blue:.0f} of 255, colour gain {gains}, "
-            f"darkest place {100 * part.unevenness:.0f} % under the brightest; {size}"
+            f"Light         {part.frames} frames, level {red:.0f}/{green:.0f}/{blue:.0f} of 255, color gain {gains}, "
+            f"darkest place {100 * part.unevenness:.0f} % below the brightest; {size}"
         )
     if isinstance(part, ScaleCalibration):
         of = f"{part.count} fields with erythrocytes" if part.ruler == "erythrocytes" else f"{part.count} lines"

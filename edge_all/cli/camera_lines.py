@@ -1,4 +1,4 @@
-"""What befell a camera, in words."""
+"""Text descriptions of camera events."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from edge_all.record.camera_events import RecordedCameraEvent
 
 
 def camera_line(uri: str, event: CameraEvent | RecordedCameraEvent) -> str:
-    """What befell a camera, in one line; empty for what needs no telling."""
+    """Describe a camera event in one line; an empty string for an event that is not shown."""
     detail, name = event.detail, plain(uri)
     if event.kind == "lost":
-        return f"camera lost: {name}: {plain(str(detail['reason']))}; the session goes on when it is back"
+        return f"camera lost: {name}: {plain(str(detail['reason']))}; the session resumes when it reconnects"
     if event.kind == "back":
-        return f"camera back: {name} after {detail['lasted_s']:.1f} s"
+        return f"camera reconnected: {name} after {detail['lasted_s']:.1f} s"
     if event.kind == "size":
         size = f"{detail['width_px']}x{detail['height_px']}"
-        return f"camera: the frames of {name} are now {size}, they were {detail['before']}; a new region begins"
+        return f"camera: frames of {name} changed from {detail['before']} to {size}; a new region starts"
     if event.kind == "given up":
         return f"camera given up: {name} after {detail['lasted_s']:.1f} s ({plain(str(detail['reason']))})"
     if event.kind == "settings":

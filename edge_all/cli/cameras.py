@@ -1,4 +1,4 @@
-"""edge-all cameras."""
+"""Command 'edge-all cameras': list the attached cameras, or save a frame from one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from edge_all.cli.options import plain
 
 
 @click.command("cameras")
-@click.option("--camera", "uri", metavar="URI", help="The camera of --preview. Default: the only one there is.")
-@click.option("--preview", metavar="FILE.png", help="Save one frame.")
-@click.option("--json", "as_json", is_flag=True, help="The list as JSON on standard output.")
+@click.option("--camera", "uri", metavar="URI", help="Camera to use for --preview. Default: the only attached one.")
+@click.option("--preview", metavar="FILE.png", help="Save one frame to FILE.png.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON on standard output.")
 def command(uri: str | None, preview: str | None, as_json: bool) -> int:
-    """List the cameras that are attached, with their formats, or save one frame of one.
+    """List the attached cameras with their formats, or save one frame from one of them.
 
     \b
     Example:
@@ -29,7 +29,9 @@ def command(uri: str | None, preview: str | None, as_json: bool) -> int:
     if preview is not None:
         return _preview(uri, Path(preview))
     if uri is not None:
-        raise UsageError("--camera alone does nothing here", "add --preview FILE.png, or leave it out for the list")
+        raise UsageError(
+            "--camera requires --preview", "add --preview FILE.png, or leave out --camera to list the cameras"
+        )
     from dataclasses import asdict
 
     from edge_all.cameras.discovery import find_cameras
@@ -39,18 +41,20 @@ def command(uri: str | None, preview: str | None, as_json: bool) -> int:
         click.echo(json.dumps([asdict(c) for c in found], ensure_ascii=False, indent=1))
         return 0
     if not found:
-        click.echo("no camera is attached; network cameras (rtsp://, http://) and folders (dir:) are named by hand")
+        click.echo(
+            "no camera is attached; network cameras (rtsp://, http://) and folders (dir:) must be given with --camera"
+        )
     for camera in found:
         click.echo(f"{plain(camera.uri)}  {plain(camera.name)}  {plain(camera.where)}")
         for line in camera.formats:
             click.echo(f"    {line}")
         if camera.trouble:
-            click.echo(f"    cannot be used: {plain(camera.trouble)}")
+            click.echo(f"    unusable: {plain(camera.trouble)}")
     return 0
 
 
 def _preview(uri: str | None, path: Path) -> int:
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its lines would stand beside ours
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # OpenCV would print its own lines among ours
     import cv2
 
     from edge_all.cameras.discovery import only_camera
@@ -59,19 +63,19 @@ def _preview(uri: str | None, path: Path) -> int:
     from edge_all.vocabulary import Frame
 
     if path.suffix.lower() != ".png":
-        raise UsageError(f"{path} is no name of a PNG", "name it FILE.png")
+        raise UsageError(f"{path} is not a PNG file name", "use a name that ends in .png")
     camera = open_camera(uri or only_camera().uri)
     if uri is not None and uri.startswith("dir:"):
-        raise UsageError("a watched folder has no picture of its own", "look at the images in it")
+        raise UsageError("a watched folder has no live picture", "open the images in the folder instead")
     with camera:
         frame = camera.read()
     if not isinstance(frame, Frame):
-        reason = "it gives no frame" if frame is None else frame.reason
-        raise CameraError(f"{camera.uri}: {reason}", "see whether its picture shows elsewhere")
+        reason = "it returned no frame" if frame is None else frame.reason
+        raise CameraError(f"{camera.uri}: {reason}", "check whether another program can show its picture")
     data = cv2.imencode(".png", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))[1].tobytes()
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise EdgeAllError(f"{path} cannot be written ({error.strerror})", "name another place") from error
+        raise EdgeAllError(f"{path} cannot be written ({error.strerror})", "choose another file") from error
     click.echo(f"{plain(camera.uri)}: {frame.width_px}x{frame.height_px} in {path}")
     return 0

@@ -1,4 +1,4 @@
-"""edge-all cells."""
+"""Command 'edge-all cells': print the counted cells of a session."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _TABLE_COLUMNS = (
 
 
 @click.command("cells")
-@click.option("--session", "session_id", default="last", show_default=True, metavar="ID|last", help="Which session.")
+@click.option("--session", "session_id", default="last", show_default=True, metavar="ID|last", help="Session to print.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json"]),
     default="table",
     show_default=True,
-    help="csv and json hold every column.",
+    help="Output format. csv and json contain every column.",
 )
 @record_option
 def command(session_id: str, form: str, record: str | None) -> int:
-    """Print one row for each counted cell, placed in its sharpest view.
+    """Print one row for each counted cell, located in its sharpest view.
 
-    x_px and y_px are the centre, in pixels of the frame as stored. Smudges are rows with the label smudge and no
+    x_px and y_px are the center of the cell, in pixels of the frame as stored. Smudges have the label smudge and no
     probability.
 
     \b

@@ -1,4 +1,4 @@
-"""edge-all collect."""
+"""Command 'edge-all collect': store a fleet's MQTT messages in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ DATABASE_VARIABLE = "EDGE_ALL_DATABASE"
     "--broker",
     required=True,
     metavar="URL",
-    help="mqtts://[USER@]HOST[:PORT], or mqtt:// without TLS. The password comes from EDGE_ALL_MQTT_PASSWORD or "
+    help="mqtts://[USER@]HOST[:PORT], or mqtt:// without TLS. The password is read from EDGE_ALL_MQTT_PASSWORD or "
     "--password-file.",
 )
 @click.option(
     "--database",
     metavar="URL",
-    help="postgresql://[USER@]HOST/DATABASE. Default: EDGE_ALL_DATABASE. A password: PGPASSWORD or ~/.pgpass.",
+    help="postgresql://[USER@]HOST/DATABASE. Default: EDGE_ALL_DATABASE. The password is read from PGPASSWORD or "
+    "~/.pgpass.",
 )
+@click.option("--topic", default="edge-all", show_default=True, metavar="TOPIC", help="Prefix of the devices' topics.")
 @click.option(
-    "--topic", default="edge-all", show_default=True, metavar="TOPIC", help="What the devices' topics begin with."
+    "--name", default="collector", show_default=True, metavar="NAME", help="Name of this collector at the broker."
 )
-@click.option("--name", default="collector", show_default=True, metavar="NAME", help="Of this collector at the broker.")
-@click.option("--password-file", default="", metavar="FILE", help="Its first line is the broker's password.")
-@click.option("--ca-file", default="", metavar="FILE", help="Whose signature the broker's certificate must bear, PEM.")
-@click.option("--certificate", default="", metavar="FILE", help="This collector's own certificate, PEM.")
-@click.option("--key", default="", metavar="FILE", help="Its private key, PEM.")
+@click.option("--password-file", default="", metavar="FILE", help="File whose first line is the broker password.")
+@click.option("--ca-file", default="", metavar="FILE", help="CA certificate (PEM) that must have signed the broker's.")
+@click.option("--certificate", default="", metavar="FILE", help="Client certificate (PEM) of this collector.")
+@click.option("--key", default="", metavar="FILE", help="Private key (PEM) of the client certificate.")
 def command(
     broker: str,
     database: str | None,
@@ -40,9 +41,9 @@ def command(
     certificate: str,
     key: str,
 ) -> int:
-    """Take the messages of a laboratory's devices from the broker into PostgreSQL, each once, until Ctrl-C.
+    """Store the messages of a laboratory's devices in PostgreSQL, each exactly once, until Ctrl-C.
 
-    The tables are made at the first start: device, device_model, device_version, session, finding, message, refused.
+    The first start creates the tables device, device_model, device_version, session, finding, message and refused.
 
     \b
     Example:
@@ -63,12 +64,14 @@ def command(
     except ValueError:
         parts, host, port = urlsplit(""), "", 0
     if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path not in ("", "/"):
-        raise UsageError(f"{plain(broker)!r} is no broker's address", "write mqtts://HOST or mqtts://USER@HOST:8883")
+        raise UsageError(
+            f"{plain(broker)!r} is not a valid broker address", "write mqtts://HOST or mqtts://USER@HOST:8883"
+        )
     if parts.password:
-        raise UsageError("a password on the command line can be read by everyone", "use --password-file")
+        raise UsageError("a password on the command line is visible to other users", "use --password-file")
     where = database or os.environ.get(DATABASE_VARIABLE)
     if not where:
-        raise UsageError("no database is named", f"name one with --database or {DATABASE_VARIABLE}")
+        raise UsageError("no database is configured", f"set one with --database or {DATABASE_VARIABLE}")
     settings = MqttSettings(
         host=host,
         port=port,

@@ -1,4 +1,4 @@
-"""edge-all config: what is set, where it comes from, and whether a file can be used."""
+"""Command 'edge-all config': show the settings and their sources, and check files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group("config")
 def command() -> None:
-    """Show and check settings: profiles, the device's own files, the environment.
+    """Show and check the settings from profiles, the device's own files and the environment.
 
     \b
     Example:
@@ -25,10 +25,10 @@ def command() -> None:
 
 
 @command.command("show")
-@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Default: the device's own.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Profile to show. Default: the device's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def show(profile_name: str | None, as_json: bool) -> None:
-    """Every setting with where it comes from.
+    """Show each setting with its source.
 
     \b
     Example:
@@ -43,16 +43,16 @@ def show(profile_name: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"profile": resolved.name, "settings": values}, indent=2))
         return
     click.echo(f"Profile {resolved.name}")
-    told = [(key, _toml(value), source) for key, value, source in rows]
-    widths = [max(len(row[i]) for row in told) for i in (0, 1)]
-    for key, value, source in told:
+    shown = [(key, _toml(value), source) for key, value, source in rows]
+    widths = [max(len(row[i]) for row in shown) for i in (0, 1)]
+    for key, value, source in shown:
         click.echo(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}")
 
 
 @command.command("check")
 @click.argument("file", metavar="[FILE]", required=False)
 def check(file: str | None) -> int:
-    """Name every fault with line and column; without FILE those of this device. Exit code 1 when there is one.
+    """List every error in FILE, or in this device's settings, with line and column. Exits with 1 if there is one.
 
     \b
     Example:
@@ -69,15 +69,15 @@ def check(file: str | None) -> int:
         # The environment belongs to this device, not to the file.
         resolve(file, {}) if file is not None else resolve()
     except ConfigError as error:
-        _tell(error)
+        _print_problems(error)
         return 1
-    click.echo(f"{file or 'the settings of this device'}: good")
+    click.echo(f"{file or 'the settings of this device'}: valid")
     return 0
 
 
 @command.command("schema")
 def schema() -> None:
-    """The JSON schema of a profile, for editors that complete and check TOML.
+    """Print the JSON schema of a profile, for editors that complete and check TOML.
 
     \b
     Example:
@@ -88,7 +88,7 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-def _tell(error: ConfigError) -> None:
+def _print_problems(error: ConfigError) -> None:
     for problem in sorted(error.problems, key=lambda p: [int(part) for part in re.findall(r"\b\d+\b", p.where)]):
         click.echo(str(problem), err=True)
 

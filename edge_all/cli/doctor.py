@@ -1,4 +1,4 @@
-"""edge-all doctor."""
+"""Command 'edge-all doctor': check this machine and suggest fixes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from edge_all.cli.options import plain, record_option
 
 
 @click.command("doctor")
-@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Default: the device's own settings.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
-@click.option("--only", metavar="NAME,...", help="These checks alone, as program,models.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option(
+    "--profile", "profile_name", metavar="NAME|FILE", help="Profile to check. Default: the device's own settings."
+)
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@click.option("--only", metavar="NAME,...", help="Run only these checks, for example program,models.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @record_option
 def command(profile_name: str | None, models: str | None, only: str | None, as_json: bool, record: str | None) -> int:
-    """Look at driver, TensorRT, camera, models, record, disk, clock, power: what works, and what to do.
+    """Check driver, TensorRT, camera, models, record, disk, clock and power, and suggest fixes.
 
-    Exit code 1 when something does not work.
+    Exits with 1 when something does not work.
 
     \b
     Example:

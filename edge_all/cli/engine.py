@@ -1,4 +1,4 @@
-"""edge-all engine build, list, clear."""
+"""Command 'edge-all engine': build, list, clear."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PRECISIONS = ("auto", "int8", "fp16", "fp32")
 
 @click.group("engine", no_args_is_help=True)
 def command() -> None:
-    """Build TensorRT's engines ahead of a session, list them, remove them.
+    """Build TensorRT engines ahead of a session, list them and remove them.
 
-    An engine is built once for a model, a precision, this GPU, its driver and TensorRT; a session builds what is
-    missing by itself.
+    An engine is built once for each combination of model, precision, GPU, driver and TensorRT version. A session
+    builds missing engines automatically.
 
     \b
     Example:
@@ -33,15 +33,17 @@ def command() -> None:
 
 
 @command.command("build")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
 @click.option(
     "--precision",
     type=click.Choice(_PRECISIONS),
-    help="auto: the lowest that each model has. Default: the profile's.",
+    help="Precision. auto picks the lowest that each model provides. Default: the profile's.",
 )
-@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Whose max_batch and build_memory_mib are taken.")
+@click.option(
+    "--profile", "profile_name", metavar="NAME|FILE", help="Profile that sets max_batch and build_memory_mib."
+)
 def build(models: str | None, precision: str | None, profile_name: str | None) -> int:
-    """Build the engines that are not there yet, and check that they give the model's stored answers.
+    """Build the missing engines and check that they reproduce the model's stored answers.
 
     \b
     Example:
@@ -68,7 +70,7 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
         found = next(((p, file) for p, file in files if isinstance(file, Path)), None)
         if found is None:
             reasons = "; ".join(str(file) for _, file in files)
-            raise ModelError(f"no {task} to build ({reasons})", "check --models, or take another --precision")
+            raise ModelError(f"no {task} to build ({reasons})", "check --models, or choose another --precision")
         engine = TensorRtEngine(
             found[1],
             task,
@@ -76,7 +78,7 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
             cache=EngineCache(),
             max_batch=profile.max_batch,
             build_memory_mib=profile.build_memory_mib or None,
-            on_progress=partial(_say, task),
+            on_progress=partial(_print_progress, task),
         )
         try:
             difference = self_check(engine, read_model_file(found[1], task).metadata)
@@ -89,7 +91,7 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
 
 @command.command("list")
 def list_engines() -> int:
-    """Print the stored engines: good (runs here), damaged, or foreign (of another GPU, driver or TensorRT).
+    """List the stored engines: good (runs here), damaged, or foreign (built for another GPU, driver or TensorRT).
 
     \b
     Example:
@@ -104,7 +106,7 @@ def list_engines() -> int:
     cache = EngineCache()
     entries = cache.entries()
     if not entries:
-        click.echo(f"No engines in {cache.folder}: 'edge-all engine build' makes them.")
+        click.echo(f"No engines in {cache.folder}. Build them with 'edge-all engine build'.")
         return 0
     table = Table(box=None, pad_edge=False)
     for name in ("model", "precision", "GPU", "TensorRT", "size", "built", "state"):
@@ -130,7 +132,7 @@ def list_engines() -> int:
 
 @command.command("clear")
 def clear() -> int:
-    """Remove every stored engine and what was measured while they were built.
+    """Remove all stored engines and their build measurements.
 
     \b
     Example:
@@ -144,7 +146,7 @@ def clear() -> int:
     return 0
 
 
-def _say(task: str, line: str) -> None:
+def _print_progress(task: str, line: str) -> None:
     click.echo(f"{task}: {plain(line)}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""Which engine judges, how precisely, with how many threads: options of several commands."""
+"""Options for the engine, its precision and its threads, shared by several commands."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def engine_options(command: F) -> F:
-    """Adds --engine, --precision and --threads."""
+    """Add --engine, --precision and --threads to a command."""
     for option in (
-        click.option("--threads", type=click.IntRange(0, 256), metavar="N", help="Of the CPU; 0: every core."),
-        click.option("--precision", type=click.Choice(PRECISIONS), help="Default: the profile's, auto."),
+        click.option("--threads", type=click.IntRange(0, 256), metavar="N", help="CPU threads. 0 uses every core."),
+        click.option(
+            "--precision", type=click.Choice(PRECISIONS), help="Precision of the networks. Default: the profile's."
+        ),
         click.option(
             "--engine",
             type=click.Choice(("auto", *ENGINES)),
-            help="What runs the networks. auto: the best that works; a named one that does not is an error.",
+            help="Engine that runs the networks. auto picks the best one available; a named engine must work.",
         ),
     ):
         command = option(command)
@@ -30,6 +32,6 @@ def engine_options(command: F) -> F:
 
 
 def with_engine(profile: Profile, engine: str | None, precision: str | None, threads: int | None) -> Profile:
-    """The profile with what was given in its place."""
+    """Return the profile with the given options replacing its values."""
     given = {"engine": engine, "precision": precision, "threads": threads}
     return replace(profile, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""edge-all export-dataset."""
+"""Command 'edge-all export-dataset': write reviewed cells as a training data set."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from edge_all.cli.options import record_option
 
 @click.command("export-dataset")
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True)
-@click.option("--out", metavar="DIR", required=True, help="A new folder.")
+@click.option("--out", metavar="DIR", required=True, help="Folder to create.")
 @record_option
 def command(sessions: tuple[str, ...], out: str, record: str | None) -> int:
-    """Write the reviewed cells of sessions as a data set: CLASS/GROUP/image and labels.csv.
+    """Write the reviewed cells of sessions as a data set with CLASS/GROUP/image files and labels.csv.
 
-    'edge-all data check' and 'edge-all train' read it. Sample ids become hashed groups; no name goes along.
+    'edge-all data check' and 'edge-all train' read it. Sample ids become hashed groups; names are not exported.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def command(sessions: tuple[str, ...], out: str, record: str | None) -> int:
     counts = ", ".join(f"{count} {name}" for name, count in sorted(done.classes.items()))
     click.echo(f"{counts} in {done.groups} group{'' if done.groups == 1 else 's'}. Written to {done.folder}")
     if done.unidentified:
-        click.echo(f"{done.unidentified} reviewed as unidentified: left out, they have no class to learn")
+        click.echo(f"{done.unidentified} cells reviewed as unidentified were left out; they have no class to learn")
     if done.without_picture:
-        click.echo(f"{done.without_picture} left out: neither their crop nor their field was kept")
+        click.echo(f"{done.without_picture} cells were left out; neither their crop nor their field was saved")
     return 0

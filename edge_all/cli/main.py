@@ -1,4 +1,4 @@
-"""The program edge-all: its commands, loaded when called, and errors in one line."""
+"""The edge-all program: lazily imported commands and one-line error messages."""
 
 from __future__ import annotations
 
@@ -15,37 +15,40 @@ from edge_all import __version__
 from edge_all.errors import EdgeAllError
 
 _COMMANDS = {
-    "run": ("edge_all.cli.run", "Look at a smear: find, judge, count, flag and record."),
-    "cameras": ("edge_all.cli.cameras", "List the cameras that are attached, or save a frame of one."),
-    "calibrate": ("edge_all.cli.calibrate", "Measure a bench once: its light, its scale, its focus."),
-    "engine": ("edge_all.cli.engine", "Build, list and remove TensorRT's engines."),
-    "bench": ("edge_all.cli.bench", "Measure every step, and the whole way, on this machine."),
+    "run": ("edge_all.cli.run", "Analyze a smear: detect, classify, count and record its leukocytes."),
+    "cameras": ("edge_all.cli.cameras", "List the attached cameras, or save a frame from one."),
+    "calibrate": ("edge_all.cli.calibrate", "Calibrate a microscope: light, scale and focus."),
+    "engine": ("edge_all.cli.engine", "Build, list and remove TensorRT engines."),
+    "bench": ("edge_all.cli.bench", "Benchmark each step and the full pipeline on this machine."),
     "sessions": ("edge_all.cli.sessions", "List the sessions of a record."),
-    "cells": ("edge_all.cli.cells", "Print one row for each counted cell of a session."),
-    "review": ("edge_all.cli.review", "Serve pages to review recorded sessions."),
-    "users": ("edge_all.cli.users", "Manage who may log in to the pages."),
-    "show": ("edge_all.cli.show", "Show one session, with a contact sheet of its findings."),
-    "report": ("edge_all.cli.report", "Write the report of a session: pdf, html, json, csv, fhir."),
-    "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a data set to train on."),
-    "service": ("edge_all.cli.service", "Stand by for months: pages, live picture, sessions as asked for."),
-    "session": ("edge_all.cli.session", "Start, stop and look at the session of this device's service."),
-    "doctor": ("edge_all.cli.doctor", "Tell what works on this machine, and what to do about the rest."),
-    "config": ("edge_all.cli.config", "Show and check settings, and where each comes from."),
-    "models": ("edge_all.cli.models", "Install signed models, list them, go back; sign them."),
-    "collect": ("edge_all.cli.collect", "Take a fleet's messages from the broker into PostgreSQL."),
-    "qc": ("edge_all.cli.qc", "Run a control smear and keep the trend."),
+    "cells": ("edge_all.cli.cells", "Print one row for each counted cell in a session."),
+    "review": ("edge_all.cli.review", "Serve the web pages for reviewing recorded sessions."),
+    "users": ("edge_all.cli.users", "Manage the users of the web pages."),
+    "show": ("edge_all.cli.show", "Show one session, with an optional contact sheet of its findings."),
+    "report": ("edge_all.cli.report", "Write a session's report as pdf, html, json, csv or fhir."),
+    "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a training data set."),
+    "service": (
+        "edge_all.cli.service",
+        "Run as a long-lived service with the web interface, live view and on-demand sessions.",
+    ),
+    "session": ("edge_all.cli.session", "Start, stop and inspect the session of this device's service."),
+    "doctor": ("edge_all.cli.doctor", "Check this machine and suggest fixes."),
+    "config": ("edge_all.cli.config", "Show and check the settings and their sources."),
+    "models": ("edge_all.cli.models", "Install, list, roll back and sign models."),
+    "collect": ("edge_all.cli.collect", "Store a fleet's MQTT messages in PostgreSQL."),
+    "qc": ("edge_all.cli.qc", "Run a control smear and record its trend."),
 }
 
 
 class Program(click.Group):
-    """A group whose commands are imported when they are called: 'sessions' needs no network loaded."""
+    """Command group that imports each command on use, so that 'sessions' does not load a network."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The own commands, then those that extras add."""
+        """Return the built-in command names, then those added by extras."""
         return [*_COMMANDS, *sorted(e.name for e in entry_points(group="edge_all.commands"))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import and return a command."""
+        """Import and return a command, or None for an unknown name."""
         if cmd_name in _COMMANDS:
             command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
             return command
@@ -55,7 +58,7 @@ class Program(click.Group):
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One line each; the own commands are not imported for it."""
+        """Write one line per command, without importing the built-in ones."""
         with formatter.section("Commands"):
             rows = [(name, _COMMANDS[name][1]) for name in _COMMANDS]
             for name in self.list_commands(ctx):
@@ -66,14 +69,14 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command for a misspelt one."""
+        """Suggest the nearest command for a misspelled name."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and self.get_command(ctx, name) is None:
             import difflib
 
             near = difflib.get_close_matches(name, self.list_commands(ctx), 1, 0.5)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(self.list_commands(ctx))}"
-            ctx.fail(f"there is no command '{name}'{hint}")
+            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(self.list_commands(ctx))}"
+            ctx.fail(f"unknown command '{name}'; {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -83,10 +86,10 @@ class Program(click.Group):
     no_args_is_help=True,
 )
 @click.version_option(__version__, prog_name="edge-all")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback when an error occurs.")
 @click.pass_context
 def program(context: click.Context, debug: bool) -> None:
-    """Finds leukocytes in blood-smear fields and flags suspected lymphoblasts for review.
+    """Find leukocytes in blood-smear fields and flag suspected lymphoblasts for review.
 
     Research use only, not a diagnosis.
 
@@ -100,10 +103,10 @@ def program(context: click.Context, debug: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program and exit: 0 done, 1 failed, 2 called wrongly."""
+    """Run the program and exit with 0 (success), 1 (failure) or 2 (usage error)."""
     given: list[str] = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    # --debug may stand anywhere.
+    # --debug is accepted at any position.
     given = [a for a in given if a != "--debug"]
     sys.exit(_run(["--debug", *given] if debug else given, debug))
 
@@ -124,7 +127,7 @@ def _run(given: list[str], debug: bool) -> int:
         return 0
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "edge-all"
-        click.echo(f"edge-all: {error.format_message()} ('{where} --help' tells more)", err=True)
+        click.echo(f"edge-all: {error.format_message()} (see '{where} --help')", err=True)
         return 2
     except click.ClickException as error:
         click.echo(f"edge-all: {error.format_message()}", err=True)
@@ -136,13 +139,13 @@ def _run(given: list[str], debug: bool) -> int:
         if debug:
             raise
         click.echo(
-            f"edge-all: the package {error.name} is not installed: the workstation's commands need "
+            f"edge-all: the package {error.name} is not installed: workstation commands need "
             "pip install 'edge-all[export]' (in a checkout: make workstation)",
             err=True,
         )
         return 1
     except BrokenPipeError:
-        # Whoever read our output has seen enough.
+        # The reader of our output has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -150,8 +153,8 @@ def _run(given: list[str], debug: bool) -> int:
             raise
         first = (str(error).splitlines() or [""])[0]
         click.echo(
-            f"edge-all: an error of the program itself ({type(error).__name__}: {first}): "
-            "run it again with --debug and report what it prints",
+            f"edge-all: internal error ({type(error).__name__}: {first}): "
+            "run the command again with --debug and report its output",
             err=True,
         )
         return 1

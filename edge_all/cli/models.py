@@ -1,4 +1,4 @@
-"""edge-all models install, list, rollback; trust, sign, new-key."""
+"""Command 'edge-all models': install, list, rollback, trust, sign, new-key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group("models", no_args_is_help=True)
 def command() -> None:
-    """Install signed models on this device, list them, go back; sign them on a workstation (docs/models.md).
+    """Install, list and roll back signed models on this device; sign models on a workstation (docs/models.md).
 
     \b
     Example:
@@ -26,7 +26,10 @@ def command() -> None:
 
 
 _profile = click.option(
-    "--profile", "profile_name", metavar="NAME|FILE", help="Whose engine checks. Default: the device's own."
+    "--profile",
+    "profile_name",
+    metavar="NAME|FILE",
+    help="Profile whose engine runs the self-check. Default: the device's own.",
 )
 
 
@@ -34,9 +37,9 @@ _profile = click.option(
 @click.argument("file")
 @_profile
 def install(file: str, profile_name: str | None) -> int:
-    """Verify FILE's signature and contract, run its self-check, then use it; the set in use before stays.
+    """Verify FILE's signature and contract, run its self-check, then activate it. The previous set is kept.
 
-    Whatever fails, nothing changes. A running session ends with the models it began with.
+    If any step fails, nothing changes. A running session finishes with the models it started with.
 
     \b
     Example:
@@ -46,13 +49,13 @@ def install(file: str, profile_name: str | None) -> int:
 
     manifest, key, place = install_set(Path(file), _wanted(profile_name))
     click.echo(f"{manifest.name} {manifest.version} is in use (signed by {key.fingerprint[:16]}, in {place})")
-    click.echo("'edge-all models rollback' goes back")
+    click.echo("To return to the previous set, run 'edge-all models rollback'.")
     return 0
 
 
 @command.command("list")
 def list_sets() -> int:
-    """List the sets of models on this device; * is the one in use.
+    """List the model sets on this device. The set in use is marked with *.
 
     \b
     Example:
@@ -61,7 +64,7 @@ def list_sets() -> int:
     from edge_all.engines.installed import model_sets
 
     for one in model_sets():
-        models = ", ".join(f"{task} {name}" for task, name in one.models.items()) or "damaged: install it again"
+        models = ", ".join(f"{task} {name}" for task, name in one.models.items()) or "damaged; install it again"
         click.echo(f"{'*' if one.in_use else ' '} {plain(one.name)}\t{plain(models)}")
     return 0
 
@@ -69,7 +72,7 @@ def list_sets() -> int:
 @command.command("rollback")
 @_profile
 def rollback(profile_name: str | None) -> int:
-    """Use the set that was in use before, after its self-check.
+    """Return to the previously used set, after its self-check.
 
     \b
     Example:
@@ -86,7 +89,7 @@ def rollback(profile_name: str | None) -> int:
 @command.command("trust")
 @click.argument("file", metavar="KEY.pub.pem")
 def trust_key(file: str) -> int:
-    """Trust whoever holds this key: their models can be installed here. Compare the fingerprint first.
+    """Trust a public key, so that models signed with it can be installed here. Compare the fingerprint first.
 
     \b
     Example:
@@ -100,9 +103,9 @@ def trust_key(file: str) -> int:
 
 @command.command("new-key")
 @click.argument("file", metavar="KEY.pem")
-@click.option("--no-passphrase", is_flag=True, help="Whoever reads the file can sign.")
+@click.option("--no-passphrase", is_flag=True, help="Store the key unencrypted; anyone who can read the file can sign.")
 def make_key(file: str, no_passphrase: bool) -> int:
-    """Make a key to sign with, on a workstation; KEY.pub.pem goes to the devices, KEY.pem to nobody.
+    """Create a signing key on a workstation. Copy KEY.pub.pem to the devices; keep KEY.pem private.
 
     \b
     Example:
@@ -114,18 +117,20 @@ def make_key(file: str, no_passphrase: bool) -> int:
     if not no_passphrase:
         passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
     key = new_key(Path(file), passphrase)
-    click.echo(f"{file} signs, {public_path(Path(file))} is for the devices; fingerprint {key.fingerprint}")
+    click.echo(
+        f"Signing key {file}; public key for the devices {public_path(Path(file))}; fingerprint {key.fingerprint}"
+    )
     return 0
 
 
 @command.command("sign")
 @click.argument("folder")
-@click.option("--key", required=True, metavar="KEY.pem", help="As 'edge-all models new-key' made it.")
-@click.option("--name", required=True, metavar="NAME", help="Of the set.")
-@click.option("--version", required=True, metavar="VERSION", help="Of the set.")
-@click.option("--out", required=True, metavar="FILE", help="What devices install.")
+@click.option("--key", required=True, metavar="KEY.pem", help="Signing key from 'edge-all models new-key'.")
+@click.option("--name", required=True, metavar="NAME", help="Name of the set.")
+@click.option("--version", required=True, metavar="VERSION", help="Version of the set.")
+@click.option("--out", required=True, metavar="FILE", help="Package file to write, for devices to install.")
 def sign(folder: str, key: str, name: str, version: str, out: str) -> int:
-    """Sign a folder with detector/ and classifier/, as 'edge-all export' writes them, into one file.
+    """Pack and sign a folder with detector/ and classifier/, as written by 'edge-all export'.
 
     \b
     Example:

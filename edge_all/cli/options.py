@@ -1,4 +1,4 @@
-"""Options that several commands share, and words that all of them say."""
+"""Options and texts shared by the commands."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ RESEARCH_USE = "Research use only, not a diagnosis."
 record_option = click.option(
     "--record",
     metavar="DIR",
-    help="The record's folder. Default: EDGE_ALL_RECORD, else edge-all/record in the user's state folder.",
+    help="Record folder. Default: EDGE_ALL_RECORD, or else edge-all/record in the user's state directory.",
 )
 
 
 def plain(text: str | None) -> str:
-    """Text from outside as one harmless line: no control characters reach the terminal."""
+    """Return external text as one line with control characters replaced by '?', safe for a terminal."""
     return "" if text is None else "".join(c if c.isprintable() else "?" for c in text)

@@ -1,4 +1,4 @@
-"""Shows a session while it runs: one live line on a terminal, plain lines elsewhere, findings as JSON on request."""
+"""Progress display of a running session: a live line on a terminal, plain lines elsewhere, optional JSON findings."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _PLAIN_EVERY_S = 5.0
 
 
 class ProgressPrinter:
-    """Called with each Progress from the record's thread."""
+    """Callback that displays each Progress; called from the recorder thread."""
 
     def __init__(self, frame_count: int | None, log_json: bool) -> None:
         self._of = f"/{frame_count}" if frame_count else ""
         self._json = log_json
         self._terminal = sys.stderr.isatty()
-        self._begun = self._last = time.monotonic()
+        self._started = self._last = time.monotonic()
         self._live: Live | None = None
-        self._told: set[int] = set()
-        """Cells that stand in a line of JSON."""
+        self._printed: set[int] = set()
+        """Numbers of the cells already printed as JSON."""
         self._disk = ROOM
 
     def __enter__(self) -> ProgressPrinter:
@@ -51,7 +51,7 @@ class ProgressPrinter:
             self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
-        """One frame is in the record."""
+        """Display the progress after one recorded frame."""
         if progress.camera is not None and (line := camera_line(progress.source, progress.camera)):
             self._say(line)
         if line := disk_line(self._disk, progress.disk):
@@ -62,13 +62,13 @@ class ProgressPrinter:
         if self._json:
             try:
                 for cell in progress.findings:
-                    finding = finding_json(progress.session_id, cell, update=cell.number in self._told)
-                    self._told.add(cell.number)
+                    finding = finding_json(progress.session_id, cell, update=cell.number in self._printed)
+                    self._printed.add(cell.number)
                     click.echo(json.dumps(finding, ensure_ascii=False))
-            except BrokenPipeError:  # whoever read them is gone; the session and its record go on
+            except BrokenPipeError:  # the reader closed the pipe; the session and its recording continue
                 self._json = False
         c, now = progress.counts, time.monotonic()
-        rate = c.fields / max(now - self._begun, 1e-6)
+        rate = c.fields / max(now - self._started, 1e-6)
         line = (
             f"frames {c.frames}{self._of}  fields {c.fields}  cells {c.leukocytes}  blasts {c.blasts}  "
             f"unidentified {c.unidentified}  {rate:.1f} fields/s"
@@ -87,17 +87,17 @@ class ProgressPrinter:
 
 
 def disk_line(before: DiskState, now: DiskState) -> str:
-    """What is to be said of the record's disk; empty when nothing changed."""
+    """Describe a change in the state of the record's disk; an empty string when nothing changed."""
     if now.full:
         return "" if (before.full, before.refuses) == (True, now.refuses) else now.in_words()
     if not before.full:
         return ""
-    lost = f"; {now.left_out} pictures were not kept" if now.left_out else ""
-    return f"all rows that waited for room on the record's disk are written{lost}"
+    lost = f"; {now.left_out} pictures were not saved" if now.left_out else ""
+    return f"all rows waiting for space on the record's disk have been written{lost}"
 
 
 def finding_json(session_id: str, cell: Cell, update: bool) -> dict[str, object]:
-    """A finding as one flat object. update: of a cell that was told before."""
+    """Return a finding as one flat JSON object. ``update`` marks a cell that was printed before."""
     d, j = cell.detection, cell.judgement
     _, _, width, height = d.box_px
     return {

@@ -1,4 +1,4 @@
-"""edge-all qc."""
+"""Command 'edge-all qc': run a control smear and record its trend."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from edge_all.cli.options import RESEARCH_USE, plain, record_option
 
 
 @click.command("qc")
-@click.option("--camera", "camera_uri", metavar="URI", help="Where the control smear is seen. Default: a drawn smear.")
-@click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
 @click.option(
-    "--name", metavar="NAME", help="The control smear's name: its runs make one trend. Default: simulator, or smear."
+    "--camera", "camera_uri", metavar="URI", help="Camera that shows the control smear. Default: a simulated smear."
+)
+@click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the control smear; runs of the same name form one trend. Default: simulator, or smear.",
 )
 @click.option(
     "--expect",
     "expected",
     multiple=True,
     metavar="MEASURE=VALUE",
-    help="Known of the smear, such as blast_percent=20; may be repeated. Else the first runs say it.",
+    help="Known value of the smear, such as blast_percent=20. Repeatable. By default, the first runs set the targets.",
 )
-@click.option("--chart", metavar="FILE.svg", help="Write the trend as a Levey-Jennings chart here.")
-@click.option("--show", is_flag=True, help="Run nothing: list the runs so far.")
+@click.option("--chart", metavar="FILE.svg", help="Write the trend to FILE.svg as a Levey-Jennings chart.")
+@click.option("--show", is_flag=True, help="List the previous runs without running a control.")
 @record_option
 def command(
     camera_uri: str | None,
@@ -37,9 +41,9 @@ def command(
     show: bool,
     record: str | None,
 ) -> int:
-    """Run a control smear, compare with what is expected, keep the trend.
+    """Run a control smear, compare it with the expected values and record the trend.
 
-    Exits 1 when the run is out of control. Reports show the last control before their session.
+    Exits with 1 when the run is out of control. A report shows the last control run before its session.
 
     \b
     Example:
@@ -56,14 +60,14 @@ def command(
     targets = dict(_target(text) for text in expected)
     file = None if chart is None else file_to_write(chart)
     if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
     code = 0
     if show:
-        wanted = name
+        control = name
     else:
-        wanted = name or ("smear" if camera_uri else "simulator")
-        code = _run(camera_uri or SIMULATED, profile_name, models, wanted, targets, record) == OUT
-    runs = control_runs(wanted)
+        control = name or ("smear" if camera_uri else "simulator")
+        code = _run(camera_uri or SIMULATED, profile_name, models, control, targets, record) == OUT
+    runs = control_runs(control)
     if show:
         for run in runs:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.time))
@@ -73,7 +77,9 @@ def command(
     if file is not None:
         names = {r.name for r in runs}
         if len(names) > 1:
-            raise UsageError("a chart shows one control", f"give --name, one of {', '.join(map(plain, sorted(names)))}")
+            raise UsageError(
+                "a chart can show only one control", f"choose one with --name: {', '.join(map(plain, sorted(names)))}"
+            )
         write_asked(file, levey_jennings(runs).encode())
         click.echo(f"Written to {chart}")
     return int(code)
@@ -128,5 +134,7 @@ def _target(text: str) -> tuple[str, float]:
     except ValueError:
         number = float("nan")
     if name not in MEASURES or not 0 <= number < 1e6:
-        raise UsageError(f"--expect {plain(text)} cannot be", f"write MEASURE=VALUE with {', '.join(MEASURES)}")
+        raise UsageError(
+            f"invalid value for --expect: {plain(text)}", f"write MEASURE=VALUE with one of {', '.join(MEASURES)}"
+        )
     return name, number

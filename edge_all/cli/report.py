@@ -1,4 +1,4 @@
-"""edge-all report."""
+"""Command 'edge-all report': write the report of a session."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SUFFIXES = {".pdf": "pdf", ".html": "html", ".htm": "html", ".json": "json", ".
 
 @click.command("report")
 @click.argument("session_id", metavar="SESSION|last", default="last")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by the ending of --out; without one html.")
-@click.option("--out", metavar="FILE", required=True, help="Written whole or not at all.")
-@click.option("--models", metavar="DIR", help="Where the session's model files lie, if they are not the shipped ones.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by the extension of --out, or else html.")
+@click.option("--out", metavar="FILE", required=True, help="File to write, atomically.")
+@click.option("--models", metavar="DIR", help="Folder of the session's models, if not the shipped ones.")
 @record_option
 def command(session_id: str, form: str | None, out: str, models: str | None, record: str | None) -> int:
     """Write the report of a session: counts with intervals before and after review, blasts, quality, models.
 
-    Preliminary until a reviewer approved the session. fhir is a FHIR R4 bundle with a DiagnosticReport, for a
-    laboratory system to test with. Research use only, not a diagnosis.
+    A report is preliminary until a reviewer approves the session. fhir is a FHIR R4 bundle with a DiagnosticReport,
+    for testing a laboratory system's interface. Research use only, not a diagnosis.
 
     \b
     Example:
@@ -40,15 +40,16 @@ def command(session_id: str, form: str | None, out: str, models: str | None, rec
     ending = path.suffix.lower()
     if form is None and ending and ending not in _SUFFIXES:
         raise UsageError(
-            f"{ending} is the ending of no format", f"take one of {', '.join(_SUFFIXES)}, or name it with --format"
+            f"no report format has the extension {ending}",
+            f"use one of {', '.join(_SUFFIXES)}, or choose the format with --format",
         )
     chosen = form or _SUFFIXES.get(ending, "html")
     if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
     with Record.open(record_folder(record), create=False) as opened:
         contents = read_report(opened, session_id, models=Path(models) if models else None)
         data = render(contents, chosen)
     write_asked(path, data)
-    status = "final" if contents.signed else "preliminary: not signed"
+    status = "final" if contents.signed else "preliminary (not signed)"
     click.echo(f"Report of session {contents.session.id}, {status}. Written to {out}")
     return 0

@@ -1,4 +1,4 @@
-"""edge-all review."""
+"""Command 'edge-all review': serve the web pages for reviewing recorded sessions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ from edge_all.cli.web_options import web_address, web_options
     default="127.0.0.1",
     show_default=True,
     metavar="HOST",
-    help="Another than this machine's loopback needs a user with a password, and is served over TLS.",
+    help="Address to listen on. Any address except loopback requires a user with a password and uses TLS.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one.")
-@click.option("--models", metavar="DIR", help="For saliency maps. Default: the shipped ones.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on. 0 picks a free port.",
+)
+@click.option("--models", metavar="DIR", help="Models for saliency maps. Default: the shipped models.")
 @web_options
 @record_option
 def command(
@@ -33,9 +39,9 @@ def command(
     web_name: tuple[str, ...],
     record: str | None,
 ) -> int:
-    """Serve pages to review recorded sessions: gallery, verdicts, differential, approval. Ctrl-C ends it.
+    """Serve the web pages for reviewing recorded sessions: gallery, verdicts, differential, approval.
 
-    Sessions that still run may be reviewed too.
+    Press Ctrl-C to stop. Running sessions can also be reviewed.
 
     \b
     Example:
@@ -47,13 +53,13 @@ def command(
     from edge_all.review.serving import Server
 
     if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
     address = web_address(f"[{host}]:{port}", certificate, key, web_name)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     with Server(address, record_folder(record), Path(models) if models else None) as server:
-        click.echo(f"Pages at {server.url} . Ctrl-C ends. {RESEARCH_USE}", err=True)
+        click.echo(f"Pages at {server.url} . Press Ctrl-C to stop. {RESEARCH_USE}", err=True)
         if server.fingerprint:
             click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)
         while not ended.wait(0.5):

@@ -1,4 +1,4 @@
-"""edge-all run."""
+"""Command 'edge-all run': analyze one smear, or serve the live page."""
 
 from __future__ import annotations
 
@@ -33,46 +33,48 @@ if TYPE_CHECKING:
     flag_value="",
     default="",
     help="A camera (see 'edge-all cameras'), sim:, an image, a folder of images or a video. Without a value: the "
-    "profile's, or the only one that is attached.",
+    "profile's camera, or the only attached one.",
 )
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
 @click.option(
     "--threshold",
     type=FiniteRange(0, 1, min_open=True, max_open=True),
     metavar="P",
-    help="Blast threshold in place of the model's; the lower one stays.",
+    help="Blast threshold to use instead of the model's. The lower threshold is unchanged.",
 )
 @click.option(
     "--um-per-px",
     type=FiniteRange(0.01, 2.0),
     metavar="UM",
-    help="Scale, in place of the profile's or of measuring erythrocytes.",
+    help="Scale to use instead of the profile's or one measured from erythrocytes.",
 )
 @engine_options
-@click.option("--wait-for-engine", is_flag=True, help="Build TensorRT's engine before the first frame, not beside it.")
+@click.option(
+    "--wait-for-engine", is_flag=True, help="Build the TensorRT engine before the first frame, not in the background."
+)
 @click.option(
     "--give-up-after",
     type=FiniteRange(1),
     metavar="SECONDS",
-    help="End when a lost camera has not come back for so long. Default: it is waited for.",
+    help="Stop if the camera stays disconnected for SECONDS. By default, wait indefinitely.",
 )
-@click.option("--max-frames", type=click.IntRange(1), metavar="N", help="End after so many frames.")
-@click.option("--stop-at", type=click.IntRange(1), metavar="N", help="End when so many leukocytes are counted.")
-@click.option("--sample", metavar="ID", help="The smear's id, kept in the record.")
-@click.option("--operator", metavar="NAME", help="Who begins it, kept in the record and told in its reports.")
-@click.option("--log-json", is_flag=True, help="Each finding as one JSON line on standard output.")
+@click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
+@click.option("--stop-at", type=click.IntRange(1), metavar="N", help="Stop after N leukocytes are counted.")
+@click.option("--sample", metavar="ID", help="Sample id of the smear, stored in the record.")
+@click.option("--operator", metavar="NAME", help="Name of the operator, stored in the record and shown in reports.")
+@click.option("--log-json", is_flag=True, help="Print each finding as one JSON line on standard output.")
 @click.option(
     "--crops",
     type=click.Choice(["findings", "all"]),
-    help="Of which cells a picture is kept. Default: of findings, with --web of all.",
+    help="Cells to save crops of. Default: findings only; all cells with --web.",
 )
 @click.option(
     "--web",
     metavar="[HOST:PORT]",
     is_flag=False,
     flag_value="127.0.0.1:8080",
-    help="Serve the live page; sessions are started there, with --sample the first at once.",
+    help="Serve the live page and start sessions from it. With --sample, the first session starts immediately.",
 )
 @web_options
 @record_option
@@ -99,9 +101,9 @@ def command(
     web_name: tuple[str, ...],
     record: str | None,
 ) -> int:
-    """Look at a smear: find every leukocyte, judge it, count it once, flag and record the findings.
+    """Analyze a smear: detect, classify and count each leukocyte once, and record the findings.
 
-    Research use only, not a diagnosis. Ctrl-C ends the session with its summary.
+    Research use only, not a diagnosis. Ctrl-C ends the session and prints its summary.
 
     \b
     Example:
@@ -125,19 +127,19 @@ def command(
     from edge_all.session.session import Session
     from edge_all.session.step_times import OFF
 
-    # Lines of OpenCV and FFmpeg about damaged files would stand beside ours.
+    # OpenCV and FFmpeg would print their own lines about damaged files among ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     if web is None and (certificate or key or web_name):
-        raise UsageError("--certificate, --key and --web-name are of the pages", "add --web HOST:PORT to serve them")
+        raise UsageError("--certificate, --key and --web-name require --web", "add --web HOST:PORT to serve the pages")
     resolved = load_settings(profile_name)
     profile = with_engine(profile_of(resolved.name, resolved.settings), engine, precision, threads)
     if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave --models out for the shipped ones")
+        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
     uri = camera_uri or profile.camera
     if uri == AUTO:
         found = only_camera()
-        click.echo(f"The only camera that is attached: {found.uri} ({found.name}, {found.where})", err=True)
+        click.echo(f"Using the only attached camera: {found.uri} ({found.name}, {found.where})", err=True)
         uri = found.uri
 
     first = Start(sample, operator=None if operator is None else Operator(operator))
@@ -219,13 +221,13 @@ def command(
         raise summary.error
     unreadable = summary.counts.skipped.get("unreadable", 0)
     if unreadable and unreadable == summary.counts.frames:
-        click.echo("edge-all: not one frame could be read: see the reasons above", err=True)
+        click.echo("edge-all: no frame could be read: see the reasons above", err=True)
         return 1
     return 0
 
 
 class Interrupts(AbstractContextManager["Interrupts"]):
-    """The first Ctrl-C (or SIGTERM) ends it cleanly, a second one at once."""
+    """Signal handlers for SIGINT and SIGTERM: the first signal stops cleanly, the second exits immediately."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
@@ -245,5 +247,5 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         if self._asked:
             os._exit(130)
         self._asked = True
-        click.echo("stopping; once more ends at once", err=True)
+        click.echo("stopping; press Ctrl-C again to exit immediately", err=True)
         self._stop()

@@ -1,4 +1,4 @@
-"""edge-all run --web: sessions one after another, as the pages ask."""
+"""Station for 'edge-all run --web': runs sessions one after another as requested from the pages."""
 
 from __future__ import annotations
 
@@ -33,8 +33,26 @@ def serve_station(
     first: Start | None,
     settings: Settings,
 ) -> int:
-    """Until Ctrl-C. first: a session that is started at once. settings: whom to tell. Raises EdgeAllError,
-    UsageError."""
+    """Serve the pages and run the requested sessions until Ctrl-C.
+
+    Args:
+        camera_uri: The camera's URI, shown on the pages.
+        open_camera: Opens the camera of a session.
+        make_session: Builds a session for a camera and a start request.
+        look: Runs a session to its end and returns its summary.
+        address: Address and certificate of the pages.
+        record: The record folder.
+        models: Folder with detector/ and classifier/; None for the shipped models.
+        first: A session to start immediately.
+        settings: Settings of MQTT and metrics.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        EdgeAllError: when the pages cannot be served.
+        UsageError: when a setting or an address is invalid.
+    """
     from edge_all.cli.run import Interrupts
     from edge_all.errors import EdgeAllError
     from edge_all.review.live_view import LiveView
@@ -72,7 +90,7 @@ def serve_station(
         telling.begin(settings.mqtt)
         stack.callback(telling.end)
         device.publisher = telling.publisher
-        click.echo(f"Pages at {server.url} . Ctrl-C ends. {RESEARCH_USE}", err=True)
+        click.echo(f"Pages at {server.url} . Press Ctrl-C to stop. {RESEARCH_USE}", err=True)
         if server.fingerprint:
             click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)
         if first is not None:

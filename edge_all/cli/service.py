@@ -1,4 +1,4 @@
-"""edge-all service."""
+"""Command 'edge-all service': the long-lived service that systemd runs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 
 @click.command("service")
-@click.option("--profile", "profile_name", metavar="NAME|FILE", help="Default: the device's own settings.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped ones.")
+@click.option(
+    "--profile", "profile_name", metavar="NAME|FILE", help="Profile to use. Default: the device's own settings."
+)
+@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
 @record_option
 def command(profile_name: str | None, models: str | None, record: str | None) -> NoReturn:
-    """Stand by for months: pages, live picture, sessions as they are asked for. What systemd runs (docs/service.md).
+    """Run as a long-lived service with the web interface, live view and on-demand sessions.
 
-    A session starts from the live page, with a barcode reader, or with 'edge-all session start'. What is wrong is said
-    on the page, in systemctl status and in the journal; the service stays up. SIGTERM ends the session cleanly,
-    SIGHUP reads the settings again.
+    systemd runs this command (docs/service.md). A session starts from the live page, with a barcode reader, or with
+    'edge-all session start'. Problems are shown on the page, in systemctl status and in the journal; the service keeps
+    running. SIGTERM ends the session cleanly; SIGHUP reloads the settings.
 
     \b
     Example:
@@ -60,8 +62,11 @@ def command(profile_name: str | None, models: str | None, record: str | None) ->
 
 
 def _leave() -> NoReturn:
-    """All is closed and on disk. Taking the interpreter apart would free block by block what engines hold, and wait
-    for libraries' threads: seconds on a busy machine, in which systemd's patience ends."""
+    """Exit without interpreter shutdown; everything is already closed and on disk.
+
+    A regular shutdown frees the engines' memory block by block and waits for library threads. On a busy machine that
+    takes seconds, long enough to exceed systemd's stop timeout.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""edge-all session: steers the service of this device."""
+"""Command 'edge-all session': control the service of this device."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from edge_all.cli.options import plain
 
 _WAITS_S = 30.0
 _ASKS_EVERY_S = 0.1
-_instance = click.option("--instance", metavar="NAME", help="Of a second microscope, edge-all@NAME.service.")
+_instance = click.option("--instance", metavar="NAME", help="Instance of another microscope: edge-all@NAME.service.")
 
 
 @click.group("session")
 def command() -> None:
-    """Start, stop and look at the session of this device's service.
+    """Start, stop and inspect the session of this device's service.
 
     \b
     Example:
@@ -29,10 +29,10 @@ def command() -> None:
 
 @command.command("start")
 @click.argument("sample", required=False)
-@click.option("--operator", metavar="NAME", help="Who begins it, kept in the record and told in its reports.")
+@click.option("--operator", metavar="NAME", help="Name of the operator, stored in the record and shown in reports.")
 @_instance
 def start(sample: str | None, operator: str | None, instance: str | None) -> int:
-    """Begin a session on SAMPLE; the one that runs is ended first.
+    """Start a session on SAMPLE. A running session is ended first.
 
     \b
     Example:
@@ -59,7 +59,7 @@ def stop(instance: str | None) -> int:
 @command.command("pause")
 @_instance
 def pause(instance: str | None) -> int:
-    """Analyse no field until 'resume'; the session stays open.
+    """Pause the analysis until 'resume'. The session stays open.
 
     \b
     Example:
@@ -72,7 +72,7 @@ def pause(instance: str | None) -> int:
 @command.command("resume")
 @_instance
 def resume(instance: str | None) -> int:
-    """Go on after 'pause'.
+    """Resume the analysis after 'pause'.
 
     \b
     Example:
@@ -83,10 +83,10 @@ def resume(instance: str | None) -> int:
 
 
 @command.command("status")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_instance
 def status(as_json: bool, instance: str | None) -> int:
-    """What the service does, and what is wrong. Exit code 1 when something is.
+    """Show the service's state and its problems. Exits with 1 when there is a problem.
 
     \b
     Example:
@@ -116,9 +116,9 @@ def _wait(instance: str | None, done: Any) -> int:
             click.echo(_words(state))
             return 0
         if state["phase"] == "idle" and state["error"]:
-            raise EdgeAllError(plain(state["error"]), "edge-all session status tells more")
+            raise EdgeAllError(plain(state["error"]), "run 'edge-all session status' for details")
         time.sleep(_ASKS_EVERY_S)
-    raise EdgeAllError(f"not yet done after {_WAITS_S:.0f} s", "edge-all session status tells how far it is")
+    raise EdgeAllError(f"not finished after {_WAITS_S:.0f} s", "check the progress with 'edge-all session status'")
 
 
 def _words(state: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""edge-all sessions."""
+"""Command 'edge-all sessions': list the recorded sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_all.cli.options import RESEARCH_USE, plain, record_option
 @click.command("sessions")
 @record_option
 def command(record: str | None) -> int:
-    """List the sessions of a record, the oldest first.
+    """List the sessions of a record, oldest first.
 
     \b
     Example:
@@ -31,19 +31,19 @@ def command(record: str | None) -> int:
         rows = opened.sessions()
         folder = opened.folder
     table = Table(box=None, pad_edge=False)
-    for name in ("session", "begun", "sample", "camera"):
+    for name in ("session", "started", "sample", "camera"):
         table.add_column(name, overflow="fold")
     for name in ("fields", "cells", "blasts", "%"):
         table.add_column(name, justify="right")
     table.add_column("result", overflow="fold")
     for row in rows:
         c = row.counts
-        begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.begun))
+        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.begun))
         percent = f"{blast_percent(c)[0]:.1f}" if c.leukocytes else "-"
         result = row.result or ("" if row.ended else unended_in_words(folder, row.id))
         values = [
             row.id,
-            begun,
+            started,
             plain(row.sample),
             plain(row.camera),
             c.fields,

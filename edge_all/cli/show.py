@@ -1,4 +1,4 @@
-"""edge-all show."""
+"""Command 'edge-all show': show one session and draw its findings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from edge_all.cli.options import RESEARCH_USE, plain, record_option
 
 @click.command("show")
 @click.argument("session_id", metavar="ID|last", default="last")
-@click.option("--png", metavar="FILE", help="Write a contact sheet of the findings, or the field of --field, here.")
-@click.option("--field", "frame_index", type=click.IntRange(0), metavar="INDEX", help="This frame, with boxes drawn.")
+@click.option("--png", metavar="FILE", help="Write a contact sheet of the findings to FILE, or the field of --field.")
+@click.option(
+    "--field",
+    "frame_index",
+    type=click.IntRange(0),
+    metavar="INDEX",
+    help="Draw this frame with boxes around its cells.",
+)
 @record_option
 def command(session_id: str, png: str | None, frame_index: int | None, record: str | None) -> int:
-    """Show one session: counts, result, models, findings.
+    """Show the counts, result, models and findings of one session.
 
     \b
     Example:
@@ -35,23 +41,23 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     from edge_all.session.operator import recorded_operator
 
     if frame_index is not None and png is None:
-        raise UsageError("--field needs a file to draw into", "add --png FILE")
+        raise UsageError("--field requires an output file", "add --png FILE")
     file = None if png is None else file_to_write(png)
     with Record.open(record_folder(record), create=False) as opened:
         session = opened.session(session_id)
         cells = opened.cells(session.id)
-        begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.begun))
+        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.begun))
         ended = (
             unended_in_words(opened.folder, session.id)
             if session.ended is None
             else f"{session.ended - session.begun:.1f} s"
         )
         click.echo(
-            f"Session       {session.id}, begun {begun}, {ended}{', stopped early' if session.interrupted else ''}"
+            f"Session       {session.id}, started {started}, {ended}{', stopped early' if session.interrupted else ''}"
         )
         click.echo(f"Sample        {plain(session.sample) or '-'}")
         if operator := recorded_operator(session.settings):
-            click.echo(f"Operator      {plain(operator.name)}{'' if operator.proven else ' (name given, not proven)'}")
+            click.echo(f"Operator      {plain(operator.name)}{'' if operator.proven else ' (name not authenticated)'}")
         click.echo(f"Camera        {plain(session.camera)}, profile {plain(session.profile)}")
         for event in camera_events(opened, session.id):
             if line := camera_line(session.camera, event):
@@ -97,7 +103,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
                 click.echo(
                     f"Frame {frame_index}: {cell_words} counted in it"
                     + (
-                        f"; {len(elsewhere)} more lie in this field and are counted in another frame, dashed"
+                        f"; {len(elsewhere)} more are visible in this field and were counted in another frame (dashed)"
                         if elsewhere
                         else ""
                     )

@@ -1,4 +1,4 @@
-"""A session in words, for people."""
+"""Human-readable summary of a session."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edge_all.vocabulary import Counts
 
 
 def count_lines(counts: Counts) -> Iterator[str]:
-    """Counts and percentages."""
+    """Yield the lines with the counts and the blast percentage."""
     skipped = sum(counts.skipped.values())
     reasons = _by_reason(counts.skipped)
-    yield f"Fields        {counts.fields} analysed of {counts.frames} frames; {skipped} skipped{reasons}"
+    yield f"Fields        {counts.fields} analyzed of {counts.frames} frames; {skipped} skipped{reasons}"
     if counts.warned:
         yield f"Warnings      {', '.join(f'{r} {n}' for r, n in counts.warned.items())}"
     yield (
@@ -26,12 +26,12 @@ def count_lines(counts: Counts) -> Iterator[str]:
         share, low, high = blast_percent(counts)
         yield (
             f"Blasts        {share:.1f} % "
-            f"(95 % interval {low:.1f} to {high:.1f} %: of the sampling, not of the model's error)"
+            f"(95 % interval {low:.1f} to {high:.1f} %; covers sampling, not the model's error)"
         )
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
-    """What 'edge-all run' says at its end."""
+    """Yield the lines that 'edge-all run' prints at its end."""
     state = "stopped early" if summary.interrupted else "complete"
     yield f"Session       {summary.session_id}, {state}"
     yield from count_lines(summary.counts)
@@ -52,20 +52,20 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Models        {names}; {summary.engine}"
     yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
     if summary.pictures_left_out:
-        yield f"Not kept      {summary.pictures_left_out} pictures that could not be written; their cells are kept"
+        yield f"Not saved     {summary.pictures_left_out} pictures could not be written; their cells were recorded"
     if summary.not_on_disk is not None:
-        yield f"Not on disk   {summary.not_on_disk.in_words()} of these counts: the record could not be written"
+        yield f"Not on disk   {summary.not_on_disk.in_words()} of these counts; the record could not be written"
     yield f"Record        {summary.record_folder}"
     yield f"              edge-all show {summary.session_id} --record '{summary.record_folder}' --png findings.png"
     yield RESEARCH_USE
 
 
 def camera_words(camera: CameraAccount) -> str:
-    """Whether it was lost, and how old its frames were."""
+    """Describe the camera's disconnections and the age of its frames."""
     times = "once" if camera.reconnects == 1 else f"{camera.reconnects} times"
-    words = "never lost" if camera.lost_s == 0 else f"came back {times}, {camera.lost_s:.1f} s without it"
+    words = "never lost" if camera.lost_s == 0 else f"reconnected {times}, disconnected for {camera.lost_s:.1f} s"
     if camera.worst_age_s:
-        words += f"; frames {camera.mean_age_s:.2f} s old when analysed, {camera.worst_age_s:.2f} s at most"
+        words += f"; frames {camera.mean_age_s:.2f} s old when analyzed, {camera.worst_age_s:.2f} s at most"
     return words
 
 

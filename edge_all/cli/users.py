@@ -1,4 +1,4 @@
-"""edge-all users."""
+"""Command 'edge-all users': manage the accounts of the web pages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _ROLES = ("viewer", "reviewer", "admin")
 
 @click.group("users")
 def command() -> None:
-    """Who may log in to the pages: add, list, remove, change passwords. Kept in the state folder.
+    """Manage the users of the web pages: add, list, remove, change passwords.
 
-    Roles: viewer looks; reviewer also gives verdicts, approves and steers the session; admin also deletes pictures.
+    Accounts are stored in the state directory. Roles: a viewer can only look; a reviewer can also give verdicts,
+    approve sessions and control the running session; an admin can also delete pictures.
 
     \b
     Example:
@@ -28,28 +29,30 @@ _from_input = click.option("--password-stdin", is_flag=True, help="Read the pass
 
 @command.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice(_ROLES), default="reviewer", show_default=True, help="What the user may do.")
+@click.option(
+    "--role", type=click.Choice(_ROLES), default="reviewer", show_default=True, help="The user's permissions."
+)
 @_from_input
 def add(name: str, role: str, password_stdin: bool) -> int:
-    """Add a user; asks for the password."""
+    """Add a user. Prompts for the password."""
     from edge_all.errors import UsageError
     from edge_all.review.accounts import Account, Accounts, accounts_file, check_name, hash_password
 
     accounts, kept = Accounts(accounts_file()), check_name(name)
     if accounts.find(kept) is not None:
-        raise UsageError(f"there is a user {kept!r} already", "'edge-all users password' gives a new password")
+        raise UsageError(f"user {kept!r} already exists", "use 'edge-all users password' to change the password")
     if (like := accounts.find_like(kept)) is not None:
         raise UsageError(
-            f"there is a user {like.name!r}, and a name must not differ in case alone", "take another name"
+            f"user {like.name!r} already exists, and user names must differ in more than case", "choose another name"
         )
     accounts.put(Account(kept, role, hash_password(_password(password_stdin))))
-    click.echo(f"{kept} may log in as {role}")
+    click.echo(f"Added user {kept} with role {role}.")
     return 0
 
 
 @command.command("list")
 def list_users() -> int:
-    """List names and roles."""
+    """List the users and their roles."""
     from edge_all.review.accounts import Accounts, accounts_file
 
     for account in sorted(Accounts(accounts_file()).all().values(), key=lambda a: a.name):
@@ -60,11 +63,11 @@ def list_users() -> int:
 @command.command("remove")
 @click.argument("name")
 def remove(name: str) -> int:
-    """Remove a user, and log them out. What they reviewed stays."""
+    """Remove a user and end their logins. Their reviews are kept."""
     from edge_all.review.accounts import Accounts, accounts_file
 
     Accounts(accounts_file()).remove(name)
-    click.echo(f"{name} may log in no more")
+    click.echo(f"Removed user {name}.")
     return 0
 
 
@@ -72,16 +75,16 @@ def remove(name: str) -> int:
 @click.argument("name")
 @_from_input
 def password(name: str, password_stdin: bool) -> int:
-    """Give a user a new password, and log them out everywhere."""
+    """Set a user's password and end all of their logins."""
     from edge_all.errors import UsageError
     from edge_all.review.accounts import Accounts, accounts_file, hash_password
 
     accounts = Accounts(accounts_file())
     account = accounts.find(name)
     if account is None:
-        raise UsageError(f"there is no user {name!r}", "'edge-all users list' shows them")
+        raise UsageError(f"unknown user {name!r}", "list the users with 'edge-all users list'")
     accounts.put(replace(account, password_hash=hash_password(_password(password_stdin))))
-    click.echo(f"{name} has a new password")
+    click.echo(f"Changed the password of user {name}.")
     return 0
 
 
@@ -91,6 +94,6 @@ def _password(from_input: bool) -> str:
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise UsageError("a password is asked for at a terminal only", "pipe it in with --password-stdin")
+        raise UsageError("cannot prompt for a password without a terminal", "pipe it in with --password-stdin")
     typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return typed

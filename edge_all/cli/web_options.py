@@ -1,4 +1,4 @@
-"""Options of the commands that serve pages."""
+"""Options shared by the commands that serve web pages."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def web_options(command: F) -> F:
-    """Adds --certificate, --key and --web-name."""
+    """Add --certificate, --key and --web-name to a command."""
     for option in (
         click.option(
             "--web-name",
             multiple=True,
             metavar="NAME",
-            help="A name of this machine that browsers may use; repeatable.",
+            help="Host name by which browsers may reach this machine. Repeatable.",
         ),
-        click.option("--key", metavar="FILE", help="The certificate's private key, PEM."),
+        click.option("--key", metavar="FILE", help="Private key of the certificate (PEM)."),
         click.option(
             "--certificate",
             metavar="FILE",
-            help="For pages off this machine, PEM. Default: an own one, made at first use in the state folder.",
+            help="TLS certificate (PEM) for remote access. Default: a self-signed certificate, created in the state "
+            "directory on first use.",
         ),
     ):
         command = option(command)
@@ -35,7 +36,11 @@ def web_options(command: F) -> F:
 
 
 def web_address(where: str, certificate: str | None, key: str | None, names: tuple[str, ...]) -> Address:
-    """The address that the options name. Raises UsageError."""
+    """Return the address given by the options.
+
+    Raises:
+        UsageError: when the address is invalid, or a certificate is given for a loopback address.
+    """
     from edge_all.errors import UsageError
     from edge_all.review.serving import Address, parse_address
 
@@ -44,7 +49,7 @@ def web_address(where: str, certificate: str | None, key: str | None, names: tup
     )
     if address.loopback and (certificate or key):
         raise UsageError(
-            f"pages on {address.host} are for this machine alone, and need no certificate",
-            "leave it out, or name another host, as 0.0.0.0",
+            f"pages on {address.host} are served to this machine only and do not use a certificate",
+            "leave out --certificate and --key, or choose another host, such as 0.0.0.0",
         )
     return address

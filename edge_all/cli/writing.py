@@ -1,4 +1,4 @@
-"""Files that a command was asked to write."""
+"""Output files named on the command line."""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ from edge_all.errors import UsageError
 
 
 def file_to_write(name: str) -> Path:
-    """Where the user wants it. Raises UsageError where its folder is not there: a slip of the pen makes none."""
+    """Return the path of an output file.
+
+    Raises:
+        UsageError: when its folder does not exist. The folder is not created, because the name may be a typo.
+    """
     path = Path(name)
     if not path.parent.is_dir():
-        raise UsageError(f"cannot write {name} (there is no folder {path.parent})", "make it, or name another file")
+        raise UsageError(
+            f"cannot write {name} (folder {path.parent} does not exist)", "create it, or choose another file"
+        )
     return path
 
 
 def write_asked(path: Path, data: bytes) -> None:
-    """Whole or not at all. Raises UsageError."""
+    """Write the file atomically.
+
+    Raises:
+        UsageError: when the file cannot be written.
+    """
     from edge_all.record.pictures import write_file
 
     try:
         write_file(path, data)
     except OSError as error:
-        raise UsageError(f"cannot write {path} ({error.strerror})", "name another file") from error
+        raise UsageError(f"cannot write {path} ({error.strerror})", "choose another file") from error

@@ -30,7 +30,9 @@ def test_cells_that_are_counted_in_another_frame_are_dashed_and_told(edge_all, o
     result = edge_all("show", session, "--field", 3, "--png", tmp_path / "f.png", record=folder)
     assert result.exit_code == 0, result.stderr
     # Cells 2 to 4 of the first field, 5 of the second.
-    words = "Frame 3: 0 cells counted in it; 4 more lie in this field and are counted in another frame, dashed"
+    words = (
+        "Frame 3: 0 cells counted in it; 4 more are visible in this field and were counted in another frame (dashed)"
+    )
     assert words in result.stdout
     drawn = cv2.imread(str(tmp_path / "f.png")).astype(int)
     ink = (np.abs(drawn - 200) > 30).any(axis=2)

@@ -42,9 +42,11 @@ def test_it_is_said_when_it_begins_and_ends_and_what_was_not_kept(tmp_path, monk
     assert lost > 0
     assert summary.not_on_disk is None
     assert "the disk of the record is full: " in said[0]
-    assert said[-1] == f"all rows that waited for room on the record's disk are written; {lost} pictures were not kept"
+    assert (
+        said[-1] == f"all rows waiting for space on the record's disk have been written; {lost} pictures were not saved"
+    )
     assert len(said) == 2, said
-    assert f"Not kept      {lost} pictures that could not be written; their cells are kept" in summary_lines(summary)
+    assert f"Not saved     {lost} pictures could not be written; their cells were recorded" in summary_lines(summary)
     if room_comes:
         assert summary.error is None
         assert "unreadable" not in live.counts().gate

@@ -82,7 +82,7 @@ def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
     assert missing.cells == counts.leukocytes + counts.smudges - held.leukocytes - held.smudges
     assert missing.findings == counts.findings - held.findings
     lines = list(summary_lines(summary))
-    assert f"Not on disk   {missing.in_words()} of these counts: the record could not be written" in lines
+    assert f"Not on disk   {missing.in_words()} of these counts; the record could not be written" in lines
     assert missing.in_words() in summary.error_in_words
 
 

@@ -369,10 +369,13 @@ def test_the_command_takes_the_format_from_the_files_ending(edge_all, record, tm
     [
         (["report", "nosuch", "--out", "x.pdf"], "there is no session 'nosuch'"),
         (["report", "last"], "Missing option '--out'"),
-        (["report", "last", "--out", "/nonexist/x.pdf"], "cannot write /nonexist/x.pdf (there is no folder /nonexist)"),
+        (
+            ["report", "last", "--out", "/nonexist/x.pdf"],
+            "cannot write /nonexist/x.pdf (folder /nonexist does not exist)",
+        ),
         (["report", "last", "--out", "/proc/x.pdf"], "cannot write"),
-        (["report", "last", "--out", "x.docx"], ".docx is the ending of no format: take one of .pdf, .html"),
-        (["show", "last", "--png", "/nonexist/x.png"], "there is no folder /nonexist"),
+        (["report", "last", "--out", "x.docx"], "no report format has the extension .docx: use one of .pdf, .html"),
+        (["show", "last", "--png", "/nonexist/x.png"], "folder /nonexist does not exist"),
         (["report", "last", "--format", "docx", "--out", "x"], "docx"),
         (["report", "last", "--models", "none", "--out", "x"], "models folder"),
     ],

@@ -44,7 +44,7 @@ def test_a_folder_is_analysed_whole_and_the_true_cells_are_in_the_record(edge_al
     folder, truth = fields
     result = edge_all("run", "--camera", folder, "--sample", "S9")
     assert result.exit_code == 0, result.stderr
-    assert "Fields        4 analysed of 4 frames; 0 skipped" in result.stdout
+    assert "Fields        4 analyzed of 4 frames; 0 skipped" in result.stdout
     assert "Research use only" in result.stdout
     assert "95 % interval" in result.stdout
     found = rows(edge_all)
@@ -95,7 +95,7 @@ def test_findings_are_json_lines_and_pictures_carry_them(edge_all, fields, tmp_p
     sheet = tmp_path / "sheet.png"
     told = edge_all("show", "last", "--png", sheet)
     assert told.exit_code == 0
-    assert "Operator      Ada (name given, not proven)" in told.stdout
+    assert "Operator      Ada (name not authenticated)" in told.stdout
     assert cv2.imread(str(sheet)).shape[1] == 8 * 192
     index = findings[0]["frame_index"]
     boxes = tmp_path / "boxes.png"
@@ -140,7 +140,7 @@ def test_bad_files_are_said_and_counted_and_the_rest_goes_on(edge_all, fields, t
     cv2.imwrite(str(mixed / "grey16.png"), np.full((200, 300), 40000, np.uint16))
     result = edge_all("run", "--camera", mixed)
     assert result.exit_code == 0
-    assert "2 analysed of 6 frames; 4 skipped (unreadable 4)" in result.stdout
+    assert "2 analyzed of 6 frames; 4 skipped (unreadable 4)" in result.stdout
     for name in ("empty.jpg", "text.jpg", "cut.png", "dot.png"):
         assert sum(line.startswith(f"skipped {name}:") for line in result.stderr.splitlines()) == 1
 
@@ -149,7 +149,7 @@ def test_nothing_readable_is_a_failure(edge_all, tmp_path):
     (tmp_path / "x.jpg").write_text("no")
     result = edge_all("run", "--camera", tmp_path / "x.jpg")
     assert result.exit_code == 1
-    assert "not one frame could be read" in result.stderr
+    assert "no frame could be read" in result.stderr
 
 
 def test_limits_end_a_session(edge_all):

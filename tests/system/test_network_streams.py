@@ -153,16 +153,16 @@ def test_an_rtsp_camera_stalls_is_killed_and_comes_back_in_one_session(frames, r
         server.process.send_signal(signal.SIGSTOP)  # the connection stays open, nothing comes
         assert told.wait_for("camera lost") < 3.5
         server.process.send_signal(signal.SIGCONT)
-        told.wait_for("camera back")
+        told.wait_for("camera reconnected")
         server.stop()
         told.wait_for("(?s)camera lost.*camera lost")
         server = RtspServer(port, frames)
-        told.wait_for("(?s)camera back.*camera back")
+        told.wait_for("(?s)camera reconnected.*camera reconnected")
         time.sleep(2)
         text = told.end()
     finally:
         server.stop()
-    assert "came back 2 times" in text
+    assert "reconnected 2 times" in text
     gaps = told.gaps()
     assert [g["reconnects"] for g in gaps] == [1, 2]
     assert all(g["lasted_s"] > 0.2 for g in gaps)
@@ -197,16 +197,16 @@ def test_an_mjpeg_camera_stalls_drops_and_comes_back_in_one_session(frames, run)
         server.stalls = True
         assert told.wait_for("camera lost") < 3.5
         server.stalls = False
-        told.wait_for("camera back")
+        told.wait_for("camera reconnected")
         server.close()
         told.wait_for("(?s)camera lost.*camera lost")
         server = MjpegCamera(port, fps=10)
         server.pictures = pictures
-        told.wait_for("(?s)camera back.*camera back")
+        told.wait_for("(?s)camera reconnected.*camera reconnected")
         text = told.end()
     finally:
         server.close()
-    assert "came back 2 times" in text
+    assert "reconnected 2 times" in text
     assert len(told.gaps()) == 2
 
 

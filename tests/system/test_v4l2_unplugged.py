@@ -69,7 +69,7 @@ def test_unplugged_twice_the_same_session_goes_on(guest):
         assert found[name] < 3.0
     log = found["session"]["log"]
     assert found["session"]["code"] == 0, log
-    assert "came back 2 times" in log
+    assert "reconnected 2 times" in log
     with Record.open(out / "record") as record:
         (session,) = record.sessions()
         events = camera_events(record, session.id)

@@ -57,7 +57,7 @@ def test_fewer_than_a_hundred_runs_are_not_published(edge_all):
         percentiles([0.001] * 99)
     done = edge_all("bench", "--runs", "99")
     assert done.exit_code == 2
-    assert "99 runs are too few to publish: take --runs 100 or more" in done.stderr
+    assert "99 runs are too few to publish: use --runs 100 or more" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -308,15 +308,15 @@ SHORT = ("--size", "320x240", "--cells", "1", "--no-cold-start", "--runs", "100"
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--size", "big"), "'big' is no size"),
-        (("--size", "10x10"), "is no size"),
+        (("--size", "big"), "'big' is not a valid size"),
+        (("--size", "10x10"), "is not a valid size"),
         (("--models", "/nowhere"), "does not exist"),
         (("--cells", "200", "--size", "640x360"), "do not fit"),
         (("--camera", "sin:"), "did you mean sim:"),
         (("--camera", "sim:?fields=2&defocus=3", *SHORT), "gave no good field"),
         (("--compare", "a", "b"), "names no engine"),
-        (("--json", "/nowhere/x.json"), "there is no folder for /nowhere/x.json"),
-        (("--baseline", "/nowhere.onnx", *SHORT), "there is no file"),
+        (("--json", "/nowhere/x.json"), "the folder of /nowhere/x.json does not exist"),
+        (("--baseline", "/nowhere.onnx", *SHORT), "the file /nowhere.onnx does not exist"),
     ],
 )
 def test_bad_calls(edge_all, args, says):

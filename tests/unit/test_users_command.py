@@ -39,7 +39,7 @@ def test_users_are_added_listed_changed_and_removed(edge_all, monkeypatch, state
         (["add", "", "--password-stdin"], "long enough\n", "no name"),
         (["add", "a\u202eb", "--password-stdin"], "long enough\n", "no name"),
         (["remove", "nobody"], "", "no user"),
-        (["password", "nobody", "--password-stdin"], "long enough\n", "no user"),
+        (["password", "nobody", "--password-stdin"], "long enough\n", "unknown user"),
     ],
 )
 def test_what_cannot_be_is_one_line(edge_all, monkeypatch, arguments, typed, says):
@@ -65,7 +65,7 @@ def test_a_name_that_looks_like_another_is_refused(edge_all, monkeypatch, first,
     type_in(monkeypatch, "correct horse\n")
     refused = edge_all("users", "add", second, "--password-stdin")
     assert refused.exit_code == 2
-    assert f"there is a user {first!r}" in refused.stderr
+    assert f"user {first!r} already exists" in refused.stderr
     assert edge_all("users", "list").stdout == f"{first}\treviewer\n"
 
 
@@ -76,7 +76,7 @@ def test_a_password_that_is_piped_needs_the_option(edge_all, monkeypatch, recwar
         if "--password-stdin" not in arguments:
             assert result.exit_code == 2
             assert result.stderr == (
-                "edge-all: a password is asked for at a terminal only: pipe it in with --password-stdin\n"
+                "edge-all: cannot prompt for a password without a terminal: pipe it in with --password-stdin\n"
             )
     assert not recwarn.list
 
