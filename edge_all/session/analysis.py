@@ -1,4 +1,4 @@
-"""One frame through gate, finder, tracker and judge."""
+"""Analysis of one frame: gate, detector, tracker and classifier."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ from edge_all.vocabulary import (
 
 @dataclass(frozen=True, eq=False)
 class FieldResult:
-    """What one frame gave. Exactly one of field and skip is there."""
+    """Result of analyzing one frame. Exactly one of `field` and `skip` is set."""
 
     frame: Frame
     field: Field | None = None
     skip: Skip | None = None
     cells: tuple[Cell, ...] = ()
-    """New cells, and known ones that got a better view."""
+    """New cells, and known cells with a better view."""
     pictured: frozenset[int] = frozenset()
-    """Numbers of those whose picture is to be kept: the findings, or all where so asked."""
+    """Numbers of the cells whose crop is saved: the findings, or all cells if requested."""
     rejudged: tuple[Rejudged, ...] = ()
-    """Known cells that one more view, no better, gave another judgement."""
+    """Known cells whose classification changed with another view that is not better."""
     views: Mapping[int, int] | None = None
-    """Views of known cells that were seen again, no better."""
+    """View count by number, for known cells that were seen again without a better view."""
     left: tuple[int, ...] = ()
-    """Cells that left the view."""
+    """Numbers of the cells that left the view."""
     sightings: tuple[Sighting, ...] = ()
-    """All that the field shows."""
+    """All tracked detections in the field."""
     known_field: KnownField | None = None
-    """By which the stage knows it again."""
+    """Data from which the stage recognizes this field again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Located:
-    """A field half-way: its cells are found and told apart, not judged."""
+    """A field whose cells are detected and tracked, but not yet classified."""
 
     field: Field
     sightings: tuple[Sighting, ...]
@@ -68,7 +68,7 @@ class Located:
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """Both networks, loaded."""
+    """The two loaded networks: detector and classifier."""
 
     finder: LeukocyteFinder
     cropper: Cropper
@@ -77,20 +77,21 @@ class Models:
 
     @property
     def thresholds(self) -> Thresholds:
+        """Thresholds of the classifier."""
         return self.judge.thresholds
 
     @property
     def identities(self) -> tuple[ModelIdentity, ...]:
-        """Of the files in use now."""
+        """Identities of the model files now in use."""
         return tuple(one.engine.identity for one in self.loaded)
 
     @property
     def engines_in_words(self) -> str:
-        """What runs, and why not something better."""
+        """The engines in use, and why a faster one is not used."""
         return engines_in_words(self.loaded)
 
     def close(self) -> None:
-        """Give the engines back."""
+        """Close both engines."""
         for one in self.loaded:
             one.engine.close()
 
@@ -103,9 +104,20 @@ def load_models(
     wait_for_engine: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Models:
-    """Both models of a folder on the best engines there are, self-checked. wait_for_engine: build TensorRT's engine
-    first, not beside the first frames. say: told of every change of engine, from any thread. Raises ModelError,
-    EngineUnavailableError, UsageError."""
+    """Load and self-check both models of a folder on the best available engines.
+
+    Args:
+        folder: Folder that holds the `detector` and `classifier` models.
+        profile: Device settings: engine, precision, threads and batch size.
+        blast_threshold: Blast probability threshold, or None for the model's own.
+        wait_for_engine: Build the TensorRT engine before returning, not in the background during the first frames.
+        say: Called from any thread on each change of engine.
+
+    Raises:
+        ModelError: when a model cannot be loaded or fails its self-check.
+        EngineUnavailableError: when the requested engine is not available.
+        UsageError: when the options are not valid.
+    """
     wanted = Wanted(
         profile.engine,
         profile.precision,
@@ -139,8 +151,22 @@ def load_models_in_use(
     wait_for_engine: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Models:
-    """As load_models. named: None for the set in use; where that cannot be loaded the one before it is used from now
-    on, and it is said. Raises as load_models does."""
+    """Load a named model set, or the set in use, as load_models does.
+
+    If the set in use cannot be loaded, switch to the previous one and report it.
+
+    Args:
+        named: Folder of the model set, or None for the set in use.
+        profile: See load_models.
+        blast_threshold: See load_models.
+        wait_for_engine: See load_models.
+        say: See load_models.
+
+    Raises:
+        ModelError: when no model set can be loaded.
+        EngineUnavailableError: when the requested engine is not available.
+        UsageError: when the options are not valid.
+    """
     folder = named or models_in_use()
     while True:
         try:
@@ -150,12 +176,12 @@ def load_models_in_use(
             if before is None:
                 raise
             if say is not None:
-                say(f"the models {folder.name} cannot be used ({error}): from now on {before.name} are")
+                say(f"the models {folder.name} cannot be used ({error}); switched to {before.name}")
             folder = before
 
 
 class Analysis:
-    """Made once for a session; frames must come in the camera's order."""
+    """Frame analysis of one session. Frames must be passed in camera order."""
 
     def __init__(
         self,
@@ -168,8 +194,18 @@ class Analysis:
         last_number: int = 0,
         smear: KnownSmear | None = None,
     ) -> None:
-        """keep_all_crops: pictures of every cell, not of findings only. last_number, smear: of a session that goes
-        on; its cells are counted from after the one, and those that the other tells of are known."""
+        """Create the steps of the analysis.
+
+        Args:
+            profile: Device settings.
+            models: The two loaded networks.
+            um_per_px: Image scale in micrometers per pixel, or None if unknown.
+            independent_fields: True if each frame is an independent field, which turns tracking off.
+            times: Timer of the steps.
+            keep_all_crops: Save crops of all cells, not only of findings.
+            last_number: Last cell number of a resumed session; numbering continues after it.
+            smear: Tracker state of a resumed session; its cells count as known.
+        """
         self._models = models
         self._times = times
         self._keep_all_crops = keep_all_crops
@@ -183,17 +219,19 @@ class Analysis:
             self._views.restore(smear.cells)
 
     def use(self, calibration: Calibration) -> None:
-        """The bench's calibration, before the first frame."""
+        """Apply the bench's calibration. Call this before the first frame."""
         self._gate.use(calibration)
 
     def analyse(self, frame: Frame) -> FieldResult:
-        """The whole way of one frame."""
+        """Run all steps on one frame."""
         located = self.locate(frame)
         return located if isinstance(located, FieldResult) else self.judge(located)
 
     def locate(self, frame: Frame) -> Located | FieldResult:
-        """The first half: what the frame shows and where; all of a frame that is skipped. Frames come in their order,
-        from one thread."""
+        """Run the first half: gate, detection and tracking.
+
+        Call it in frame order, from one thread. Returns the final result if the frame is skipped.
+        """
         step = self._times.step
         with step("gate"):
             checked = self._gate.check(frame)
@@ -209,7 +247,10 @@ class Analysis:
         return Located(checked, tuple(sightings), left, known_field)
 
     def judge(self, located: Located) -> FieldResult:
-        """The second half. Fields come in their order, from one thread; another one may locate the next meanwhile."""
+        """Run the second half: crops, classification and counting.
+
+        Call it in field order, from one thread. Another thread may locate the next frame at the same time.
+        """
         models, step, field, sightings = self._models, self._times.step, located.field, located.sightings
         to_judge = [s for s in sightings if s.judged and not s.detection.smudge]
         with step("crop"):
@@ -221,22 +262,24 @@ class Analysis:
                 field, sightings, dict(zip((s.number for s in to_judge), judged, strict=True))
             )
             pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
-            told = {c.number for c in cells} | {r.number for r in rejudged}
+            updated = {c.number for c in cells} | {r.number for r in rejudged}
             return FieldResult(
                 field.frame,
                 field,
                 cells=tuple(cells),
                 rejudged=tuple(rejudged),
                 pictured=pictured,
-                views={s.number: s.views for s in sightings if s.number not in told},
+                views={s.number: s.views for s in sightings if s.number not in updated},
                 left=located.left,
                 sightings=sightings,
                 known_field=located.known_field,
             )
 
     def _placed(self, field: Field, detections: Sequence[Detection]) -> Field:
-        """The field at its place on the smear; where the stage got lost and cells seem new, known ones are looked
-        for that lie as they do."""
+        """Return the field at its position on the smear.
+
+        If the stage position was lost and cells seem new, search for known cells in the same arrangement.
+        """
         if self._independent or self._gate.regions < 2 or not self._tracker.unknown(field, detections):
             return field
         found = self._gate.recognise(field, self._tracker.perhaps_at(field, detections))
@@ -249,12 +292,12 @@ class Analysis:
     def _combined(
         self, field: Field, sightings: Sequence[Sighting], judgements: Mapping[int, Judgement]
     ) -> tuple[list[Cell], list[Rejudged]]:
-        """Cells as they stand with this view: whole rows where it is their best, else the judgement alone."""
+        """Return updated cells: full rows where this view is their best, and only the classification otherwise."""
         cells, rejudged = [], []
         for s in sightings:
             one = judgements.get(s.number)
             if one is None:
-                # A cell that was judged stays one, though a view may look like a smudge: none is missed that way.
+                # A classified cell stays a cell, even if one view looks like a smudge, so that none is missed.
                 if s.sharper and s.number not in self._views:
                     cells.append(self._cell(field, s, None))
                 continue
@@ -263,7 +306,7 @@ class Analysis:
                 continue
             before = self._views.newest(s.number)
             now = self._views.add(s.number, field.quality.sharpness, s.whole, one)
-            # A finding needs a picture: this view's, where the cell was none before.
+            # A finding needs a crop. Use this view's crop if the cell was not a finding before.
             if s.sharper or before is None or (before.label is Label.NORMAL and now.label is not Label.NORMAL):
                 cells.append(self._cell(field, s, now))
             else:

@@ -1,4 +1,4 @@
-"""Who wants to be told, with the rows it is told of: committed together, or not at all."""
+"""Hook that runs in the same transaction as the rows it is notified of."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ from edge_all.vocabulary import Cell, Counts
 
 
 class Announcer(Protocol):
-    """Called from the record's thread, before the rows are committed; queues what it has to say with them."""
+    """Listener called from the recording thread before the rows are committed.
+
+    Messages that it queues are committed together with the rows, or not at all.
+    """
 
     def begun(self, record: Record, session: str, info: SessionInfo, known: frozenset[int] | None = None) -> None:
-        """A session began; its row is there. known: of one that was cut off and goes on, its findings' numbers."""
+        """Handle the start of a session, whose row exists.
+
+        Args:
+            record: The open record.
+            session: The session's id.
+            info: The session's settings and models.
+            known: Numbers of the findings recorded so far, if an interrupted session is resumed.
+        """
 
     def named(self, record: Record, session: str, sample: str) -> None:
-        """Its sample got a name."""
+        """Handle a new sample name."""
 
     def found(self, record: Record, session: str, cells: Sequence[Cell], time: float) -> None:
-        """New cells and better views, of a frame taken at that time."""
+        """Handle new cells and better views of a frame taken at `time` (seconds since the epoch)."""
 
     def ended(self, record: Record, session: str, counts: Counts, result: str, interrupted: bool) -> None:
-        """It ends; the session need not be one that this object was told of the begin of."""
+        """Handle the end of a session, even if this object was not notified of its start."""

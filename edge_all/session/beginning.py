@@ -1,4 +1,4 @@
-"""How a session comes to stand in the record: begun anew, or the one that was cut off gone on with."""
+"""Start of a session in the record: a new session, or an interrupted one that is resumed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from edge_all.session.tally import Tally
 
 
 def session_to_resume(record: Record, info: SessionInfo, announcer: Announcer | None = None) -> OpenSession | None:
-    """The newest session of this camera without an end, where what is loaded judges as it was judged so far; one that
-    cannot go on is ended with the counts it has, why is noted, and the announcer told. None: begin a new one."""
+    """Return the newest unfinished session of this camera, or None to start a new one.
+
+    A session can be resumed only if the loaded models classify as before. Otherwise it is closed with its current
+    counts, the reason is recorded, and the announcer is notified.
+    """
     row = find_open_session(record, info.camera)
     if row is None:
         return None
@@ -32,7 +35,7 @@ def session_to_resume(record: Record, info: SessionInfo, announcer: Announcer | 
 
 
 def end_without_going_on(record: Record, opened: OpenSession, why: str, announcer: Announcer | None) -> None:
-    """Close a session that was cut off; its summary is told as that of any other. On disk when it returns."""
+    """Close an interrupted session and announce its summary like any other. It is on disk on return."""
     result = result_words(opened.counts)
     if announcer is not None:
         announcer.ended(record, opened.row.id, opened.counts, result, True)
@@ -40,10 +43,14 @@ def end_without_going_on(record: Record, opened: OpenSession, why: str, announce
 
 
 class Standing:
-    """A session's id, its counts so far, and the frame it begins with."""
+    """The started session: its id, its counts so far, and its first frame."""
 
     def __init__(self, record: Record, info: SessionInfo, opened: OpenSession | None) -> None:
-        """Raises RecordError when another program writes the session meanwhile."""
+        """Create the session's row, or resume the opened session.
+
+        Raises:
+            RecordError: when another program is writing the session.
+        """
         if opened is None:
             self.id = record.begin_session(info)
             self._lock = SessionLock(record.folder, self.id)
@@ -56,5 +63,5 @@ class Standing:
             self.first_frame = opened.next_frame
 
     def release(self) -> None:
-        """The session is no longer written."""
+        """Release the session's lock."""
         self._lock.release()

@@ -1,4 +1,4 @@
-"""What a session does with the bench's calibration: takes it, tells it, and says when it no longer fits."""
+"""A session's use of the bench's calibration: load it, report it, and warn when it no longer fits."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ Say = Callable[[str], None]
 
 
 def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool, say: Say) -> Calibration:
-    """A started camera's calibration, told in one line, with its warnings; an empty one where there is none.
+    """Load the calibration of a started camera, and report it and its warnings.
 
-    scale_is_given: the user named a scale, which goes before the calibrated one. A file that cannot be read is said
-    and does without: a session is not held up by it.
+    A calibration file that cannot be read is reported and not used, so that it does not block the session.
+
+    Args:
+        camera: The started camera.
+        store: The store of calibrations.
+        scale_is_given: True if the user set a scale, which takes precedence over the calibrated one.
+        say: Called with each message.
+
+    Returns:
+        The calibration, or an empty one if there is none.
     """
     try:
         found = store.load(identity_of(camera), say)
@@ -38,7 +46,7 @@ def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool, say:
 
 
 def in_words(calibration: Calibration) -> str:
-    """One line: the parts with their days."""
+    """Describe a calibration in one line: its parts with their dates."""
     parts = []
     for name, part in calibration.parts.items():
         value = f" {calibration.scale.um_per_px:.4g} um per px" if name == "scale" and calibration.scale else ""
@@ -47,25 +55,28 @@ def in_words(calibration: Calibration) -> str:
 
 
 def for_record(calibration: Calibration) -> Mapping[str, Any]:
-    """What the session's settings keep of it: every number but the flat field, which is told by its unevenness."""
-    kept: dict[str, Any] = {"camera": calibration.camera}
+    """Return the calibration as stored in the session's settings.
+
+    All numbers are included, except that the flat field is summarized by its unevenness.
+    """
+    settings: dict[str, Any] = {"camera": calibration.camera}
     for name, part in calibration.parts.items():
         values: dict[str, Any] = {k: v for k, v in vars(part).items() if isinstance(v, (int, float, str))}
         if isinstance(part, LightCalibration):
             values |= {"level": [round(v, 2) for v in part.level.tolist()], "unevenness": round(part.unevenness, 4)}
-        kept[name] = values
-    return kept | {"warnings": calibration.warnings(time.time())}
+        settings[name] = values
+    return settings | {"warnings": calibration.warnings(time.time())}
 
 
 class CalibrationWatch:
-    """Says once when frames are of another size than the calibration's, and once when the light has drifted."""
+    """Warns once if the frame size differs from the calibration's, and once if the light has drifted."""
 
     def __init__(self, calibration: Calibration, say: Say) -> None:
         self._calibration, self._say = calibration, say
-        self._size_seen = self._drift_said = False
+        self._size_seen = self._drift_reported = False
 
     def see(self, result: FieldResult) -> None:
-        """One frame's result."""
+        """Check the result of one frame."""
         frame, field, light = result.frame, result.field, self._calibration.light
         if not self._size_seen:
             self._size_seen = True
@@ -73,14 +84,14 @@ class CalibrationWatch:
             for name, part in self._calibration.parts.items():
                 if name not in fitting:
                     self._say(
-                        f"the calibration of {name} is of frames of {part.width_px}x{part.height_px} px, not of "
-                        f"{frame.width_px}x{frame.height_px}, and is not used: 'edge-all calibrate {name}' again"
+                        f"the calibration of {name} is for {part.width_px}x{part.height_px} px frames, not "
+                        f"{frame.width_px}x{frame.height_px}, and is not used; run 'edge-all calibrate {name}' again"
                     )
-        if self._drift_said or field is None or light is None or LIGHT_DRIFTED not in field.quality.reasons:
+        if self._drift_reported or field is None or light is None or LIGHT_DRIFTED not in field.quality.reasons:
             return
-        self._drift_said = True
+        self._drift_reported = True
         day = time.strftime("%Y-%m-%d", time.localtime(light.measured))
         self._say(
             f"{light_drift(field.illumination, light).words} since it was calibrated on {day}: "
-            "check lamp, condenser and filters, and 'edge-all calibrate light' again"
+            "check lamp, condenser and filters, then run 'edge-all calibrate light' again"
         )

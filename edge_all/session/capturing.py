@@ -1,4 +1,4 @@
-"""The camera's thread of a session: frames are read and handed on until there are none, or nobody takes them."""
+"""Camera thread of a session: read frames and queue them until the stream ends or the queue is closed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_all.vocabulary import Frame, Unreadable
 
 
 class Capturing:
-    """Made for one session, run in one thread."""
+    """Capture stage of one session, run in its own thread."""
 
     def __init__(
         self,
@@ -26,15 +26,25 @@ class Capturing:
         stopped: threading.Event,
         failed: Callable[[BaseException], None],
     ) -> None:
-        """camera: started. first_frame: of a session that goes on; a live camera's frames are numbered on from it,
-        files' before it are left out. failed: told why it ended early; what was read is still analysed."""
+        """Create the stage.
+
+        Args:
+            camera: A started camera.
+            first_frame: First frame index of a resumed session. A live camera's frames are numbered from it; file
+                frames before it are skipped.
+            max_frames: Number of frames to read, or None for all.
+            frames: Queue for the frames.
+            times: Timer of the steps.
+            stopped: Set to end the stage.
+            failed: Called with the error if the stage ends early. Frames read before are still analyzed.
+        """
         self._camera, self._frames = camera, frames
         self._first_frame, self._max_frames = first_frame, max_frames
         self._times = times
         self._stopped, self._failed = stopped, failed
 
     def run(self) -> None:
-        """Until the camera's end, max_frames, or stopped."""
+        """Read frames until the stream ends, `max_frames` is reached, or `stopped` is set."""
         read = 0
         try:
             while not self._stopped.is_set() and (self._max_frames is None or read < self._max_frames):
@@ -45,7 +55,7 @@ class Capturing:
                     frame = replace(frame, taken_s=time.monotonic())
                 if self._first_frame and self._camera.live:
                     frame = replace(frame, index=frame.index + self._first_frame)
-                elif frame.index < self._first_frame:  # files begin again from the first
+                elif frame.index < self._first_frame:  # files start over from the first frame
                     continue
                 if not self._frames.put(frame):
                     break

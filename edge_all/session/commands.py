@@ -1,4 +1,4 @@
-"""What comes from outside a session (pages, MQTT, signals) enters it here: one queue of commands."""
+"""Queue of commands through which web pages, MQTT and signals control a session."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ _WAITING = 16
 
 @dataclass(frozen=True)
 class Start:
-    """Begin a session on the station's camera; the one that runs is ended first.
+    """Start a session on the station's camera; a running session is stopped first.
 
-    Raises UsageError for a sample id that is none."""
+    Raises:
+        UsageError: when the sample id is not valid.
+    """
 
     sample: str | None = None
     resume: bool = False
-    """Go on with the session that was cut off, if there is one."""
+    """True to resume the interrupted session, if there is one."""
     operator: Operator | None = None
-    """Who begins it, where that is known."""
+    """The person who starts the session, if known."""
 
     def __post_init__(self) -> None:
         _check_sample(self.sample)
@@ -32,22 +34,26 @@ class Start:
 
 @dataclass(frozen=True)
 class Pause:
-    """Analyse no field until Resume; the session stays open."""
+    """Pause the analysis until Resume; the session stays open."""
 
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on after Pause."""
+    """Resume the analysis after Pause."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """End the session after the frame in work."""
+    """Stop the session after the current frame."""
 
 
 @dataclass(frozen=True)
 class NameSample:
-    """Name the sample of a running session that has no name yet. Raises UsageError for a sample id that is none."""
+    """Name the sample of a running session that has no name yet.
+
+    Raises:
+        UsageError: when the sample id is not valid.
+    """
 
     sample: str
 
@@ -62,20 +68,20 @@ def _check_sample(sample: str | None) -> None:
     if sample is None:
         return
     if len(sample) > SAMPLE_LENGTH:
-        raise UsageError(f"the sample id has {len(sample)} characters", f"at most {SAMPLE_LENGTH} can be kept")
+        raise UsageError(f"the sample id has {len(sample)} characters", f"use at most {SAMPLE_LENGTH}")
     if not sample.strip() or not sample.isprintable():
-        raise UsageError("the sample id is empty or holds control characters", "type it again, or scan its barcode")
+        raise UsageError("the sample id is empty or contains control characters", "type it again, or scan its barcode")
 
 
 class CommandQueue:
-    """First in, first out; from any thread, also from a signal handler's."""
+    """First-in, first-out queue, safe to use from any thread and from signal handlers."""
 
     def __init__(self) -> None:
         self._commands: deque[Command] = deque()
         self._arrived = threading.Event()
 
     def put(self, command: Command) -> bool:
-        """False when too many wait: whoever should obey them does not."""
+        """Add a command. Returns False if the queue is full because its reader is not taking commands."""
         if len(self._commands) >= _WAITING:
             return False
         self._commands.append(command)
@@ -83,13 +89,13 @@ class CommandQueue:
         return True
 
     def put_back(self, commands: Sequence[Command]) -> None:
-        """Those that were taken and not obeyed, before all that came since."""
+        """Return taken but unhandled commands to the front of the queue."""
         self._commands.extendleft(reversed(commands))
         if commands:
             self._arrived.set()
 
     def take(self) -> list[Command]:
-        """All that wait, in order; does not wait itself."""
+        """Remove and return all queued commands in order, without blocking."""
         self._arrived.clear()
         taken = []
         while self._commands:
@@ -97,5 +103,5 @@ class CommandQueue:
         return taken
 
     def wait(self, timeout_s: float) -> bool:
-        """Until a command is there; False when none came in time."""
+        """Wait for a command. Returns False if none arrived within `timeout_s` seconds."""
         return self._arrived.wait(timeout_s)

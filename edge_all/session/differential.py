@@ -1,4 +1,4 @@
-"""From counts to what is said of a smear: blast percent with its interval, and the result in words."""
+"""Results computed from a smear's counts: blast percentage with its interval, and the result in words."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ from math import sqrt
 from edge_all.vocabulary import Counts
 
 ENOUGH_CELLS = 100
-"""The usual differential counts 100 or 200 leukocytes; with fewer, absence cannot be told."""
+"""Fewest leukocytes for a statement on absence; the usual differential counts 100 or 200."""
 
 _Z95 = 1.959963984540054
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
-    """95 % score interval of a proportion (Wilson 1927), as fractions. (0, 1) when total is 0.
+    """Return the 95 % score interval of a proportion (Wilson 1927) as fractions, or (0, 1) if `total` is 0.
 
-    Unlike the plain normal interval it is right for small counts and for none: 0 of 200 still allows 1.9 %.
+    Unlike the normal approximation, it holds for small and zero counts: 0 of 200 still allows 1.9 %.
+
+    Raises:
+        ValueError: when `successes` is not between 0 and `total`.
     """
     if not 0 <= successes <= total:
-        raise ValueError(f"{successes} of {total} is no proportion")
+        raise ValueError(f"{successes} of {total} is not a proportion")
     if total == 0:
         return 0.0, 1.0
     share, square = successes / total, _Z95**2
-    centre = share + square / (2 * total)
+    center = share + square / (2 * total)
     spread = _Z95 * sqrt(share * (1 - share) / total + square / (4 * total**2))
     scale = 1 + square / total
-    low = 0.0 if successes == 0 else (centre - spread) / scale
-    high = 1.0 if successes == total else (centre + spread) / scale
+    low = 0.0 if successes == 0 else (center - spread) / scale
+    high = 1.0 if successes == total else (center + spread) / scale
     return low, high
 
 
 def blast_percent(counts: Counts) -> tuple[float, float, float]:
-    """Blast % and its 95 % interval (low, high), smudges out. (0, 0, 100) when nothing was judged.
+    """Return the blast percentage and its 95 % interval (low, high), excluding smudges.
 
-    The interval covers the sampling of cells, not the model's error.
+    Returns (0, 0, 100) if no cell was classified. The interval covers the sampling of cells, not the model's error.
     """
     low, high = wilson_interval(counts.blasts, counts.leukocytes)
     share = counts.blasts / counts.leukocytes if counts.leukocytes else 0.0
@@ -41,7 +44,10 @@ def blast_percent(counts: Counts) -> tuple[float, float, float]:
 
 
 def result_words(counts: Counts) -> str:
-    """The result for the smear. Any finding suggests a review: a missed blast is worse than a false flag."""
+    """Return the smear's result in words.
+
+    Any finding suggests a review, because a missed blast is worse than a false flag.
+    """
     cells = counts.leukocytes
     few = f"too few cells: {cells} of at least {ENOUGH_CELLS}"
     if counts.findings:

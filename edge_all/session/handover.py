@@ -12,17 +12,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class QueueUse:
-    """How full a hand-over was."""
+    """Usage of a queue."""
 
     size: int
     deepest: int
-    """Most items that waited at once."""
+    """Most items queued at one time."""
     waits: int
-    """How often put found it full and had to wait."""
+    """Number of times put had to wait because the queue was full."""
 
 
 class Handover(Generic[T]):
-    """First in, first out. When full, put waits, or, for a live source, drops the oldest and counts it."""
+    """Bounded first-in, first-out queue.
+
+    When it is full, put waits or, for a live source, drops the oldest item and counts it.
+    """
 
     def __init__(self, size: int, drop_oldest: bool = False) -> None:
         self._items: deque[T] = deque()
@@ -35,7 +38,7 @@ class Handover(Generic[T]):
         self._waits = 0
 
     def put(self, item: T) -> bool:
-        """False when closed: nobody will take it."""
+        """Add an item. Returns False if the queue is closed."""
         with self._ready:
             if len(self._items) >= self._size and not (self._drop or self._closed):
                 self._waits += 1
@@ -53,12 +56,16 @@ class Handover(Generic[T]):
             return True
 
     def wait_for_room(self) -> None:
-        """Until the next put need not wait, or will be refused."""
+        """Wait until the next put does not block, because there is room or the queue is closed."""
         with self._ready:
             self._ready.wait_for(lambda: len(self._items) < self._size or self._closed)
 
     def get(self, timeout_s: float | None = None) -> T | None:
-        """The next item; None when closed and empty. Raises TimeoutError when none came within timeout_s."""
+        """Remove and return the next item, or None if the queue is closed and empty.
+
+        Raises:
+            TimeoutError: when no item arrived within `timeout_s` seconds.
+        """
         with self._ready:
             if not self._ready.wait_for(lambda: self._items or self._closed, timeout_s):
                 raise TimeoutError
@@ -69,7 +76,7 @@ class Handover(Generic[T]):
             return item
 
     def rest(self) -> list[T]:
-        """What is there now, without waiting."""
+        """Remove and return all queued items without waiting."""
         with self._ready:
             items = list(self._items)
             self._items.clear()
@@ -77,7 +84,7 @@ class Handover(Generic[T]):
             return items
 
     def close(self, discard: bool = False) -> None:
-        """No more items; what is in it is still taken, unless discarded."""
+        """Close the queue. Queued items can still be taken unless `discard` is True."""
         with self._ready:
             self._closed = True
             if discard:
@@ -86,5 +93,5 @@ class Handover(Generic[T]):
 
     @property
     def use(self) -> QueueUse:
-        """So far."""
+        """Usage so far."""
         return QueueUse(self._size, self._deepest, self._waits)

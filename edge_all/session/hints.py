@@ -1,4 +1,4 @@
-"""What the person at the bench should do now, in two or three words."""
+"""Short hints for the person at the bench, two or three words each."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ _BY_REASON = {
     "overexposed": "less light",
     "empty": "empty: move to the smear",
     "too thick": "too thick: move to the monolayer",
-    "too thin": "too thin: move towards the thicker part",
+    "too thin": "too thin: move toward the thicker part",
 }
 
 
 def hint_of(result: FieldResult | Unreadable) -> str:
-    """Empty for a good field and for one that is known already; a reason without words of its own is its own hint."""
+    """Return the hint for a frame, or an empty string for a good or already known field.
+
+    A skip reason without its own wording is returned unchanged.
+    """
     if isinstance(result, Unreadable):
         return "a frame could not be read"
     return "" if result.skip is None else _BY_REASON.get(result.skip.reason, result.skip.reason)
 
 
 def camera_hint(state: CameraState) -> str:
-    """Empty while frames come."""
+    """Return the hint for a lost camera, or an empty string while frames arrive."""
     return str(state) if state in (CameraState.LOST, CameraState.GIVEN_UP) else ""

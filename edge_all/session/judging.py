@@ -1,4 +1,4 @@
-"""The judging thread of a session: what was located is judged, counted, pictured and handed on, in its order."""
+"""Classification thread of a session: classify, count and encode located fields in order, and queue the results."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edge_all.session.tally import Tally
 from edge_all.vocabulary import Unreadable
 
 Seen = tuple[Located | FieldResult | Unreadable | NameSample | Pause | Resume, int]
-"""What became of a frame so far, or a command between two; and how many frames were dropped before it."""
+"""A partly analyzed frame or a command, and the number of frames dropped before it."""
 
 
 class Judging:
-    """Made for one session, run in one thread."""
+    """Classification stage of one session, run in its own thread."""
 
     def __init__(
         self,
@@ -34,8 +34,19 @@ class Judging:
         enough: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """stop_at: leukocytes; enough is told of the field in which so many are counted, the last one handed on.
-        failed: told why it ended early."""
+        """Create the stage.
+
+        Args:
+            analysis: The session's analysis.
+            tally: The session's counts.
+            located: Queue of located fields and commands.
+            results: Queue for the results.
+            times: Timer of the steps.
+            stop_at: Number of leukocytes to stop at, or None for no limit.
+            calibration_watch: Checks each result against the calibration, if there is one.
+            enough: Called once `stop_at` leukocytes are counted; that field is the last one queued.
+            failed: Called with the error if the stage ends early.
+        """
         self._analysis, self._tally = analysis, tally
         self._located, self._results = located, results
         self._times = times
@@ -43,12 +54,12 @@ class Judging:
         self._calibration_watch = calibration_watch
         self._enough, self._failed = enough, failed
         self.finished = 0
-        """Of what was located."""
+        """Number of located items that are done."""
         self.hint = ""
-        """What the person at the bench should do now, by the latest frame."""
+        """Hint for the person at the bench, from the latest frame."""
 
     def run(self) -> None:
-        """Until no more is located, or judging fails."""
+        """Classify fields until the queue is closed or classification fails."""
         try:
             while (item := self._located.get()) is not None:
                 seen, dropped = item
@@ -63,7 +74,7 @@ class Judging:
             self._failed(error)
 
     def _counted(self, result: FieldResult | Unreadable, dropped: int) -> bool:
-        """Counts, hands on to the record; whether as many cells are counted as were asked for."""
+        """Count a result and queue it for the record. Returns True once `stop_at` leukocytes are counted."""
         self._tally.add_dropped(dropped)
         if self._calibration_watch is not None and isinstance(result, FieldResult):
             self._calibration_watch.see(result)

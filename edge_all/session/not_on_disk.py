@@ -1,4 +1,4 @@
-"""What a session counted and the record does not hold, when writing failed."""
+"""Counts of a session that are missing from the record because writing failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _WITHOUT_ROWS = (DROPPED, PAUSED, NOT_RECORDED)
 
 @dataclass(frozen=True)
 class NotOnDisk:
-    """How much of a session's counts. A cell whose row is older than its last judgement is on disk."""
+    """Part of a session's counts that is not on disk.
+
+    A cell counts as on disk even if its row is older than its last classification.
+    """
 
     frames: int
     cells: int
@@ -23,12 +26,15 @@ class NotOnDisk:
     findings: int
 
     def in_words(self) -> str:
-        """For one line."""
+        """Describe the counts in one line."""
         return f"{self.frames} frames, {self.cells} cells, {self.findings} findings"
 
 
 def not_on_disk(record: Record, session: str, counts: Counts) -> NotOnDisk | None:
-    """None when all is. Of a record whose folder was moved or deleted all counts as not on disk."""
+    """Return the counts that are not on disk, or None if all are.
+
+    If the record's folder was moved or deleted, all counts are reported as not on disk.
+    """
     try:
         held = Counts() if record.is_set_aside else record.counted(session)
     except EdgeAllError:  # it cannot be read either

@@ -1,4 +1,4 @@
-"""Who began a session: recorded with it, told in its reports."""
+"""The operator who started a session, recorded with it and shown in its reports."""
 
 from __future__ import annotations
 
@@ -14,27 +14,32 @@ _KEY = "operator"
 
 @dataclass(frozen=True)
 class Operator:
-    """proven: logged in; else only a name was given. Raises UsageError for a name that is none."""
+    """The person who started a session.
+
+    Raises:
+        UsageError: when the name is not valid.
+    """
 
     name: str
     proven: bool = False
+    """True if the operator logged in, False if only a name was given."""
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > NAME_LENGTH or not self.name.isprintable():
-            raise UsageError("that is no name of an operator", f"write 1 to {NAME_LENGTH} printable characters")
+            raise UsageError("invalid operator name", f"use 1 to {NAME_LENGTH} printable characters")
 
 
 def operator_settings(operator: Operator | None) -> dict[str, Any]:
-    """As it stands among a session's settings; empty for None."""
+    """Return the operator as stored in a session's settings; empty for None."""
     return {} if operator is None else {_KEY: {"name": operator.name, "proven": operator.proven}}
 
 
 def recorded_operator(settings: Mapping[str, Any]) -> Operator | None:
-    """From a session's settings; None where nobody is recorded."""
-    kept = settings.get(_KEY)
-    if not isinstance(kept, dict):
+    """Return the operator from a session's settings, or None if none is recorded."""
+    stored = settings.get(_KEY)
+    if not isinstance(stored, dict):
         return None
     try:
-        return Operator(str(kept.get("name", "")), kept.get("proven") is True)
+        return Operator(str(stored.get("name", "")), stored.get("proven") is True)
     except UsageError:
         return None

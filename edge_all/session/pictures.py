@@ -1,4 +1,4 @@
-"""The pictures of a field that are kept, made while the record is busy with the field before."""
+"""Encoding of a field's saved images, done while the previous field is being recorded."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from edge_all.session.analysis import FieldResult
 
 @dataclass(frozen=True)
 class Pictures:
-    """crops: by the cell's number, ready for their files. field: JPEG; None where there is no finding."""
+    """Encoded images of one field."""
 
     crops: Mapping[int, PackedPixels] = field(default_factory=dict)
+    """Crops by cell number, ready to be written."""
     field: bytes | None = None
+    """The whole field as JPEG, or None if it shows no finding."""
 
 
 NONE = Pictures()
 
 
 def pictures_of(result: FieldResult) -> Pictures:
-    """Of the cells that are to be pictured, and of the whole field where one of them is a finding."""
+    """Encode the crops to save, and the whole field if it shows a finding."""
     if result.field is None:
         return NONE
     seen = result.field

@@ -1,4 +1,4 @@
-"""What a session tells while it runs and when it has ended."""
+"""A session's progress reports and its final summary."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ from edge_all.vocabulary import Cell, Counts, ModelIdentity, Thresholds
 
 @dataclass(frozen=True)
 class Progress:
-    """Told after a frame is in the record."""
+    """Progress report, sent after a frame is in the record."""
 
     session_id: str
     source: str
     counts: Counts
     findings: tuple[Cell, ...]
-    """New or changed ones of this frame; all of them are on disk already."""
+    """New or changed findings of this frame, all of them already on disk."""
     unreadable: str | None = None
     """Why the frame could not be read."""
     result: FieldResult | None = None
-    """What the frame gave; None for an unreadable one, and while the disk is full: what is not on it is not shown."""
+    """The frame's result. None for an unreadable frame, and while the disk is full, because only what is on disk is
+    shown."""
     disk: DiskState = ROOM
-    """Whether the record's disk is full."""
+    """State of the record's disk."""
     camera: CameraEvent | None = None
-    """What befell the camera; there is no frame then."""
+    """The camera event that is reported, in which case there is no frame."""
     hint: str = ""
-    """What the person at the bench should do now; empty when all is well."""
+    """Hint for the person at the bench; empty if all is well."""
 
 
 @dataclass(frozen=True)
 class CameraAccount:
-    """What became of a camera that can be lost."""
+    """Connection and latency figures of a camera that can be lost."""
 
     reconnects: int
     lost_s: float
     mean_age_s: float
     worst_age_s: float
-    """Of the frames when they were taken for analysis; 0 for files of a watched folder."""
+    """Age of the frames when their analysis starts; 0 for files of a watched folder."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a session came to."""
+    """Result of a session."""
 
     session_id: str
     record_folder: Path
@@ -59,17 +60,17 @@ class Summary:
     thresholds: Thresholds
     interrupted: bool
     error: EdgeAllError | None
-    """What ended it early, if anything did."""
+    """The error that ended the session early, if any."""
     camera: CameraAccount | None = None
     """None for files and the simulator."""
     not_on_disk: NotOnDisk | None = None
-    """What of the counts the record does not hold, where it could not be written."""
+    """Counts missing from the record because it could not be written."""
     pictures_left_out: int = 0
-    """Not kept, because the disk of the record was full; their cells are."""
+    """Number of images not saved because the record's disk was full; their cells are saved."""
 
     @property
     def error_in_words(self) -> str | None:
-        """One line, with what is not on disk; None when nothing ended it early."""
+        """The error in one line, with the counts not on disk, or None if nothing ended the session early."""
         if self.error is None or self.not_on_disk is None:
             return None if self.error is None else str(self.error)
         return f"{self.error} (not on disk: {self.not_on_disk.in_words()})"

@@ -1,4 +1,4 @@
-"""The record's thread of a session: what the analysis gives goes to disk, and is told afterwards."""
+"""Recording thread of a session: write the results of the analysis to disk, then report progress."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FILES_WAIT_FOR_ROOM_S = 60.0
 
 @dataclass(frozen=True, eq=False)
 class Handed:
-    """What the analysis hands on, with the counts as of then."""
+    """A result or command queued for the record, with the counts at that time."""
 
     what: FieldResult | Unreadable | NameSample | Pause | Resume
     counts: Counts
@@ -46,7 +46,7 @@ def _is_of_a_frame(handed: Handed) -> bool:
 
 
 class Recording:
-    """Made for one session, run in one thread."""
+    """Recording stage of one session, run in its own thread."""
 
     def __init__(
         self,
@@ -61,8 +61,20 @@ class Recording:
         failed: Callable[[BaseException], None],
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        """first_frame: of the session's part since a restart. stopped: nobody waits for room any more. failed: told
-        why it ended early. on_progress: called from this thread, after the frame is on disk."""
+        """Create the stage.
+
+        Args:
+            record: The open record.
+            session: The session's id.
+            camera: The session's camera.
+            first_frame: First frame index since the session was started or resumed.
+            results: Queue of results and commands.
+            times: Timer of the steps.
+            announcer: Listener notified in the transaction that writes the rows, if any.
+            stopped: Set when the session stops, which ends any waiting for disk space.
+            failed: Called with the error if the stage ends early.
+            on_progress: Called from this thread after the frame is on disk.
+        """
         self._record, self._session = record, session
         self._camera = camera
         self._watched = camera if isinstance(camera, WatchedCamera) else None
@@ -75,17 +87,17 @@ class Recording:
         self._on_progress = on_progress
         self._known_fields = KnownFields(record.folder, session)
         self._held: list[Progress] = []
-        self._disk_told = (False, False)
-        """Whether it was full, and whether it refused more, when progress was told last."""
+        self._disk_reported = (False, False)
+        """The disk's `full` and `refuses` flags in the last progress report."""
         self._time = SessionTime()
         self._clock_moved = 0.0
         self._counts = Counts()
-        """As last written."""
+        """The counts that were written last."""
         self.sample: str | None = None
-        """Named since the start."""
+        """The sample name given since the start, if any."""
 
     def run(self) -> None:
-        """Until the analysis hands on no more, or writing fails."""
+        """Write results until the queue is closed or writing fails."""
         try:
             while (first := self._next_result()) is not None:
                 self._look_at_clock()
@@ -103,7 +115,10 @@ class Recording:
             self._failed(error)
 
     def _write_frames(self, items: Sequence[Handed]) -> None:
-        """All that waited goes to disk together and is told afterwards: the more waits, the less each costs."""
+        """Write all queued frames in one transaction, then report them.
+
+        The more frames are queued, the less each one costs.
+        """
         with self._times.step("record", len(items)), self._record.together():
             for handed in items:
                 self._write_one(handed.what, handed.pictures)  # type: ignore[arg-type]
@@ -123,14 +138,17 @@ class Recording:
         self.sample = self.sample or event.sample
 
     def _look_at_camera(self) -> None:
-        """Here, not in the analysis: a camera's loss is told while a field is still in work."""
+        """Record and report camera events.
+
+        This runs here, not in the analysis, so that a lost camera is reported while a field is still being analyzed.
+        """
         for event in self._watched.take_events() if self._watched is not None else ():
             write_camera_event(self._record, self._session, event.time + self._clock_moved, event.kind, event.detail)
             hint = camera_hint(event.state)
             self.tell(Progress(self._session, self._camera.uri, self._counts, (), camera=event, hint=hint))
 
     def _next_result(self) -> Handed | None:
-        """What waits in the record does not wait for the next frame to be written."""
+        """Wait for the next result, and flush the record's write buffer when that is due."""
         while True:
             self._look_at_camera()
             try:
@@ -146,7 +164,10 @@ class Recording:
             correct_times(self._record, self._session, moved, self._first_frame)
 
     def tell(self, progress: Progress | None) -> None:
-        """Findings that wait for room on the disk are told when they are on it; counts go on."""
+        """Report progress.
+
+        While the disk is full, counts are still reported, but findings are held back until they are on disk.
+        """
         disk = self._record.disk
         if disk.full:
             if progress is not None:
@@ -157,22 +178,28 @@ class Recording:
             for earlier in held:
                 if self._on_progress is not None and earlier.findings:
                     self._on_progress(replace(earlier, disk=disk))
-        if progress is None and (disk.full, disk.refuses) != self._disk_told:
+        if progress is None and (disk.full, disk.refuses) != self._disk_reported:
             progress = Progress(self._session, self._camera.uri, self._counts, ())
         if self._on_progress is not None and progress is not None:
-            self._disk_told = disk.full, disk.refuses
+            self._disk_reported = disk.full, disk.refuses
             self._on_progress(replace(progress, disk=disk))
 
     def _wait_for_room(self) -> None:
-        """Where no more may wait in memory: a live camera's frames are dropped and counted in the meantime, files wait,
-        and end the session when nobody makes room."""
+        """Wait for disk space if no more results can be held in memory.
+
+        Frames of a live camera are dropped and counted during the wait. Files wait, and the session ends if no space
+        is freed in time.
+
+        Raises:
+            DiskFullError: when files have waited too long.
+        """
         waited = 0.0
         while self._record.disk.refuses and not self._stopped.wait(_RECORD_LOOKS_S):
             waited += _RECORD_LOOKS_S
             self._record.flush()
             self.tell(None)
             if not self._camera.live and waited >= _FILES_WAIT_FOR_ROOM_S:
-                raise DiskFullError(self._record.disk.in_words(), "free some space; what was recorded is safe")
+                raise DiskFullError(self._record.disk.in_words(), "free some disk space; recorded data is safe")
 
     def _write_one(self, result: FieldResult | Unreadable, pictures: Pictures) -> None:
         record, session = self._record, self._session
@@ -189,7 +216,7 @@ class Recording:
             frame.index, frame.source, self._recorded_time(frame), frame.width_px, frame.height_px, "skipped", ""
         )
         if result.skip is not None:
-            if result.skip.reason == PAUSED:  # counted only: an hour's break is no hundred thousand rows
+            if result.skip.reason == PAUSED:  # only counted, so that a pause of an hour does not add 100,000 rows
                 return
             quality = result.skip.quality
             record.write_frame(

@@ -1,4 +1,4 @@
-"""A session: one smear looked at from start to stop, through four threads joined by bounded queues."""
+"""A session: the analysis of one smear from start to stop, in four threads connected by bounded queues."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ from edge_all.vocabulary import Frame, Unreadable
 
 _RECORD_QUEUE = 4
 _COMMANDS_SEEN_S = 0.1
-"""A command is obeyed this soon, even when the camera is silent."""
+"""Longest delay before a command is handled, even if the camera is silent."""
 
 
 class Session:
-    """Camera -> analysis -> record. Made once, run once.
+    """Analysis of one smear, from the camera to the record. A session runs only once.
 
     Example::
 
@@ -82,16 +82,37 @@ class Session:
         operator: Operator | None = None,
         looked_over: bool = False,
     ) -> None:
-        """camera: opened, not started. um_per_px: before the calibrated one and the profile's. stop_at: end with the
-        field in which that many leukocytes are counted. wait_for_engine: build TensorRT's engine before the first
-        frame. say: told in one line when the engine changes, or a calibration is used or no longer fits; from any
-        thread. times: measures the steps. commands: obeyed between frames. keep_all_crops: a picture of every cell, for
-        a reviewer, not of findings only. resume: go on with this camera's session that was cut off, if there is one;
-        without sample it keeps its own. turned: called from the analysis as often as its loop turns, with a frame or
-        without. calibrations: where the bench's calibration lies; None: none is used. announcer: told with the
-        rows it is told of. operator: who begins it; kept with it. looked_over: this program has looked the record over
-        not long ago, and does it quickly now. Raises ModelError, EngineUnavailableError,
-        RecordError, UsageError."""
+        """Load the models, open the record, and find the session to resume, if any.
+
+        Args:
+            camera: An opened camera that is not started yet.
+            record_folder: Folder of the record.
+            profile: Device settings, or None for the defaults.
+            models: Folder of the model set, or None for the set in use.
+            sample: Sample id. A resumed session keeps its own if this is None.
+            blast_threshold: Blast probability threshold, or None for the model's own.
+            um_per_px: Image scale in micrometers per pixel; takes precedence over the calibration and the profile.
+            max_frames: Number of frames to read, or None for all.
+            stop_at: Stop after the field in which this many leukocytes are counted.
+            wait_for_engine: Build the TensorRT engine before the first frame.
+            say: Called from any thread with one line when the engine changes, and when a calibration is used or no
+                longer fits.
+            times: Timer of the steps.
+            commands: Queue of commands, handled between frames.
+            keep_all_crops: Save crops of all cells for a reviewer, not only of findings.
+            resume: Resume this camera's interrupted session, if there is one.
+            turned: Called on every iteration of the analysis loop, even without a frame.
+            announcer: Listener notified inside the transaction that writes the rows.
+            calibrations: Store of the bench's calibration, or None to use no calibration.
+            operator: The person who starts the session, recorded with it.
+            looked_over: Skip the full integrity check because it ran recently.
+
+        Raises:
+            ModelError: when no model set can be loaded.
+            EngineUnavailableError: when the requested engine is not available.
+            RecordError: when the record cannot be opened.
+            UsageError: when the options are not valid.
+        """
         from edge_all import __version__
 
         keep_freed_memory()
@@ -149,11 +170,11 @@ class Session:
         self._recording: Recording | None = None
         self._judging: Judging | None = None
         self._stopped = threading.Event()
-        self._by_user = self._has_told_error = False
+        self._by_user = self._has_reported_error = False
         self._errors: list[BaseException] = []
         self._watched = camera if isinstance(camera, WatchedCamera) else None
         self._ages = FrameAges()
-        # Of a live camera only the newest frame waits: what is analysed is what lies under the objective now.
+        # Only the newest frame of a live camera is queued, so that the analysis sees what is under the objective now.
         self._frames: Handover[Frame | Unreadable] = Handover(
             1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
         )
@@ -168,12 +189,16 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close the record, give the engines back."""
+        """Close the engines and the record, and release the session.
+
+        Raises:
+            RecordError: when the record cannot be closed and no error was reported before.
+        """
         self._models.close()
         try:
             self._record.close()
         except RecordError:
-            if not self._has_told_error:
+            if not self._has_reported_error:
                 raise
         finally:
             if self._standing is not None:
@@ -181,76 +206,78 @@ class Session:
 
     @property
     def engines_in_words(self) -> str:
-        """What judges, and why not something better."""
+        """The engines in use, and why a faster one is not used."""
         return self._models.engines_in_words
 
     @property
     def sample(self) -> str | None:
-        """Given at the start, named since, or kept from before a restart."""
-        kept = self._opened.row.sample if self._opened is not None else None
+        """The sample id: given at the start, named since, or restored from before a restart."""
+        restored = self._opened.row.sample if self._opened is not None else None
         named = self._recording.sample if self._recording is not None else None
-        return named or self._info.sample or kept
+        return named or self._info.sample or restored
 
     @property
     def goes_on(self) -> bool:
-        """It is the session that was cut off, not a new one."""
+        """True if this is a resumed session, not a new one."""
         return self._opened is not None
 
     @property
     def frame_queue(self) -> QueueUse:
-        """How full the queue before the analysis was."""
+        """Usage of the queue before the analysis."""
         return self._frames.use
 
     @property
     def record_queue(self) -> QueueUse:
-        """How full the queue before the record was; a record that falls behind fills it and holds the analysis up."""
+        """Usage of the queue before the record. A record that falls behind fills it and delays the analysis."""
         return self._results.use
 
     @property
     def disk(self) -> DiskState:
-        """Whether the record's disk is full, and what waits for that. May be asked from any thread."""
+        """State of the record's disk, and what is held back while it is full. Safe to read from any thread."""
         return self._record.disk
 
     @property
     def camera_state(self) -> CameraState:
-        """Whether frames come; files and the simulator always work."""
+        """State of the camera. Files and the simulator always work."""
         return self._watched.state if self._watched is not None else CameraState.WORKS
 
     @property
     def hint(self) -> str:
-        """What the person at the bench should do now ("camera lost", "refocus"); empty when all is well. May be asked
-        from any thread."""
+        """Hint for the person at the bench ("camera lost", "refocus"); empty if all is well.
+
+        Safe to read from any thread.
+        """
         of_frame = self._judging.hint if self._judging is not None else ""
         return camera_hint(self.camera_state) or of_frame
 
     @property
     def frame_ages(self) -> FrameAges:
-        """How old the frames of a live camera are when they are taken for analysis."""
+        """Age of a live camera's frames when their analysis starts."""
         return self._ages
 
     @property
     def paused(self) -> bool:
-        """No field is analysed until Resume."""
+        """True while the analysis is paused."""
         return self._paused
 
     @property
     def stopping(self) -> bool:
-        """Its last frame is in work, or it has ended."""
+        """True while the last frame is being analyzed, and after the session has ended."""
         return self._stopped.is_set()
 
     def stop(self) -> None:
-        """End after the frame in work; may be called from any thread or a signal handler."""
+        """Stop after the current frame. Safe to call from any thread and from a signal handler."""
         self._by_user = True
         self._stopped.set()
 
     def run(self, on_progress: Callable[[Progress], None] | None = None) -> Summary:
-        """Run to the camera's end, to stop(), or to an error; the summary tells which.
+        """Run until the stream ends, stop() is called or an error occurs; the summary shows which.
 
-        on_progress is called from the record's thread, after the frame is on disk.
+        `on_progress` is called from the recording thread after the frame is on disk.
         """
         self._camera.start()
         calibration = NONE
-        if self._calibrations is not None:  # a camera may know its serial number only now
+        if self._calibrations is not None:  # some cameras know their serial number only once started
             calibration = load_for(self._camera, self._calibrations, self._scale_is_given, self._say)
         if calibration.parts:
             settings = {**self._info.settings, "calibration": for_record(calibration)}
@@ -263,7 +290,9 @@ class Session:
         )
         errors, stopped, frames = self._errors, self._stopped, self._frames
 
-        def failed(error: BaseException) -> None:  # no method: session and recording would keep each other alive
+        def failed(
+            error: BaseException,
+        ) -> None:  # not a method, so that session and recording do not keep each other alive
             errors.append(error)
             stopped.set()
             frames.close(discard=True)
@@ -316,25 +345,25 @@ class Session:
         self._located.close()
         judge.join()
         self._results.close()
-        if self._watched is not None:  # its read waits for a camera that is lost, or for a file
+        if self._watched is not None:  # its read may be waiting for a lost camera or for a file
             self._watched.stop()
         recorder.join()
         try:
-            # First of all: whoever ends the program in a hurry does not wait for a slow read.
+            # Write the end first, so that a quick exit of the program does not have to wait for a slow read.
             summary = self._ended()
         finally:
-            # A driver that never returns from a read must not hold the summary back.
+            # A driver that never returns from a read must not delay the summary.
             capture.join(5.0 if self._camera.live else None)
             self._camera.stop()
         recording.tell(None)
         return summary
 
-    # -- the analysis's own thread, the caller's -------------------------------------------------------------
+    # -- analysis, in the caller's thread --------------------------------------------------------------------
 
     def _analyse(self, judging: Judging) -> None:
         dropped = put = judged = 0
         while not self._stopped.is_set():
-            # A judge that is still at what it was at a turn ago may hang in its engine: that is no turn.
+            # No heartbeat if the classifier has not advanced since the last iteration: it may hang in its engine.
             if judging.finished != judged or judging.finished == put:
                 self._turned()
             judged = judging.finished
@@ -362,11 +391,11 @@ class Session:
             dropped, put = so_far, put + 1
 
     def _obey(self) -> int:
-        """How many of the commands were passed on."""
+        """Handle the queued commands. Returns the number of commands that were passed on."""
         passed_on = 0
         taken = self._commands.take()
         for at, command in enumerate(taken):
-            if isinstance(command, Start):  # the next sample: the station's, after this session
+            if isinstance(command, Start):  # the next sample, which the station starts after this session
                 self._commands.put_back(taken[at:])
                 self.stop()
                 break
@@ -384,7 +413,7 @@ class Session:
 
     def _ended(self) -> Summary:
         errors = [e for e in self._errors if not isinstance(e, EdgeAllError)]
-        if errors:  # a fault of ours: never hidden behind a summary
+        if errors:  # an internal error is never hidden behind a summary
             raise errors[0]
         error = next((e for e in self._errors if isinstance(e, EdgeAllError)), None)
         counts = self._tally.counts()
@@ -399,13 +428,13 @@ class Session:
             forget_known_fields(self._record.folder, self.id)
         except EdgeAllError as failed:
             error = error or failed
-            if self._record.is_set_aside:  # what lies at its path now is another record
+            if self._record.is_set_aside:  # another record is at its path now
                 forget_known_fields(self._record.folder, self.id)
         missing = not_on_disk(self._record, self.id, counts) if error is not None else None
         if missing is not None:
-            with contextlib.suppress(EdgeAllError):  # said with the session from now on, not from the next start on
+            with contextlib.suppress(EdgeAllError):  # shown with the session now, not only after the next start
                 note_doubts(self._record)
-        self._has_told_error = error is not None
+        self._has_reported_error = error is not None
         return Summary(
             self.id,
             self._record.folder,

@@ -1,4 +1,4 @@
-"""A microscope's station: one session after another, as commands say."""
+"""Microscope station: run one session after another, controlled by commands."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ _LOOKS_EVERY_S = 0.5
 
 @dataclass(frozen=True)
 class StationState:
-    """As of now. phase: idle, starting, running, paused or stopping."""
+    """Current state of a station."""
 
     phase: str = "idle"
+    """One of idle, starting, running, paused and stopping."""
     session_id: str | None = None
-    """Of the running session, else of the last one."""
+    """Id of the running session, or else of the last one."""
     sample: str | None = None
     error: str | None = None
-    """Why the last session ended early or could not begin."""
+    """Reason why the last session ended early or could not start."""
     engine: str = ""
-    """What judges, of the session made last."""
+    """Engines of the most recent session."""
     problems: tuple[str, ...] = ()
-    """What is wrong with the station itself; it stays up all the same."""
+    """Problems of the station itself, which keeps running despite them."""
 
 
 class IdleView(Protocol):
-    """Shows the camera's picture while no session has the camera."""
+    """Preview of the camera while no session uses it."""
 
     def begin(self) -> None:
-        """Take the camera, if it is not taken; returns at once."""
+        """Open the camera if it is not open, and return immediately."""
 
     def end(self) -> None:
-        """Give the camera back."""
+        """Release the camera."""
 
 
 class Station:
-    """Obeys Start: where a session runs, that one is ended first. All other commands are the running session's."""
+    """Station that handles Start commands. The running session ends first, and handles all other commands itself."""
 
     def __init__(
         self,
@@ -51,17 +52,23 @@ class Station:
         idle_view: IdleView | None = None,
         turned: Callable[[], None] | None = None,
     ) -> None:
-        """camera: its URI. run_session: makes and runs one session to its end, and hands it over once it is made.
-        turned: called as often as the waiting loop turns, at least twice a second."""
+        """Create an idle station.
+
+        Args:
+            camera: The camera's URI.
+            run_session: Creates one session, passes it to the given callback, and runs it to its end.
+            idle_view: Preview shown while no session runs, if any.
+            turned: Called on every iteration of the waiting loop, at least twice a second.
+        """
         self.camera = camera
         self._run_session = run_session
         self._idle_view = idle_view
         self._turned = turned
         self.commands = CommandQueue()
         self.problems: tuple[str, ...] = ()
-        """Shown with the state; whoever finds them sets them."""
+        """Problems shown with the state, set by the code that detects them."""
         self.blocked: str | None = None
-        """Why no session can begin now; None when one can."""
+        """Reason why no session can start now, or None if one can."""
         self._closed = threading.Event()
         self._session: Session | None = None
         self._state = StationState()
@@ -69,35 +76,35 @@ class Station:
 
     @property
     def state(self) -> StationState:
-        """May be asked from any thread."""
+        """Current state. Safe to read from any thread."""
         with self._lock:
             state, session = replace(self._state, problems=self.problems), self._session
         if session is None:
             return state
         phase = "stopping" if session.stopping else "paused" if session.paused else state.phase
-        if not session.id and phase == "running":  # it waits for its camera's first frame
+        if not session.id and phase == "running":  # waiting for the camera's first frame
             phase = "starting"
         return replace(state, phase=phase, session_id=session.id or None, sample=session.sample)
 
     @property
     def session(self) -> Session | None:
-        """The running one."""
+        """The running session, if any."""
         return self._session
 
     @property
     def closed(self) -> bool:
-        """close() was called."""
+        """True once close() was called."""
         return self._closed.is_set()
 
     def close(self) -> None:
-        """End the running session and the station; from any thread or a signal handler."""
+        """End the running session and the station. Safe to call from any thread and from a signal handler."""
         self._closed.set()
         session = self._session
         if session is not None:
             session.stop()
 
     def run(self) -> None:
-        """Until close()."""
+        """Run sessions as commanded until close() is called."""
         try:
             while not self._closed.is_set():
                 if self._idle_view is not None:

@@ -1,4 +1,4 @@
-"""How long each step of the way takes; off unless asked for."""
+"""Durations of the pipeline's steps, measured only on request."""
 
 from __future__ import annotations
 
@@ -24,34 +24,42 @@ STEPS = (
     "hand on",
     "record",
 )
-"""In the order of the way. take and hand on: from the camera's queue and to the record's, waits included; pass on: to
-the thread that judges, without the wait for the field before. grab, take to pass on, crop to hand on, and record run
-in a thread each."""
+"""Steps in pipeline order.
+
+`take` reads from the camera's queue and `hand on` writes to the record's, waiting included. `pass on` writes to the
+classification thread's queue, without the wait for the previous field. Four threads run `grab`, `take` to `pass on`,
+`crop` to `hand on`, and `record`."""
 HAND_OVERS = ("take", "pass on", "hand on")
 
 
 class StepTimes:
-    """Seconds of every call of every step. Steps of different threads go to different lists: no lock is needed."""
+    """Timer that keeps the duration in seconds of every call of every step.
+
+    Steps of different threads use different lists, so no lock is needed.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
 
     @contextmanager
     def step(self, name: str, calls: int = 1) -> Iterator[None]:
-        """Measures what is done within. calls: of the step that are done together, each counted with its share."""
-        begun = time.perf_counter()
+        """Measure the body of a with statement.
+
+        `calls` is the number of calls that the body makes together; each is counted with an equal share.
+        """
+        started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] += [(time.perf_counter() - begun) / calls] * calls
+            self.seconds[name] += [(time.perf_counter() - started) / calls] * calls
 
     def timed(self, name: str, get: Callable[[], T]) -> T:
-        """What ``get`` gives; the None at a stream's end is no call."""
-        begun = time.perf_counter()
-        given = get()
-        if given is not None:
-            self.seconds[name].append(time.perf_counter() - begun)
-        return given
+        """Measure and return `get()`. The None at the end of a stream is not counted as a call."""
+        started = time.perf_counter()
+        item = get()
+        if item is not None:
+            self.seconds[name].append(time.perf_counter() - started)
+        return item
 
 
 class _Off(StepTimes):

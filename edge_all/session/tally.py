@@ -1,4 +1,4 @@
-"""Keeps a session's counts and findings while frames come in."""
+"""Running counts and findings of a session."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edge_all.session.analysis import FieldResult
 from edge_all.vocabulary import Cell, Counts, Label, Unreadable
 
 DROPPED, PAUSED = "dropped", "paused"
-"""Why a frame was not analysed; such frames are only counted, they have no rows."""
+"""Skip reasons of frames that are only counted and have no rows."""
 _CODED = (None, *Label)
-_KEPT_FINDINGS = 100
-"""The record has all of them; a sharper view may turn some of these into normal cells, hardly all."""
+_MAX_FINDINGS = 100
+"""Findings held in memory; the record has all of them. A sharper view may turn some into normal cells, hardly all."""
 
 
 class Tally:
-    """Each cell counts once, with its latest label."""
+    """Running counts in which each cell counts once, with its latest label."""
 
     def __init__(self) -> None:
         self._frames = 0
@@ -25,13 +25,19 @@ class Tally:
         self._skipped: Counter[str] = Counter()
         self._warned: Counter[str] = Counter()
         self._labels = bytearray(1)
-        """Code of each cell's latest label, by its number; a byte a cell, for sessions that last a day."""
+        """Code of each cell's latest label, indexed by cell number; one byte per cell, for sessions of a whole day."""
         self._by_label: Counter[Label] = Counter()
         self._findings: dict[int, Cell] = {}
 
     @classmethod
     def restored(cls, counts: Counts, labels: Mapping[int, Label], findings: Iterable[Cell]) -> Tally:
-        """Of a session that goes on: its counts, each cell's latest label by number, its findings."""
+        """Restore the tally of a resumed session.
+
+        Args:
+            counts: The session's counts so far.
+            labels: Each cell's latest label by cell number.
+            findings: The session's findings so far.
+        """
         tally = cls()
         tally._frames, tally._fields = counts.frames, counts.fields
         tally._skipped.update(counts.skipped)
@@ -44,7 +50,7 @@ class Tally:
         return tally
 
     def add(self, result: FieldResult | Unreadable) -> None:
-        """One frame."""
+        """Count the result of one frame."""
         self._frames += 1
         if isinstance(result, Unreadable):
             self._skipped["unreadable"] += 1
@@ -65,8 +71,8 @@ class Tally:
             known = self._findings.pop(one.number, None)
             if known is not None and replace(known, judgement=one.judgement).is_finding:
                 self._findings[one.number] = replace(known, judgement=one.judgement, views=one.views)
-        if len(self._findings) > 2 * _KEPT_FINDINGS:
-            self._findings = {c.number: c for c in self.most_suspicious(_KEPT_FINDINGS)}
+        if len(self._findings) > 2 * _MAX_FINDINGS:
+            self._findings = {c.number: c for c in self.most_suspicious(_MAX_FINDINGS)}
 
     def _relabel(self, number: int, label: Label) -> None:
         if number >= len(self._labels):
@@ -77,13 +83,13 @@ class Tally:
         self._by_label[label] += 1
 
     def add_dropped(self, count: int) -> None:
-        """Frames that a live camera had to drop."""
+        """Count frames that a live camera had to drop."""
         if count:
             self._frames += count
             self._skipped[DROPPED] += count
 
     def counts(self) -> Counts:
-        """As of now."""
+        """Return the current counts."""
         return Counts(
             fields=self._fields,
             frames=self._frames,
@@ -96,7 +102,7 @@ class Tally:
         )
 
     def most_suspicious(self, count: int = 5) -> tuple[Cell, ...]:
-        """Blasts first, then by probability, then by number."""
+        """Return up to `count` findings: blasts first, then by descending blast probability, then by number."""
 
         def key(cell: Cell) -> tuple[bool, float, int]:
             probability = cell.judgement.blast_probability if cell.judgement else 0.0

@@ -29,7 +29,7 @@ def test_a_cell_counts_once_by_its_latest_label():
 
 
 def test_the_most_suspicious_stay_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(module, "_KEPT_FINDINGS", 10)
+    monkeypatch.setattr(module, "_MAX_FINDINGS", 10)
     tally = Tally()
     rng = np.random.default_rng(0)
     probabilities = rng.permutation(1000) / 1000
