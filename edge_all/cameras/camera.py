@@ -1,4 +1,4 @@
-"""What every camera is to the rest: start, read, stop."""
+"""Interfaces of all cameras and camera drivers: start, read, stop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from edge_all.vocabulary import Frame, Unreadable
 class Camera(Protocol):
     """A source of frames.
 
-    ``uri``: as the user wrote it, without passwords. ``live``: True when frames are lost if nobody takes them (a
-    sensor); False for files and the unpaced simulator, which never drop. ``independent_fields``: True when every
-    frame is a field of its own (an image, a folder of images): the gate only warns and tracking is off.
-    ``frame_count``: how many frames there will be, None when unknown.
+    Attributes:
+        uri: The URI as the user wrote it, without passwords.
+        live: True if frames that are not read in time are lost (a sensor). False for files and the unpaced simulator,
+            which never drop frames.
+        independent_fields: True if each frame is a separate field (an image, a folder of images). The gate then only
+            warns, and tracking is off.
+        frame_count: Total number of frames, or None if unknown.
     """
 
     uri: str
@@ -24,16 +27,21 @@ class Camera(Protocol):
     frame_count: int | None
 
     def start(self) -> None:
-        """Open the device or the files. Raises CameraError (what, where, remedy)."""
+        """Open the device or the files.
+
+        Raises:
+            CameraError: when they cannot be opened.
+        """
 
     def read(self) -> Frame | Unreadable | None:
-        """The next frame; Unreadable for one that could not be decoded; None at the end.
+        """Return the next frame, Unreadable if it could not be decoded, or None at the end of the stream.
 
-        Raises CameraError when the camera as a whole is gone.
+        Raises:
+            CameraError: when the whole camera is lost for good.
         """
 
     def stop(self) -> None:
-        """Release everything; may be called twice and without start."""
+        """Release all resources. May be called twice, and without start."""
 
     def __enter__(self) -> Camera: ...
 
@@ -46,17 +54,22 @@ class Camera(Protocol):
 
 
 Settings = Mapping[str, float | str]
-"""What a device is set to, by name: size, format, fps, exposure, gain, white balance, focus; the driver's own units."""
+"""Settings of a device by name: size, format, fps, exposure, gain, white balance, focus; in the driver's units."""
 
 
 class Device(Protocol):
-    """A driver of a camera that can be lost and come back. All its methods are called from one thread.
+    """Driver of a camera that can be lost and reconnected. All its methods are called from one thread.
 
-    ``uri``, ``live``, ``independent_fields``: as a Camera's. ``physical``: a sensor, whose noise makes no two frames
-    bit-identical. ``silent``: it may give nothing for hours without being lost (a watched folder). ``settles_s``: how
-    long automatic exposure and white balance take after the first frame; 0 where nothing can be locked.
-    ``identity``: serial number or another name that stays when it is plugged in elsewhere; None until started, or
-    where there is none.
+    Attributes:
+        uri: See Camera.
+        live: See Camera.
+        independent_fields: See Camera.
+        physical: True for a sensor, whose noise makes every frame different.
+        silent: True if it may deliver nothing for hours without being lost (a watched folder).
+        settles_s: Seconds that automatic exposure and white balance need after the first frame; 0 if nothing can be
+            locked.
+        identity: Serial number or another name that does not depend on the port. None before start, or if the device
+            has none.
     """
 
     uri: str
@@ -68,14 +81,24 @@ class Device(Protocol):
     identity: str | None
 
     def start(self) -> None:
-        """Open the device. Raises CameraError."""
+        """Open the device.
+
+        Raises:
+            CameraError: when it cannot be opened.
+        """
 
     def read(self) -> Frame | Unreadable | None:
-        """The next frame, with ``taken_s``; None when none came this time. Raises CameraError when it is gone."""
+        """Return the next frame, with `taken_s`, or None if none arrived this time.
+
+        Raises:
+            CameraError: when the device is gone.
+        """
 
     def lock(self, earlier: Settings | None) -> Settings:
-        """Fix exposure, gain, white balance and focus: to what they were earlier in this session, else to what they
-        are now. Gives all settings in force. Called once, after settles_s."""
+        """Lock exposure, gain, white balance and focus, and return all settings in force.
+
+        The values are the earlier ones of this session, or else the current ones. Called once, after `settles_s`.
+        """
 
     def stop(self) -> None:
-        """Release everything; may be called twice and without start."""
+        """Release all resources. May be called twice, and without start."""

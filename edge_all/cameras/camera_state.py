@@ -1,4 +1,4 @@
-"""Whether a live camera gives pictures, and what befell it."""
+"""Connection state and events of a live camera."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class CameraState(str, Enum):
-    """As of now."""
+    """Connection state of a camera."""
 
     OPENING = "opening"
     WORKS = "works"
@@ -22,15 +22,14 @@ class CameraState(str, Enum):
 
 @dataclass(frozen=True)
 class CameraEvent:
-    """Something that the record keeps of a camera.
-
-    kind: "opened" (identity), "settings" (what is in force), "lost" (reason), "back" (lasted_s, reconnects), "size"
-    (width_px, height_px, before), "given up" (lasted_s), "ages" (mean_s, worst_s of the frames when they are taken
-    for analysis). time: seconds since the epoch.
-    """
+    """Camera event that is stored in the record."""
 
     kind: str
+    """Kind of event, with its details: "opened" (identity), "settings" (values in force), "lost" (reason), "back"
+    (lasted_s, reconnects), "size" (width_px, height_px, before), "given up" (lasted_s, reason), "ages" (mean_s and
+    worst_s, the age of frames when their analysis starts)."""
     time: float
+    """Seconds since the epoch."""
     detail: Mapping[str, Any] = field(default_factory=dict)
     state: CameraState = CameraState.WORKS
-    """Of the camera after it."""
+    """State of the camera after the event."""

@@ -1,4 +1,4 @@
-"""``KIND:NAME?key=value&...``, as a device is named; and any URI without its passwords."""
+"""Device URIs of the form ``KIND:NAME?key=value&...``, and removal of passwords from any URI."""
 
 from __future__ import annotations
 
@@ -17,24 +17,32 @@ _SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 
 @dataclass(frozen=True)
 class DeviceUri:
-    """kind:name with its options, as text."""
+    """Parsed device URI: kind, name and options, all as text."""
 
     kind: str
     name: str
     options: Mapping[str, str]
 
     def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels. Raises UsageError."""
+        """Return the `size` option as width and height in pixels, or None if it is not set.
+
+        Raises:
+            UsageError: when it is not a valid size.
+        """
         text = self.options.get("size")
         if text is None:
             return None
         found = _SIZE.fullmatch(text)
         if found is None:
-            raise UsageError(f"{self.kind}: size={text} is no size", "write it as size=1280x720")
+            raise UsageError(f"{self.kind}: size={text} is not a valid size", "write it as size=1280x720")
         return int(found[1]), int(found[2])
 
     def number(self, name: str, low: float, high: float) -> float | None:
-        """The value of an option. Raises UsageError."""
+        """Return the value of a numeric option, or None if it is not set.
+
+        Raises:
+            UsageError: when it is not a number from `low` to `high`.
+        """
         text = self.options.get(name)
         if text is None:
             return None
@@ -43,12 +51,20 @@ class DeviceUri:
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            raise UsageError(f"{self.kind}: {name}={text} cannot be", f"a number from {low:g} to {high:g}")
+            raise UsageError(f"{self.kind}: {name}={text} is not valid", f"use a number from {low:g} to {high:g}")
         return value
 
 
 def parse_device_uri(uri: str, known: Mapping[str, str]) -> DeviceUri:
-    """known: the options there are, and what they mean. Raises UsageError for others."""
+    """Parse a device URI.
+
+    Args:
+        uri: The URI.
+        known: Meaning of each supported option by name.
+
+    Raises:
+        UsageError: when the URI has an unknown option.
+    """
     kind, _, rest = uri.partition(":")
     name, _, query = rest.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
@@ -56,17 +72,17 @@ def parse_device_uri(uri: str, known: Mapping[str, str]) -> DeviceUri:
         if option not in known:
             near = difflib.get_close_matches(option, known, 1, 0.5)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"{kind}: has no option '{option}'", f"{hint}it has {', '.join(known)}")
+            raise UsageError(f"{kind}: has no option '{option}'", f"{hint}its options are {', '.join(known)}")
     return DeviceUri(kind, name, options)
 
 
 def without_passwords(uri: str) -> str:
-    """For the record, the screen and messages: user, password and secrets of the query are left out."""
+    """Return a URI for the record, the screen and messages: user, password and secrets of the query are masked."""
     return _SECRET.sub(r"\1***", _USER.sub("***@", uri))
 
 
 def has_password(uri: str) -> bool:
-    """Whether a URL names a password."""
+    """Return True if a URL contains a password."""
     try:
         return bool(urlsplit(uri).password)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which cameras are attached to this machine."""
+"""Discovery of the cameras attached to this machine."""
 
 from __future__ import annotations
 
@@ -10,40 +10,46 @@ from pathlib import Path
 from edge_all.errors import UsageError
 
 AUTO = "auto"
-"""In a profile: the only camera that is attached."""
+"""URI for use in a profile that selects the only attached camera."""
 
 
 @dataclass(frozen=True)
 class FoundCamera:
-    """uri: what to write after --camera; by serial number where there is one. formats: in words."""
+    """Camera found on this machine."""
 
     uri: str
+    """Value for --camera; contains the serial number if there is one."""
     name: str
     where: str
     formats: tuple[str, ...] = ()
+    """Descriptions of the frame formats."""
     trouble: str = ""
-    """Why it cannot be used now; empty when it can."""
+    """Reason why the camera cannot be used now; empty if it can."""
 
 
 def find_cameras() -> list[FoundCamera]:
-    """USB and other V4L2 cameras, a Jetson's CSI ports, libcamera's cameras. Network cameras cannot be found."""
+    """Find USB and other V4L2 cameras, a Jetson's CSI ports, and libcamera cameras; not network cameras."""
     return [*_v4l2_and_csi(), *_libcamera()]
 
 
 def only_camera() -> FoundCamera:
-    """The one there is. Raises UsageError when there is none, or more than one."""
+    """Return the only attached camera.
+
+    Raises:
+        UsageError: when there is none, or more than one.
+    """
     found = [c for c in find_cameras() if not c.trouble]
     if len(found) == 1:
         return found[0]
     if found:
         raise UsageError(
-            f"{len(found)} cameras are attached", f"name one with --camera: {', '.join(c.uri for c in found)}"
+            f"{len(found)} cameras are attached", f"choose one with --camera: {', '.join(c.uri for c in found)}"
         )
     troubled = [c for c in find_cameras() if c.trouble]
     if troubled:
-        raise UsageError(f"no camera can be used: {troubled[0].trouble}", "'edge-all cameras' lists those there are")
+        raise UsageError(f"no camera can be used: {troubled[0].trouble}", "'edge-all cameras' lists all cameras")
     raise UsageError(
-        "no camera is attached", "plug one in, or name a network camera, a folder, a file or sim: with --camera"
+        "no camera is attached", "plug one in, or give a network camera, a folder, a file or sim: with --camera"
     )
 
 
@@ -62,7 +68,7 @@ def _v4l2_and_csi() -> list[FoundCamera]:
     for node in list_nodes():
         formats = tuple(words(f) for f in node.formats if f.fourcc in READ_FORMATS)
         if others := sorted({f.fourcc for f in node.formats} - set(READ_FORMATS)):
-            formats += (f"not read: {', '.join(others)}",)
+            formats += (f"not supported: {', '.join(others)}",)
         if node.is_csi:
             found.append(FoundCamera(f"csi:{ports}", node.card, str(node.path), formats))
             ports += 1
@@ -73,22 +79,22 @@ def _v4l2_and_csi() -> list[FoundCamera]:
 
 
 def _libcamera() -> list[FoundCamera]:
-    """Not asked for where picamera2 is not installed: its import alone takes a second."""
+    """Return libcamera's cameras, without importing picamera2 if it cannot find any: the import takes a second."""
     import importlib.util
 
     if importlib.util.find_spec("picamera2") is None or (
         not any(Path("/dev").glob("media*")) and importlib.util.find_spec("libcamera") is None
     ):
         return []
-    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:FATAL")  # what it says would stand in the list
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:FATAL")  # its log lines would appear in the list
     try:
         from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
 
         there = Picamera2.global_camera_info()
-    except Exception as error:  # libcamera raises what it likes where its parts do not fit together
+    except Exception as error:  # libcamera can raise anything if its parts do not match
         line = " ".join(str(error).split())
         return [FoundCamera("picamera2:0", "libcamera", "libcamera", (), f"libcamera cannot be used: {line}")]
-    # Its USB cameras are V4L2's too.
+    # Its USB cameras are also V4L2 cameras.
     return [
         FoundCamera(f"picamera2:{c['Num']}", str(c["Model"]), str(c["Id"]))
         for c in there

@@ -1,4 +1,4 @@
-"""An image file or a folder of images as a camera: each image an independent field, none dropped."""
+"""Image file or folder of images as a camera: each image is an independent field, and none is dropped."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edge_all.vocabulary import Frame, Unreadable
 
 
 def natural_order(path: Path) -> tuple[list[object], str]:
-    """field2 before field10."""
+    """Return a sort key that puts field2 before field10."""
     parts = re.split(r"(\d+)", path.name.casefold())
     return [int(p) if i % 2 else p for i, p in enumerate(parts)], path.name
 
 
 class ImageFiles:
-    """Images in natural order of their names."""
+    """Camera that reads image files in the given order."""
 
     live = False
     independent_fields = True
@@ -34,7 +34,11 @@ class ImageFiles:
 
     @classmethod
     def of_folder(cls, folder: Path, uri: str) -> ImageFiles:
-        """The images directly in a folder; hidden files and other kinds of file are passed over."""
+        """Open the images directly in a folder, in natural order. Hidden files and other file types are ignored.
+
+        Raises:
+            CameraError: when the folder cannot be read or contains no image.
+        """
         try:
             paths = [
                 p
@@ -43,21 +47,22 @@ class ImageFiles:
             ]
         except OSError as error:
             raise CameraError(
-                f"the folder {in_utf8(folder)} cannot be read ({error.strerror})", "check the path and its rights"
+                f"the folder {in_utf8(folder)} cannot be read ({error.strerror})", "check the path and its permissions"
             ) from error
         if not paths:
             endings = " ".join(s[1:] for s in IMAGE_SUFFIXES)
             raise CameraError(
-                f"the folder {in_utf8(folder)} holds no image", f"images end in {endings}; subfolders are not searched"
+                f"the folder {in_utf8(folder)} contains no images",
+                f"image names end in {endings}; subfolders are not searched",
             )
         return cls(sorted(paths, key=natural_order), uri)
 
     def start(self) -> None:
-        """Begin with the first file."""
+        """Start with the first file."""
         self._next = 0
 
     def read(self) -> Frame | Unreadable | None:
-        """The next image; Unreadable, with the reason, for a file that is none."""
+        """Return the next image, Unreadable with the reason if it cannot be decoded, or None at the end."""
         from edge_all.cameras.image_decoding import UndecodableError, decode_image_file
 
         if self._next >= len(self._paths):
@@ -71,7 +76,7 @@ class ImageFiles:
         return Frame(image, index, time.time(), in_utf8(path.name))
 
     def stop(self) -> None:
-        """Nothing to release."""
+        """Do nothing; there is nothing to release."""
 
     def __enter__(self) -> ImageFiles:
         self.start()

@@ -14,10 +14,10 @@ from edge_all.vocabulary import Frame
 
 OPTIONS = {
     "size": "1920x1080",
-    "fps": "frames a second",
-    "exposure": "fixed, microseconds",
-    "gain": "fixed analogue gain",
-    "lock": "0: automatic exposure and white balance stay on",
+    "fps": "frames per second",
+    "exposure": "fixed exposure time, microseconds",
+    "gain": "fixed analog gain",
+    "lock": "0 leaves automatic exposure and white balance on",
 }
 _SINK = "appsink name=edge_all_sink max-buffers=1 drop=true sync=false"
 _TO_RGB = "videoconvert ! video/x-raw,format=RGB"
@@ -25,7 +25,7 @@ _READ_S = 1.0
 
 
 class GstCamera:
-    """A pipeline that ends in frames; its last part is added here."""
+    """Camera that runs a GStreamer pipeline; the conversion to RGB and the sink are appended here."""
 
     live = True
     independent_fields = False
@@ -33,7 +33,7 @@ class GstCamera:
     settles_s = 0.0
 
     def __init__(self, uri: str) -> None:
-        """Raises UsageError."""
+        """Create the camera from a ``gst:PIPELINE`` URI."""
         self.uri = without_passwords(uri)
         self.identity: str | None = None
         self.physical = False
@@ -41,10 +41,14 @@ class GstCamera:
         self._pipeline: Any = None
         self._sink: Any = None
         self._gst: Any = None
-        self._told: dict[str, float | str] = {}
+        self._in_force: dict[str, float | str] = {}
 
     def start(self) -> None:
-        """Build the pipeline and play it. Raises CameraError, with what GStreamer says."""
+        """Build and start the pipeline.
+
+        Raises:
+            CameraError: when it does not start, with GStreamer's error message.
+        """
         gst = self._gst = _gstreamer()
         text = self._description()
         try:
@@ -56,27 +60,31 @@ class GstCamera:
             raise self._refused(self._error() or "it does not start")
 
     def read(self) -> Frame | None:
-        """The next frame; None when none came within a second. Raises CameraError at an error or the pipeline's end."""
+        """Return the next frame, or None if none arrived within a second.
+
+        Raises:
+            CameraError: when the pipeline fails or ends.
+        """
         gst = self._gst
         sample = self._sink.emit("try-pull-sample", int(_READ_S * gst.SECOND))
         if sample is None:
             if (error := self._error()) is not None:
                 raise self._refused(error)
             if self._sink.get_property("eos"):
-                raise CameraError(f"the pipeline {self.uri} ended", "name a source that goes on")
+                raise CameraError(f"the pipeline {self.uri} ended", "use a source that does not end")
             return None
         return Frame(_pixels(gst, sample), 0, time.time(), "")
 
     def lock(self, earlier: Settings | None) -> Settings:  # noqa: ARG002
-        """What the pipeline gives."""
+        """Return the settings in force; a pipeline has nothing to lock."""
         pad = self._sink.get_static_pad("sink").get_current_caps()
         found = pad.get_structure(0) if pad is not None else None
         if found is not None:
-            self._told["size"] = f"{found.get_int('width')[1]}x{found.get_int('height')[1]}"
-        return dict(self._told)
+            self._in_force["size"] = f"{found.get_int('width')[1]}x{found.get_int('height')[1]}"
+        return dict(self._in_force)
 
     def stop(self) -> None:
-        """Take the pipeline down."""
+        """Stop the pipeline."""
         pipeline, self._pipeline, self._sink = self._pipeline, None, None
         if pipeline is not None:
             pipeline.set_state(self._gst.State.NULL)
@@ -90,11 +98,11 @@ class GstCamera:
 
     def _refused(self, why: str) -> CameraError:
         line = without_passwords(" ".join(why.split()))
-        return CameraError(f"the pipeline {self.uri} fails ({line})", "try it with gst-launch-1.0 first")
+        return CameraError(f"the pipeline {self.uri} failed ({line})", "try it with gst-launch-1.0 first")
 
 
 class CsiCamera(GstCamera):
-    """A camera on a Jetson's CSI port: ``csi:0?size=1920x1080&fps=30``. nvarguscamerasrc holds the sensor."""
+    """Camera on a Jetson's CSI port: ``csi:0?size=1920x1080&fps=30``. nvarguscamerasrc controls the sensor."""
 
     settles_s = 0.0
 
@@ -105,7 +113,7 @@ class CsiCamera(GstCamera):
         if not named.name.isdigit():
             from edge_all.errors import UsageError
 
-            raise UsageError(f"csi: {named.name!r} is no port", "csi:0 is the first camera, csi:1 the second")
+            raise UsageError(f"csi: {named.name!r} is not a port", "csi:0 is the first camera, csi:1 the second")
         self._size = named.size() or (1920, 1080)
         self._fps = named.number("fps", 1, 240) or 30
         self._exposure, self._gain = named.number("exposure", 1, 1e7), named.number("gain", 1, 1000)
@@ -113,28 +121,33 @@ class CsiCamera(GstCamera):
         self.settles_s = 1.0 if self._locks else 0.0
 
     def start(self) -> None:
-        """Raises CameraError; where this is no Jetson, with the kind that serves its ports."""
+        """Build and start the pipeline.
+
+        Raises:
+            CameraError: when it does not start, or when this machine is not a Jetson; the remedy then gives the URI
+                kind to use.
+        """
         gst = _gstreamer()
         if gst.ElementFactory.find("nvarguscamerasrc") is None:
             raise CameraError(
-                f"{self.uri} needs a Jetson's GStreamer element nvarguscamerasrc, which is not here",
-                "on a Jetson install nvidia-l4t-gstreamer (libcamera and picamera2 do not serve its CSI ports); "
-                "on a Raspberry Pi use picamera2:0",
+                f"{self.uri} needs the Jetson's GStreamer element nvarguscamerasrc, which is not installed",
+                "on a Jetson, install nvidia-l4t-gstreamer (libcamera and picamera2 do not support its CSI ports); "
+                "on a Raspberry Pi, use picamera2:0",
             )
         super().start()
 
     def lock(self, earlier: Settings | None) -> Settings:  # noqa: ARG002
-        """Automatic exposure and white balance keep what they have come to."""
+        """Lock automatic exposure and white balance at their current values, and return the settings in force."""
         source = self._pipeline.get_by_name("edge_all_source")
         if self._locks and source is not None:
             for name in ("aelock", "awblock"):
                 source.set_property(name, True)
-                self._told[name] = "on"
+                self._in_force[name] = "on"
         if self._exposure is not None:
-            self._told["exposure"] = self._exposure
+            self._in_force["exposure"] = self._exposure
         if self._gain is not None:
-            self._told["gain"] = self._gain
-        self._told["fps"] = self._fps
+            self._in_force["gain"] = self._gain
+        self._in_force["fps"] = self._fps
         return super().lock(None)
 
     def _description(self) -> str:
@@ -153,13 +166,13 @@ class CsiCamera(GstCamera):
 
 
 def _pixels(gst: Any, sample: Any) -> Any:
-    """RGB, uint8, H x W x 3. Rows of a buffer may be padded."""
+    """Return a sample's pixels as RGB, uint8, H x W x 3, without any row padding."""
     found = sample.get_caps().get_structure(0)
     width, height = found.get_int("width")[1], found.get_int("height")[1]
     buffer = sample.get_buffer()
     ok, mapped = buffer.map(gst.MapFlags.READ)
     if not ok:
-        raise CameraError("a frame of the pipeline cannot be read", "end other programs: memory may be short")
+        raise CameraError("a frame of the pipeline cannot be read", "memory may be short; close other programs")
     try:
         data = np.frombuffer(mapped.data, np.uint8)
         stride = len(data) // height
@@ -179,8 +192,8 @@ def _gstreamer() -> Any:
     except (ImportError, ValueError) as error:
         raise CameraError(
             "this camera needs GStreamer's Python bindings, which are not installed",
-            "apt install python3-gi gir1.2-gst-plugins-base-1.0, in an environment that sees the system's packages "
-            "(libcamera does not serve a Jetson's CSI ports, GStreamer does)",
+            "apt install python3-gi gir1.2-gst-plugins-base-1.0, in an environment with access to the system packages "
+            "(libcamera does not support a Jetson's CSI ports; GStreamer does)",
         ) from error
     if not Gst.is_initialized():
         Gst.init(None)

@@ -1,4 +1,4 @@
-"""What tells one camera from another, however it is plugged in."""
+"""Identity of a camera that does not depend on the port it is plugged into."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from edge_all.cameras.camera import Camera
 
 
 def identity_of(camera: Camera) -> str:
-    """A camera's own ``identity`` (a serial number, a by-id name) where it has one, else its URI without a password.
+    """Return a camera's `identity` (a serial number, a by-id name) if it has one, else its URI without a password.
 
-    What is kept for a camera, as its calibration, is kept under it. Some cameras know theirs only once started.
+    Data stored for a camera, such as its calibration, is stored under this name. Some cameras know their identity only
+    once started.
     """
     own = getattr(camera, "identity", None)
     return own if isinstance(own, str) and own else identity_of_uri(camera.uri)
 
 
 def identity_of_uri(uri: str) -> str:
-    """Of a camera that has no name of its own: its URI without a password, a file's or folder's whole path."""
+    """Return the identity of a camera without its own: its URI without a password, or a file's absolute path."""
     with suppress(OSError, ValueError, RuntimeError):
         path = Path(uri).expanduser()
         if path.exists():
@@ -28,10 +29,10 @@ def identity_of_uri(uri: str) -> str:
 
 
 def without_password(uri: str) -> str:
-    """A URI without user and password: it may be shown and stored."""
+    """Return a URI without user and password, safe to show and store."""
     try:
         parts = urlsplit(uri)
-    except ValueError:  # no address at all: a file may be named so
+    except ValueError:  # not a URL, but a file may have such a name
         return uri
     if "@" not in parts.netloc:
         return uri

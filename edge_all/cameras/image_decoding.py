@@ -1,4 +1,4 @@
-"""An image file as RGB uint8, or one line that says why not."""
+"""Decoding of image files to RGB uint8, with a one-line reason on failure."""
 
 from __future__ import annotations
 
@@ -16,35 +16,40 @@ LARGEST_PIXELS = 100_000_000
 
 
 class UndecodableError(Exception):
-    """The message is one line: what is wrong and the remedy."""
+    """Image that cannot be decoded. The message is one line with the problem and the remedy."""
 
 
 def decode_image_file(path: Path) -> Image:
-    """RGB uint8 H x W x 3 of the pixels as stored: places in it are places in the file, so an EXIF orientation is
-    not applied. 16 bit becomes 8, grey becomes RGB, transparent becomes white, the first page of several is taken.
+    """Decode an image file to RGB, uint8, H x W x 3.
 
-    Raises UndecodableError.
+    Pixels are returned as stored, without applying an EXIF orientation, so that positions match the file. 16-bit
+    values are reduced to 8 bits, gray becomes RGB, transparent becomes white, and only the first page is read.
+
+    Raises:
+        UndecodableError: when the file cannot be read or decoded.
     """
     try:
-        # A pipe or a device would be waited for without end.
+        # Reading a pipe or a device could block forever.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UndecodableError("is no regular file; put the image itself there")
+            raise UndecodableError("is not a regular file; put the image itself there")
         data = path.read_bytes()
     except OSError as error:
-        raise UndecodableError(f"cannot be read ({error.strerror or error}); check the file and its rights") from error
+        raise UndecodableError(
+            f"cannot be read ({error.strerror or error}); check the file and its permissions"
+        ) from error
     if not data:
         raise UndecodableError("is empty; copy it again")
     kind = _kind(data)
     if kind is None:
-        raise UndecodableError("is no image that can be read (JPEG, PNG, TIFF, BMP or WebP); save it as one of these")
+        raise UndecodableError("is not a JPEG, PNG, TIFF, BMP or WebP image; save it as one of these")
     size = _size(data, kind)
     if size is not None and size[0] * size[1] > LARGEST_PIXELS:
         raise UndecodableError(
             f"is {size[0]}x{size[1]} pixels, over the limit of {LARGEST_PIXELS // 1_000_000} megapixels; "
-            "cut it into fields"
+            "split it into fields"
         )
     if kind == "jpeg" and not _jpeg_is_whole(data):
-        raise UndecodableError("is cut short; copy it again")
+        raise UndecodableError("is truncated; copy it again")
     image = _decoded(data, kind)
     if reason := too_small(image):
         raise UndecodableError(reason)
@@ -61,14 +66,14 @@ def _decoded(data: bytes, kind: str) -> Image:
     except (cv2.error, MemoryError) as error:
         raise UndecodableError("cannot be decoded; save it again as PNG or JPEG") from error
     if raw is None or raw.size == 0:
-        raise UndecodableError("is damaged or cut short; copy it again")
+        raise UndecodableError("is damaged or truncated; copy it again")
     pixels = np.asarray(raw)
     if pixels.dtype == np.uint16:
-        # A 12 bit camera fills the low part of 16 bits only; scale by what is used, in whole bits.
+        # A 12-bit camera fills only the low part of 16 bits; scale by the number of bits used.
         bits = max(8, int(pixels.max()).bit_length())
         pixels = np.right_shift(pixels.astype(np.uint16), bits - 8).astype(np.uint8)
     elif pixels.dtype != np.uint8:
-        raise UndecodableError(f"holds {pixels.dtype} pixels; save it with 8 or 16 bits")
+        raise UndecodableError(f"has {pixels.dtype} pixels; save it with 8 or 16 bits")
     if pixels.ndim == 2:
         return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2), np.uint8)
     if pixels.shape[2] == 4:
@@ -95,7 +100,7 @@ def _kind(data: bytes) -> str | None:
 
 
 def _size(data: bytes, kind: str) -> tuple[int, int] | None:
-    """Width and height from the header alone, None where it does not say plainly."""
+    """Return width and height from the header alone, or None if they are not stated plainly."""
     try:
         if kind == "png":
             return struct.unpack(">II", data[16:24])
@@ -107,7 +112,7 @@ def _size(data: bytes, kind: str) -> tuple[int, int] | None:
         if kind == "tiff":
             return _tiff_size(data)
     except (struct.error, IndexError):
-        raise UndecodableError("is damaged or cut short; copy it again") from None
+        raise UndecodableError("is damaged or truncated; copy it again") from None
     return None
 
 
@@ -143,9 +148,9 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_is_whole(data: bytes) -> bool:
-    """A JPEG ends with its end marker; libjpeg would fill the rest with grey and say nothing.
+    """Return True if a JPEG has its end marker; libjpeg silently fills the rest of a truncated file with gray.
 
-    Some cameras add bytes after it, so the marker is looked for in what follows the last scan's start.
+    Some cameras append bytes after the marker, so search for it in all data after the start of the last scan.
     """
     scan = data.rfind(b"\xff\xda")
     return scan >= 0 and data.rfind(b"\xff\xd9") > scan

@@ -1,4 +1,4 @@
-"""How small a picture may be."""
+"""Minimum size of an image."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ SMALLEST_SIDE = 16
 
 
 def too_small(image: Image) -> str | None:
-    """Why a picture cannot hold a cell; None where it can."""
+    """Return the reason why an image is too small to show a cell, or None if it is large enough."""
     height, width = image.shape[:2]
     if min(height, width) >= SMALLEST_SIDE:
         return None
-    return f"is {width}x{height} pixels, under {SMALLEST_SIDE} on a side; it cannot hold a cell"
+    return f"is {width}x{height} pixels, under {SMALLEST_SIDE} on a side; it is too small to show a cell"

@@ -1,4 +1,4 @@
-"""Buffers as libcamera fills them, to RGB."""
+"""Conversion of libcamera's buffers to RGB."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ _PACKED: dict[str, tuple[int | None, int]] = {
     "XBGR8888": (cv2.COLOR_RGBA2RGB, 4),
     "XRGB8888": (cv2.COLOR_BGRA2RGB, 4),
 }
-"""Conversion and bytes a pixel. The names give the order in a little-endian word: BGR888 lies in memory as R, G, B."""
+"""Conversion code and bytes per pixel. The names give the order in a little-endian word, so BGR888 is stored as R, G,
+B."""
 _LUMINANCE_FIRST = ("NV12", "YUV420", "YUYV")
 READ_FORMATS = (*_PACKED, *_LUMINANCE_FIRST)
 
 
 def to_rgb(data: Any, pixel_format: str, size: tuple[int, int], stride: int, full_range: bool = True) -> Image:
-    """RGB, uint8, H x W x 3. size: width and height. stride: bytes from row to row of the first plane. full_range: of
-    luminance and colours, as in JPEG (sYCC); else 16 to 235, as in video. Both are of ITU-R BT.601."""
+    """Convert a buffer to RGB, uint8, H x W x 3.
+
+    Args:
+        data: The buffer.
+        pixel_format: One of READ_FORMATS.
+        size: Width and height in pixels.
+        stride: Bytes per row of the first plane.
+        full_range: True if luminance and color use the full range, as in JPEG (sYCC); False for 16 to 235, as in
+            video. Both are ITU-R BT.601.
+    """
     (width, height), flat = size, np.frombuffer(data, np.uint8)
     if pixel_format in _PACKED:
         code, channels = _PACKED[pixel_format]
@@ -37,7 +46,7 @@ def to_rgb(data: Any, pixel_format: str, size: tuple[int, int], stride: int, ful
 
 
 def _planes(flat: Image, pixel_format: str, size: tuple[int, int], stride: int) -> tuple[Any, Any, Any]:
-    """Luminance H x W, and blue and red differences at half the width, and half the height but for YUYV."""
+    """Return luminance (H x W), and blue and red differences at half the width and, but for YUYV, half the height."""
     width, height = size
     rows = flat[: stride * height].reshape(height, stride)
     if pixel_format == "YUYV":
@@ -45,11 +54,11 @@ def _planes(flat: Image, pixel_format: str, size: tuple[int, int], stride: int) 
         luminance = np.ascontiguousarray(quads[..., ::2]).reshape(height, width)
         return luminance, np.ascontiguousarray(quads[..., 1]), np.ascontiguousarray(quads[..., 3])
     luminance = np.ascontiguousarray(rows[:, :width])
-    colours = flat[stride * height : stride * height * 3 // 2]
+    colors = flat[stride * height : stride * height * 3 // 2]
     if pixel_format == "NV12":
-        pairs = colours.reshape(height // 2, stride)[:, :width].reshape(height // 2, width // 2, 2)
+        pairs = colors.reshape(height // 2, stride)[:, :width].reshape(height // 2, width // 2, 2)
         return luminance, np.ascontiguousarray(pairs[..., 0]), np.ascontiguousarray(pairs[..., 1])
-    planes = colours.reshape(2, height // 2, stride // 2)[:, :, : width // 2]
+    planes = colors.reshape(2, height // 2, stride // 2)[:, :, : width // 2]
     return luminance, np.ascontiguousarray(planes[0]), np.ascontiguousarray(planes[1])
 
 

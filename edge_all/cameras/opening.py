@@ -1,4 +1,4 @@
-"""From what the user wrote after --camera to a camera."""
+"""Opening of the camera that a --camera URI names."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".mjpeg")
 
 CAMERA_KINDS = {
-    "v4l2:": "a USB camera, v4l2:/dev/video0, v4l2:SERIAL or a name under /dev/v4l/by-id",
+    "v4l2:": "a USB camera, as v4l2:/dev/video0, v4l2:SERIAL or a name under /dev/v4l/by-id",
     "csi:": "a camera on a Jetson's CSI port, csi:0",
     "picamera2:": "a camera of a libcamera board, picamera2:0",
     "rtsp://": "a network camera; http:// for MJPEG",
     "gst:": "any GStreamer pipeline, gst:videotestsrc",
-    "dir:": "a folder that is watched for new images",
+    "dir:": "a folder to watch for new images",
     "sim:": "the simulated microscope, sim:?seed=1&fields=40&blast_fraction=0.2&defocus=0",
     "FILE": f"an image ({' '.join(s[1:] for s in IMAGE_SUFFIXES)})",
-    "FOLDER": "a folder of images, each a field of its own",
+    "FOLDER": "a folder of images, each a separate field",
     "VIDEO": f"a video ({' '.join(s[1:] for s in VIDEO_SUFFIXES)})",
 }
-"""What can be named, and how."""
+"""Kinds of cameras, with their descriptions."""
 
 _DEVICES = ("v4l2", "csi", "picamera2", "rtsp", "rtsps", "http", "https", "gst", "dir")
 
 
 def kinds_line() -> str:
-    """All kinds in one line, for messages."""
+    """Return all camera kinds in one line, for messages."""
     return "; ".join(f"{name} {meaning}" for name, meaning in CAMERA_KINDS.items())
 
 
 def open_camera(uri: str) -> Camera:
-    """The camera that a URI names; not started yet. A device is watched (cameras/watched.py). "auto": the only one that
-    is attached.
+    """Create the camera that a URI names, without starting it.
 
-    Raises UsageError for a kind there is not, CameraError for a path that is not there or not readable.
+    A device is supervised (see WatchedCamera). "auto" selects the only attached camera.
+
+    Raises:
+        UsageError: when the kind is unknown, the path does not exist, or "auto" does not find exactly one camera.
+        CameraError: when the path cannot be read.
     """
     if uri == AUTO:
         uri = only_camera().uri
@@ -52,13 +55,13 @@ def open_camera(uri: str) -> Camera:
             return _from_path(Path(rest.removeprefix("//")), uri)
         if scheme in _DEVICES:
             if not rest:
-                raise UsageError(f"{scheme}: names no camera", f"there are: {kinds_line()}")
+                raise UsageError(f"{scheme}: does not name a camera", f"choose one of: {kinds_line()}")
             return _watched(scheme, uri)
         near = difflib.get_close_matches(scheme, ["sim", "file", *_DEVICES], 1, 0.5)
         hint = f"did you mean {near[0]}:? " if near else ""
-        raise UsageError(f"there is no camera kind '{scheme}:'", f"{hint}there are: {kinds_line()}")
+        raise UsageError(f"unknown camera kind '{scheme}:'", f"{hint}choose one of: {kinds_line()}")
     if not uri:
-        raise UsageError("no camera is named", f"there are: {kinds_line()}")
+        raise UsageError("the camera URI is empty", f"choose one of: {kinds_line()}")
     return _from_path(Path(uri).expanduser(), uri)
 
 
@@ -99,7 +102,7 @@ def _from_path(path: Path, uri: str) -> Camera:
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except OSError as error:
-        raise CameraError(f"cannot look at {uri!r} ({error.strerror})", "check the path and its rights") from error
+        raise CameraError(f"cannot access {uri!r} ({error.strerror})", "check the path and its permissions") from error
     if is_folder:
         from edge_all.cameras.files import ImageFiles
 
@@ -114,7 +117,7 @@ def _from_path(path: Path, uri: str) -> Camera:
         if uri in ("sim", "simulator"):
             near = ["sim:"]
         hint = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"{uri!r} is no file, no folder and no camera", f"{hint}there are: {kinds_line()}")
+        raise UsageError(f"{uri!r} is not a file, folder or camera", f"{hint}choose one of: {kinds_line()}")
     if path.suffix.lower() in VIDEO_SUFFIXES:
         from edge_all.cameras.video import VideoFile
 

@@ -1,4 +1,4 @@
-"""Cameras of libcamera boards (Raspberry Pi), through the real picamera2."""
+"""Cameras of libcamera boards (Raspberry Pi), through picamera2."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from edge_all.vocabulary import Frame
 
 OPTIONS = {
     "size": "1280x720",
-    "fps": "frames a second",
-    "exposure": "fixed, microseconds",
-    "gain": "fixed analogue gain",
-    "focus": "fixed lens position, dioptres",
-    "lock": "0: automatic exposure and white balance stay on",
+    "fps": "frames per second",
+    "exposure": "fixed exposure time, microseconds",
+    "gain": "fixed analog gain",
+    "focus": "fixed lens position, diopters",
+    "lock": "0 leaves automatic exposure and white balance on",
 }
-_WISHED = "BGR888"
-"""libcamera names formats by the order in a little-endian word: this one lies in memory as R, G, B."""
+_REQUESTED_FORMAT = "BGR888"
+"""libcamera names formats by the order in a little-endian word, so this one is stored as R, G, B."""
 _READ_S = 2.0
 
 
 class PicameraCamera:
-    """``picamera2:0?size=1280x720&fps=30``."""
+    """Camera of a libcamera board: ``picamera2:0?size=1280x720&fps=30``."""
 
     live = True
     independent_fields = False
@@ -34,12 +34,16 @@ class PicameraCamera:
     silent = False
 
     def __init__(self, uri: str) -> None:
-        """Raises UsageError."""
+        """Parse the URI.
+
+        Raises:
+            UsageError: when the URI is not valid.
+        """
         self.uri = uri
         self.identity: str | None = None
         named = parse_device_uri(uri, OPTIONS)
         if not named.name.isdigit():
-            raise UsageError(f"picamera2: {named.name!r} is no number", "picamera2:0 is the first camera")
+            raise UsageError(f"picamera2: {named.name!r} is not a number", "picamera2:0 is the first camera")
         self._number = int(named.name)
         self._size = named.size() or (1280, 720)
         self._fps = named.number("fps", 0.1, 1000)
@@ -60,21 +64,25 @@ class PicameraCamera:
         self._full_range = True
 
     def start(self) -> None:
-        """Raises CameraError."""
+        """Open, configure and start the camera.
+
+        Raises:
+            CameraError: when it is not found, cannot be opened, or does not support the format or size.
+        """
         picamera2 = _picamera2()
         there = picamera2.Picamera2.global_camera_info()
         if self._number >= len(there):
             names = ", ".join(f"picamera2:{c['Num']} ({c['Model']})" for c in there) or "none"
-            raise CameraError(f"there is no camera {self.uri}", f"check its cable; libcamera sees: {names}")
+            raise CameraError(f"camera {self.uri} not found", f"check its cable; libcamera finds: {names}")
         try:
             camera = self._camera = picamera2.Picamera2(self._number)
         except (RuntimeError, IndexError) as error:
             raise CameraError(
                 f"the camera {self.uri} cannot be opened ({_line(error)})",
-                "close the program that uses it, and join the group video",
+                "close the program that uses it, and join the 'video' group",
             ) from error
         controls = {"FrameRate": self._fps} if self._fps is not None else {}
-        main = {"size": self._size, "format": _WISHED}
+        main = {"size": self._size, "format": _REQUESTED_FORMAT}
         wanted = camera.create_video_configuration(
             main=main, colour_space=_full_range(), controls=controls, buffer_count=4, queue=False
         )
@@ -84,31 +92,32 @@ class PicameraCamera:
         except (RuntimeError, ValueError) as error:
             raise CameraError(
                 f"the camera {self.uri} refuses {self._size[0]}x{self._size[1]} ({_line(error)})",
-                f"its sizes: {self._sizes()}",
+                f"its sizes are {self._sizes()}",
             ) from error
-        # libcamera changes what it cannot do and says nothing: what counts is what was configured.
+        # libcamera silently changes what it does not support, so read back the actual configuration.
         main = camera.camera_configuration()["main"]
         self._format, self._stride = str(main["format"]), int(main["stride"])
         space = camera.camera_configuration()["colour_space"]
         self._full_range = space is None or str(space.range).endswith("Full")
         if self._format not in READ_FORMATS:
             raise CameraError(
-                f"the camera {self.uri} gives {self._format}, which is not read", f"read are {', '.join(READ_FORMATS)}"
+                f"the camera {self.uri} delivers {self._format}, which is not supported",
+                f"supported formats are {', '.join(READ_FORMATS)}",
             )
         if tuple(main["size"]) != self._size:
             raise CameraError(
                 f"the camera {self.uri} has no size {self._size[0]}x{self._size[1]}",
-                f"nearest: {main['size'][0]}x{main['size'][1]}",
+                f"the nearest is {main['size'][0]}x{main['size'][1]}",
             )
         properties = camera.camera_properties
         self.identity = str(there[self._number].get("Id") or properties.get("Model"))
 
     def read(self) -> Frame | None:
-        """The next frame; None when none came within two seconds."""
+        """Return the next frame, or None if none arrived within two seconds."""
         job = self._camera.capture_request(wait=False)
         try:
             request = self._camera.wait(job, timeout=_READ_S)
-        except concurrent.futures.TimeoutError:  # Python 3.10 has two of that name
+        except concurrent.futures.TimeoutError:  # Python 3.10 has two exceptions of this name
             self._camera.cancel_all_and_flush()
             return None
         if request is None:
@@ -120,7 +129,7 @@ class PicameraCamera:
         return Frame(to_rgb(data, self._format, self._size, self._stride, self._full_range), 0, time.time(), "")
 
     def lock(self, earlier: Settings | None) -> Settings:
-        """Exposure, gain and colours stay as they are now, or as they were, where the camera has such controls."""
+        """Lock exposure, gain and colors at the earlier or current values, if the camera has these controls."""
         camera = self._camera
         in_force: dict[str, float | str] = {
             "format": self._format,
@@ -149,7 +158,7 @@ class PicameraCamera:
         return in_force
 
     def stop(self) -> None:
-        """Close it."""
+        """Stop and close the camera."""
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.stop()
@@ -161,7 +170,7 @@ class PicameraCamera:
 
 
 def _full_range() -> Any:
-    """Luminance and colours from 0 to 255, as in JPEG: nothing is lost to a video's limits."""
+    """Return the color space with values from 0 to 255, as in JPEG, so that video limits do not clip anything."""
     import libcamera
 
     return libcamera.ColorSpace.Sycc()
@@ -173,8 +182,8 @@ def _picamera2() -> Any:
     except ImportError as error:
         raise CameraError(
             "this camera needs picamera2, which is not installed",
-            "apt install python3-picamera2, in an environment that sees the system's packages; a Jetson's CSI ports "
-            "are not served by it: use csi:0",
+            "apt install python3-picamera2, in an environment with access to the system packages; it does not support "
+            "a Jetson's CSI ports, for which use csi:0",
         ) from error
     return picamera2
 

@@ -1,4 +1,4 @@
-"""The simulated microscope: a camera that draws its own smear and knows the truth of every frame."""
+"""Simulated microscope: a camera that renders a smear and knows the ground truth of each frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edge_all.vocabulary import Frame, Unreadable
 
 @dataclass(frozen=True)
 class Setting:
-    """One key of a sim: URI."""
+    """Option of a sim: URI."""
 
     default: float
     low: float
@@ -29,28 +29,28 @@ class Setting:
 
 
 SETTINGS: dict[str, Setting] = {
-    "seed": Setting(1, 0, 2**31 - 1, True, "another seed is another smear"),
-    "fields": Setting(40, 1, 1_000_000, True, "stops of the stage"),
-    "blast_fraction": Setting(0.2, 0, 1, False, "share of blasts among the judged leukocytes"),
-    "cells": Setting(5, 0, 30, False, "leukocytes in a field of 1280x720 at 0.1 um per px, on average"),
-    "defocus": Setting(0, 0, 20, False, "um out of focus, added to each stop's own small error"),
+    "seed": Setting(1, 0, 2**31 - 1, True, "random seed; each seed gives another smear"),
+    "fields": Setting(40, 1, 1_000_000, True, "number of stage stops"),
+    "blast_fraction": Setting(0.2, 0, 1, False, "share of blasts among the classified leukocytes"),
+    "cells": Setting(5, 0, 30, False, "mean number of leukocytes in a field of 1280x720 at 0.1 um per px"),
+    "defocus": Setting(0, 0, 20, False, "um out of focus, added to the small error of each stop"),
     "width": Setting(1280, 64, 4096, True, "px"),
     "height": Setting(720, 64, 4096, True, "px"),
     "um_per_px": Setting(0.1, 0.03, 0.5, False, "scale of the camera"),
-    "frames_per_field": Setting(3, 1, 1000, True, "still frames at each stop; a moving one lies between stops"),
-    "step": Setting(0.8, 0.05, 3, False, "way from stop to stop in fields; under 1 they overlap"),
-    "fps": Setting(0, 0, 1000, False, "0: as fast as asked; else paced and live, as a sensor"),
-    "empty": Setting(0, 0, 1, True, "1: clear glass in place of the smear"),
-    "micrometer_um": Setting(0, 0, 100, False, "over 0: a stage micrometer with lines of this pitch, um"),
-    "angle": Setting(0, -180, 180, False, "of the micrometer's lines, degrees from upright"),
-    "focus_turn": Setting(0, 0, 20, False, "um: each stop's still frames go through focus, from so far to so far"),
+    "frames_per_field": Setting(3, 1, 1000, True, "still frames at each stop; one moving frame comes between stops"),
+    "step": Setting(0.8, 0.05, 3, False, "distance between stops in fields; below 1 they overlap"),
+    "fps": Setting(0, 0, 1000, False, "frames per second of a live, paced sensor; 0 delivers frames on demand"),
+    "empty": Setting(0, 0, 1, True, "1 shows clear glass in place of the smear"),
+    "micrometer_um": Setting(0, 0, 100, False, "above 0, shows a stage micrometer with this line pitch in um"),
+    "angle": Setting(0, -180, 180, False, "angle of the micrometer's lines, degrees from vertical"),
+    "focus_turn": Setting(0, 0, 20, False, "um; the still frames of each stop sweep through focus over this range"),
 }
 _COLUMNS = 8
 
 
 @dataclass(frozen=True)
 class TrueCell:
-    """What is really there. Centre and radius in pixels of the frame; id and place (um) on the smear."""
+    """Ground truth of one cell: center and radius in frame pixels, id, and position on the smear in micrometers."""
 
     id: int
     kind: Kind
@@ -63,9 +63,10 @@ class TrueCell:
 
 @dataclass(frozen=True)
 class FrameTruth:
-    """The truth of one frame. ``cells``: all objects but erythrocytes whose centre is in it."""
+    """Ground truth of one frame."""
 
     cells: tuple[TrueCell, ...]
+    """All objects except erythrocytes whose center is in the frame."""
     left_um: float
     top_um: float
     defocus_um: float
@@ -83,13 +84,19 @@ class _Pose:
 
 
 def parse_settings(uri: str) -> dict[str, float]:
-    """Keys and values of ``sim:?key=value&...``. Raises UsageError for an unknown key or an impossible value."""
+    """Parse the options of a ``sim:?key=value&...`` URI.
+
+    Raises:
+        UsageError: when an option is unknown or out of range.
+    """
     values = {name: setting.default for name, setting in SETTINGS.items()}
     _, _, query = uri.partition(":")
     query = query.removeprefix("?")
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in SETTINGS:
-            raise UsageError(f"the simulated microscope has no setting '{name}'", f"it has {', '.join(SETTINGS)}")
+            raise UsageError(
+                f"the simulated microscope has no setting '{name}'", f"its settings are {', '.join(SETTINGS)}"
+            )
         setting = SETTINGS[name]
         try:
             value = float(text)
@@ -97,15 +104,15 @@ def parse_settings(uri: str) -> dict[str, float]:
             value = float("nan")
         if not setting.low <= value <= setting.high or (setting.whole and value != int(value)):
             kind = "a whole number" if setting.whole else "a number"
-            raise UsageError(f"sim: {name}={text} cannot be", f"{kind} from {setting.low:g} to {setting.high:g}")
+            raise UsageError(f"sim: {name}={text} is not valid", f"use {kind} from {setting.low:g} to {setting.high:g}")
         values[name] = value
     return values
 
 
 class SimulatedMicroscope:
-    """A camera over a drawn smear: the stage goes from stop to stop, row by row, with small errors.
+    """Camera over a rendered smear. The stage moves from stop to stop, row by row, with small errors.
 
-    Deterministic by its URI: two of them give byte-identical frames.
+    It is deterministic: two cameras with the same URI deliver byte-identical frames.
     """
 
     def __init__(self, uri: str = "sim:") -> None:
@@ -133,11 +140,11 @@ class SimulatedMicroscope:
         self._smear: Smear | None = None
         self._optics: Optics | None = None
         self._next = 0
-        self._begun = 0.0
+        self._started = 0.0
 
     @property
     def identity(self) -> str:
-        """The optics alone: another slide, or another way of the stage, is the same microscope."""
+        """Identity of the optics alone: another slide or another stage path is still the same microscope."""
         return f"sim:?seed={self._seed}&um_per_px={self.um_per_px:g}&width={self._width}&height={self._height}"
 
     def start(self) -> None:
@@ -145,10 +152,10 @@ class SimulatedMicroscope:
         self._smear = Smear(self._settings) if self._slide is None else None
         self._optics = Optics(self._seed, self._width, self._height, self.um_per_px)
         self._next = 0
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
 
     def read(self) -> Frame | Unreadable | None:
-        """The next frame; None after the last stop."""
+        """Return the next frame, or None after the last stop."""
         if self._optics is None:
             self.start()
         shown = self._slide or self._smear
@@ -156,9 +163,9 @@ class SimulatedMicroscope:
         assert self._optics is not None
         assert self.frame_count is not None
         if self.live:
-            # A sensor does not wait: frames that nobody read in time are gone.
-            due = int((time.monotonic() - self._begun) * self._fps)
-            wait = self._begun + self._next / self._fps - time.monotonic()
+            # A sensor does not wait, so frames that were not read in time are lost.
+            due = int((time.monotonic() - self._started) * self._fps)
+            wait = self._started + self._next / self._fps - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
             else:
@@ -174,11 +181,11 @@ class SimulatedMicroscope:
         return Frame(image, index, time.time(), f"{self.uri}#{index}")
 
     def seek(self, index: int) -> None:
-        """Read frame ``index`` next."""
+        """Set the index of the next frame to read."""
         self._next = index
 
     def stop(self) -> None:
-        """Forget the smear."""
+        """Discard the smear."""
         self._smear = None
         self._optics = None
 
@@ -192,7 +199,7 @@ class SimulatedMicroscope:
         self.stop()
 
     def truth(self, index: int) -> FrameTruth:
-        """What frame ``index`` really shows."""
+        """Return the ground truth of a frame."""
         pose = self._pose(index)
         if self._slide is not None:
             left, top = pose.left_px * self.um_per_px, pose.top_px * self.um_per_px
@@ -223,7 +230,7 @@ class SimulatedMicroscope:
             if self._focus_turn and self._still > 1:
                 defocus += abs(2 * within / (self._still - 1) - 1) * self._focus_turn
             return _Pose(x + int(shake[0]), y + int(shake[1]), defocus, (0, 0), stop)
-        # Half way to the next stop, smeared along the way.
+        # Halfway to the next stop, with motion blur along the path.
         nx, ny, _ = self._stop_pose(stop + 1)
         path = (round((nx - x) / 12), round((ny - y) / 12))
         return _Pose((x + nx) // 2, (y + ny) // 2, defocus, path, stop)
@@ -231,7 +238,7 @@ class SimulatedMicroscope:
     def _stop_pose(self, stop: int) -> tuple[int, int, float]:
         rng = np.random.Generator(np.random.PCG64([self._seed, 30, stop]))
         row, column = divmod(stop, _COLUMNS)
-        if row % 2:  # back and forth, as a person does
+        if row % 2:  # back and forth, as a person moves the stage
             column = _COLUMNS - 1 - column
         jitter = rng.normal(0, 0.02, 2)
         x = round((column * self._step + jitter[0]) * self._width)

@@ -1,4 +1,4 @@
-"""Cameras of the Video4Linux kernel interface, through OpenCV: most USB microscope cameras."""
+"""Video4Linux cameras (most USB microscope cameras), through OpenCV."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from edge_all.vocabulary import Frame
 OPTIONS = {
     "format": "MJPG or YUYV",
     "size": "1280x720",
-    "fps": "frames a second",
-    "lock": "0: automatic exposure and white balance stay on",
+    "fps": "frames per second",
+    "lock": "0 leaves automatic exposure and white balance on",
     **dict.fromkeys(LOCKABLE, "fixed value, in the driver's units"),
 }
 READ_FORMATS = ("MJPG", "YUYV")
 _SELECT_S = "2"
-"""OpenCV waits ten seconds for a frame otherwise, and holds the device all the while."""
+"""Seconds to wait for a frame. OpenCV's default is ten, during which it holds the device."""
 
 
 class V4l2Camera:
-    """``v4l2:/dev/video0``, ``v4l2:0``, ``v4l2:SERIAL`` or ``v4l2:NAME`` of /dev/v4l/by-id."""
+    """V4L2 camera: ``v4l2:/dev/video0``, ``v4l2:0``, ``v4l2:SERIAL`` or ``v4l2:NAME`` of /dev/v4l/by-id."""
 
     live = True
     independent_fields = False
@@ -39,14 +39,22 @@ class V4l2Camera:
     silent = False
 
     def __init__(self, uri: str, identity: str | None = None) -> None:
-        """identity: of the camera that it was before a loss. Raises UsageError."""
+        """Parse the URI.
+
+        Args:
+            uri: The URI.
+            identity: Identity of the camera that was lost, when reconnecting.
+
+        Raises:
+            UsageError: when the URI is not valid.
+        """
         self.uri = uri
         self.identity = identity
         self._named = parse_device_uri(uri, OPTIONS)
         self._size, self._fps = self._named.size(), self._named.number("fps", 0.1, 1000)
         self._format = self._named.options.get("format", "").upper() or None
         if self._format not in (None, *READ_FORMATS):
-            raise UsageError(f"v4l2: format={self._format} is not read", f"there are {' and '.join(READ_FORMATS)}")
+            raise UsageError(f"v4l2: format={self._format} is not supported", f"use {' or '.join(READ_FORMATS)}")
         self._locks = self._named.options.get("lock", "1") != "0"
         self._fixed = {name: value for name in LOCKABLE if (value := self._named.number(name, -1e6, 1e6)) is not None}
         self.settles_s = 1.0 if self._locks else 0.0
@@ -55,13 +63,17 @@ class V4l2Camera:
         self._chosen: FrameFormat | None = None
 
     def start(self) -> None:
-        """Open it in the format asked for, else in the largest there is. Raises CameraError, UsageError."""
+        """Open the camera in the requested format, or else in the largest one.
+
+        Raises:
+            CameraError: when it cannot be opened or does not offer the format.
+        """
         path = find_node(self._named.name, self.identity)
         node = look_at(path)
         if node is None:
-            raise CameraError(f"{path} gives no pictures", "'edge-all cameras' lists those that do")
+            raise CameraError(f"{path} is not a capture device", "'edge-all cameras' lists the capture devices")
         if node.is_csi:
-            raise CameraError(f"{path} is a camera port of the Jetson and gives raw pictures", "use csi:0")
+            raise CameraError(f"{path} is a Jetson camera port, which delivers raw images", "use csi:0")
         self._node, self.identity = node, node.identity
         self._chosen = choose_format(node, self._format, self._size, self._fps)
         self._capture = self._opened(path, self._chosen)
@@ -74,19 +86,23 @@ class V4l2Camera:
         capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
-            # The node could be opened a moment ago: another program streams from it.
+            # The node could be opened a moment ago, so another program must be streaming from it.
             raise refused(path, OSError(errno.EBUSY, os.strerror(errno.EBUSY)))
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*chosen.fourcc))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, chosen.width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, chosen.height)
         if self._fps is not None or chosen.rates:
             capture.set(cv2.CAP_PROP_FPS, self._fps or chosen.rates[0])
-        # One frame in work, one ready: more would be old ones.
+        # One frame being read and one ready; more would be outdated.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         return capture
 
     def read(self) -> Frame | None:
-        """The next frame; None when the driver gives none within two seconds. Raises CameraError when it is gone."""
+        """Return the next frame, or None if the driver delivers none within two seconds.
+
+        Raises:
+            CameraError: when the camera is unplugged.
+        """
         import cv2
 
         assert self._capture is not None
@@ -100,7 +116,7 @@ class V4l2Camera:
         return Frame(rgb, 0, time.time(), "")
 
     def lock(self, earlier: Settings | None) -> Settings:
-        """Exposure, gain, white balance and focus stay as they are now, as they were, or as the URI says."""
+        """Lock exposure, gain, white balance and focus at the URI's, the earlier or the current values."""
         import cv2
 
         assert self._node is not None
@@ -116,7 +132,7 @@ class V4l2Camera:
         if self.identity:
             in_force["serial"] = self.identity
         if self._locks:
-            # A second handle: the kernel lets controls be set beside the one that streams.
+            # The kernel allows a second handle to set controls while the first one streams.
             fd = os.open(self._node.path, os.O_RDWR | os.O_NONBLOCK)
             try:
                 in_force |= lock_controls(fd, {**(earlier or {}), **self._fixed})
@@ -125,23 +141,32 @@ class V4l2Camera:
         return in_force
 
     def stop(self) -> None:
-        """Close it."""
+        """Close the camera."""
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
 
 
 def choose_format(node: V4l2Node, wanted: str | None, size: tuple[int, int] | None, fps: float | None) -> FrameFormat:
-    """The one asked for; without a wish, the largest that gives 15 frames a second or more, MJPG before YUYV.
+    """Choose the requested format or, by default, the largest one with at least 15 frames per second.
 
-    Raises CameraError with the nearest sizes for one that the camera does not have.
+    Of equal ones, MJPG is preferred to YUYV.
+
+    Args:
+        node: The camera.
+        wanted: Pixel format, or None for any supported one.
+        size: Width and height in pixels, or None for any.
+        fps: Frames per second to reach, or None for 15.
+
+    Raises:
+        CameraError: when the camera does not have the format or size; the remedy lists the nearest sizes.
     """
     usable = [f for f in node.formats if f.fourcc in READ_FORMATS and wanted in (None, f.fourcc)]
     if not usable:
         offers = ", ".join(sorted({f.fourcc for f in node.formats})) or "none"
         raise CameraError(
             f"{node.path} does not offer {wanted or ' or '.join(READ_FORMATS)}",
-            f"it offers {offers}: name another camera",
+            f"it offers {offers}; use another camera",
         )
     if size is not None:
         exact = [f for f in usable if (f.width, f.height) == size]
@@ -150,7 +175,7 @@ def choose_format(node: V4l2Node, wanted: str | None, size: tuple[int, int] | No
             near = sorted({(f.width, f.height) for f in usable}, key=lambda s: abs(s[0] - width) + abs(s[1] - height))
             raise CameraError(
                 f"{node.path} has no size {size[0]}x{size[1]}",
-                f"nearest: {', '.join(f'{w}x{h}' for w, h in near[:4])}",
+                f"the nearest are {', '.join(f'{w}x{h}' for w, h in near[:4])}",
             )
         usable = exact
 

@@ -1,6 +1,7 @@
-"""What a V4L2 device says of itself and its controls, by the kernel's own calls (linux/videodev2.h).
+"""Capabilities, formats and controls of a V4L2 device, through the kernel's ioctls (linux/videodev2.h).
 
-The one Python package for it is under the GPL; OpenCV tells no formats and maps controls to values of its own.
+The only Python package for this is licensed under the GPL. OpenCV does not list formats, and maps controls to different
+values.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ _ENUM_FRAMESIZES, _ENUM_FRAMEINTERVALS = 0xC02C564A, 0xC034564B
 _HAS_DEVICE_CAPS, _VIDEO_CAPTURE = 0x80000000, 0x00000001
 _DISCRETE = 1
 _DISABLED, _READ_ONLY = 0x0001, 0x0004
-_MOST = 200
-"""Entries of a list: a driver that never ends it is cut off."""
+_MAX_ENTRIES = 200
+"""Most entries read of a list, in case a driver never ends it."""
 
 
 @dataclass(frozen=True)
 class Capability:
-    """Who a device is."""
+    """Driver, name and bus of a device."""
 
     driver: str
     card: str
@@ -33,17 +34,18 @@ class Capability:
 
 @dataclass(frozen=True)
 class FrameFormat:
-    """One pixel format at one size. rates: frames a second, best first; empty where the driver does not tell."""
+    """Pixel format at one size in pixels."""
 
     fourcc: str
     width: int
     height: int
     rates: tuple[float, ...] = ()
+    """Frames per second, highest first; empty if the driver does not list them."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """A control of a device."""
+    """Control of a device, with its range."""
 
     id: int
     name: str
@@ -53,7 +55,11 @@ class Control:
 
 
 def capability(fd: int) -> Capability:
-    """Raises OSError where it is no V4L2 device."""
+    """Return the capability of an open device.
+
+    Raises:
+        OSError: when it is not a V4L2 device.
+    """
     buffer = bytearray(104)
     fcntl.ioctl(fd, _QUERYCAP, buffer)
     driver, card, bus, _, every, own = struct.unpack_from("16s32s32sIII", buffer)
@@ -62,11 +68,11 @@ def capability(fd: int) -> Capability:
 
 
 def formats(fd: int) -> list[FrameFormat]:
-    """All it offers, as the driver orders them. Of a range of sizes: the smallest and the largest."""
+    """Return all frame formats in the driver's order; of a range of sizes, the smallest and the largest."""
     found = []
-    for index in range(_MOST):
+    for index in range(_MAX_ENTRIES):
         buffer = bytearray(struct.pack("II", index, _CAPTURE) + bytes(56))
-        if not _asked(fd, _ENUM_FMT, buffer):
+        if not _ioctl(fd, _ENUM_FMT, buffer):
             break
         pixels = struct.unpack_from("I", buffer, 44)[0]
         fourcc = (pixels & 0x7FFFFFFF).to_bytes(4, "little").decode("ascii", "replace").strip()
@@ -76,14 +82,14 @@ def formats(fd: int) -> list[FrameFormat]:
 
 
 def _sizes(fd: int, pixels: int) -> Iterator[tuple[int, int]]:
-    for index in range(_MOST):
+    for index in range(_MAX_ENTRIES):
         buffer = bytearray(struct.pack("II", index, pixels) + bytes(36))
-        if not _asked(fd, _ENUM_FRAMESIZES, buffer):
+        if not _ioctl(fd, _ENUM_FRAMESIZES, buffer):
             return
         kind, a, b, _, c, d = struct.unpack_from("IIIIII", buffer, 8)
         if kind == _DISCRETE:
             yield a, b
-        else:  # least width, greatest width, step, least height, greatest height
+        else:  # min width, max width, step, min height, max height
             yield a, c
             yield b, d
             return
@@ -91,9 +97,9 @@ def _sizes(fd: int, pixels: int) -> Iterator[tuple[int, int]]:
 
 def _rates(fd: int, pixels: int, width: int, height: int) -> list[float]:
     found = []
-    for index in range(_MOST):
+    for index in range(_MAX_ENTRIES):
         buffer = bytearray(struct.pack("IIII", index, pixels, width, height) + bytes(36))
-        if not _asked(fd, _ENUM_FRAMEINTERVALS, buffer):
+        if not _ioctl(fd, _ENUM_FRAMEINTERVALS, buffer):
             break
         kind, numerator, denominator = struct.unpack_from("III", buffer, 16)
         if numerator:
@@ -104,9 +110,9 @@ def _rates(fd: int, pixels: int, width: int, height: int) -> list[float]:
 
 
 def control(fd: int, identifier: int) -> Control | None:
-    """None where the device has no such control, or it cannot be set."""
+    """Return a control, or None if the device does not have it or it cannot be set."""
     buffer = bytearray(struct.pack("I", identifier) + bytes(64))
-    if not _asked(fd, _QUERYCTRL, buffer):
+    if not _ioctl(fd, _QUERYCTRL, buffer):
         return None
     _, _, name, low, high, step, _, flags = struct.unpack_from("II32siiiiI", buffer)
     if flags & (_DISABLED | _READ_ONLY):
@@ -115,18 +121,22 @@ def control(fd: int, identifier: int) -> Control | None:
 
 
 def get_control(fd: int, identifier: int) -> int | None:
-    """Its value now; None where it cannot be told."""
+    """Return a control's current value, or None if it cannot be read."""
     buffer = bytearray(struct.pack("Ii", identifier, 0))
-    return struct.unpack("Ii", buffer)[1] if _asked(fd, _G_CTRL, buffer) else None
+    return struct.unpack("Ii", buffer)[1] if _ioctl(fd, _G_CTRL, buffer) else None
 
 
 def set_control(fd: int, identifier: int, value: int) -> bool:
-    """False where the device refuses."""
-    return _asked(fd, _S_CTRL, bytearray(struct.pack("Ii", identifier, value)))
+    """Set a control. Returns False if the device refuses."""
+    return _ioctl(fd, _S_CTRL, bytearray(struct.pack("Ii", identifier, value)))
 
 
-def _asked(fd: int, request: int, buffer: bytearray) -> bool:
-    """False where the driver refuses or the list is at its end. Raises OSError when the device is gone."""
+def _ioctl(fd: int, request: int, buffer: bytearray) -> bool:
+    """Make an ioctl call. Returns False if the driver refuses or a list is at its end.
+
+    Raises:
+        OSError: when the device is gone.
+    """
     try:
         fcntl.ioctl(fd, request, buffer)
     except OSError as error:

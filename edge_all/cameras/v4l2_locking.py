@@ -1,4 +1,4 @@
-"""Automatic exposure, gain, white balance and focus of a V4L2 camera turned off, at the values they had come to."""
+"""Locking of a V4L2 camera's automatic exposure, gain, white balance and focus at their current values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Lockable:
 
 
 _LOCKABLE: dict[str, tuple[_Lockable, ...]] = {
-    # By the numbers of linux/v4l2-controls.h. Of several of a kind, the first that the device has.
+    # Control ids from linux/v4l2-controls.h. Of several alternatives, the first that the device has is used.
     "exposure": (
         _Lockable(0x009A0901, _MANUAL_EXPOSURE, 0x009A0902),
         _Lockable(0x009A0901, _MANUAL_EXPOSURE, 0x00980911),
@@ -33,14 +33,19 @@ LOCKABLE = tuple(_LOCKABLE)
 
 
 def lock_controls(fd: int, wanted: Settings) -> dict[str, float | str]:
-    """Locks what the device has; wanted: values to take in place of the present ones. Gives the values in force."""
+    """Lock the controls that the device has, and return the values in force.
+
+    Args:
+        fd: File descriptor of the device.
+        wanted: Values to set instead of the current ones.
+    """
     in_force: dict[str, float | str] = {}
     for name, kinds in _LOCKABLE.items():
         for kind in kinds:
             found = control(fd, kind.value)
             if found is None:
                 continue
-            # What automatics have come to must be read before they are turned off.
+            # The automatic value must be read before the automatic mode is turned off.
             value = get_control(fd, kind.value)
             if kind.automatic is not None and control(fd, kind.automatic) is not None:
                 set_control(fd, kind.automatic, kind.off)

@@ -1,4 +1,4 @@
-"""A video file as a camera: frames of a moved stage, none dropped."""
+"""Video file as a camera: frames of a moving stage, none dropped."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from edge_all.file_name import in_utf8
 from edge_all.vocabulary import Frame, Unreadable
 
 _MISSING_TOLERATED = 2
-"""Containers round their frame count; fewer missing than this is no damage."""
+"""Missing frames at the end that do not count as damage, because containers round their frame count."""
 
 
 class VideoFile:
-    """Reads a video through OpenCV."""
+    """Camera that reads a video file through OpenCV."""
 
     live = False
     independent_fields = False
@@ -33,12 +33,16 @@ class VideoFile:
         self._ended = False
 
     def start(self) -> None:
-        """Open the file. Raises CameraError when it holds no video."""
+        """Open the file.
+
+        Raises:
+            CameraError: when it is not a readable video.
+        """
         capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
             capture.release()
             raise CameraError(
-                f"{in_utf8(self._path)} holds no video that can be read",
+                f"{in_utf8(self._path)} is not a readable video",
                 "copy it again, or convert it to MP4 (H.264) or AVI (MJPEG)",
             )
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
@@ -48,7 +52,7 @@ class VideoFile:
         self._next, self._ended = 0, False
 
     def read(self) -> Frame | Unreadable | None:
-        """The next frame; one Unreadable at the end of a video that is cut short."""
+        """Return the next frame, or None at the end. A truncated video ends with one Unreadable."""
         if self._capture is None:
             self.start()
         assert self._capture is not None
@@ -59,12 +63,12 @@ class VideoFile:
             self._ended = True
             missing = 0 if self.frame_count is None else self.frame_count - self._next
             if self._next == 0 or missing > _MISSING_TOLERATED:
-                told = f"of {self.frame_count} " if self.frame_count else ""
+                expected = f"of {self.frame_count} " if self.frame_count else ""
                 return Unreadable(
                     self._next,
                     time.time(),
                     in_utf8(self._path.name),
-                    f"the video is cut short after {self._next} {told}frames; copy it again",
+                    f"the video is truncated after {self._next} {expected}frames; copy it again",
                 )
             return None
         index = self._next

@@ -1,4 +1,4 @@
-"""Any device as a camera that may be lost and comes back, while the session goes on."""
+"""Supervised camera: a device that can be lost and reconnected while the session continues."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from edge_all.cameras.vigil import Limits, Vigil
 from edge_all.errors import CameraError, EdgeAllError
 from edge_all.vocabulary import Frame, Unreadable
 
-_LOOKS_EVERY_S = 0.1
+_POLL_S = 0.1
 _EMPTY_PAUSE_S = 0.02
-"""After a read that brought nothing at once: no busy waiting."""
-_STOPPING_S = 2.0
-_MOST_STUCK = 3
-"""Threads that a driver has not let go of; no further try to open while there are so many."""
+"""Pause after a read that immediately returned nothing, to avoid busy waiting."""
+_STOP_TIMEOUT_S = 2.0
+_MAX_STUCK = 3
+"""Number of threads stuck in a driver at which no further attempt to open is made."""
 _WAITING_FILES = 2
 
 
-class _Turn:
-    """One opening of a device, in a thread of its own, to its end."""
+class _Opening:
+    """One opening of a device, with the thread that runs it until it is closed."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self.over = False
-        """Nobody wants its frames any more; it ends as soon as the driver lets it."""
+        self.abandoned = False
+        """No longer in use; the thread exits when the driver call returns."""
         self.in_driver_since: float | None = None
         self.thread: threading.Thread | None = None
 
 
 class WatchedCamera:
-    """A camera like any other. Its reads never hang: every call of the driver is made in a thread of its own, and one
-    that does not return in time is left to itself while the device is opened anew.
+    """Camera whose reads never hang.
 
-    Of a live device only the newest frame waits to be read; older ones are dropped and counted.
+    All driver calls are made in a separate thread. If a call does not return in time, the thread is abandoned and the
+    device is opened again. Only the newest frame of a live device is queued; older ones are dropped and counted.
     """
 
     frame_count: int | None = None
@@ -53,8 +53,14 @@ class WatchedCamera:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """make_device: makes the device anew, told the identity it had before, if any. clock: monotonic seconds.
-        Raises what make_device raises."""
+        """Create the camera without starting it. Errors of `make_device` are passed on.
+
+        Args:
+            make_device: Creates the device; called again on each reconnection, with its identity, if any.
+            limits: Time limits, or None for the defaults.
+            clock: Monotonic clock, in seconds.
+            wall: Wall clock, in seconds since the epoch.
+        """
         self._make = make_device
         self._limits = limits or Limits()
         self._clock, self._wall = clock, wall
@@ -65,101 +71,106 @@ class WatchedCamera:
         self._changed = threading.Condition()
         self._vigil = self._new_vigil()
         self._waiting: deque[Frame | Unreadable] = deque()
-        self._turn: _Turn | None = None
-        self._turns: list[_Turn] = []
-        self._told: deque[CameraEvent] = deque()
+        self._opening: _Opening | None = None
+        self._openings: list[_Opening] = []
+        self._pending_events: deque[CameraEvent] = deque()
         self._stopped = False
         self._index = 0
         self._settings: Settings | None = None
         self._error: EdgeAllError | None = None
         self.identity: str | None = None
-        """Serial number or another name that stays when the camera is plugged in elsewhere; None where it has none."""
+        """Serial number or another name that does not depend on the port; None if the camera has none."""
         self.dropped = 0
-        """Frames that nobody took in time."""
+        """Number of frames that were not read in time."""
 
-    # -- what is shown of it; from any thread --------------------------------------------------------------------
+    # -- state, safe to read from any thread ---------------------------------------------------------------------
 
     @property
     def state(self) -> CameraState:
-        """opening, works, camera lost or given up."""
+        """Connection state: opening, works, camera lost or given up."""
         return self._vigil.state
 
     @property
     def reason(self) -> str:
-        """Why it is lost; empty when it works."""
+        """Reason why the camera is lost; empty while it works."""
         return self._vigil.reason
 
     @property
     def reconnects(self) -> int:
-        """How often it came back."""
+        """Number of reconnections."""
         return self._vigil.reconnects
 
     @property
     def frame_age_s(self) -> float | None:
-        """Seconds since the driver gave the last frame; None before the first."""
+        """Seconds since the driver delivered the last frame, or None before the first."""
         return self._vigil.frame_age_s
 
     @property
     def lost_for_s(self) -> float:
-        """Seconds since the last frame while it is lost, else 0."""
+        """Seconds since the last frame while the camera is lost, else 0."""
         return self._vigil.lost_for_s
 
     @property
     def lost_s(self) -> float:
-        """All seconds without it since start, gaps that have ended and the one now."""
+        """Total seconds without the camera since start, including a current loss."""
         return self._vigil.lost_s_before + self._vigil.lost_for_s
 
     @property
     def settings(self) -> Settings:
-        """What it is set to, exposure, gain and white balance locked where the driver can."""
+        """Settings in force, with exposure, gain and white balance locked if the driver supports it."""
         return self._settings or {}
 
     @property
     def stuck_s(self) -> float:
-        """How long a call of the driver has not returned after the camera was given up on for it; 0 when none hangs."""
+        """Seconds that the longest abandoned driver call has been hanging; 0 if none hangs."""
         now = self._clock()
         with self._changed:
-            since = [t.in_driver_since for t in self._turns if t.over and t.in_driver_since is not None]
+            since = [o.in_driver_since for o in self._openings if o.abandoned and o.in_driver_since is not None]
         return now - min(since) if since else 0.0
 
     def take_events(self) -> list[CameraEvent]:
-        """What befell it since the last call, in order."""
+        """Return and clear pending events, oldest first."""
         with self._changed:
             self._collect()
-            taken = list(self._told)
-            self._told.clear()
+            taken = list(self._pending_events)
+            self._pending_events.clear()
         return taken
 
     def give_up_after(self, seconds: float | None) -> None:
-        """How long a lost camera is waited for; None: without end. Before start."""
+        """Set how long to wait for a lost camera, in seconds; None waits indefinitely. Call this before start."""
         self._limits = replace(self._limits, give_up_after_s=seconds)
         self._vigil = self._new_vigil()
 
-    # -- the camera ----------------------------------------------------------------------------------------------
+    # -- camera interface ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open it and wait for its first frame. Raises CameraError."""
+        """Open the device and wait for its first frame.
+
+        Raises:
+            CameraError: when it cannot be opened or delivers no frame.
+        """
         with self._changed:
             self._stopped, self._vigil, self._index, self.dropped = False, self._new_vigil(), 0, 0
             self._waiting.clear()
-            self._begin()
+            self._open()
             while self._vigil.state is CameraState.OPENING and not self._vigil.reason:
-                self._changed.wait(_LOOKS_EVERY_S)
+                self._changed.wait(_POLL_S)
                 self._vigil.look()
-            # One that gave a frame and was lost before anybody looked has started: it is waited for as later on.
+            # If it delivered a frame and was then lost, it counts as started and is waited for like any lost camera.
             reason, error = self._vigil.reason if not self._index else "", self._error
         if reason:
             self.stop()
             raise error or CameraError(
-                f"{self.uri}: {reason}", "check plug, power and cable, and that it is the one meant"
+                f"{self.uri}: {reason}", "check plug, power and cable, and that this is the intended camera"
             )
 
     def read(self) -> Frame | Unreadable | None:
-        """The next frame, for a live device the newest; waits while the camera is lost; None after stop().
+        """Return the next frame (of a live device, the newest), or None after stop(). Waits while the camera is lost.
 
-        Raises CameraError when it was lost for longer than is waited for.
+        Raises:
+            CameraError: when the camera was lost for longer than the time set by give_up_after.
         """
-        if self._turn is None and not self._stopped:
+        if self._opening is None and not self._stopped:
             self.start()
         with self._changed:
             while not self._stopped:
@@ -173,30 +184,30 @@ class WatchedCamera:
                     raise CameraError(
                         f"{self.uri} was lost and did not come back within {self._limits.give_up_after_s:.0f} s "
                         f"({self._vigil.reason})",
-                        "check plug, power and network, and begin a new session; what was seen is in the record",
+                        "check plug, power and network, and start a new session; the record has all results so far",
                     )
-                if self._vigil.waits_to_open and self._turn is not None:
-                    self._turn.over = True
-                    self._turn = None
+                if self._vigil.waits_to_open and self._opening is not None:
+                    self._opening.abandoned = True
+                    self._opening = None
                 if self._vigil.should_open:
-                    self._begin()
-                self._changed.wait(_LOOKS_EVERY_S)
+                    self._open()
+                self._changed.wait(_POLL_S)
             return None
 
     def stop(self) -> None:
-        """Release the device; from any thread. A driver that hangs is left to itself after two seconds."""
+        """Release the device. Safe to call from any thread. A hanging driver is abandoned after two seconds."""
         with self._changed:
             self._stopped = True
-            turns = list(self._turns)
-            for turn in turns:
-                turn.over = True
+            openings = list(self._openings)
+            for opening in openings:
+                opening.abandoned = True
             self._waiting.clear()
-            self._turn = None
+            self._opening = None
             self._changed.notify_all()
-        end = time.monotonic() + _STOPPING_S
-        for turn in turns:
-            if turn.thread is not None and turn.thread is not threading.current_thread():
-                turn.thread.join(max(0.0, end - time.monotonic()))
+        end = time.monotonic() + _STOP_TIMEOUT_S
+        for opening in openings:
+            if opening.thread is not None and opening.thread is not threading.current_thread():
+                opening.thread.join(max(0.0, end - time.monotonic()))
 
     def __enter__(self) -> WatchedCamera:
         self.start()
@@ -207,26 +218,26 @@ class WatchedCamera:
     ) -> None:
         self.stop()
 
-    # -- under the lock ------------------------------------------------------------------------------------------
+    # -- called with the lock held -------------------------------------------------------------------------------
 
     def _new_vigil(self) -> Vigil:
         return Vigil(self._limits, self._physical, self._silent, self._clock, self._wall)
 
     def _collect(self) -> None:
-        self._told.extend(self._vigil.events)
+        self._pending_events.extend(self._vigil.events)
         self._vigil.events.clear()
 
-    def _tell(self, kind: str, detail: dict[str, object]) -> None:
+    def _add_event(self, kind: str, detail: dict[str, object]) -> None:
         self._collect()
-        self._told.append(CameraEvent(kind, self._vigil.wall_time(self._clock()), detail, self._vigil.state))
+        self._pending_events.append(CameraEvent(kind, self._vigil.wall_time(self._clock()), detail, self._vigil.state))
 
-    def _begin(self) -> None:
-        if self._turn is not None:
-            self._turn.over = True
-            self._turn = None
+    def _open(self) -> None:
+        if self._opening is not None:
+            self._opening.abandoned = True
+            self._opening = None
         self._vigil.opening()
         self._error = None
-        if sum(t.over for t in self._turns) >= _MOST_STUCK:
+        if sum(o.abandoned for o in self._openings) >= _MAX_STUCK:
             self._vigil.failed("it hangs in its driver")
             return
         try:
@@ -235,57 +246,57 @@ class WatchedCamera:
             self._error = error
             self._vigil.failed(str(error))
             return
-        turn = self._turn = _Turn(device)
-        self._turns.append(turn)
-        turn.thread = threading.Thread(target=self._work, args=(turn,), name="camera driver", daemon=True)
-        turn.thread.start()
+        opening = self._opening = _Opening(device)
+        self._openings.append(opening)
+        opening.thread = threading.Thread(target=self._work, args=(opening,), name="camera driver", daemon=True)
+        opening.thread.start()
 
-    # -- the thread of one opening -------------------------------------------------------------------------------
+    # -- thread of one opening -----------------------------------------------------------------------------------
 
-    def _work(self, turn: _Turn) -> None:
+    def _work(self, opening: _Opening) -> None:
         try:
-            self._open_and_read(turn)
+            self._open_and_read(opening)
         except EdgeAllError as error:
-            self._failed(turn, str(error), error)
+            self._failed(opening, str(error), error)
         except Exception as error:  # a driver may raise anything
             text = without_passwords(" ".join(str(error).split()))
-            self._failed(turn, f"its driver failed ({type(error).__name__}: {text})")
+            self._failed(opening, f"its driver failed ({type(error).__name__}: {text})")
         finally:
-            turn.in_driver_since = self._clock()
+            opening.in_driver_since = self._clock()
             try:
-                turn.device.stop()
+                opening.device.stop()
             finally:
-                turn.in_driver_since = None
+                opening.in_driver_since = None
                 with self._changed:
-                    turn.over = True
-                    self._turns.remove(turn)
+                    opening.abandoned = True
+                    self._openings.remove(opening)
                     self._changed.notify_all()
 
-    def _failed(self, turn: _Turn, reason: str, error: EdgeAllError | None = None) -> None:
+    def _failed(self, opening: _Opening, reason: str, error: EdgeAllError | None = None) -> None:
         with self._changed:
-            if not turn.over:
-                turn.over, self._error = True, error
+            if not opening.abandoned:
+                opening.abandoned, self._error = True, error
                 self._vigil.failed(reason)
                 self._changed.notify_all()
 
-    def _open_and_read(self, turn: _Turn) -> None:
-        device = turn.device
-        turn.in_driver_since = self._clock()
+    def _open_and_read(self, opening: _Opening) -> None:
+        device = opening.device
+        opening.in_driver_since = self._clock()
         device.start()
-        turn.in_driver_since = None
+        opening.in_driver_since = None
         with self._changed:
-            if turn.over:
+            if opening.abandoned:
                 return
             self._vigil.opened()
             self.identity = device.identity or self.identity
-            self._tell("opened", {"identity": device.identity or ""})
+            self._add_event("opened", {"identity": device.identity or ""})
             self._changed.notify_all()
         settled_at: float | None = None
         locked = False
-        while not turn.over:
-            turn.in_driver_since = asked = self._clock()
+        while not opening.abandoned:
+            opening.in_driver_since = asked = self._clock()
             got = device.read()
-            turn.in_driver_since = None
+            opening.in_driver_since = None
             if got is None:
                 if self._clock() - asked < _EMPTY_PAUSE_S:
                     time.sleep(_EMPTY_PAUSE_S)
@@ -293,27 +304,27 @@ class WatchedCamera:
             if settled_at is None:
                 settled_at = self._clock() + device.settles_s
             settled = self._clock() >= settled_at
-            self._take(turn, got, locked)
+            self._take(opening, got, locked)
             if settled and not locked:
-                turn.in_driver_since = self._clock()
+                opening.in_driver_since = self._clock()
                 settings = device.lock(self._settings)
-                turn.in_driver_since = None
+                opening.in_driver_since = None
                 locked = True
                 with self._changed:
                     self._settings = settings
-                    if not turn.over and settings:
-                        self._tell("settings", dict(settings))
+                    if not opening.abandoned and settings:
+                        self._add_event("settings", dict(settings))
 
-    def _take(self, turn: _Turn, got: Frame | Unreadable, locked: bool) -> None:
+    def _take(self, opening: _Opening, got: Frame | Unreadable, locked: bool) -> None:
         with self._changed:
-            if turn.over:
+            if opening.abandoned:
                 return
             if isinstance(got, Frame):
                 if not self._vigil.came(got.image):
-                    turn.over = self._vigil.waits_to_open
+                    opening.abandoned = self._vigil.waits_to_open
                     self._changed.notify_all()
                     return
-                if not locked and turn.device.settles_s > 0:  # its exposure still changes
+                if not locked and opening.device.settles_s > 0:  # its exposure is still changing
                     self._changed.notify_all()
                     return
                 at = self._clock()
@@ -331,7 +342,7 @@ class WatchedCamera:
             while self.live and self._waiting:
                 self._waiting.popleft()
                 self.dropped += 1
-            while len(self._waiting) >= _WAITING_FILES and not turn.over:
+            while len(self._waiting) >= _WAITING_FILES and not opening.abandoned:
                 self._changed.wait()
             self._waiting.append(got)
             self._changed.notify_all()

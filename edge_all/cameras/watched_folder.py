@@ -1,4 +1,4 @@
-"""``dir:FOLDER``: images that a microscope's own software saves while the session runs."""
+"""Hot folder (``dir:FOLDER``): images that a microscope's own software saves while the session runs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edge_all.errors import CameraError
 from edge_all.file_name import in_utf8
 from edge_all.vocabulary import Frame, Unreadable
 
-_LOOKS_EVERY_S = 0.25
-_STILL_LOOKS = 2
-"""A file is read once so many looks found its size and time unchanged: a program that saves pauses for less."""
-_BROKEN_WAIT_S = 2.0
-"""One that cannot be decoded then may still be written, with a pause: it gets this long."""
+_POLL_S = 0.25
+_STABLE_POLLS = 2
+"""Number of polls with unchanged size and time after which a file is read; a saving program pauses for less."""
+_DAMAGED_WAIT_S = 2.0
+"""Seconds to wait for a file that cannot be decoded, because it may still be being written."""
 
 
 class WatchedFolder:
-    """Each image once, in the order of their names within a look; those that were there before too.
+    """Driver that reads each image of a folder once, including existing ones; by name within one poll.
 
-    The folder is looked at, not listened to: network shares and memory cards send no events.
+    The folder is polled, because network shares and memory cards send no events.
     """
 
     live = False
@@ -33,7 +33,12 @@ class WatchedFolder:
     settles_s = 0.0
 
     def __init__(self, uri: str, seen: set[tuple[str, int, int]]) -> None:
-        """seen: name, size and time of what was read before; kept over a loss of the folder."""
+        """Create the driver.
+
+        Args:
+            uri: The ``dir:FOLDER`` URI.
+            seen: Name, size and modification time of the files read so far; survives a loss of the folder.
+        """
         self.uri = in_utf8(uri)
         self.identity: str | None = None
         self._folder = Path(uri.partition(":")[2]).expanduser()
@@ -43,29 +48,37 @@ class WatchedFolder:
         self._ready: deque[Path] = deque()
 
     def start(self) -> None:
-        """Raises CameraError when there is no such folder."""
-        self._look()
+        """Poll the folder for the first time.
+
+        Raises:
+            CameraError: when the folder cannot be read.
+        """
+        self._poll()
 
     def read(self) -> Frame | Unreadable | None:
-        """The next finished image; None when there is none yet. Raises CameraError when the folder is gone."""
+        """Return the next complete image, or None if there is none yet.
+
+        Raises:
+            CameraError: when the folder is gone.
+        """
         if not self._ready:
-            time.sleep(_LOOKS_EVERY_S)
-            self._look()
+            time.sleep(_POLL_S)
+            self._poll()
             return None
         path = self._ready.popleft()
         try:
             mark = _mark(path)
-        except OSError:  # taken away again before it was read
+        except OSError:  # removed before it was read
             self._still.pop(path, None)
             return None
         return self._decoded(path, mark)
 
     def lock(self, earlier: Settings | None) -> Settings:  # noqa: ARG002
-        """The microscope's own software holds the camera."""
+        """Do nothing, because the microscope's own software controls the camera."""
         return {}
 
     def stop(self) -> None:
-        """Nothing to release."""
+        """Do nothing; there is nothing to release."""
 
     def _decoded(self, path: Path, mark: tuple[int, int]) -> Frame | Unreadable | None:
         from edge_all.cameras.image_decoding import UndecodableError, decode_image_file
@@ -75,7 +88,7 @@ class WatchedFolder:
             got = Frame(decode_image_file(path), 0, time.time(), in_utf8(path.name))
         except UndecodableError as error:
             since = self._broken_since.setdefault(path, time.monotonic())
-            if time.monotonic() - since < _BROKEN_WAIT_S:
+            if time.monotonic() - since < _DAMAGED_WAIT_S:
                 return None
             got = Unreadable(0, time.time(), in_utf8(path.name), str(error))
         self._broken_since.pop(path, None)
@@ -83,7 +96,7 @@ class WatchedFolder:
         self._seen.add((path.name, *mark))
         return got
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         try:
             paths = [
                 p
@@ -93,7 +106,7 @@ class WatchedFolder:
         except OSError as error:
             raise CameraError(
                 f"the folder {in_utf8(self._folder)} cannot be read ({error.strerror})",
-                "check the path, its rights, and that its disk or share is there",
+                "check the path, its permissions, and that its disk or share is connected",
             ) from error
         for path in sorted(paths, key=natural_order):
             try:
@@ -103,9 +116,9 @@ class WatchedFolder:
             if (path.name, *mark) in self._seen or path in self._ready or not path.is_file():
                 continue
             before = self._still.get(path)
-            looks = before[2] + 1 if before is not None and before[:2] == mark else 0
-            self._still[path] = (*mark, looks)
-            if looks >= _STILL_LOOKS and mark[0] > 0:
+            polls = before[2] + 1 if before is not None and before[:2] == mark else 0
+            self._still[path] = (*mark, polls)
+            if polls >= _STABLE_POLLS and mark[0] > 0:
                 self._ready.append(path)
 
 

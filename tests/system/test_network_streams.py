@@ -178,7 +178,7 @@ def test_a_wrong_rtsp_password_is_one_line_and_nowhere_kept(frames, run):
         wrong = run(f"rtsp://doctor:wrong-one@127.0.0.1:{port}/live")
         wrong.process.wait(60)
         assert wrong.process.returncode == 1
-        assert "refuses the user name or password" in wrong.log.read_text()
+        assert "rejects the user name or password" in wrong.log.read_text()
         kept = [p for p in right.record.rglob("*") if p.is_file()]
         for secret in (b"right-one", b"wrong-one"):
             assert not any(secret in p.read_bytes() for p in [*kept, right.log, wrong.log])

@@ -50,9 +50,9 @@ def test_the_only_camera_is_taken_for_a_preview(guest):
 @pytest.mark.parametrize(
     ("case", "says"),
     [
-        ("unsupported", "has no size 1000x700: nearest: "),
-        ("another user", "join the group video"),
-        ("busy", "is busy: v4l2-ctl"),
+        ("unsupported", "has no size 1000x700: the nearest are "),
+        ("another user", "join the 'video' group"),
+        ("busy", "is busy, in use by v4l2-ctl"),
     ],
 )
 def test_a_camera_that_cannot_be_opened_is_one_line(guest, case, says):

@@ -82,7 +82,7 @@ def test_a_video_cut_short_gives_what_there_is_and_says_so(tmp_path):
     path.write_bytes(data[: len(data) // 2])
     found = frames(open_camera(str(path)))
     assert isinstance(found[-1], Unreadable)
-    assert "cut short" in found[-1].reason
+    assert "truncated" in found[-1].reason
     assert all(isinstance(f, Frame) for f in found[:-1])
     assert len(found) > 3
 
@@ -90,7 +90,7 @@ def test_a_video_cut_short_gives_what_there_is_and_says_so(tmp_path):
 def test_no_video_at_all(tmp_path):
     path = tmp_path / "v.mp4"
     path.write_bytes(b"no video")
-    with pytest.raises(CameraError, match="holds no video"):
+    with pytest.raises(CameraError, match="not a readable video"):
         open_camera(str(path)).start()
 
 
@@ -99,20 +99,20 @@ def test_no_video_at_all(tmp_path):
     [
         ("sin:", "did you mean sim:"),
         ("v4l3:/dev/video0", "did you mean v4l2:"),
-        ("v4l2:", "v4l2: names no camera"),
+        ("v4l2:", "v4l2: does not name a camera"),
         ("v4l2:0?sise=1x1", "did you mean size"),
-        ("v4l2:0?size=big", "is no size"),
+        ("v4l2:0?size=big", "is not a valid size"),
         ("v4l2:0?fps=fast", "a number from"),
-        ("v4l2:0?format=H264", "there are MJPG and YUYV"),
-        ("csi:left", "is no port"),
-        ("picamera2:left", "is no number"),
-        ("no/such/path", "is no file, no folder"),
+        ("v4l2:0?format=H264", "use MJPG or YUYV"),
+        ("csi:left", "is not a port"),
+        ("picamera2:left", "is not a number"),
+        ("no/such/path", "is not a file, folder"),
         ("sim", "did you mean sim:"),
         ("sim:?sed=1", "no setting 'sed'"),
         ("sim:?fields=many", "whole number"),
         ("sim:?fields=0", "from 1 to"),
         ("sim:?blast_fraction=1.5", "from 0 to 1"),
-        ("sim:?defocus=nan", "cannot be"),
+        ("sim:?defocus=nan", "is not valid"),
         ("sim:rubbish", "no setting 'rubbish'"),
     ],
 )
@@ -128,5 +128,5 @@ def test_a_misspelt_file_names_its_neighbour(tmp_path):
 
 
 def test_a_folder_without_images(tmp_path):
-    with pytest.raises(CameraError, match="holds no image"):
+    with pytest.raises(CameraError, match="contains no images"):
         open_camera(str(tmp_path))

@@ -79,12 +79,12 @@ def _huge_jpeg() -> bytes:
     ("name", "content", "says"),
     [
         ("empty.jpg", b"", "is empty"),
-        ("text.jpg", b"not an image at all", "is no image"),
-        ("short.png", cv2.imencode(".png", RED)[1].tobytes()[:60], "cut short"),
+        ("text.jpg", b"not an image at all", "is not a JPEG"),
+        ("short.png", cv2.imencode(".png", RED)[1].tobytes()[:60], "truncated"),
         (
             "short.jpg",
             cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))[1].tobytes()[:900],
-            "cut short",
+            "truncated",
         ),
         ("one.png", cv2.imencode(".png", RED[:1, :1])[1].tobytes(), "1x1"),
         ("huge.png", _huge_png(), "20000x20000"),
@@ -109,5 +109,5 @@ def test_a_file_that_is_gone(tmp_path):
 
 def test_a_pipe_among_images_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(UndecodableError, match="no regular file"):
+    with pytest.raises(UndecodableError, match="not a regular file"):
         decode_image_file(tmp_path / "pipe.png")

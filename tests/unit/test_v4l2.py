@@ -80,11 +80,11 @@ def test_one_that_is_not_there_names_those_that_are():
 @pytest.mark.parametrize(
     ("number", "says"),
     [
-        (13, "group video"),
-        (1, "group video"),
+        (13, "'video' group"),
+        (1, "'video' group"),
         (16, "is busy"),
-        (2, "is not there"),
-        (19, "is not there"),
+        (2, "not found"),
+        (19, "not found"),
         (5, "cannot be"),
     ],
 )
@@ -135,7 +135,7 @@ def test_the_largest_size_that_is_fast_enough_is_taken(wanted, size, fps, chosen
 
 
 def test_an_unsupported_size_lists_the_nearest():
-    with pytest.raises(CameraError, match=r"no size 1300x700: nearest: 1280x720, 640x480"):
+    with pytest.raises(CameraError, match=r"no size 1300x700: the nearest are 1280x720, 640x480"):
         choose_format(node(MJPG_VGA, MJPG_HD, YUYV_VGA), None, (1300, 700), None)
 
 
@@ -147,7 +147,7 @@ def test_a_camera_without_a_format_that_is_read_says_what_it_offers():
 def test_nodes_that_are_no_cameras_are_listed_with_their_trouble(machine):
     found = discovery.find_cameras()
     assert [c.where for c in found] == [str(machine[0] / f"video{n}") for n in (0, 1, 2)]
-    assert all("is no V4L2 camera" in c.trouble for c in found)
+    assert all("is not a V4L2 camera" in c.trouble for c in found)
     with pytest.raises(UsageError, match="no camera can be used"):
         discovery.only_camera()
 

@@ -64,7 +64,7 @@ def test_a_read_that_blocks_is_a_loss_within_three_seconds():
 def test_bit_identical_frames_of_a_sensor_are_a_loss_within_three_seconds():
     bench, frozen = Bench().works(), picture(7)
     assert bench.until(CameraState.LOST, 3.0, lambda: bench.frame(frozen)) > 2.0
-    assert "same picture" in bench.vigil.reason
+    assert "same image" in bench.vigil.reason
 
 
 def test_bit_identical_frames_of_a_stream_are_a_still_picture():
@@ -107,7 +107,7 @@ def test_open_without_a_frame_is_not_open():
         bench.now += STEP_S
         bench.vigil.look()
     assert bench.vigil.state is CameraState.OPENING
-    assert "open but has given no new frame" in bench.vigil.reason
+    assert "open but has delivered no new frame" in bench.vigil.reason
 
 
 def test_an_opening_that_never_returns_is_noticed():

@@ -102,7 +102,7 @@ def frozen():
         (CameraError("/dev/video0 is gone", "plug it in"), "is gone"),
         (None, "no frame"),
         (RuntimeError("boom"), "its driver failed"),
-        (frozen, "same picture"),
+        (frozen, "same image"),
     ],
     ids=["gone", "empty reads", "an error of the driver", "frozen"],
 )
@@ -150,7 +150,7 @@ def test_given_up_it_ends_with_one_error():
     [
         ([CameraError("/dev/video0 is busy", "close the other program")], [], "busy"),
         ([lambda: time.sleep(2.0)], [], "did not answer"),
-        ([None], [None] * 2000, "open but has given no new frame"),
+        ([None], [None] * 2000, "open but has delivered no new frame"),
     ],
     ids=["busy", "hangs", "says it is open"],
 )
