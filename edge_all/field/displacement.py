@@ -1,4 +1,4 @@
-"""How far the view moved over the smear between two pictures of it."""
+"""Displacement of the view over the smear between two images of it."""
 
 from __future__ import annotations
 
@@ -13,50 +13,53 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
 UM_PER_PX = 1.2
-"""Scale at which overlaps are looked for: an erythrocyte is 6 px wide."""
+"""Scale at which overlaps are searched; an erythrocyte is 6 px wide."""
 LEAST_OVERLAP = 0.06
-"""Share of a picture that two must have in common to be compared."""
+"""Least share of an image that two images must have in common to be compared."""
 _SIGNIFICANT = 5.0
 _CELL_AREA_UM2 = 41.0
-"""An erythrocyte's: so many um^2 of an overlap are one independent observation."""
+"""Area of an erythrocyte; this area of an overlap counts as one independent observation."""
 _ALIKE = 0.93
-"""Correlation of two pictures of an unmoved stage; a move by a tenth of an erythrocyte is under it."""
+"""Least correlation of two images of an unmoved stage; a move by a tenth of an erythrocyte stays below it."""
 _REACH_PX = 5
-"""How far, at UM_PER_PX, a place may be from where it was thought to be."""
+"""Largest error of a guessed position, in pixels at UM_PER_PX."""
 _SIGNIFICANT_THERE = 4.0
-"""A hundred shifts are tried near a guess, not tens of thousands: chance reaches less far."""
+"""Significance needed near a guess, lower because only a hundred shifts are tried there, not tens of thousands."""
 _LEAST_SPREAD = 0.18
 """Root of the summed squares of an overlap without any contrast, in levels."""
 _NEVER = np.float32(1e20)
 
 
 class Picture:
-    """A field at UM_PER_PX, with what its comparison with others needs, worked out once. grey: float32, light out.
+    """A field at UM_PER_PX, with cached values for its comparison with other fields.
 
-    What depends on the shift lies in the order of a discrete Fourier transform: shifts from 0 on, then, at the end,
-    those back from -1.
+    Arrays over all shifts are in the order of a discrete Fourier transform: shifts from 0 up, and at the end the
+    negative ones up to -1.
     """
 
     def __init__(self, grey: FloatArray) -> None:
+        """Create a picture from a gray image, float32 H x W, with uneven light removed."""
         self.grey = grey
         self.norm = float(np.vdot(grey, grey))
 
     def forget(self) -> None:
-        """Keep the picture alone; the rest is worked out again when it is needed."""
+        """Drop all cached values; they are computed again when needed."""
         for name in ("spectrum", "before", "after"):
             self.__dict__.pop(name, None)
 
     @cached_property
     def spectrum(self) -> FloatArray:
-        """Of the picture with zeros around it, as cv2.dft packs it."""
+        """Spectrum of the zero-padded image, as packed by cv2.dft."""
         padded = np.zeros(_fast_size(self.grey.shape), np.float32)
         padded[: self.grey.shape[0], : self.grey.shape[1]] = self.grey
         return np.asarray(cv2.dft(padded, nonzeroRows=self.grey.shape[0]))
 
     @cached_property
     def before(self) -> tuple[FloatArray, FloatArray]:
-        """Sum, and root of the summed squared differences from the mean, over the overlap at every shift, this picture
-        being the earlier one."""
+        """Sums over the overlap at each shift, with this picture as the earlier one.
+
+        The two arrays are the sum, and the root of the sum of squared differences from the mean.
+        """
         rows, columns = _overlaps(self.grey.shape)
         found = []
         for table in cv2.integral2(self.grey, sdepth=cv2.CV_64F, sqdepth=cv2.CV_64F):
@@ -68,8 +71,11 @@ class Picture:
 
     @cached_property
     def after(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Mean, the same root, and that times the least correlation that is significant, this picture being the later
-        one: its overlap at a shift is the one that it would have as the earlier one at the opposite shift."""
+        """Statistics of the overlap at each shift, with this picture as the later one.
+
+        The three arrays are the mean, the same root as in `before`, and the root times the least significant
+        correlation. The overlap at a shift equals that of the earlier picture at the opposite shift.
+        """
         share, _, least = _counts(self.grey.shape)
         rows, columns = (-np.arange(n) % n for n in share.shape)
         total, spread = (part.take(columns, 1).take(rows, 0) for part in self.before)
@@ -77,20 +83,22 @@ class Picture:
 
 
 def unmoved(before: Picture, now: Picture) -> bool:
-    """Quick look whether two pictures show the same: most frames of a resting stage need no more."""
+    """Return True if two pictures show the same view. This quick check suffices for most frames of a resting stage."""
     return float(np.vdot(before.grey, now.grey)) > _ALIKE * float(np.sqrt(before.norm * now.norm + 1e-6))
 
 
 @lru_cache(maxsize=4)
 def _fast_size(shape: tuple[int, int]) -> tuple[int, int]:
-    """In which no shift of the picture runs into itself, and whose transform is fast."""
+    """Return a size with a fast transform in which no shift of the image wraps onto itself."""
     return cv2.getOptimalDFTSize(2 * shape[0]), cv2.getOptimalDFTSize(2 * shape[1])
 
 
 @lru_cache(maxsize=4)
 def _overlaps(shape: tuple[int, int]) -> tuple[IntArray, IntArray]:
-    """First and one after the last row, and column, of the overlap at every shift, in the earlier picture; both 0 where
-    no shift is."""
+    """Return the row and column ranges of the overlap at each shift, in the earlier picture.
+
+    Each range is the first index and one past the last index; both are 0 for unused shifts.
+    """
     found = []
     for length, fast in zip(shape, _fast_size(shape), strict=True):
         shift = (np.arange(fast) + length) % fast - length
@@ -101,8 +109,11 @@ def _overlaps(shape: tuple[int, int]) -> tuple[IntArray, IntArray]:
 
 @lru_cache(maxsize=4)
 def _counts(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """At every shift: 1 over the pixels of the overlap; the root of the number of cells in it, 0 where it is too small;
-    the least correlation that is significant there, a trifle less, and more than any where it is too small."""
+    """Return three arrays over all shifts.
+
+    They are: 1 over the number of pixels of the overlap; the root of the number of cells in it, 0 if it is too small;
+    and the least significant correlation, slightly reduced, or an unreachable value if the overlap is too small.
+    """
     rows, columns = _overlaps(shape)
     count = np.outer(rows[1] - rows[0], columns[1] - columns[0]).astype(np.float32)
     cells = np.sqrt(count * np.float32(UM_PER_PX**2 / _CELL_AREA_UM2))
@@ -113,18 +124,18 @@ def _counts(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray, FloatArray]
 
 
 def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
-    """How far, in pixels (x, y), the view moved over the smear between two pictures; None when they share too little.
+    """Return the displacement of the view between two pictures in pixels (x, y), or None if they share too little.
 
-    Normalised cross-correlation at every shift, each over its own overlap (Padfield 2012; with rectangular
-    masks the local sums are running sums), so that a small overlap counts as well as a large one and the
-    regular spacing of erythrocytes, alike at many shifts but equal at one, does not deceive. A correlation is
-    believed by its significance: Fisher's z times the root of the number of cells in the overlap.
+    The method is normalized cross-correlation at each shift, each over its own overlap (Padfield 2012; with
+    rectangular masks, the local sums are running sums). A small overlap therefore counts as much as a large one, and
+    the regular spacing of erythrocytes, similar at many shifts but equal at only one, does not mislead. A correlation
+    is accepted by its significance: Fisher's z times the root of the number of cells in the overlap.
     """
     shape = before.grey.shape
     product = cv2.mulSpectrums(before.spectrum, now.spectrum, 0, conjB=True)
     cross = np.asarray(cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT))
     (sum_before, spread_before), (mean_now, spread_now, least_now) = before.before, now.after
-    # Nearly all shifts are no match, and most pairs have none: five passes tell, the rest is for what is left.
+    # Most shifts do not match, and most pairs have no match at all. Five array passes find the few candidates.
     scratch = cv2.multiply(sum_before, mean_now)
     cv2.subtract(cross, scratch, cross)
     cv2.multiply(spread_before, least_now, scratch)
@@ -152,8 +163,10 @@ def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
 
 
 def displacement_near(before: Picture, now: Picture, x: float, y: float) -> tuple[float, float, float] | None:
-    """The same as displacement where it is already known to _REACH_PX pixels, and how significant it is; None when the
-    pictures are not alike there."""
+    """Refine a displacement (x, y) that is known to within _REACH_PX pixels.
+
+    Returns the displacement in pixels (x, y) and its significance, or None if the pictures do not match there.
+    """
     height, width = before.grey.shape
     dx, dy = round(x), round(y)
     left, right = max(0, _REACH_PX - dx), min(width, width - dx - _REACH_PX)

@@ -1,4 +1,4 @@
-"""Lets new, sharp, well lit fields of a smear through, and says of every other frame why not."""
+"""Gate that passes new, sharp, well-lit fields of a smear, and gives the reason for each skipped frame."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from edge_all.profile import GateLimits
 from edge_all.vocabulary import Field, Frame, Quality
 
 ASSUMED_UM_PER_PX = 0.1
-"""A 100x objective with the usual adapter, where nothing better is known."""
+"""Scale of a 100x objective with the usual adapter, assumed if nothing better is known."""
 
 _BLACK = 16.0
-"""Of 255. The shutter is closed, or the lamp is out."""
+"""Brightness (of 255) below which the shutter is closed or the lamp is off."""
 _SAME_FIELD = 0.04
-"""A move under this share of the field's width shows nothing new."""
+"""Share of the field's width below which a move shows nothing new."""
 _SHARPER = 1.15
 _TOO_THIN = 0.08
-"""Covered share of the thin edge of a smear: cells lie flattened there. Warned of, not skipped."""
+"""Covered share below which a field counts as the thin edge of a smear, where cells are flattened. It only causes a
+warning."""
 
 
 @dataclass(frozen=True)
 class Skip:
-    """A frame that is not analysed, and why."""
+    """A frame that is not analyzed, with the reason."""
 
     index: int
     source: str
@@ -44,17 +45,26 @@ class Skip:
 
 
 class Gate:
-    """Frame -> Field, or Skip with its reason. Independent fields always pass, with warnings."""
+    """Gate that turns each frame into a Field, or a Skip with its reason.
+
+    Independent fields pass with warnings, unless they are black.
+    """
 
     def __init__(self, limits: GateLimits, um_per_px: float | None, independent_fields: bool) -> None:
-        """um_per_px: the profile's; None measures it from the erythrocytes."""
+        """Create the gate.
+
+        Args:
+            limits: Limits of the profile.
+            um_per_px: Scale in micrometers per pixel, or None to measure it from the erythrocytes.
+            independent_fields: True if each frame is a separate field.
+        """
         self._limits = limits
         self._given = um_per_px
         self._independent = independent_fields
         self._stage = Stage()
-        self._kept: dict[tuple[int, int], float] = {}
-        """A moving camera's scale by the size of its frames, from the first good field: places and cells then share
-        one. Another size in the middle is another binning, or a crop."""
+        self._scales: dict[tuple[int, int], float] = {}
+        """Scale by frame size, fixed at the first good field so that positions and cells share one scale. If the size
+        changes during a session, the binning or crop has changed."""
         self._restored: float | None = None
         self._first_size: tuple[int, int] | None = None
         self._measured: dict[tuple[int, int], list[float]] = defaultdict(list)
@@ -64,31 +74,36 @@ class Gate:
         self._drift: DriftWatch | None = None
 
     def use(self, calibration: Calibration) -> None:
-        """The bench's calibration, before the first frame; what it holds counts for frames of its size."""
+        """Apply the bench's calibration to frames of its size. Call this before the first frame."""
         self._calibration = calibration
         self._drift = None if calibration.light is None else DriftWatch(calibration.light)
 
     def restore(self, fields: Sequence[KnownField], regions: int, um_per_px: float | None) -> None:
-        """Before the first frame, of a camera that a session goes on with: the latest fields, how many regions were
-        begun, and the scale."""
+        """Restore the state of a resumed session. Call this before the first frame.
+
+        Args:
+            fields: The latest fields.
+            regions: Number of regions so far.
+            um_per_px: The scale, or None if unknown.
+        """
         self._stage.restore(fields, regions)
         self._restored = um_per_px
 
     @property
     def newest(self) -> KnownField:
-        """The field that was checked last, as the stage knows it."""
+        """The last checked field, as the stage stores it."""
         return self._stage.newest
 
     def check(self, frame: Frame) -> Field | Skip:
-        """Judge a frame. Calls must come in the camera's order."""
+        """Check a frame. Frames must be passed in camera order."""
         bench = self._calibration.of_size(frame.width_px, frame.height_px)
         um_per_px, scale_source, warnings = self._scale(frame, bench)
         small, overview_um = overview(frame.image, um_per_px)
         illumination = estimate_illumination(small, bench.light.flat if bench.light else None)
-        grey = np.asarray(cv2.extractChannel(small, 1), np.uint8)
-        blur = measure_edge_blur(grey, overview_um)
-        density = _covered_share(grey, illumination)
-        moved = None if self._independent else self._stage.follow(grey, overview_um)
+        gray = np.asarray(cv2.extractChannel(small, 1), np.uint8)
+        blur = measure_edge_blur(gray, overview_um)
+        density = _covered_share(gray, illumination)
+        moved = None if self._independent else self._stage.follow(gray, overview_um)
         moving = turning = False
         if not self._independent:
             moving = self._motion.is_moving(frame.index, moved, blur, frame.width_px * um_per_px)
@@ -96,7 +111,7 @@ class Gate:
         brightness = float(illumination.background.mean((0, 1)).max())
         limits, reasons = self._limits, []
         min_sharpness = bench.focus.min_sharpness if bench.focus else limits.min_sharpness
-        if brightness < _BLACK:  # of a file too: there is nothing that could be found or missed in it
+        if brightness < _BLACK:  # also for files: nothing can be found or missed in it
             return Skip(frame.index, frame.source, "too dark", Quality(blur.sharpness, brightness, density, ()))
         if brightness < limits.min_brightness:
             reasons.append("too dark")
@@ -120,7 +135,7 @@ class Gate:
         if reasons:
             return Skip(frame.index, frame.source, reasons[0], quality)
         if scale_source == "erythrocytes":
-            self._kept[(frame.width_px, frame.height_px)] = um_per_px
+            self._scales[(frame.width_px, frame.height_px)] = um_per_px
         if moved is not None and np.hypot(*moved) < RESTS_UM:
             self._motion.rested(blur)
         place = self._stage.locate()
@@ -142,8 +157,11 @@ class Gate:
         return [LIGHT_DRIFTED]
 
     def recognise(self, field: Field, candidates: Sequence[Place]) -> Field | None:
-        """The field that was checked last, where it really is: at the first of these places whose erythrocytes it
-        shows; its region is a part of that one from now on. None: at none of them."""
+        """Return the last checked field at its recognized position, or None if no candidate matches.
+
+        A candidate matches if its erythrocytes are those in the field. The field's region then becomes part of the
+        candidate's region.
+        """
         place = self._stage.recognise(candidates)
         if place is None:
             return None
@@ -153,27 +171,27 @@ class Gate:
 
     @property
     def regions(self) -> int:
-        """How many parts of the smear were begun; places compare within one only."""
+        """Number of regions of the smear so far. Positions are comparable only within one region."""
         return self._stage.regions
 
     def _scale(self, frame: Frame, bench: Calibration) -> tuple[float, str, list[str]]:
-        """um per px, where it comes from, warnings.
+        """Return the scale in micrometers per pixel, its source, and warnings.
 
-        Frames of one size come from one optic: a field that shows too few erythrocytes takes the median of what
-        this one and earlier ones of its size showed. A moving camera's optic does not change while it runs; what was
-        given or restored is of the size that it begins with.
+        Frames of one size come from the same optics, so a field with too few erythrocytes takes the median of this and
+        earlier measurements at its size. With a moving stage, the optics do not change while it runs, and a given or
+        restored scale applies to the size of the first frame.
         """
         size = (frame.width_px, frame.height_px)
         if self._first_size is None:
             self._first_size = size
             if self._restored is not None:
-                self._kept[size] = self._restored
+                self._scales[size] = self._restored
         if bench.scale is not None:
             return bench.scale.um_per_px, "calibration", []
         if self._given is not None and (self._independent or size == self._first_size):
             return self._given, "profile", []
-        if size in self._kept:
-            return self._kept[size], "erythrocytes", []
+        if size in self._scales:
+            return self._scales[size], "erythrocytes", []
         earlier = self._measured[size]
         measured = measure_um_per_px(frame.image)
         if measured is not None and 0.01 < measured.um_per_px < 2.0:
@@ -185,11 +203,11 @@ class Gate:
         return ASSUMED_UM_PER_PX, "assumed", ["scale assumed"]
 
 
-def _covered_share(grey: npt.NDArray[np.uint8], illumination: Illumination) -> float:
-    """Share of the area where something stands in the light."""
-    step = max(1, grey.shape[1] // 320)
-    thin = np.ascontiguousarray(grey[::step, ::step])
+def _covered_share(gray: npt.NDArray[np.uint8], illumination: Illumination) -> float:
+    """Return the share of the area that is covered by something darker than the background."""
+    step = max(1, gray.shape[1] // 320)
+    thin = np.ascontiguousarray(gray[::step, ::step])
     level = cv2.resize(illumination.background[..., 1], thin.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    # A whole number is under a level where it is under the next whole number: bytes compare faster.
+    # An integer is below a level exactly if it is below the next integer; comparing bytes is faster.
     covered = cv2.compare(thin, np.ceil(0.9 * level).astype(np.uint8), cv2.CMP_LT)
     return cv2.countNonZero(covered) / thin.size

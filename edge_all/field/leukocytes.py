@@ -1,4 +1,4 @@
-"""Finds every leukocyte and smudge of a field with a fully convolutional network."""
+"""Detection of all leukocytes and smudges in a field with a fully convolutional network."""
 
 from __future__ import annotations
 
@@ -22,32 +22,33 @@ STRIDE = 4
 """Pixels of the network's input per pixel of its maps."""
 
 _MULTIPLE = 16
-"""The network halves its input four times: sides are padded to a multiple."""
+"""Multiple to which the sides of the input are padded, because the network halves it four times."""
 _REFERENCE_RADIUS_UM = 6.0
-"""The radius map holds the natural logarithm of radius / this."""
+"""Unit of the radius map, which holds the natural logarithm of radius / this value."""
 _SMUDGE_OVER_LEUKOCYTE = 0.7
-"""A smudge is called one only where the leukocyte's map stays under this share of the smudge's: a smudge that is
-judged costs a look, a blast that is taken for a smudge is missed."""
+"""Share of the smudge map's value below which the leukocyte map must stay for a peak to count as a smudge. A smudge
+that is classified costs the reviewer some time, but a blast that is taken for a smudge is missed."""
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _SAME_CELL = 0.75
-"""Two peaks nearer than this share of the larger radius are one cell."""
+"""Share of the larger radius below which the distance of two peaks means that they are one cell."""
 
 
 @dataclass(frozen=True, eq=False)
 class DetectorInput:
-    """A field as the network sees it: RGB uint8, light taken out, at the network's um per pixel."""
+    """A field as network input: RGB uint8, with the light removed, at the network's scale."""
 
     image: Image
-    """Sides are multiples of 16; what is beyond the field is background."""
+    """H x W x 3, with sides in multiples of 16; the padding beyond the field is background."""
     scale_x: float
-    """Pixels of the network's input per pixel of the frame."""
+    """Horizontal pixels of the network's input per pixel of the frame."""
     scale_y: float
+    """Vertical pixels of the network's input per pixel of the frame."""
 
 
 def prepare_detector_input(
     image: Image, um_per_px: float, illumination: Illumination, network_um_per_px: float
 ) -> DetectorInput:
-    """Resize an RGB uint8 frame to the network's scale and take its light out. The one place that does it."""
+    """Resize an RGB uint8 frame to the network's scale and remove its light. All detector input is made here."""
     block = max(1, int(network_um_per_px / um_per_px + 0.01))
     height, width = image.shape[0] // block * block, image.shape[1] // block * block
     small = shrunk(image, block)
@@ -72,7 +73,7 @@ def prepare_detector_input(
 
 
 class Peak(NamedTuple):
-    """A local maximum of the network's maps, in pixels of its input."""
+    """Local maximum of the network's maps, in pixels of its input."""
 
     x: float
     y: float
@@ -84,11 +85,16 @@ class Peak(NamedTuple):
 def decode_peaks(
     heat: npt.NDArray[np.float32], log_radius: npt.NDArray[np.float32], threshold: float, um_per_px: float
 ) -> list[Peak]:
-    """Peaks of the maps, best first, each cell once.
+    """Return the peaks of the maps, best first, each cell once.
 
-    heat: float32 2 x h x w, 0 to 1, centres of leukocytes and of smudges. log_radius: float32 h x w.
-    Centres as points, after CenterNet (Zhou et al. 2019); the place within a map pixel is that of
-    the parabola through its neighbours; overlapping peaks are thinned by distance, not by box.
+    Centers are detected as points, after CenterNet (Zhou et al. 2019). The position within a map pixel is the vertex of
+    the parabola through its neighbors. Overlapping peaks are removed by distance, not by box.
+
+    Args:
+        heat: float32 2 x h x w, 0 to 1: centers of leukocytes and of smudges.
+        log_radius: float32 h x w.
+        threshold: Least value of a peak, 0 to 1.
+        um_per_px: Scale of the network's input in micrometers per pixel.
     """
     peaks: list[Peak] = []
     for kind in range(2):
@@ -105,32 +111,32 @@ def decode_peaks(
 
 
 def _is_smudge(heat: npt.NDArray[np.float32], row: int, column: int, radius: float) -> bool:
-    """Whether a peak of the smudges' map has no leukocyte to speak of around it."""
+    """Return True if a peak of the smudge map has no clear leukocyte around it."""
     reach = max(2, int(0.6 * radius / STRIDE))
     around = heat[0, max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     return float(around.max()) < _SMUDGE_OVER_LEUKOCYTE * float(heat[1, row, column])
 
 
 def _each_cell_once(peaks: list[Peak]) -> list[Peak]:
-    """Without those that are too near a better one."""
+    """Remove peaks that are too close to a better one."""
     if len(peaks) < 2:
         return peaks
     reach = _SAME_CELL * max(peak.radius for peak in peaks)
-    kept: list[Peak] = []
+    best: list[Peak] = []
     places: Places[int] = Places(reach)
     for peak in peaks:
         near = places.near(peak.x, peak.y, reach)
-        if not any(square <= (_SAME_CELL * max(peak.radius, kept[i].radius)) ** 2 for i, square in near):
-            places.put(len(kept), peak.x, peak.y)
-            kept.append(peak)
-    return kept
+        if not any(square <= (_SAME_CELL * max(peak.radius, best[i].radius)) ** 2 for i, square in near):
+            places.put(len(best), peak.x, peak.y)
+            best.append(peak)
+    return best
 
 
 def _vertex(plane: npt.NDArray[np.float32], rows: Indices, columns: Indices, dy: int, dx: int) -> FloatArray:
-    """Offsets of the parabolas' tops along one axis, -0.5 to 0.5; 0 at the plane's edge."""
+    """Return the offsets of the parabolas' vertices along one axis, -0.5 to 0.5; 0 at the plane's edge."""
     height, width = plane.shape
     inside = (rows >= dy) & (rows < height - dy) & (columns >= dx) & (columns < width - dx)
-    # At the edge any neighbour will do: what it gives is not taken.
+    # At the edge, any neighbor will do, because the result is discarded.
     before = plane[np.maximum(rows - dy, 0), np.maximum(columns - dx, 0)].astype(np.float64)
     after = plane[np.minimum(rows + dy, height - 1), np.minimum(columns + dx, width - 1)].astype(np.float64)
     bend = before - 2 * plane[rows, columns].astype(np.float64) + after
@@ -140,7 +146,7 @@ def _vertex(plane: npt.NDArray[np.float32], rows: Indices, columns: Indices, dy:
 
 
 class LeukocyteFinder:
-    """Field -> detections, left to right within rows from the top; in pixels of the frame."""
+    """Detector of leukocytes and smudges in a field."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -148,7 +154,10 @@ class LeukocyteFinder:
         self._threshold = engine.contract.thresholds["found"]
 
     def find(self, field: Field) -> list[Detection]:
-        """Every leukocyte and smudge whose centre lies in the field."""
+        """Detect all leukocytes and smudges whose center is in the field.
+
+        Returns detections in frame pixels, ordered by y and then by x.
+        """
         frame = field.frame
         prepared = prepare_detector_input(frame.image, field.um_per_px, field.illumination, self._um_per_px)
         heat, log_radius = self._engine.run(prepared.image[None])

@@ -1,4 +1,4 @@
-"""What passes from frame to frame: a stage on its way, a focus that is being turned."""
+"""Detection of changes from frame to frame: a moving stage, and a focus that is being adjusted."""
 
 from __future__ import annotations
 
@@ -7,57 +7,63 @@ import numpy as np
 from edge_all.field.sharpness import EdgeBlur
 
 RESTS_UM = 0.5
-"""A resting stage trembles less than this from frame to frame."""
+"""Movement from frame to frame below which a stage is at rest."""
 _ALONG = 0.8
-"""Share of a way along one axis from which on the other axis shows how sharp the view would be at rest."""
+"""Least share of a movement along one axis for the other axis to show how sharp the view would be at rest."""
 _MORE_ALONG = 1.06
-"""Times as much blur along as across the way, compared with the same at rest: what the field shows cancels out."""
+"""Ratio of blur along to blur across the movement, relative to that at rest, which cancels the field's content."""
 _MORE_THAN_AT_REST = 1.12
 _PLAINLY_BLURRED = 1.5
-"""Times the blur at rest: no other field of a smear in focus differs as much."""
+"""Blur relative to that at rest; no other field of a smear in focus differs as much."""
 _FOCUS_TURNS = 1.08
 _PLAIN_BLUR_UM = 0.35
-"""More than a good objective's own, where no resting frame was seen yet."""
+"""Blur limit until a frame at rest was seen, more than that of a good objective."""
 _FARTHEST_OF_WIDTH = 0.25
 
 
 class MotionWatch:
-    """Told of every frame of a stage that moves, in order."""
+    """Motion and focus detector that is given each frame of a moving stage, in order."""
 
     def __init__(self) -> None:
         self._before: int | None = None
         self._blur_before: float | None = None
         self._at_rest: EdgeBlur | None = None
-        """Of the last good frame of a resting stage: how sharp this smear is on this bench, along both axes."""
+        """Blur of the last good frame at rest: how sharp this smear is on this bench, along both axes."""
 
     def is_moving(self, index: int, moved_um: tuple[float, float] | None, blur: EdgeBlur, width_um: float) -> bool:
-        """moved_um: since the frame before, None where it cannot be told. width_um: of the field.
+        """Return True if the stage moves in this frame.
 
-        A view that the optics smear at rest is not moving. A frame after a jump of a quarter of a field or more, or
-        after one that was lost, may be at rest again: it is moving where it is smeared or plainly blurred.
+        A view that the optics blur even at rest is not moving. A frame after a jump of a quarter of a field or more, or
+        after a lost frame, may be at rest again; it counts as moving if it is smeared or clearly blurred.
+
+        Args:
+            index: Index of the frame.
+            moved_um: Movement (x, y) since the previous frame in micrometers, or None if unknown.
+            blur: Blur of the frame.
+            width_um: Width of the field in micrometers.
         """
         before, self._before = self._before, index
-        way = None if moved_um is None else float(np.hypot(*moved_um))
-        if way is not None and way < RESTS_UM:
+        distance = None if moved_um is None else float(np.hypot(*moved_um))
+        if distance is not None and distance < RESTS_UM:
             return False
         if blur.is_smeared:
             return True
         rest = self._at_rest
-        if moved_um is None or way is None or way > _FARTHEST_OF_WIDTH * width_um:
+        if moved_um is None or distance is None or distance > _FARTHEST_OF_WIDTH * width_um:
             return rest is not None and blur.widest_um > _PLAINLY_BLURRED * rest.widest_um
-        if before is None or way / max(1, index - before) < RESTS_UM:
+        if before is None or distance / max(1, index - before) < RESTS_UM:
             return False
         if rest is None:
             return blur.widest_um > _PLAIN_BLUR_UM
         if max(blur.x_um / rest.x_um, blur.y_um / rest.y_um) > _MORE_THAN_AT_REST:
             return True
         more_in_x = (blur.x_um / blur.y_um) / (rest.x_um / rest.y_um)
-        if abs(moved_um[0]) >= _ALONG * way:
+        if abs(moved_um[0]) >= _ALONG * distance:
             return more_in_x > _MORE_ALONG
-        return abs(moved_um[1]) >= _ALONG * way and 1 / more_in_x > _MORE_ALONG
+        return abs(moved_um[1]) >= _ALONG * distance and 1 / more_in_x > _MORE_ALONG
 
     def is_being_focused(self, blur: EdgeBlur) -> bool:
-        """Not as sharp as it was at rest, and not as it was a frame ago: better views are on their way."""
+        """Return True if the view is less sharp than at rest and is changing, so that better views will follow."""
         before, self._blur_before = self._blur_before, blur.widest_um
         if before is None or self._at_rest is None or blur.widest_um <= _PLAINLY_BLURRED * self._at_rest.widest_um:
             return False
@@ -65,5 +71,5 @@ class MotionWatch:
         return change > _FOCUS_TURNS or change < 1 / _FOCUS_TURNS
 
     def rested(self, blur: EdgeBlur) -> None:
-        """A good frame of a resting stage is so sharp."""
+        """Store the blur of a good frame at rest as the reference."""
         self._at_rest = EdgeBlur(max(blur.x_um, 0.05), max(blur.y_um, 0.05))

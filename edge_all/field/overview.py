@@ -1,4 +1,4 @@
-"""A frame made small enough to be looked at as a whole."""
+"""Reduction of a frame to a small overview of the whole field."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ OVERVIEW_UM_PER_PX = 0.2
 
 
 def overview(image: Image, um_per_px: float) -> tuple[Image, float]:
-    """An RGB uint8 frame at about 0.2 um per px, never enlarged, and its um per px."""
+    """Return an RGB uint8 frame reduced to about 0.2 um per px, never enlarged, and its scale in um per px."""
     factor = max(1, round(OVERVIEW_UM_PER_PX / um_per_px))
     return shrunk(image, factor), um_per_px * factor

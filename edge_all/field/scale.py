@@ -1,4 +1,4 @@
-"""Micrometres per pixel, measured from the erythrocytes of a field: the ruler that every smear brings along."""
+"""Measurement of the scale in micrometers per pixel from the erythrocytes of a field."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FINE_DIAMETER_PX = 40.0
 _FINE_SIDE_PX = 800
 _COARSE_STEP = 0.1
 _FINE_STEP = 0.05
-"""Between neighbouring radii that are tried (natural logarithm)."""
+"""Difference between neighboring radii that are tried (natural logarithm)."""
 _CHANCE = 0.2
-"""Share of a circle's rim that random edges reach; only what is more counts."""
+"""Share of a circle's rim that random edges reach; only the excess counts."""
 _MOST_POINTS = 40_000
 _CLEAR_CIRCLE = 0.4
 _CONFIDENT_CIRCLES = 5
@@ -33,23 +33,23 @@ class ScaleMeasurement:
 
     um_per_px: float
     erythrocyte_px: float
-    """Diameter of the typical erythrocyte in pixels of the image that was measured."""
+    """Diameter of the typical erythrocyte in pixels of the measured image."""
     circles: int
-    """Clearly round cells of that size."""
+    """Number of clearly round cells of that size."""
 
     @property
     def confident(self) -> bool:
-        """Enough clear circles to believe it without other evidence."""
+        """True if there are enough clear circles to trust the result without other evidence."""
         return self.circles >= _CONFIDENT_CIRCLES
 
 
 def measure_um_per_px(image: Image) -> ScaleMeasurement | None:
-    """Micrometres per pixel of an RGB uint8 field from the size of its erythrocytes; None when there are none.
+    """Measure the scale of an RGB uint8 field from the size of its erythrocytes. Returns None if there are none.
 
-    Every edge between background and cell votes, along its gradient, for a centre at each of a range of
-    radii (fast radial symmetry: Loy and Zelinsky 2003). The radius whose centres gather most of their rims, summed
-    over the covered area, is the erythrocyte's; overlapping cells keep enough of their rim. First on a small copy
-    over all radii, then around the winner on a copy in which an erythrocyte is 40 px wide.
+    Each edge between background and cell votes, along its gradient, for a center at each of a range of radii (fast
+    radial symmetry: Loy and Zelinsky 2003). The radius whose centers collect most of their rims, summed over the
+    covered area, is that of the erythrocytes; overlapping cells keep enough of their rim. All radii are tried on a
+    small copy, and then those around the best one on a copy in which an erythrocyte is 40 px wide.
     """
     longest = max(image.shape[:2])
     if min(image.shape[:2]) < 32:
@@ -75,7 +75,7 @@ def measure_um_per_px(image: Image) -> ScaleMeasurement | None:
 
 
 def _resized(image: Image, factor: float) -> tuple[Image, float]:
-    """The image shrunk by about a factor, and by how much really: a whole number of pixels to one is fast."""
+    """Shrink an image by about a factor, and return it with the actual factor; averaging whole blocks is fast."""
     block = max(1, round(1 / factor))
     if block == 1:
         return image, 1.0
@@ -86,7 +86,7 @@ def _resized(image: Image, factor: float) -> tuple[Image, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Rims:
-    """Edge points of cells against the background, with the unit vector towards the background."""
+    """Edge points of cells against the background, with the unit vector toward the background."""
 
     x: npt.NDArray[np.float32]
     y: npt.NDArray[np.float32]
@@ -94,12 +94,12 @@ class _Rims:
     out_y: npt.NDArray[np.float32]
     shape: tuple[int, int]
     every: int
-    """Each point stands for so many."""
+    """Number of edge points that each point stands for."""
 
     @classmethod
     def of(cls, image: Image) -> _Rims:
         corrected = estimate_illumination(image).correct(image)
-        # Green: haemoglobin absorbs it most. Nuclei absorb red too; erythrocytes hardly do.
+        # Hemoglobin absorbs green most. Nuclei also absorb red, which erythrocytes hardly do.
         green = cv2.GaussianBlur(corrected[..., 1].astype(np.float32), (0, 0), 1.2)
         grad_x = cv2.Sobel(green, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
         grad_y = cv2.Sobel(green, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
@@ -109,17 +109,17 @@ class _Rims:
         y, x = np.nonzero((strength > limit) & (nuclei == 0))
         out_x, out_y = grad_x[y, x] / strength[y, x], grad_y[y, x] / strength[y, x]
         height, width = green.shape
-        # More points than these only take time: every k-th, so that the choice is the same each time.
+        # More points only take time. Take every k-th, so that the choice is deterministic.
         every = max(1, len(x) // _MOST_POINTS)
         x, y, out_x, out_y = x[::every], y[::every], out_x[::every], out_y[::every]
         beyond_x = np.clip(np.round(x + out_x * 4).astype(int), 0, width - 1)
         beyond_y = np.clip(np.round(y + out_y * 4).astype(int), 0, height - 1)
-        # The pale centre has edges too; only a rim has the bright background outside.
+        # The pale center also has edges, but only a rim has the bright background outside.
         rim = green[beyond_y, beyond_x] > 0.88 * BACKGROUND_LEVEL
         return cls(x[rim].astype(np.float32), y[rim].astype(np.float32), out_x[rim], out_y[rim], (height, width), every)
 
     def best_radius(self, low: float, high: float, step: float) -> tuple[float, int] | None:
-        """The most voted radius between low and high, px, and its number of clear circles."""
+        """Return the radius with the most votes between low and high, in px, and its number of clear circles."""
         if len(self.x) < 50 or high <= low:
             return None
         radii = np.exp(np.arange(np.log(low), np.log(high), step))

@@ -1,4 +1,4 @@
-"""How blurred the edges of a field are, in micrometres, along and across."""
+"""Measurement of the edge blur of a field in micrometers, along both axes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 IN_FOCUS_BLUR_UM = 0.3
-"""Edge blur (standard deviation) of a field in good focus under a 100x objective; sharpness 1."""
+"""Edge blur (standard deviation) of a field in good focus under a 100x objective, which is sharpness 1."""
 
 _STRONGEST = 0.04
 """Share of the pixels that counts as edges."""
 _WIDEST_UM = 3.0
 _NOISE_OF_MEDIAN = 1.7
-"""The first blur takes away 0.87 of white noise, and half of a normal distribution is within 0.6745 of it."""
+"""Factor from median to standard deviation: the first blur removes 0.87 of white noise, and half of a normal
+distribution is within 0.6745 of its standard deviation."""
 _NOISE_FIRST, _NOISE_SECOND = 0.1006, 0.0088
 """Variance of the slopes of white noise of variance 1 after the first and after the second blur."""
 _OVER_NOISE = 8.0
-"""Edges are so many times steeper than what noise would give."""
+"""Factor by which edges are steeper than slopes from noise."""
 _WINDOW_PX = 384
 _FIRST_PX, _SECOND_PX = 1.0, 2.0
 _FIRST = cv2.getGaussianKernel(7, _FIRST_PX, cv2.CV_32F)
@@ -29,37 +30,37 @@ _ON_TO_SECOND = cv2.getGaussianKernel(11, (_SECOND_PX**2 - _FIRST_PX**2) ** 0.5,
 
 @dataclass(frozen=True)
 class EdgeBlur:
-    """Standard deviation of the edges' blur, um."""
+    """Standard deviation of the edges' blur along both axes, in micrometers."""
 
     x_um: float
     y_um: float
 
     @property
     def sharpness(self) -> float:
-        """1 in good focus, less when blurred along either axis."""
+        """Sharpness: 1 in good focus, less if blurred along either axis."""
         return IN_FOCUS_BLUR_UM / self.widest_um
 
     @property
     def widest_um(self) -> float:
-        """Along the worse axis; never under 0.05, which no camera tells from none."""
+        """Blur along the worse axis; at least 0.05, which no camera can distinguish from zero."""
         return max(self.x_um, self.y_um, 0.05)
 
     @property
     def is_smeared(self) -> bool:
-        """Blurred much more along one axis than along the other: the stage moved."""
+        """True if the blur is much larger along one axis, because the stage moved."""
         low, high = sorted((self.x_um, self.y_um))
         return high > 0.45 and high > 1.5 * low
 
 
 def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur:
-    """Blur of the strongest edges of a grey uint8 image.
+    """Measure the blur of the strongest edges of a gray uint8 image, H x W.
 
     Blurring an edge of width s again by a known a and b lowers its steepest slope to 1/sqrt(s^2 + a^2) and
-    1/sqrt(s^2 + b^2); the ratio of the slopes gives s (reblurring: Zhuo and Sim 2011). Both blurs also take the noise
-    away that would look like sharpness. Slopes that noise alone would give are no edges: a picture that a long way
-    washed out counts as blurred as can be.
+    1/sqrt(s^2 + b^2); the ratio of the slopes gives s (reblurring: Zhuo and Sim 2011). Both blurs also remove noise
+    that would look like sharpness. Slopes that noise alone would give are not edges, so an image that is washed out by
+    a long movement counts as blurred to the maximum.
     """
-    # Enough edges are in a window, and in the middle the objective is sharpest.
+    # A window contains enough edges, and the objective is sharpest in the center.
     top, left = (max(0, (n - _WINDOW_PX) // 2) for n in grey.shape)
     window = grey[top : top + _WINDOW_PX, left : left + _WINDOW_PX]
     once = cv2.sepFilter2D(window, cv2.CV_32F, _FIRST, _FIRST)
@@ -68,10 +69,10 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
     widths = []
     for across in (True, False):
         slope, again = _slope(once, across), _slope(twice, across)
-        some = again[::5, ::5].ravel()  # enough to know the quantile
+        some = again[::5, ::5].ravel()  # enough for the quantile
         k = int((1 - _STRONGEST) * (some.size - 1))
         limit = max(float(np.partition(some, k)[k]), 1e-3)
-        # Chosen after the second blur: edges chosen where noise made them steep would look sharp.
+        # Select edges after the second blur, because edges selected where noise made them steep would look sharp.
         edges = (again >= np.float32(limit)).view(np.uint8)
         count = max(1, cv2.countNonZero(edges))
         steep = cv2.norm(slope, cv2.NORM_L2SQR, edges) / count - _NOISE_FIRST * noise**2
@@ -86,13 +87,13 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
 
 
 def _noise(window: npt.NDArray[np.uint8], once: npt.NDArray[Any]) -> float:
-    """Standard deviation of white noise, from what the first blur takes away where no edge is; in levels."""
-    taken = cv2.absdiff(window[::5, ::5].astype(np.float32), np.ascontiguousarray(once[::5, ::5])).ravel()
-    return float(np.partition(taken, taken.size // 2)[taken.size // 2]) * _NOISE_OF_MEDIAN
+    """Estimate the standard deviation of white noise, in levels, from what the first blur removes off the edges."""
+    removed = cv2.absdiff(window[::5, ::5].astype(np.float32), np.ascontiguousarray(once[::5, ::5])).ravel()
+    return float(np.partition(removed, removed.size // 2)[removed.size // 2]) * _NOISE_OF_MEDIAN
 
 
 def _slope(image: npt.NDArray[Any], across: bool) -> npt.NDArray[Any]:
-    """Absolute difference of the neighbours on both sides."""
+    """Return the absolute difference of the neighbors on both sides."""
     if across:
         return np.asarray(cv2.absdiff(image[:, 2:], image[:, :-2]))
     return np.asarray(cv2.absdiff(image[2:], image[:-2]))

@@ -1,4 +1,4 @@
-"""Makes images smaller by a whole number: averages of whole blocks."""
+"""Reduction of images by an integer factor, averaging whole blocks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from edge_all.vocabulary import Image
 
 
 def shrunk(image: Image, block: int) -> Image:
-    """The average of every whole block x block pixels, uint8; pixels left over at the right and the bottom are left
-    out. At least one pixel large.
+    """Return the averages of all whole blocks of block x block pixels, uint8, at least one pixel in size.
 
-    Averages of 2x2 take a twentieth of the time of any others: an even ``block`` begins with these. No pixel differs by
-    more than 1 from the average in one step.
+    Remaining pixels at the right and bottom are dropped. Averaging 2x2 blocks takes a twentieth of the time of other
+    sizes, so an even `block` starts with that. No pixel differs by more than 1 from the one-step average.
     """
     width, height = max(1, image.shape[1] // block), max(1, image.shape[0] // block)
     image = image[: height * block, : width * block]
