@@ -1,9 +1,7 @@
 """edge-all export: files whole or not at all, the gate's order, bytes that repeat, and the shipped files."""
 
-import base64
 import json
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +14,13 @@ from edge_all_export.model_files import CHECKPOINTS
 from edge_all_export.quantize import Calibration, unfit_for_tensorrt
 from edge_all_export.to_onnx import float_model, run_model, to_bytes
 from edge_all_export.training.checkpoint import load_checkpoint
+from onnx import numpy_helper
 
 from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
 from edge_all.engines.shipped import models_folder
 from edge_all.errors import EdgeAllError
 
+from .model_comparison import model_differences, unpacked
 from .test_quantize import GROUPS, drawn
 
 SHIPPED = {
@@ -51,16 +51,12 @@ def test_a_shipped_file_loads_anywhere_and_repeats_its_self_check(name):
     assert str(Path(__file__).resolve().parents[2]) not in path.read_bytes().decode("latin-1")
     check = json.loads(values[SELF_CHECK_KEY])
 
-    def array(packed):
-        data = zlib.decompress(base64.b64decode(packed["data"]))
-        return np.frombuffer(data, packed["dtype"]).reshape(packed["shape"])
-
-    batch = array(check["input"])
+    batch = unpacked(check["input"])
     assert batch.dtype == np.uint8
     assert len(batch) == 8
     allowed = 1e-4 if name.endswith("float.onnx") else 0.02 if "fp16" in name else 0.15
     for output, got in zip(contract["outputs"], run_model(model, batch), strict=True):
-        assert np.abs(got - array(check["outputs"][output])).max() <= allowed, output
+        assert np.abs(got - unpacked(check["outputs"][output])).max() <= allowed, output
 
 
 @pytest.mark.parametrize("name", [f for f in FILES if "int8-trt" in f])
@@ -68,15 +64,50 @@ def test_the_shipped_tensorrt_files_are_symmetric(name):
     assert unfit_for_tensorrt(metadata(models_folder() / name)[0]) == []
 
 
-@pytest.mark.parametrize("name", ["detector", "classifier", "classifier-segmented"])
-def test_a_checkpoint_exports_to_the_same_bytes_as_were_shipped(name):
-    checkpoint = load_checkpoint(CHECKPOINTS / f"{name}.pt")
-    once = to_bytes(float_model(checkpoint))
-    # As truth values: pytest would spend minutes on what differs in a megabyte.
-    same_again = once == to_bytes(float_model(checkpoint))
+def exported(name):
+    return float_model(load_checkpoint(CHECKPOINTS / f"{name}.pt"))
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_a_checkpoint_exported_twice_gives_the_same_bytes(name):
+    # As a truth value: pytest would spend minutes on what differs in a megabyte.
+    same_again = to_bytes(exported(name)) == to_bytes(exported(name))
     assert same_again
-    as_shipped = once == (models_folder() / name / "float.onnx").read_bytes()
-    assert as_shipped, f"{name}: the checkpoint was changed and not exported (make models)"
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_a_checkpoint_exports_to_the_model_that_was_shipped(name):
+    lines = model_differences(exported(name), onnx.load(str(models_folder() / name / "float.onnx")))
+    assert lines == [], f"{name}: the checkpoint was changed and not exported (make models)"
+
+
+def test_a_model_of_other_weights_nodes_or_contract_is_not_the_one_that_was_shipped():
+    shipped = onnx.load(str(models_folder() / "detector" / "float.onnx"))
+
+    def changed(change):
+        other = onnx.ModelProto()
+        other.CopyFrom(shipped)
+        change(other)
+        return model_differences(other, shipped)
+
+    def other_weight(model):
+        tensor = model.graph.initializer[0]
+        values = numpy_helper.to_array(tensor).copy()
+        values.flat[0] += 1e-3 * np.abs(values).max()
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+    def other_attribute(model):
+        next(n for n in model.graph.node if n.op_type == "Conv").attribute[0].ints[0] += 1
+
+    def other_contract(model):
+        entry = next(p for p in model.metadata_props if p.key == METADATA_KEY)
+        entry.value = entry.value.replace("leukocyte-net", "other-net")
+
+    assert changed(lambda _: None) == []
+    assert changed(other_weight)[0].startswith(f"weights {shipped.graph.initializer[0].name}")
+    assert changed(other_attribute)[0].startswith("nodes")
+    assert changed(other_contract) == [f"metadata {METADATA_KEY}"]
+    assert changed(lambda model: model.graph.node.pop())[0].startswith("nodes")
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))

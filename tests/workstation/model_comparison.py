@@ -1,0 +1,98 @@
+"""Whether two model files are the same network, though another processor made one of them.
+
+Folding a batch normalization into a convolution ends in a division: its last digit differs from processor to processor,
+and with it the weights, the outputs of the self-check batch, and so the bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from edge_all_export.to_onnx import run_model
+from onnx import numpy_helper
+
+from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
+
+WEIGHT_TOLERANCE = 1e-5
+"""Of the largest weight of a tensor; float32 holds 6e-8 of it, and 2e-7 were seen between two makes."""
+OUTPUT_TOLERANCE = 1e-4
+"""Of an output of the float network on its self-check batch."""
+PIXEL_TOLERANCE = 1
+"""Gray levels of the self-check batch, which the simulator draws with floats."""
+
+
+def model_differences(model: onnx.ModelProto, shipped: onnx.ModelProto) -> list[str]:
+    """What tells one network from the other, a line each: graph, weights, metadata, outputs."""
+    return list(_differing(model, shipped))
+
+
+def unpacked(stored: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """An array as a self-check holds it."""
+    data = zlib.decompress(base64.b64decode(stored["data"]))
+    array: npt.NDArray[Any] = np.frombuffer(data, stored["dtype"]).reshape(stored["shape"])
+    return array
+
+
+def _differing(model: onnx.ModelProto, shipped: onnx.ModelProto) -> Iterator[str]:
+    found, wanted = _graph_parts(model), _graph_parts(shipped)
+    other_parts = [part for part in wanted if found[part] != wanted[part]]
+    if other_parts:
+        yield f"{', '.join(other_parts)} differ"  # no use comparing what such a graph computes
+        return
+    weights = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    for tensor in shipped.graph.initializer:
+        one, other = weights[tensor.name], numpy_helper.to_array(tensor)
+        if one.dtype != other.dtype or one.shape != other.shape:
+            yield f"weights {tensor.name}: {one.dtype} {one.shape}, shipped {other.dtype} {other.shape}"
+        elif one.size and not _largest_difference(one, other) <= WEIGHT_TOLERANCE * np.abs(other).max():
+            yield f"weights {tensor.name}: differ by {_largest_difference(one, other):.2g}"
+    yield from _differing_metadata(model, shipped)
+
+
+def _graph_parts(model: onnx.ModelProto) -> dict[str, Any]:
+    """All of a model but the values of its weights and its metadata."""
+    graph = model.graph
+    return {
+        "versions": (model.ir_version, sorted((o.domain, o.version) for o in model.opset_import)),
+        # Names, operators, inputs, outputs and attributes.
+        "nodes": [n.SerializeToString(deterministic=True) for n in graph.node],
+        "inputs": [i.SerializeToString(deterministic=True) for i in graph.input],
+        "outputs": [o.SerializeToString(deterministic=True) for o in graph.output],
+        "names of weights": [t.name for t in graph.initializer],
+        "metadata keys": [p.key for p in model.metadata_props],
+    }
+
+
+def _differing_metadata(model: onnx.ModelProto, shipped: onnx.ModelProto) -> Iterator[str]:
+    found, wanted = ({p.key: p.value for p in m.metadata_props} for m in (model, shipped))
+    # The contract names the checkpoint by the hash of its weights: no processor has a part in that.
+    for key in wanted:
+        if key != SELF_CHECK_KEY and found.get(key) != wanted[key]:
+            yield f"metadata {key}"
+    checks = [json.loads(values[SELF_CHECK_KEY]) for values in (found, wanted)]
+    batches = [unpacked(check["input"]) for check in checks]
+    if batches[0].shape != batches[1].shape or _largest_difference(*batches) > PIXEL_TOLERANCE:
+        yield "self-check: other images"
+        return
+    # On the same pixels, so that only the networks can differ.
+    for name, one, other in zip(
+        json.loads(wanted[METADATA_KEY])["outputs"],
+        run_model(model, batches[1]),
+        run_model(shipped, batches[1]),
+        strict=True,
+    ):
+        stored = unpacked(checks[1]["outputs"][name])
+        for what, right in (("that of the shipped file", other), ("what the shipped file carries", stored)):
+            if not _largest_difference(one, right) <= OUTPUT_TOLERANCE:
+                yield f"output {name}: differs by {_largest_difference(one, right):.2g} from {what}"
+
+
+def _largest_difference(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
+    return float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max())
