@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from edge_all._version import __version__
+
 __all__ = ["Profile", "Session", "Summary", "__version__", "load_profile", "open_camera"]
 
 if TYPE_CHECKING:

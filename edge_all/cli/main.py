@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from edge_all import __version__
+from edge_all._version import __version__
 from edge_all.errors import EdgeAllError
 
 _COMMANDS = {

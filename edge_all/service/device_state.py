@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_all import __version__
+from edge_all._version import __version__
 from edge_all.bench.clocks import throttle_counts
 from edge_all.bench.machine import temperature_c, throttling_now
 from edge_all.cameras.camera_state import CameraState

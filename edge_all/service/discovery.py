@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from edge_all import __version__
+from edge_all._version import __version__
 from edge_all.service.mqtt_settings import MqttSettings
 
 _SENSORS = (

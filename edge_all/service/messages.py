@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from edge_all import __version__
+from edge_all._version import __version__
 from edge_all.session.differential import blast_percent
 from edge_all.vocabulary import Cell, Counts, ModelIdentity, Thresholds
 

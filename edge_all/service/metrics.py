@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from edge_all import __version__
+from edge_all._version import __version__
 from edge_all.errors import EdgeAllError
 from edge_all.service.device_state import DeviceState
 

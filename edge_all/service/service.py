@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_all import __version__
+from edge_all._version import __version__
 from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.camera import Camera
 from edge_all.cameras.camera_state import CameraState

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from edge_all._version import __version__
 from edge_all.calibration.calibration import NONE
 from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.camera import Camera
@@ -113,8 +114,6 @@ class Session:
             RecordError: when the record cannot be opened.
             UsageError: when the options are not valid.
         """
-        from edge_all import __version__
-
         keep_freed_memory()
         self._camera = camera
         self._profile = profile if profile is not None else Profile()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_all import __version__
+from edge_all._version import __version__
 from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
 from edge_all.service.doctor.finding import Finding, absent, bad, good, warning
