@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 PART ?= main
 
-.PHONY: install workstation demo test test-cuda test-system lint format models scores clean
+.PHONY: install workstation demo test test-cuda test-system coverage lint format docs models scores clean
 
 install: $(VENV)/.installed
 
@@ -47,6 +47,20 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/vermin --target=3.10- --no-tips --violations --backport typing edge_all firmware_config
 
+# The site in build/site. It imports the workstation's commands for their help, and needs Python 3.11 or later.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open build/site/index.html"
+
+$(VENV)/.docs: $(VENV)/.workstation
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
+	@touch $@
+
+# The share of lines that the fast tests run, of each package.
+coverage: workstation
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -q --cov --cov-report=
+	$(BIN)/python scripts/coverage_summary.py
+
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -58,4 +72,4 @@ scores: workstation
 	$(BIN)/python -m tests.scores.$(PART)
 
 clean:
-	rm -rf $(VENV) dist build runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

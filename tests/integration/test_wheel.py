@@ -27,6 +27,9 @@ def test_the_wheel_has_models_profiles_and_the_program(tmp_path):
         "edge_all/models/classifier-segmented/float.onnx",
         "edge_all/models/detector/int8-cpu.onnx",
         "firmware_config/profiles/default.toml",
+        "edge_all/py.typed",
+        "edge_all_export/py.typed",
+        "firmware_config/py.typed",
         "edge_all_export/to_onnx.py",
     ):
         assert needed in names

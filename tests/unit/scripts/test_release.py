@@ -111,3 +111,12 @@ def test_a_version_older_than_a_tag_is_refused(project, tagged, refused):
     done = release(project, "--dry-run")
     assert done.returncode == int(refused)
     assert ("is newer than 0.2.0" in done.stderr) == refused
+
+
+def test_the_version_of_this_repository_is_written_once():
+    import edge_all
+
+    root = SCRIPT.parents[1]
+    assert f'__version__ = "{edge_all.__version__}"' in (root / "edge_all" / "_version.py").read_text()
+    for name in ("pyproject.toml", "edge_all/__init__.py", "CITATION.cff"):
+        assert edge_all.__version__ not in (root / name).read_text()
