@@ -10,13 +10,15 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnxruntime
 from edge_all_export.to_onnx import run_model
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
 
@@ -38,6 +40,24 @@ def unpacked(stored: Mapping[str, Any]) -> npt.NDArray[Any]:
     data = zlib.decompress(base64.b64decode(stored["data"]))
     array: npt.NDArray[Any] = np.frombuffer(data, stored["dtype"]).reshape(stored["shape"])
     return array
+
+
+@lru_cache(maxsize=1)
+def int8_products_saturate() -> bool:
+    """Whether ONNX Runtime adds two products of 8 bits in 16 here: x86 without VNNI does, and large sums are cut off.
+
+    INT8 files then give visibly other outputs on this machine; the program's self-check refuses those that exceed the
+    tolerance of their contract.
+    """
+    integers = [
+        helper.make_tensor_value_info(n, t, [4, 4]) for n, t in (("a", TensorProto.UINT8), ("b", TensorProto.INT8))
+    ]
+    product = helper.make_tensor_value_info("c", TensorProto.INT32, [4, 4])
+    graph = helper.make_graph([helper.make_node("MatMulInteger", ["a", "b"], ["c"])], "products", integers, [product])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"a": np.full((4, 4), 255, np.uint8), "b": np.full((4, 4), 127, np.int8)})
+    return bool((np.asarray(found) != 4 * 255 * 127).any())
 
 
 def _differing(model: onnx.ModelProto, shipped: onnx.ModelProto) -> Iterator[str]:
