@@ -59,7 +59,7 @@ class NotRecordedError(RecordError):
 
 
 class ReviewError(EdgeAllError):
-    """Review step that is not allowed: the session is approved or still running, or the verdict is invalid."""
+    """Review step that is not allowed, because the session is approved or still running or the verdict is invalid."""
 
 
 class CalibrationError(EdgeAllError):

@@ -67,9 +67,7 @@ def focus_calibration(
     top = int(curve.argmax())
     best = float(curve[top])
     if max(p.contrast for p in points) < _LEAST_CONTRAST:
-        raise CalibrationError(
-            "the field is empty: there is nothing to measure sharpness on", "move to a field with cells"
-        )
+        raise CalibrationError("the field is empty, so its sharpness cannot be measured", "move to a field with cells")
     before, after = float(curve[: top + 1].min()), float(curve[top:].min())
     if max(before, after) > _OUT_OF_FOCUS * best:
         side = "before" if before > after else "after"

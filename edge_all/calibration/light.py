@@ -61,8 +61,8 @@ def measure_light(frames: Sequence[Frame], max_unevenness: float = MAX_UNEVENNES
     )
     if calibration.unevenness > max_unevenness:
         raise CalibrationError(
-            f"the light is uneven: the darkest place is {100 * calibration.unevenness:.0f} % darker than the brightest "
-            f"(limit {100 * max_unevenness:.0f} %)",
+            f"the light is uneven, with the darkest place {100 * calibration.unevenness:.0f} % darker than the "
+            f"brightest (limit {100 * max_unevenness:.0f} %)",
             "center the condenser and open its diaphragm (Koehler), clean the lenses, and calibrate again",
         )
     return calibration
@@ -72,7 +72,7 @@ def _refuse_dark_or_saturated(frames: Sequence[Frame], mean: npt.NDArray[np.floa
     level = float(mean.mean((0, 1)).max())
     if level < _LEAST_LEVEL:
         raise CalibrationError(
-            f"the field is too dark: its level is {level:.0f} of 255", "increase the lamp brightness or the exposure"
+            f"the field is too dark (level {level:.0f} of 255)", "increase the lamp brightness or the exposure"
         )
     clipped = max(float((f.image[::2, ::2] >= _SATURATED).any(2).mean()) for f in frames)
     if clipped > _MOST_SATURATED:

@@ -1,1 +1,1 @@
-"""Many microscopes, one laboratory: the collector on a server. Alone here PostgreSQL is known."""
+"""Collector on a server for the microscopes of a laboratory. Only this package uses PostgreSQL."""

@@ -1,4 +1,4 @@
-"""From the broker into PostgreSQL: nothing is acknowledged before it is committed."""
+"""Transfer of messages from the broker to PostgreSQL. No message is acknowledged before it is committed."""
 
 from __future__ import annotations
 
@@ -20,43 +20,60 @@ _WAITS_S = 0.5
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
 _ASKS_EVERY_S = 30.0
 _OUTBOX = ("finding", "summary", "state")
-_SAYS_EVERY_S = 60.0
-"""Of strangers' messages one line a minute is enough."""
+_REPORT_EVERY_S = 60.0
+"""Shortest interval between reports of refused messages."""
 
 
 @dataclass(frozen=True)
 class _Taken:
-    """number: to be acknowledged to the broker. device, uid: to be confirmed to the device."""
+    """Message to be written."""
 
     item: Incoming | Refused | Seen
     number: int
+    """Number to acknowledge to the broker."""
     device: str | None = None
+    """Device to which to confirm the message."""
     uid: str | None = None
+    """Id to confirm to the device."""
 
 
 class Collector:
-    """Runs in the calling thread until stop()."""
+    """Collector that runs in the calling thread until stop()."""
 
     def __init__(self, settings: MqttSettings, store: Store, say: Callable[[str], None] = lambda _: None) -> None:
-        """settings: the broker, and with device the collector's own name there. say: told in one line of every change.
-        Two collectors at one broker need two names. Raises ProfileError."""
+        """Prepare a collector.
+
+        Args:
+            settings: Broker settings; ``device`` is the collector's name there. Two collectors on one broker need
+                different names.
+            store: Database to write to.
+            say: Called with one line for each change.
+
+        Raises:
+            ProfileError: If the settings are invalid.
+        """
         settings.check()
         self._settings, self._store, self._say = settings, store, say
         self._stopping = threading.Event()
         self._waiting: list[_Taken] = []
         self._trouble: str | None = None
-        self._said_at = float("-inf")
-        self._unsaid: Counter[str] = Counter()
+        self._reported_at = float("-inf")
+        self._unreported: Counter[str] = Counter()
         self.stored = 0
-        """Messages committed, repeats included."""
+        """Number of messages committed, including repeated ones."""
         self.refused = 0
+        """Number of messages refused."""
 
     def stop(self) -> None:
-        """From any thread or a signal handler."""
+        """Request the end of run(). Call this from any thread or a signal handler."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Until stop(). Raises EdgeAllError for what no waiting mends (a newer schema, a missing package)."""
+        """Collect messages until stop(). Retry while the broker or the database is unavailable.
+
+        Raises:
+            EdgeAllError: If waiting cannot solve the problem, such as a newer schema or a missing package.
+        """
         retry_s = _FIRST_RETRY_S
         while not self._stopping.is_set():
             try:
@@ -81,7 +98,7 @@ class Collector:
             keep_session=True,
             manual_ack=True,
         )
-        self._waiting.clear()  # the broker, or the device, sends again what was not acknowledged
+        self._waiting.clear()  # the broker or the device sends unacknowledged messages again
         connection.on_message = self._received
         connection.open()
         self._trouble = None
@@ -89,11 +106,11 @@ class Collector:
         try:
             connection.subscribe(*(f"{settings.topic}/+/{kind}" for kind in _OUTBOX))
             asked_at = float("-inf")
-            # A life of its own each time: devices send again what the one before may have lost.
+            # Each connection has a new id, so that devices send again what the previous one may have lost.
             connection.publish(presence, json.dumps({"works": True, "life": secrets.token_hex(8)}), retain=True)
             while connection.loop(_WAITS_S):
                 if not self._waiting and time.monotonic() - asked_at > _ASKS_EVERY_S:
-                    # What is retained comes again with each subscription: the broker may have had no room for it.
+                    # Each subscription delivers the retained messages again. The broker may have dropped them earlier.
                     asked_at = time.monotonic()
                     connection.subscribe(*(f"{settings.topic}/+/{kind}" for kind in ("online", "now")))
                 self._write(connection)
@@ -101,7 +118,7 @@ class Collector:
                     connection.publish(presence, away, retain=True)
                     connection.close()
                     return
-            raise NoConnectionError("the broker closed the connection", "it is tried again")
+            raise NoConnectionError("the broker closed the connection", "reconnecting")
         finally:
             connection.drop()
 
@@ -120,9 +137,9 @@ class Collector:
             return _Taken(message, number, device, message.uid)
         except NotOursError as error:
             self.refused += 1
-            self._strange(str(error))
+            self._report_refused(str(error))
             shown = "".join(c if c.isprintable() else "?" for c in topic)[:200]
-            # The device is told that it arrived: it would send it for ever. It is kept among the refused.
+            # The message is confirmed so that the device does not send it forever. It is stored in "refused".
             return _Taken(Refused(shown, str(error), payload), number, device if error.uid else None, error.uid)
 
     def _write(self, connection: Connection) -> None:
@@ -134,7 +151,7 @@ class Collector:
     def _write_batch(self, connection: Connection, batch: list[_Taken]) -> None:
         for refused in self._store.write(taken.item for taken in batch):
             self.refused += 1
-            self._strange(refused.reason)
+            self._report_refused(refused.reason)
         uids: dict[str, list[str]] = defaultdict(list)
         for taken in batch:
             connection.acknowledge(taken.number)
@@ -144,11 +161,11 @@ class Collector:
             self.stored += len(confirmed)
             connection.publish(f"{self._settings.topic}/{device}/collected", json.dumps({"uids": confirmed}))
 
-    def _strange(self, reason: str) -> None:
-        self._unsaid[reason] += 1
+    def _report_refused(self, reason: str) -> None:
+        self._unreported[reason] += 1
         now = time.monotonic()
-        if now - self._said_at >= _SAYS_EVERY_S:
-            self._said_at = now
-            which = ", ".join(f"{count} x {reason}" for reason, count in self._unsaid.most_common(3))
-            self._say(f"{self._unsaid.total()} messages were none of ours ({which}); the table 'refused' keeps them")
-            self._unsaid.clear()
+        if now - self._reported_at >= _REPORT_EVERY_S:
+            self._reported_at = now
+            which = ", ".join(f"{count} x {reason}" for reason, count in self._unreported.most_common(3))
+            self._say(f"{self._unreported.total()} messages were refused ({which}); see the table 'refused'")
+            self._unreported.clear()

@@ -1,4 +1,4 @@
-"""What comes from the broker, read with suspicion: whoever may write there may write anything."""
+"""Validation of messages from the broker, which any client with write permission can fill with any content."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ _KINDS = ("finding", "summary", "state")
 
 
 class NotOursError(Exception):
-    """What it is instead, in a few words. uid: where it carries a legible one."""
+    """Message that is not a valid message of a device. The text is the reason in a few words."""
 
     def __init__(self, reason: str, uid: str | None = None) -> None:
+        """Store the reason and, if the message contains a valid one, its uid."""
         super().__init__(reason)
         self.uid = uid
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """One message of a device's outbox, checked. content: everything it says, its picture apart."""
+    """Validated message from the outbox of a device."""
 
     device: str
     kind: str
@@ -37,150 +38,156 @@ class Incoming:
     number: int
     created: datetime
     content: Mapping[str, Any]
+    """Complete content except the picture."""
     picture: bytes | None = None
+    """PNG file."""
 
 
 def device_in(topic: str, prefix: str) -> tuple[str, str]:
-    """Device and what follows it: "lab/edge-all/scope-1/finding" gives scope-1 and finding. Raises NotOursError."""
+    """Return the device and the last part of a topic: "lab/edge-all/scope-1/finding" gives scope-1 and finding.
+
+    Raises:
+        NotOursError: If it is not a topic of a device.
+    """
     parts = topic.removeprefix(prefix + "/").split("/")
     if len(parts) != 2 or not _DEVICE.fullmatch(parts[0]):
-        raise NotOursError("a topic of no device")
+        raise NotOursError("not a topic of a device")
     return parts[0], parts[1]
 
 
 def read_message(device: str, kind: str, payload: bytes) -> Incoming:
-    """A message of an outbox. Raises NotOursError."""
-    said = read_object(payload)
-    uid = said.get("uid")
+    """Validate a message from an outbox. Raises NotOursError if it is not valid."""
+    content = read_object(payload)
+    uid = content.get("uid")
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
         raise NotOursError("no uid")
     try:
-        if said.get("format") != FORMAT:
-            raise NotOursError(f"format {str(said.get('format'))[:20]!r}, known is {FORMAT}")
-        if said.get("device") != device:
-            raise NotOursError("another device's name than its topic's")
+        if content.get("format") != FORMAT:
+            raise NotOursError(f"format {str(content.get('format'))[:20]!r}, known is {FORMAT}")
+        if content.get("device") != device:
+            raise NotOursError("its device differs from that of the topic")
         if kind not in _KINDS:
-            raise NotOursError("of no known kind")
-        _text(said, "session", 100)
+            raise NotOursError("unknown kind")
+        _text(content, "session", 100)
         if kind == "finding":
-            _check_finding(said)
+            _check_finding(content)
         elif kind == "summary":
-            _check_summary(said)
+            _check_summary(content)
         else:
-            _check_state(said)
-        number, created = _whole(said, "number", 1, 2**62), _time(said, "created")
-        _time(said, "time")
-        picture = _picture(said.pop("picture_png", None))
+            _check_state(content)
+        number, created = _whole(content, "number", 1, 2**62), _time(content, "created")
+        _time(content, "time")
+        picture = _picture(content.pop("picture_png", None))
     except NotOursError as error:
         raise NotOursError(str(error), uid) from error
-    return Incoming(device, kind, uid, number, created, said, picture)
+    return Incoming(device, kind, uid, number, created, content, picture)
 
 
 def read_object(payload: bytes) -> dict[str, Any]:
-    """A JSON object that PostgreSQL can keep. Raises NotOursError."""
+    """Parse a JSON object that PostgreSQL can store. Raises NotOursError if it is not valid."""
     if len(payload) > _MOST_BYTES:
-        raise NotOursError(f"{len(payload)} bytes, at most {_MOST_BYTES} are read")
+        raise NotOursError(f"{len(payload)} bytes, more than the limit of {_MOST_BYTES}")
     try:
-        said = json.loads(payload.decode(), parse_constant=_no_constant)
+        content = json.loads(payload.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise NotOursError("no JSON") from error
-    if not isinstance(said, dict):
-        raise NotOursError("no JSON object")
+        raise NotOursError("not valid JSON") from error
+    if not isinstance(content, dict):
+        raise NotOursError("not a JSON object")
     try:
-        written = json.dumps(said, ensure_ascii=False)
+        written = json.dumps(content, ensure_ascii=False)
         written.encode()
     except (UnicodeEncodeError, RecursionError) as error:
-        raise NotOursError("characters that no text holds") from error
+        raise NotOursError("characters that are not valid in text") from error
     if _NUL.search(written):
-        raise NotOursError("characters that no text holds")
-    return said
+        raise NotOursError("characters that are not valid in text")
+    return content
 
 
 def moment(seconds: float) -> datetime:
-    """Seconds since the epoch, with its zone."""
+    """Convert seconds since the epoch to a time in UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
-def _check_finding(said: Mapping[str, Any]) -> None:
-    _whole(said, "cell", 1, 2**31 - 1)
-    if said.get("label") not in _LABELS:
-        raise NotOursError("a finding of no label")
-    _whole(said, "views", 0, 2**31 - 1)
+def _check_finding(content: Mapping[str, Any]) -> None:
+    _whole(content, "cell", 1, 2**31 - 1)
+    if content.get("label") not in _LABELS:
+        raise NotOursError("a finding without a valid label")
+    _whole(content, "views", 0, 2**31 - 1)
     for name in ("blast_probability", "unfamiliarity", "size_um"):
-        if said.get(name) is not None:
-            _number(said, name, 0, 1e6)
-    if said.get("model") is not None:
-        _check_model(said["model"])
-    if said.get("engine") is not None:
-        _text(said, "engine", 500)
+        if content.get(name) is not None:
+            _number(content, name, 0, 1e6)
+    if content.get("model") is not None:
+        _check_model(content["model"])
+    if content.get("engine") is not None:
+        _text(content, "engine", 500)
 
 
-def _check_summary(said: Mapping[str, Any]) -> None:
-    counts = said.get("counts")
+def _check_summary(content: Mapping[str, Any]) -> None:
+    counts = content.get("counts")
     if not isinstance(counts, dict):
         raise NotOursError("no counts")
     for name in ("fields", "frames", "blasts", "normals", "unidentified", "smudges"):
         _whole(counts, name, 0, 2**31 - 1)
-    _number(said, "blast_percent", 0, 100)
-    interval = said.get("blast_percent_interval")
+    _number(content, "blast_percent", 0, 100)
+    interval = content.get("blast_percent_interval")
     if not isinstance(interval, list) or len(interval) != 2:
         raise NotOursError("no interval")
     for number in interval:
         _number({"blast_percent_interval": number}, "blast_percent_interval", 0, 100)
-    _text(said, "result", 1000)
-    if not isinstance(said.get("interrupted"), bool):
+    _text(content, "result", 1000)
+    if not isinstance(content.get("interrupted"), bool):
         raise NotOursError("interrupted is neither true nor false")
-    _sample(said)
+    _sample(content)
 
 
-def _check_state(said: Mapping[str, Any]) -> None:
-    _text(said, "state", 100)
-    _sample(said)
+def _check_state(content: Mapping[str, Any]) -> None:
+    _text(content, "state", 100)
+    _sample(content)
     for name in ("version", "profile", "engine"):
-        if said.get(name) is not None:
-            _text(said, name, 500)
-    models = said.get("models", [])
+        if content.get(name) is not None:
+            _text(content, name, 500)
+    models = content.get("models", [])
     if not isinstance(models, list) or len(models) > 20:
-        raise NotOursError("models are no list")
+        raise NotOursError("models is not a list of at most 20")
     for model in models:
         _check_model(model)
 
 
 def _check_model(model: Any) -> None:
     if not isinstance(model, dict):
-        raise NotOursError("a model that is none")
+        raise NotOursError("a model that is not an object")
     for name in ("name", "version", "sha256"):
         _text(model, name, 200)
 
 
-def _sample(said: Mapping[str, Any]) -> None:
-    if said.get("sample") is not None:
-        _text(said, "sample", 200)
+def _sample(content: Mapping[str, Any]) -> None:
+    if content.get("sample") is not None:
+        _text(content, "sample", 200)
 
 
-def _text(said: Mapping[str, Any], name: str, most: int) -> str:
-    value = said.get(name)
+def _text(content: Mapping[str, Any], name: str, most: int) -> str:
+    value = content.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= most:
-        raise NotOursError(f"{name} is no text of 1 to {most} characters")
+        raise NotOursError(f"{name} is not a text of 1 to {most} characters")
     return value
 
 
-def _number(said: Mapping[str, Any], name: str, low: float, high: float) -> float:
-    value = said.get(name)
+def _number(content: Mapping[str, Any], name: str, low: float, high: float) -> float:
+    value = content.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise NotOursError(f"{name} is no number from {low:g} to {high:g}")
+        raise NotOursError(f"{name} is not a number from {low:g} to {high:g}")
     return float(value)
 
 
-def _whole(said: Mapping[str, Any], name: str, low: int, high: int) -> int:
-    value = said.get(name)
+def _whole(content: Mapping[str, Any], name: str, low: int, high: int) -> int:
+    value = content.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise NotOursError(f"{name} is no whole number from {low} to {high}")
+        raise NotOursError(f"{name} is not a whole number from {low} to {high}")
     return value
 
 
-def _time(said: Mapping[str, Any], name: str) -> datetime:
-    return moment(_number(said, name, 0, 4e9))
+def _time(content: Mapping[str, Any], name: str) -> datetime:
+    return moment(_number(content, name, 0, 4e9))
 
 
 def _picture(encoded: Any) -> bytes | None:
@@ -189,9 +196,9 @@ def _picture(encoded: Any) -> bytes | None:
     try:
         picture = base64.b64decode(encoded, validate=True)
     except (ValueError, TypeError) as error:
-        raise NotOursError("a picture that is none") from error
+        raise NotOursError("a picture that is not valid base64") from error
     if not picture.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise NotOursError("a picture that is no PNG")
+        raise NotOursError("a picture that is not a PNG")
     return picture
 
 

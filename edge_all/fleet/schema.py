@@ -1,4 +1,4 @@
-"""The tables in PostgreSQL, as steps from each version to the next."""
+"""Tables in PostgreSQL, as migration steps from each version to the next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _LOCK = 0x0ED6EA11
-"""Two collectors that start at once migrate one after the other."""
+"""Advisory lock, so that two collectors that start at the same time migrate one after the other."""
 
 _STEPS = (
     """
@@ -104,7 +104,11 @@ VERSION = len(_STEPS)
 
 
 def migrate(database: psycopg.Connection) -> None:
-    """Bring the database to the present version, all steps in one transaction. Raises EdgeAllError for a newer one."""
+    """Migrate the database to the current version, all steps in one transaction.
+
+    Raises:
+        EdgeAllError: If the database has a newer version.
+    """
     with database.transaction():
         database.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         database.execute("CREATE TABLE IF NOT EXISTS edge_all_schema (version integer NOT NULL)")
@@ -112,7 +116,8 @@ def migrate(database: psycopg.Connection) -> None:
         version = int(row[0] or 0) if row else 0
         if version > VERSION:
             raise EdgeAllError(
-                f"the database was made by a newer edge-all (schema {version}, known {VERSION})", "update edge-all here"
+                f"the database was created by a newer edge-all (schema {version}, known {VERSION})",
+                "update edge-all on this machine",
             )
         for number in range(version, VERSION):
             database.execute(_STEPS[number])

@@ -1,4 +1,4 @@
-"""Writes what devices told into PostgreSQL: each message once, in any order, however often it comes."""
+"""Storage of device messages in PostgreSQL. Each message is stored once, even if repeated, and in any order."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CONNECTS_WITHIN_S = 5
 
 
 class DatabaseGoneError(EdgeAllError):
-    """The database does not answer; what was being written is not in it, or it is: write it again."""
+    """Database that does not respond. Repeat the last write, because it may or may not have succeeded."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A message that is none of ours. topic and reason: one line each."""
+    """Message that is not valid. topic and reason: one line each."""
 
     topic: str
     reason: str
@@ -35,7 +35,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a device says of itself now, outside its outbox."""
+    """Current state of a device as published outside its outbox."""
 
     device: str
     online: bool | None = None
@@ -46,15 +46,21 @@ class Store:
     """One connection to PostgreSQL, opened again when it was lost."""
 
     def __init__(self, where: str) -> None:
-        """where: postgresql://... or "host=... dbname=..."; what it leaves out comes from PGHOST, PGPASSWORD, ...
-        Raises EdgeAllError (psycopg is missing, an address that is none)."""
+        """Check the address without connecting.
+
+        Args:
+            where: ``postgresql://...`` or ``host=... dbname=...``. Missing parts are taken from PGHOST, PGPASSWORD ...
+
+        Raises:
+            EdgeAllError: If psycopg is missing or the address is invalid.
+        """
         self._where = where
         self._psycopg = _psycopg()
         try:
             self._psycopg.conninfo.conninfo_to_dict(where)
         except self._psycopg.ProgrammingError as error:
             raise EdgeAllError(
-                f"the database's address cannot be read ({_line(error)})", "write postgresql://USER@HOST/DATABASE"
+                f"the database address is not valid ({_line(error)})", "use postgresql://USER@HOST/DATABASE"
             ) from error
         self._database: psycopg.Connection | None = None
 
@@ -73,7 +79,12 @@ class Store:
             self._database = None
 
     def open(self) -> None:
-        """Connect and migrate, unless it is open. Raises DatabaseGoneError, EdgeAllError (a newer schema)."""
+        """Connect and migrate, unless already connected.
+
+        Raises:
+            DatabaseGoneError: If the database does not respond.
+            EdgeAllError: If the database has a newer schema.
+        """
         if self._database is not None and not self._database.closed:
             return
         try:
@@ -81,13 +92,18 @@ class Store:
             migrate(database)
         except self._psycopg.Error as error:
             raise DatabaseGoneError(
-                f"the database cannot be used ({_line(error)})", "check --database, and that PostgreSQL runs"
+                f"the database cannot be used ({_line(error)})", "check --database and that PostgreSQL is running"
             ) from error
         self._database = database
 
     def write(self, items: Iterable[Incoming | Refused | Seen]) -> list[Refused]:
-        """All in one transaction, on disk when it returns; gives those that PostgreSQL would not take, which are kept
-        among the refused. Raises DatabaseGoneError: then nothing of it is told to be written."""
+        """Write all items in one transaction, on disk when this returns.
+
+        Return the items that PostgreSQL did not accept, which are stored in the table "refused".
+
+        Raises:
+            DatabaseGoneError: If the database does not respond; treat all items as not written.
+        """
         self.open()
         assert self._database is not None
         listed = list(items)
@@ -102,12 +118,12 @@ class Store:
         except self._psycopg.Error as error:
             self.close()
             raise DatabaseGoneError(
-                f"the database does not take what came ({_line(error)})", "it is tried again; nothing is lost"
+                f"the database did not accept the messages ({_line(error)})", "retrying; nothing is lost"
             ) from error
 
     def _one_by_one(self, items: list[Incoming | Refused | Seen]) -> list[Refused]:
         assert self._database is not None
-        not_taken = []
+        not_accepted = []
         with self._database.transaction():
             for item in items:
                 try:
@@ -116,9 +132,9 @@ class Store:
                 except (self._psycopg.DataError, self._psycopg.IntegrityError) as error:
                     content = json.dumps(item.content).encode() if isinstance(item, Incoming) else b""
                     refused = Refused(getattr(item, "device", "?"), f"not storable: {_line(error)}", content)
-                    not_taken.append(refused)
+                    not_accepted.append(refused)
                     self._write(refused)
-        return not_taken
+        return not_accepted
 
     def _write(self, item: Incoming | Refused | Seen) -> None:
         if isinstance(item, Refused):
@@ -170,18 +186,18 @@ class Store:
         )
         if not new:
             return
-        said = {"device": item.device, **item.content}
+        content = {"device": item.device, **item.content}
         if item.kind == "finding":
-            self._finding(item, said)
+            self._finding(item, content)
         elif item.kind == "summary":
-            self._summary(said)
+            self._summary(content)
         else:
-            self._state(said)
+            self._state(content)
 
-    def _finding(self, item: Incoming, said: Mapping[str, Any]) -> None:
+    def _finding(self, item: Incoming, content: Mapping[str, Any]) -> None:
         self._execute(
             "INSERT INTO session (device, session) VALUES (%(device)s, %(session)s) ON CONFLICT DO NOTHING",
-            {"device": said["device"], "session": said["session"]},
+            {"device": content["device"], "session": content["session"]},
         )
         self._execute(
             "INSERT INTO finding AS old (device, session, cell, number, label, blast_probability, unfamiliarity, "
@@ -193,69 +209,69 @@ class Store:
             "seen = excluded.seen, model_sha256 = excluded.model_sha256, engine = excluded.engine, "
             "picture = coalesce(excluded.picture, old.picture) WHERE excluded.number > old.number",
             {
-                **{k: said[k] for k in ("device", "session", "cell", "label")},
-                **{k: said.get(k) for k in ("blast_probability", "unfamiliarity", "size_um", "views", "engine")},
+                **{k: content[k] for k in ("device", "session", "cell", "label")},
+                **{k: content.get(k) for k in ("blast_probability", "unfamiliarity", "size_um", "views", "engine")},
                 "number": item.number,
-                "seen": moment(said["time"]),
-                "model": (said.get("model") or {}).get("sha256"),
+                "seen": moment(content["time"]),
+                "model": (content.get("model") or {}).get("sha256"),
                 "picture": item.picture,
             },
         )
 
-    def _summary(self, said: Mapping[str, Any]) -> None:
-        counts = said["counts"]
+    def _summary(self, content: Mapping[str, Any]) -> None:
+        counts = content["counts"]
         self._session(
-            said,
+            content,
             {
-                "sample": said.get("sample"),
-                "ended": moment(said["time"]),
+                "sample": content.get("sample"),
+                "ended": moment(content["time"]),
                 **{k: counts[k] for k in ("blasts", "normals", "unidentified", "smudges", "fields", "frames")},
-                "blast_percent": said["blast_percent"],
-                "blast_percent_low": said["blast_percent_interval"][0],
-                "blast_percent_high": said["blast_percent_interval"][1],
-                "result": said["result"],
-                "interrupted": said["interrupted"],
+                "blast_percent": content["blast_percent"],
+                "blast_percent_low": content["blast_percent_interval"][0],
+                "blast_percent_high": content["blast_percent_interval"][1],
+                "result": content["result"],
+                "interrupted": content["interrupted"],
             },
         )
 
-    def _state(self, said: Mapping[str, Any]) -> None:
-        if said["state"] not in ("session begun", "session goes on"):
-            self._session(said, {"sample": said.get("sample")})
+    def _state(self, content: Mapping[str, Any]) -> None:
+        if content["state"] not in ("session begun", "session goes on"):
+            self._session(content, {"sample": content.get("sample")})
             return
-        when = moment(said["time"])
-        facts = {k: said.get(k) for k in ("version", "profile", "engine")}
-        models = said.get("models", [])
-        begun = when if said["state"] == "session begun" else None
-        self._session(said, {"sample": said.get("sample"), "begun": begun, "models": json.dumps(models), **facts})
+        when = moment(content["time"])
+        facts = {k: content.get(k) for k in ("version", "profile", "engine")}
+        models = content.get("models", [])
+        start = when if content["state"] == "session begun" else None
+        self._session(content, {"sample": content.get("sample"), "begun": start, "models": json.dumps(models), **facts})
         self._execute(
             "UPDATE device SET version = %(version)s, profile = %(profile)s, engine = %(engine)s "
             "WHERE device = %(device)s AND NOT EXISTS (SELECT FROM session WHERE device = %(device)s "
             "AND begun > %(when)s)",
-            {"device": said["device"], "when": when, **facts},
+            {"device": content["device"], "when": when, **facts},
         )
         period = "first_used = least(old.first_used, %(when)s), last_used = greatest(old.last_used, %(when)s)"
         if facts["version"]:
             self._execute(
                 "INSERT INTO device_version AS old VALUES (%(device)s, %(version)s, %(when)s, %(when)s) "
                 f"ON CONFLICT (device, version) DO UPDATE SET {period}",
-                {"device": said["device"], "version": facts["version"], "when": when},
+                {"device": content["device"], "version": facts["version"], "when": when},
             )
         for model in models:
             self._execute(
                 "INSERT INTO device_model AS old VALUES (%(device)s, %(sha256)s, %(name)s, %(version)s, %(when)s, "
                 f"%(when)s) ON CONFLICT (device, sha256) DO UPDATE SET {period}",
-                {"device": said["device"], "when": when, **{k: model[k] for k in ("name", "version", "sha256")}},
+                {"device": content["device"], "when": when, **{k: model[k] for k in ("name", "version", "sha256")}},
             )
 
-    def _session(self, said: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """What is known of a session; a later message fills in what earlier ones left out, whatever their order."""
+    def _session(self, content: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Store what is known of a session. Each message adds the values that others left out, in any order."""
         names = list(values)
         self._execute(
             f"INSERT INTO session AS old (device, session, {', '.join(names)}) "
             f"VALUES (%(device)s, %(session)s, {', '.join(f'%({n})s' for n in names)}) "
             "ON CONFLICT (device, session) DO UPDATE SET "
             + ", ".join(f"{n} = coalesce(excluded.{n}, old.{n})" for n in names),
-            {"device": said["device"], "session": said["session"], **values},
+            {"device": content["device"], "session": content["session"], **values},
         )
 
 
@@ -265,7 +281,7 @@ def _psycopg() -> Any:
         import psycopg.conninfo
     except ImportError as error:
         raise EdgeAllError(
-            "the package psycopg, which speaks with PostgreSQL, cannot be imported", "pip install 'edge-all[fleet]'"
+            "the package psycopg, which connects to PostgreSQL, cannot be imported", "pip install 'edge-all[fleet]'"
         ) from error
     return psycopg
 

@@ -1,0 +1,1 @@
+"""Record of sessions in SQLite with pictures: writing, reading, recovery and maintenance."""

@@ -1,8 +1,8 @@
-"""Reading a database's file beside SQLite, in the process that has it open.
+"""Read a database file without SQLite, in a process that has it open, without releasing SQLite's locks.
 
-POSIX gives up every lock that a process holds on a file when it closes any handle to it: SQLite's too, and another
-program that then closes the record takes itself for the last one and removes the log that is being written. So the
-handles stay open as long as there is the file.
+When a process closes any handle to a file, POSIX releases all its locks on that file, including SQLite's. If another
+program then closes the record, it sees no other user and removes the write-ahead log that is still in use. Therefore,
+these handles stay open while the file exists.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _lock = threading.Lock()
 
 
 def read_beside(path: Path, size: int, at: int = 0) -> bytes:
-    """So many bytes from there, fewer at the file's end. Raises OSError."""
+    """Read up to ``size`` bytes from offset ``at``; fewer at the end of the file. Raises OSError."""
     return os.pread(_handle(path), size, at)
 
 
 def copy_beside(path: Path, target: Path) -> None:
-    """The whole file as it is now. Raises OSError."""
+    """Copy the whole file in its current state. Raises OSError."""
     with target.open("wb") as file:
         for piece in _pieces(_handle(path)):
             file.write(piece)
@@ -42,7 +42,7 @@ def _handle(path: Path) -> int:
         key = (found.st_dev, found.st_ino)
         if key not in _handles:
             for old, handle in list(_handles.items()):
-                if os.fstat(handle).st_nlink == 0:  # deleted: nobody comes to it any more
+                if os.fstat(handle).st_nlink == 0:  # deleted, so no program can open it again
                     os.close(_handles.pop(old))
             _handles[key] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         return _handles[key]

@@ -1,4 +1,4 @@
-"""The record for a server with many threads: each has a connection of its own."""
+"""Record for a server with many threads, with a separate connection for each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from edge_all.record.start import start_record
 
 
 class RecordByThread:
-    """Opens the record once in each thread that asks. A session may write it at the same time."""
+    """Record with thread-local connections, opened on first use. A session may write to it at the same time."""
 
     def __init__(self, folder: Path, *, create: bool = False, started: bool = False) -> None:
-        """Looks for damage once; with create, mends it too (record/start.py), unless that was done: started. Raises
-        RecordError."""
+        """Check the record for damage once.
+
+        Args:
+            folder: The record's folder.
+            create: Create the record if needed, and repair it first (record/start.py).
+            started: Skip the repair because it was already done.
+
+        Raises:
+            RecordError: If the record cannot be opened.
+        """
         self.folder = folder
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -24,7 +32,7 @@ class RecordByThread:
         Record.open(folder, create=create).close()
 
     def get(self) -> Record:
-        """This thread's. Raises RecordError."""
+        """Return this thread's connection, opening it if needed. Raises RecordError if it cannot be opened."""
         record: Record | None = getattr(self._own, "record", None)
         if record is not None and record.is_set_aside:
             with self._lock:
@@ -40,7 +48,7 @@ class RecordByThread:
         return record
 
     def close(self) -> None:
-        """Close all; nobody may ask any more."""
+        """Close all connections; get must not be called afterward."""
         with self._lock:
             for record in self._all:
                 record.close()

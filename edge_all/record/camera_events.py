@@ -1,4 +1,4 @@
-"""What befell a session's camera: its settings, gaps, returns."""
+"""Events of a session's camera: settings, gaps and returns."""
 
 from __future__ import annotations
 
@@ -12,21 +12,27 @@ from edge_all.record.record import Record
 
 SESSION_PAUSED = "session paused"
 SESSION_RESUMED = "session resumed"
-"""The session's doing, not the camera's: why no frame was recorded meanwhile."""
+"""Events of the session itself rather than the camera. They explain why no frames were recorded in between."""
 
 
 @dataclass(frozen=True)
 class RecordedCameraEvent:
-    """kind and detail: as cameras/camera_state.py has them, or one of those above. time: seconds since the epoch."""
+    """One recorded event."""
 
     time: float
+    """Seconds since the epoch."""
     kind: str
+    """Kind as defined in cameras/camera_state.py, or one of the constants above."""
     detail: Mapping[str, Any]
+    """Details as defined in cameras/camera_state.py."""
 
 
 def write_camera_event(record: Record, session: str, time: float, kind: str, detail: Mapping[str, Any]) -> None:
-    """On disk when this returns, where it has room: a camera that is lost may be a power cut that begins. What a
-    camera is set to stands among the session's settings too."""
+    """Write a camera event; on disk when this returns, if the disk has space.
+
+    It is flushed because a lost camera may be the start of a power cut. Camera settings are also stored with the
+    session's settings.
+    """
     record.queue(
         "INSERT INTO camera_event (session, time, kind, detail) VALUES (?, ?, ?, ?)",
         (session, time, kind, json.dumps(dict(detail), ensure_ascii=False)),
@@ -37,19 +43,19 @@ def write_camera_event(record: Record, session: str, time: float, kind: str, det
 
 
 def camera_events(record: Record, session: str) -> list[RecordedCameraEvent]:
-    """In order; none for a session of files."""
+    """Return the events of a session in order; there are none for a session of files."""
     rows = record.rows("SELECT time, kind, detail FROM camera_event WHERE session = ? ORDER BY id", (session,))
     return [RecordedCameraEvent(at, kind, json.loads(detail)) for at, kind, detail in rows]
 
 
 def pauses(record: Record, session: str) -> list[tuple[float, float]]:
-    """From when to when a session was paused; without end where nobody let it go on."""
+    """Return start and end of each pause of a session; the end is infinite if it was not resumed."""
     spans: list[tuple[float, float]] = []
-    begun: float | None = None
+    started: float | None = None
     for event in camera_events(record, session):
         if event.kind == SESSION_PAUSED:
-            begun = event.time
-        elif event.kind == SESSION_RESUMED and begun is not None:
-            spans.append((begun, event.time))
-            begun = None
-    return spans if begun is None else [*spans, (begun, math.inf)]
+            started = event.time
+        elif event.kind == SESSION_RESUMED and started is not None:
+            spans.append((started, event.time))
+            started = None
+    return spans if started is None else [*spans, (started, math.inf)]

@@ -1,4 +1,4 @@
-"""A cell as a row of the table "cell"."""
+"""Conversion of a cell to a row of the table "cell"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SELECT_CELL = (
 
 
 def judged_values(j: Judgement) -> tuple[Any, ...]:
-    """blast_probability, unfamiliarity, the three thresholds, the model's name, version and sha256, the engine."""
+    """Return blast_probability, unfamiliarity, the three thresholds, the model's name, version and sha256, engine."""
     return (
         j.blast_probability,
         j.unfamiliarity,
@@ -36,10 +36,10 @@ def judged_values(j: Judgement) -> tuple[Any, ...]:
 
 
 def cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
-    """For INSERT_CELL."""
+    """Return the values for INSERT_CELL."""
     d, j = cell.detection, cell.judgement
     _, _, width, height = d.box_px
-    judged: tuple[Any, ...] = (None,) * 9 if j is None else judged_values(j)
+    classification: tuple[Any, ...] = (None,) * 9 if j is None else judged_values(j)
     return (
         session,
         cell.number,
@@ -52,7 +52,7 @@ def cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
         cell.diameter_um,
         cell.um_per_px,
         str(cell.label),
-        *judged,
+        *classification,
         d.score,
         cell.views,
         cell.sharpness,
@@ -64,6 +64,6 @@ def cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
 
 
 def carried_row(values: tuple[Any, ...]) -> dict[str, Any]:
-    """What a crop carries: its whole row by column, so that a lost database can be made again from the crops."""
+    """Return the row to store in a crop, by column, so that a lost database can be rebuilt from the crops."""
     row = dict(zip(_CELL_FIELDS.split(", "), values, strict=True))
     return {"cell": row.pop("number"), **row}

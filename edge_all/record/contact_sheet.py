@@ -1,4 +1,4 @@
-"""Pictures made from the record on request: findings side by side, a field with its boxes."""
+"""Pictures created from the record on request: a contact sheet of findings, and a field with boxes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _CAPTION = 40
 _INK = (40, 40, 40)
 _SCALE_BAR_UM = 10.0
 _PORTRAIT_UM = 25.6
-"""Width of a crop in the record."""
+"""Width of a crop in the record, um."""
 
 
 def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
-    """PNG with up to 64 findings at equal scale, in the order given, and a 10 um bar."""
+    """Return a PNG of up to 64 findings at equal scale, in the given order, with a 10 um scale bar."""
     shown = findings[:_MOST]
     rows = max(1, -(-len(shown) // _COLUMNS))
     height = rows * (_SIDE + _CAPTION) + 60
@@ -50,30 +50,34 @@ def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
 
 
 def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequence[CellElsewhere] = ()) -> bytes:
-    """PNG of a kept field with a box around each of its cells; those that are counted in another frame are dashed."""
+    """Return a PNG of a saved field with a box around each of its cells, dashed if counted in another frame.
+
+    Raises:
+        RecordError: If the picture cannot be read.
+    """
     loaded = cv2.imread(str(picture))
     if loaded is None:
         raise RecordError(
             f"the picture {picture} cannot be read",
-            "it is damaged; the crops of its findings may still be whole",
+            "it is damaged or missing; the crops of its findings may still be intact",
         )
     image = np.asarray(loaded, np.uint8)
     line = max(2, image.shape[1] // 600)
     size = image.shape[1] / 2200 + 0.2
     for other in elsewhere:
-        half, colour = other.width_px / 2, COLOURS[other.label]
+        half, color = other.width_px / 2, COLOURS[other.label]
         a, b = (
             (round(other.x_px - half), round(other.y_px - half)),
             (round(other.x_px + half), round(other.y_px + half)),
         )
-        _dashed_box(image, a, b, colour, max(1, line // 2))
+        _dashed_box(image, a, b, color, max(1, line // 2))
         text, where = f"{other.number}", (a[0], max(a[1] - line * 2, 14))
-        cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, size, colour, max(1, line // 2), cv2.LINE_AA)
+        cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, size, color, max(1, line // 2), cv2.LINE_AA)
     for cell in cells:
-        colour = COLOURS[str(cell["label"])]
+        color = COLOURS[str(cell["label"])]
         left, top = cell["x_px"] - cell["width_px"] / 2, cell["y_px"] - cell["height_px"] / 2
         a, b = (round(left), round(top)), (round(left + cell["width_px"]), round(top + cell["height_px"]))
-        cv2.rectangle(image, a, b, colour, line)
+        cv2.rectangle(image, a, b, color, line)
         draw_mark(image, str(cell["label"]), a[0] + 5 * line, a[1] + 5 * line, 3 * line)
         text = f"{cell['cell']} {cell['label']}"
         if cell["blast_probability"] is not None:
@@ -84,7 +88,7 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequenc
             (a[0], max(a[1] - line * 2, 14)),
             cv2.FONT_HERSHEY_SIMPLEX,
             size,
-            colour,
+            color,
             line,
             cv2.LINE_AA,
         )
@@ -94,15 +98,15 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequenc
 
 
 def _dashed_box(
-    image: npt.NDArray[np.uint8], a: tuple[int, int], b: tuple[int, int], colour: tuple[int, int, int], line: int
+    image: npt.NDArray[np.uint8], a: tuple[int, int], b: tuple[int, int], color: tuple[int, int, int], line: int
 ) -> None:
     dash = 6 * line
     for x in range(a[0], b[0], 2 * dash):
         for y in (a[1], b[1]):
-            cv2.line(image, (x, y), (min(x + dash, b[0]), y), colour, line)
+            cv2.line(image, (x, y), (min(x + dash, b[0]), y), color, line)
     for y in range(a[1], b[1], 2 * dash):
         for x in (a[0], b[0]):
-            cv2.line(image, (x, y), (x, min(y + dash, b[1])), colour, line)
+            cv2.line(image, (x, y), (x, min(y + dash, b[1])), color, line)
 
 
 def _write(image: npt.NDArray[np.uint8], text: str, x: int, y: int, size: float) -> None:

@@ -1,4 +1,4 @@
-"""A crop as a PNG that carries its row of the record with it."""
+"""PNG files of crops that contain their row of the record."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ KEYWORD = b"edge-all"
 
 
 def encode_crop(crop: Image | PackedPixels, row: dict[str, Any]) -> bytes:
-    """PNG of an RGB uint8 crop, or of its packed pixels, with the row as JSON in an iTXt chunk (PNG specification,
-    11.3.3.4)."""
+    """Encode an RGB uint8 crop, or its packed pixels, as PNG with the row as JSON in an iTXt chunk.
+
+    See the PNG specification, 11.3.3.4.
+    """
     return encode_png(crop, _row_chunk(row))
 
 
 def with_row(png: bytes, row: dict[str, Any]) -> bytes:
-    """The same pixels with another row."""
+    """Return a PNG with the same pixels and another row."""
     parts = [
         _row_chunk(row) if kind == b"iTXt" and body.startswith(KEYWORD + b"\0") else chunk(kind, body)
         for kind, body in _chunks(png)
@@ -32,27 +34,27 @@ def with_row(png: bytes, row: dict[str, Any]) -> bytes:
 
 
 def read_crop_row(path: Path) -> dict[str, Any]:
-    """The row that a crop carries, with all columns of its table. Raises RecordError when it carries none."""
+    """Return the row in a crop, with all columns of its table. Raises RecordError if it contains none."""
     for kind, body in _chunks(path.read_bytes()):
         if kind == b"iTXt" and body.startswith(KEYWORD + b"\0"):
             row: dict[str, Any] = json.loads(body[len(KEYWORD) + 5 :])
             return row
-    raise RecordError(f"{path} carries no row of an edge-all record", "it was made or saved by another program")
+    raise RecordError(f"{path} contains no row of an edge-all record", "it was created or saved by another program")
 
 
 def is_whole_png(path: Path) -> bool:
-    """Whether every chunk of it is there, with the checksum it was written with."""
+    """Return whether all chunks of the PNG are present with matching checksums."""
     return any(kind == b"IEND" for kind, _ in _chunks(path.read_bytes()))
 
 
 def _row_chunk(row: dict[str, Any]) -> bytes:
     text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
-    # keyword, end, not compressed, method 0, no language, no translated keyword, text
+    # keyword, terminator, not compressed, method 0, no language, no translated keyword, text
     return chunk(b"iTXt", KEYWORD + b"\0\0\0\0\0" + text)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and body of each, to the first that is damaged."""
+    """Yield type and body of each chunk up to the first damaged one."""
     at = len(SIGNATURE)
     while data.startswith(SIGNATURE) and at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])

@@ -1,4 +1,4 @@
-"""Looks a database over: what SQLite itself finds, a schema and values that no edge-all wrote."""
+"""Integrity check of a database: SQLite's own checks, unexpected schema objects and invalid values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ _JSON = {"session": ("models", "counts", "settings")}
 
 
 def find_damage(database: sqlite3.Connection, *, thorough: bool = True) -> str | None:
-    """The first damage found, in words; None for a sound database. thorough: indexes against their tables, types of
-    values, references and every row's checksum too, which takes some times as long as PRAGMA quick_check."""
+    """Describe the first damage found; return None for an intact database.
+
+    thorough: Also check indexes against their tables, types of values, references and the checksum of every row. This
+    takes several times as long as PRAGMA quick_check.
+    """
     try:
         check = "integrity_check" if thorough else "quick_check"
         found = str(database.execute(f"PRAGMA {check}(1)").fetchone()[0])
@@ -30,7 +33,7 @@ def find_damage(database: sqlite3.Connection, *, thorough: bool = True) -> str |
 
 def _foreign_values(database: sqlite3.Connection) -> str | None:
     if broken := database.execute("PRAGMA foreign_key_check").fetchone():
-        return f"a row of {broken[0]} names no session"
+        return f"a row of {broken[0]} refers to a missing session"
     tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     for table in tables:
         conditions, columns, texts = [], set(), []
@@ -42,14 +45,14 @@ def _foreign_values(database: sqlite3.Connection) -> str | None:
                 also = "" if needed else ", 'null'"
                 conditions.append(f"typeof({name}) NOT IN ({_STORED[declared]}{also})")
         if conditions and database.execute(f"SELECT 1 FROM {table} WHERE {' OR '.join(conditions)}").fetchone():
-            return f"a value in {table} is of another type than it was written"
+            return f"a value in {table} has the wrong type"
         if texts:
-            for _ in database.execute(f"SELECT {', '.join(texts)} FROM {table}"):  # raises for bytes that are no text
+            for _ in database.execute(f"SELECT {', '.join(texts)} FROM {table}"):  # raises for bytes that are not text
                 pass
         for name in columns.intersection(_JSON.get(table, ())):
             for (text,) in database.execute(f"SELECT {name} FROM {table} WHERE {name} IS NOT NULL"):
                 try:
                     json.loads(text)
                 except ValueError:
-                    return f"{name} of a {table} cannot be read"
+                    return f"{name} of a {table} is not valid JSON"
     return None

@@ -1,4 +1,4 @@
-"""Deleting a session's pictures: who did it and why stays, with the counts and the audit trail."""
+"""Deletion of a session's pictures. The person, the reason, the counts and the audit trail are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REASON_LENGTH = 1000
 
 @dataclass(frozen=True)
 class Deletion:
-    """Who deleted a session's pictures, when and why."""
+    """Deletion of a session's pictures, with the person, time and reason."""
 
     session: str
     reviewer: str
@@ -28,22 +28,24 @@ class Deletion:
 
 
 def deletions(record: Record) -> dict[str, Deletion]:
-    """By session."""
+    """Return the last deletion of each session, by session id."""
     rows = record.rows("SELECT session, reviewer, proven, time, reason FROM deletion ORDER BY id", ())
     return {r[0]: Deletion(r[0], r[1], bool(r[2]), r[3], r[4]) for r in rows}
 
 
 def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: str) -> None:
-    """Crops and fields go; rows of cells, verdicts and approvals stay.
+    """Delete the crops and fields of a session; the rows of cells, verdicts and approvals are kept.
 
-    The row with the reason is on disk before the first file goes. Raises ReviewError (no reason, approved, running,
-    deleted already).
+    The row with the reason is on disk before the first file is deleted.
+
+    Raises:
+        ReviewError: If there is no reason, or the session is approved, running or already deleted.
     """
     reason = reason.strip()
     if not reason or len(reason) > _REASON_LENGTH:
-        raise ReviewError("a deletion needs a reason", f"write one of at most {_REASON_LENGTH} characters")
+        raise ReviewError("a deletion needs a reason", f"enter one of at most {_REASON_LENGTH} characters")
     if standing_approval(record, session) is not None:
-        raise ReviewError("the session is approved and locked", "open it again first; that leaves a trace")
+        raise ReviewError("the session is approved and locked", "reopen it first; the audit trail will show this")
     with record.transaction() as database:
         refuse_running(database, session)
         _refuse_deleted(database, session)
@@ -60,7 +62,7 @@ def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: st
 
 
 def _refuse_deleted(database: sqlite3.Connection, session: str) -> None:
-    """A session that went on after its deletion has pictures again."""
+    """Raise ReviewError if the pictures are deleted; a session resumed after its deletion has pictures again."""
     before = database.execute(
         "SELECT reviewer FROM deletion WHERE session = ?1 AND NOT EXISTS (SELECT 1 FROM picture WHERE session = ?1) "
         "AND NOT EXISTS (SELECT 1 FROM cell WHERE session = ?1 AND crop IS NOT NULL) ORDER BY id DESC LIMIT 1",
@@ -68,5 +70,5 @@ def _refuse_deleted(database: sqlite3.Connection, session: str) -> None:
     ).fetchone()
     if before is not None:
         raise ReviewError(
-            f"the pictures of session {session} were deleted already, by {before[0]}", "there are none left"
+            f"the pictures of session {session} were already deleted by {before[0]}", "there are none left"
         )

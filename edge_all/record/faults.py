@@ -1,4 +1,4 @@
-"""Errors of the disk and of the database as one line with the remedy."""
+"""Translation of disk and database errors into one line with the remedy."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
 
 WAIT_FOR_OTHERS_S = 30.0
 SQLITE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
-"""SQLite's messages quote what they are about: Python cannot read one about damaged bytes, and says only that."""
-_MENDED = "the next 'edge-all run' on it, or the service, mends it; until then it is left as it is"
-_COPIED = "copy the folder to where you may write: the next 'edge-all run' on the copy mends it"
-NOT_MENDED = "move the folder aside and name a new one with --record; the crops in it still carry their rows"
-_FULL = "free some space, or name a folder on another disk with --record; what was recorded is safe"
+"""Errors of SQLite. Its messages quote data, and Python raises UnicodeDecodeError if the quoted bytes are damaged."""
+_REPAIRABLE = "the next 'edge-all run' on it, or the service, repairs it; until then it is left unchanged"
+_COPY_FIRST = "copy the folder to a writable location; the next 'edge-all run' on the copy repairs it"
+NOT_MENDED = "move the folder aside and choose a new one with --record; the crops in it still contain their rows"
+_FULL = "free some space, or choose a folder on another disk with --record; the data recorded so far is safe"
 
 
 @contextlib.contextmanager
 def told(folder: Path) -> Iterator[None]:
-    """Raises DiskFullError, DamagedRecordError, RecordError in place of OSError and SQLite's own."""
+    """Raise DiskFullError, DamagedRecordError or RecordError in place of OSError and SQLite's errors."""
     try:
         yield
     except RecordError:
@@ -33,14 +33,14 @@ def told(folder: Path) -> Iterator[None]:
             raise DiskFullError(f"the disk of the record folder {folder} is full", _FULL) from error
         raise RecordError(
             f"the record folder {folder} cannot be used ({error.strerror or error})",
-            "check the path and its rights, or name another with --record",
+            "check the path and its permissions, or choose another one with --record",
         ) from error
     except SQLITE_FAULTS as error:
         raise _of_sqlite(error, folder) from error
 
 
 def _has_no_room(folder: Path) -> bool:
-    """SQLite cannot always tell a full disk from one that fails (its shared memory has to grow)."""
+    """Return whether the disk is full; SQLite may report an I/O error when its shared memory cannot grow."""
     try:
         return shutil.disk_usage(folder).free < 1 << 20
     except OSError:
@@ -48,13 +48,13 @@ def _has_no_room(folder: Path) -> bool:
 
 
 def in_words(error: BaseException) -> str:
-    """What SQLite says of a fault."""
-    return "what it holds is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+    """Return SQLite's description of a fault."""
+    return "it contains invalid text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def how_mended(folder: Path) -> str:
-    """The remedy of a damaged record whose mending was not tried yet."""
-    return _MENDED if os.access(folder, os.W_OK) else _COPIED
+    """Return the remedy for a damaged record that no repair was attempted on yet."""
+    return _REPAIRABLE if os.access(folder, os.W_OK) else _COPY_FIRST
 
 
 def _of_sqlite(error: Exception, folder: Path) -> RecordError:
@@ -63,11 +63,11 @@ def _of_sqlite(error: Exception, folder: Path) -> RecordError:
         return DiskFullError(f"the disk of the record folder {folder} is full", _FULL)
     if "locked" in text or "busy" in text:
         return RecordError(
-            f"the record in {folder} was held by another program for {WAIT_FOR_OTHERS_S:.0f} s",
-            "close the program that holds it, or name another folder with --record",
+            f"the record in {folder} was locked by another program for {WAIT_FOR_OTHERS_S:.0f} s",
+            "close the program that locks it, or choose another folder with --record",
         )
     if "readonly" in text or "unable to open" in text:
         return RecordError(
-            f"the record in {folder} cannot be written", "check its rights, or name another with --record"
+            f"the record in {folder} is not writable", "check its permissions, or choose another folder with --record"
         )
     return DamagedRecordError(f"the record in {folder} is damaged ({text})", how_mended(folder))

@@ -1,4 +1,4 @@
-"""Where the record lies."""
+"""Location of the record."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from edge_all.state_folder import state_folder
 
 
 def record_folder(option: str | None) -> Path:
-    """The folder named by --record, else by EDGE_ALL_RECORD, else "record" in the state folder. Raises UsageError."""
+    """Return the folder set with --record, else with EDGE_ALL_RECORD, else "record" in the state folder.
+
+    Raises:
+        UsageError: If the name is not valid UTF-8.
+    """
     named = option or os.environ.get("EDGE_ALL_RECORD")
     if named is not None and in_utf8(named) != named:
-        raise UsageError(f"{in_utf8(named)} is no UTF-8", "name a folder whose name every program can read")
+        raise UsageError(f"{in_utf8(named)} is not valid UTF-8", "choose a folder whose name every program can read")
     return Path(named).expanduser() if named else state_folder() / "record"

@@ -1,4 +1,4 @@
-"""How much room a record takes, without looking at every file every time."""
+"""Disk usage of a record, measured without visiting every file each time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OF_SESSIONS = ("crops", "fields")
 
 
 class FolderSize:
-    """Folders of sessions that ended are looked at once; only deletions change them."""
+    """Disk usage of a record's folder. Folders of ended sessions are measured once; only deletions change them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -19,7 +19,7 @@ class FolderSize:
         self.bytes = 0
 
     def measure(self, ended: Collection[str]) -> int:
-        """Bytes of all files. ended: sessions that nobody writes to any more."""
+        """Measure the size of all files in bytes. ended: sessions that are no longer being written."""
         total = _tree(self._folder, leave_out=_OF_SESSIONS)
         sessions = {e.name for kind in _OF_SESSIONS for e in _entries(self._folder / kind)}
         for session in sessions:
@@ -33,7 +33,7 @@ class FolderSize:
         return total
 
     def gone(self, session: str, size: int) -> None:
-        """So much of a session was deleted."""
+        """Subtract ``size`` bytes that were deleted from a session."""
         self.bytes -= size
         if session in self._known:
             self._known[session] -= size

@@ -1,4 +1,4 @@
-"""Brings a database to the present schema, step by step, after a backup."""
+"""Migration of a database to the current schema, step by step, after a backup."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from edge_all.record.schema import VERSION, take_step
 
 
 def migrate(database: sqlite3.Connection, folder: Path) -> None:
-    """Each step in one transaction. Two processes may do it at once. Raises RecordError (newer), sqlite3.DatabaseError
-    (both places that tell the version disagree: damaged)."""
+    """Migrate a database, each step in one transaction. Two processes may do this at the same time.
+
+    Raises:
+        RecordError: If the database has a newer schema.
+        sqlite3.DatabaseError: If the two places that store the version disagree, because the database is damaged.
+    """
     teach(database)
-    has_backup = int(database.execute("PRAGMA user_version").fetchone()[0]) == 0  # a new one needs none
+    has_backup = int(database.execute("PRAGMA user_version").fetchone()[0]) == 0  # a new database needs no backup
     while True:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
         noted = _noted_version(database)
         if noted is not None and noted != version:
-            raise sqlite3.DatabaseError(f"it tells of the schema {version} and of {noted}")
+            raise sqlite3.DatabaseError(f"it contains conflicting schema versions, {version} and {noted}")
         if version > VERSION:
             raise RecordError(
                 f"the record in {folder} was written by a newer edge-all (schema {version}, known {VERSION})",
-                "update edge-all, or name another folder with --record",
+                "update edge-all, or choose another folder with --record",
             )
         if version == VERSION:
             return
@@ -45,7 +49,7 @@ def migrate(database: sqlite3.Connection, folder: Path) -> None:
 
 
 def _noted_version(database: sqlite3.Connection) -> int | None:
-    """The header has no checksum: the version stands in a table too."""
+    """Return the version stored in a table, in addition to the header, because the header has no checksum."""
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone():
         return None
     row = database.execute("SELECT version FROM schema_version").fetchone()

@@ -1,4 +1,4 @@
-"""Messages that wait to be sent: written with the rows they tell of, in order, over days without network."""
+"""Outbox of messages to be sent, committed with the rows they report, in order, even over days without a network."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edge_all.record.record import Record
 FINDING, SUMMARY, STATE = "finding", "summary", "state"
 KINDS = (FINDING, SUMMARY, STATE)
 MOST_WAITING = 100_000
-"""Beyond it the oldest go that are no summaries; what they told of stays in the record."""
-_LOOKED_AT_EVERY = 256
-"""The bound is kept to within so many messages: to count a full outbox takes a millisecond or two."""
+"""Limit beyond which the oldest messages are dropped, except summaries. The data they report stays in the record."""
+_CHECK_EVERY = 256
+"""Number of messages between checks of the limit, because counting a full outbox takes one or two milliseconds."""
 
 _INSERT = "INSERT INTO outbox (uid, kind, topic, payload, created) VALUES (?, ?, ?, ?, ?)"
 _TOO_MANY = (
@@ -28,11 +28,12 @@ _COUNT_DROPPED = f"UPDATE outbox_use SET dropped = dropped + (SELECT COUNT(*) {_
 
 @dataclass(frozen=True)
 class Message:
-    """One that waits. id: rises with the order, never used twice within a record. uid: unique everywhere; whoever
-    gets a message twice knows it by this."""
+    """Waiting message."""
 
     id: int
+    """Number that increases with the order and is never reused within a record."""
     uid: str
+    """Globally unique id, by which a receiver recognizes a repeated message."""
     kind: str
     topic: str
     payload: str
@@ -42,32 +43,38 @@ class Message:
 
 @dataclass(frozen=True)
 class OutboxUse:
-    """waiting: messages not sent. oldest: when the oldest was made. dropped: given up since the record began."""
+    """Usage of the outbox."""
 
     waiting: int
+    """Number of unsent messages."""
     oldest: float | None
+    """Creation time of the oldest, seconds since the epoch."""
     dropped: int
+    """Number of messages dropped since the record was created."""
 
 
 def append(record: Record, kind: str, topic: str, payload: str, uid: str | None = None) -> str:
-    """Queue a message (kind: finding, summary or state) with the rows that wait; gives its uid.
+    """Queue a message with the waiting rows and return its uid.
 
-    It is committed with them, in one transaction: append it before write_cells or end_session, which commit, and it is
-    on disk exactly when what it tells of is. A uid that is there already is not added again.
+    It is committed with them in one transaction. Append it before write_cells or end_session, which commit. It is then
+    on disk exactly when the data it reports is. A uid that already exists is not added again.
+
+    Raises:
+        ValueError: If the kind is not "finding", "summary" or "state".
     """
     if kind not in KINDS:
-        raise ValueError(f"a message is one of {', '.join(KINDS)}")
+        raise ValueError(f"unknown kind of message {kind!r}: use one of {', '.join(KINDS)}")
     uid = uid or secrets.token_hex(12)
     record.queue(_INSERT + " ON CONFLICT (uid) DO NOTHING", (uid, kind, topic, payload, time.time()))
     record.appended += 1
-    if record.appended % _LOOKED_AT_EVERY == 0:
+    if record.appended % _CHECK_EVERY == 0:
         record.queue(_COUNT_DROPPED, (MOST_WAITING,))
         record.queue(_DROP, (MOST_WAITING,))
     return uid
 
 
 def oldest(record: Record, count: int = 100) -> list[Message]:
-    """The messages to be sent next, in order."""
+    """Return the messages to send next, in order."""
     rows: list[tuple[Any, ...]] = record.rows(
         "SELECT id, uid, kind, topic, payload, created FROM outbox ORDER BY id LIMIT ?", (count,)
     )
@@ -75,7 +82,7 @@ def oldest(record: Record, count: int = 100) -> list[Message]:
 
 
 def mark_sent(record: Record, messages: Sequence[Message]) -> None:
-    """These arrived: they leave the outbox, in one transaction. Many at once spare an SD card."""
+    """Remove delivered messages from the outbox in one transaction. Larger batches reduce writes to an SD card."""
     if not messages:
         return
     with record.transaction() as database:
@@ -83,7 +90,7 @@ def mark_sent(record: Record, messages: Sequence[Message]) -> None:
 
 
 def outbox_use(record: Record) -> OutboxUse:
-    """How much waits. All zero in a record without an outbox."""
+    """Return the usage of the outbox; all values are zero or None in a record without an outbox."""
     found = record.rows(
         "SELECT (SELECT COUNT(*) FROM outbox), (SELECT created FROM outbox ORDER BY id LIMIT 1), dropped "
         "FROM outbox_use",

@@ -1,4 +1,4 @@
-"""Reading the record."""
+"""Read access to the record."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ from edge_all.vocabulary import Counts, Label, ModelIdentity, Thresholds
 
 
 class RecordReader:
-    """What a record holds, by a connection to its database."""
+    """Content of a record, read through a connection to its database."""
 
     def __init__(self, folder: Path, database: sqlite3.Connection) -> None:
         self.folder = folder
         self._database = database
 
     def sessions(self) -> list[SessionRow]:
-        """All sessions, the oldest first."""
+        """Return all sessions, oldest first."""
         return self.session_rows("ORDER BY number", ())
 
     def session(self, identifier: str) -> SessionRow:
-        """A session by its id, or "last" for the one begun last. Raises RecordError."""
+        """Return a session by its id, or the newest for "last". Raises RecordError if there is no such session."""
         rows = self.sessions()
         if not rows:
-            raise RecordError(f"the record in {self.folder} holds no session", "make one with 'edge-all run'")
+            raise RecordError(f"the record in {self.folder} contains no session", "create one with 'edge-all run'")
         if identifier == "last":
             return rows[-1]
         for row in rows:
             if row.id == identifier:
                 return row
-        raise RecordError(f"there is no session {identifier!r} in {self.folder}", "'edge-all sessions' lists them")
+        raise RecordError(
+            f"there is no session {identifier!r} in {self.folder}", "list the sessions with 'edge-all sessions'"
+        )
 
     def cells(self, session: str) -> list[CellRow]:
-        """One row a counted cell, by number."""
+        """Return the rows of the counted cells, sorted by number."""
         return self.cell_rows("WHERE session = ? ORDER BY number", (session,))
 
     def frames(self, session: str) -> list[FrameEntry]:
-        """Every frame of a session, by index."""
+        """Return all frames of a session, sorted by index."""
         with told(self.folder):
             rows = self._database.execute(
                 "SELECT frame_index, source, time, width_px, height_px, status, reason, um_per_px, scale_source, "
@@ -52,38 +54,40 @@ class RecordReader:
         return [FrameEntry(*row[:11], _pair(row[11], row[12])) for row in rows]  # type: ignore[call-arg]
 
     def field_picture(self, session: str, frame_index: int) -> Path:
-        """The kept picture of a field. Raises RecordError when none was kept."""
+        """Return the path of the saved picture of a field. Raises NotRecordedError if none was saved."""
         with told(self.folder):
             row = self._database.execute(
                 "SELECT file FROM picture WHERE session = ? AND frame_index = ?", (session, frame_index)
             ).fetchone()
-            kept = self._database.execute(
+            saved = self._database.execute(
                 "SELECT frame_index FROM picture WHERE session = ? ORDER BY abs(frame_index - ?) LIMIT 6",
                 (session, frame_index),
             ).fetchall()
         if row is None:
-            nearest = ", ".join(str(index) for (index,) in sorted(kept))
+            nearest = ", ".join(str(index) for (index,) in sorted(saved))
             raise NotRecordedError(
-                f"no picture of frame {frame_index} was kept in session {session}",
-                f"pictures are kept of fields with findings; the nearest are of frames {nearest}"
-                if kept
-                else "pictures are kept of fields with findings, and it has none",
+                f"no picture of frame {frame_index} was saved in session {session}",
+                f"pictures are saved only of fields with findings; the nearest are of frames {nearest}"
+                if saved
+                else "pictures are saved only of fields with findings, and this session has none",
             )
         return self.folder / str(row[0])
 
     @property
     def database(self) -> sqlite3.Connection:
-        """The connection; for the modules of this package."""
+        """Connection to the database; for the modules of this package."""
         return self._database
 
     def counted(self, session: str) -> Counts:
-        """What a session's rows come to, whatever was said at its end."""
+        """Count a session's rows, regardless of the counts stored at its end."""
         with told(self.folder):
             return Counts(**self._counted(session))
 
     def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """Rows of a query; for the modules of this package. A record of an older schema that may not be written
-        has none in the tables it lacks."""
+        """Return the rows of a query; for the modules of this package.
+
+        The result is empty if the table is missing, as in a read-only record with an older schema.
+        """
         with told(self.folder):
             try:
                 return self._database.execute(query, values).fetchall()
@@ -93,18 +97,18 @@ class RecordReader:
                 raise
 
     def mappings(self, query: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Rows of a query by column; for the modules of this package."""
+        """Return the rows of a query as dictionaries by column; for the modules of this package."""
         with told(self.folder):
             found = self._database.execute(query, values)
             names = [d[0] for d in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def session_rows(self, where: str, values: tuple[Any, ...]) -> list[SessionRow]:
-        """Sessions chosen by the end of a query (WHERE, ORDER BY, LIMIT); for the modules of this package."""
+        """Return the sessions selected by the end of a query (WHERE, ORDER BY, LIMIT); for modules of this package."""
         return [self._session_row(row) for row in self.mappings(f"SELECT * FROM session {where}", values)]
 
     def cell_rows(self, where: str, values: tuple[Any, ...]) -> list[CellRow]:
-        """Cells chosen by the end of a query; for the modules of this package."""
+        """Return the cells selected by the end of a query; for the modules of this package."""
         with told(self.folder):
             rows = self._database.execute(f"{SELECT_CELL} {where}", values).fetchall()
         return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]

@@ -1,5 +1,8 @@
-"""A record damaged beyond repair is set aside and made again: from what can still be read of it, the newest backup that
-opens, the sidecars, and the rows that the crops carry."""
+"""Rebuild a record that is damaged beyond repair.
+
+The damaged database is set aside. The new one is built from its readable rows, the newest backup that opens, the
+sidecars, and the rows in the crops.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,13 @@ _NEW = "rebuilt.sqlite3"
 
 
 def rebuild(folder: Path, damage: str) -> str:
-    """Set the database aside, in a folder ``damaged-...`` beside it, and make a new one. Gives what was done.
+    """Move the database to a folder ``damaged-...`` next to it, build a new one, and return a description.
 
-    The new one takes its place only when it is whole: a power cut in between leaves it to be done again.
+    The new database takes its place only when it is complete. After a power cut in between, the next start repeats the
+    work.
+
+    Raises:
+        RecordError: If the new database is damaged too.
     """
     new = folder / _NEW
     for ending in ("", "-wal", "-shm", "-journal"):
@@ -40,10 +47,10 @@ def rebuild(folder: Path, damage: str) -> str:
         added = salvage(backup, database) if backup is not None else 0
         repaired = take_from_files(Record(folder, database), database, overrule=True)
         if left := find_damage(database):
-            raise RecordError(f"the record in {folder} cannot be made again ({left})", "move the folder aside")
+            raise RecordError(f"the record in {folder} cannot be rebuilt ({left})", "move the folder aside")
         aside = folder / time.strftime("damaged-%Y%m%d-%H%M%S")
         text = (
-            f"the database was damaged ({damage}), set aside in {aside.name} and made again: {read} rows read from it, "
+            f"the database was damaged ({damage}), set aside in {aside.name} and rebuilt: {read} rows read from it, "
             f"{added} from the backup {backup.name if backup else '(none)'}; {repaired.in_words()}"
         )
         record = Record(folder, database)
@@ -61,8 +68,11 @@ def rebuild(folder: Path, damage: str) -> str:
 
 
 def take_from_files(record: Record, database: sqlite3.Connection, *, overrule: bool = False) -> Repaired:
-    """Sidecars and crops of all sessions into the database. Both carry checksums: where they disagree with a row, they
-    are right when ``overrule``. What cannot be known any more is noted with its session."""
+    """Copy the rows in the sidecars and crops of all sessions into the database.
+
+    Both have checksums. If they disagree with a row of the database, they replace it when ``overrule`` is set.
+    Information that cannot be recovered is noted with its session.
+    """
     beside = sessions_beside(record.folder)
     crops = record.folder / "crops"
     sessions = sorted({*beside, *(p.name for p in crops.glob("*") if p.is_dir())})
@@ -79,7 +89,7 @@ def take_from_files(record: Record, database: sqlite3.Connection, *, overrule: b
                     continue
                 _put(database, "session", made_up, overrule=False)
             done += repair_session(record, database, session, overrule=overrule)
-        # Rows whose session is gone altogether tell of nothing any more.
+        # Rows whose session is lost completely have no meaning.
         for table in ("frame", "cell", "picture", "verdict", "approval", "deletion"):
             database.execute(f"DELETE FROM {table} WHERE session NOT IN (SELECT id FROM session)")
         database.execute("COMMIT")
@@ -92,7 +102,7 @@ def take_from_files(record: Record, database: sqlite3.Connection, *, overrule: b
 
 
 def note_doubts(record: Record, *, rebuilt: bool = False) -> int:
-    """Sessions whose rows are not the cells that were counted: said with the session, once. Gives how many."""
+    """Note sessions whose rows do not match their counted cells, once each, and return the number noted."""
     known = {r[0] for r in record.rows("SELECT session FROM incident WHERE kind = ?", (COUNT_IN_DOUBT,))}
     approved = approved_sessions(record)
     noted = 0

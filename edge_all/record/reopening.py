@@ -1,4 +1,4 @@
-"""A session that was cut off goes on after a restart: same id, counts and numbers, and what it knew of the smear."""
+"""Resume an interrupted session after a restart, with the same id, counts, cell numbers and tracker state."""
 
 from __future__ import annotations
 
@@ -14,31 +14,34 @@ from edge_all.record.session_lock import is_written
 from edge_all.vocabulary import Cell, Counts, Label
 
 NOT_RECORDED = "not recorded"
-"""Why a frame was not analysed that the camera gave and of which no row is there: dropped, or lost when it was cut."""
+"""Reason for a frame without a row, which was dropped, or lost in the interruption."""
 _MOST_FINDINGS = 500
 
 
 @dataclass(frozen=True, eq=False)
 class OpenSession:
-    """What a program must know to go on with a session."""
+    """State that a program needs to resume a session."""
 
     row: SessionRow
     counts: Counts
     labels: Mapping[int, Label]
     """Latest label of each cell, by number."""
     findings: tuple[Cell, ...]
-    """The most suspicious."""
+    """The most suspicious findings."""
     next_frame: int
     smear: KnownSmear
 
     @property
     def last_number(self) -> int:
-        """Of the cells."""
+        """Highest cell number; 0 if there are no cells."""
         return max(self.labels, default=0)
 
 
 def find_open_session(record: Record, camera: str | None = None) -> SessionRow | None:
-    """The newest session without an end that no living program writes; camera: of this one only, by its URI."""
+    """Return the newest session without an end that no running program is writing; None if there is none.
+
+    camera: Consider only sessions of the camera with this URI.
+    """
     where, values = (" AND camera = ?", (camera,)) if camera is not None else ("", ())
     for row in record.session_rows(f"WHERE ended IS NULL{where} ORDER BY number DESC", values):
         if not is_written(record.folder, row.id):
@@ -47,22 +50,25 @@ def find_open_session(record: Record, camera: str | None = None) -> SessionRow |
 
 
 def why_not_resumable(row: SessionRow, info: SessionInfo) -> str | None:
-    """None when the session can go on with what is loaded now; else what differs: one session, one way of judging."""
+    """Return what differs between a session and the current setup; None if the session can be resumed.
+
+    All cells of a session must be classified in the same way.
+    """
     if row.camera != info.camera:
-        return "another camera"
+        return "different camera"
     if tuple(row.models) != tuple(info.models):
-        return "other models"
+        return "different models"
     if row.thresholds != info.thresholds:
-        return "other thresholds"
+        return "different thresholds"
     if row.um_per_px != info.um_per_px:
-        return "another scale"
+        return "different scale"
     if info.sample is not None and row.sample is not None and row.sample != info.sample:
-        return "another sample"
+        return "different sample"
     return None
 
 
 def read_open_session(record: Record, row: SessionRow) -> OpenSession:
-    """What its rows tell."""
+    """Read the state of a session from its rows."""
     labels = {
         int(number): Label(label)
         for number, label in record.rows("SELECT number, label FROM cell WHERE session = ?", (row.id,))
@@ -87,10 +93,13 @@ def read_open_session(record: Record, row: SessionRow) -> OpenSession:
 
 
 def resume_session(record: Record, opened: OpenSession, info: SessionInfo) -> None:
-    """Cells seen before are final, until one is seen sharper. Noted; on disk when it returns."""
+    """Resume a session and note it as an incident; on disk when this returns.
+
+    Cells seen before are final until a sharper view appears.
+    """
     session = opened.row.id
     record.queue("UPDATE cell SET final = 1 WHERE session = ? AND final = 0", (session,))
-    text = f"goes on from frame {opened.next_frame} with edge-all {info.version}, {info.engine}"
+    text = f"resumed from frame {opened.next_frame} with edge-all {info.version}, {info.engine}"
     note_incident(record, RESUMED, text, session)
     if info.sample is not None:
         record.name_sample(session, info.sample)
@@ -98,8 +107,8 @@ def resume_session(record: Record, opened: OpenSession, info: SessionInfo) -> No
 
 
 def end_cut_off(record: Record, opened: OpenSession, result: str, why: str) -> None:
-    """Close a session that cannot go on, with the counts of its rows. On disk when it returns."""
+    """Close a session that cannot be resumed, with the counts of its rows; on disk when this returns."""
     session = opened.row.id
-    note_incident(record, CUT_OFF, f"ended and not gone on with: {why}", session)
+    note_incident(record, CUT_OFF, f"ended and not resumed: {why}", session)
     record.end_session(session, opened.counts, result, True)
     forget_known_fields(record.folder, session)

@@ -1,4 +1,4 @@
-"""The start's repair: pictures and rows of a session that was cut off are made to agree again."""
+"""Repair at startup, which makes the pictures and rows of an interrupted session consistent again."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LABELS = {"blast", "normal", "unidentified", "smudge"}
 
 @dataclass
 class Repaired:
-    """What was done."""
+    """Numbers of repaired items."""
 
     adopted: int = 0
-    """Crops without a row, whose cell is in the record again."""
+    """Crops without a row whose cell was restored to the record."""
     removed: int = 0
-    """Files without a row: half ones, and those of pictures that were deleted or replaced."""
+    """Removed files without a row: partial files, and files of pictures that were deleted or replaced."""
     missing: int = 0
-    """Rows that named a picture that is not there or not whole."""
+    """Rows that referred to a missing or damaged picture."""
 
     def __bool__(self) -> bool:
         return bool(self.adopted or self.removed or self.missing)
@@ -37,9 +37,9 @@ class Repaired:
         return self
 
     def in_words(self) -> str:
-        """One line."""
+        """Return a one-line description."""
         return (
-            f"{self.adopted} cells taken from their pictures, {self.removed} files without a row removed, "
+            f"{self.adopted} cells restored from their pictures, {self.removed} files without a row removed, "
             f"{self.missing} pictures lost"
         )
 
@@ -47,10 +47,11 @@ class Repaired:
 def repair_session(
     record: RecordReader, database: sqlite3.Connection, session: str, *, overrule: bool = False
 ) -> Repaired:
-    """Within a transaction of the caller's. Afterwards every crop has a row and every row that names a picture has it.
+    """Make pictures and rows of a session consistent, within the caller's transaction.
 
-    A crop without a row becomes a cell: its picture was on disk, its row came too late. One of a later view than its
-    row, or, with overrule, of another label, gives its row again.
+    Afterward, every crop has a row and every picture named in a row exists. A crop without a row becomes a cell,
+    because its picture reached the disk before its row. If a crop shows a later view than its row, or if ``overrule``
+    is set and its label differs, its row replaces that of the database.
     """
     done = Repaired()
     named, views = {}, {}
@@ -111,7 +112,7 @@ def _repair_fields(record: RecordReader, database: sqlite3.Connection, session: 
 
 
 def _adopt(database: sqlite3.Connection, session: str, path: Path) -> bool:
-    """The crop's cell as a row; False when the crop does not tell of a cell of this session."""
+    """Insert the row in a crop; return False if the crop does not contain a cell of this session."""
     carried = _carried(session, path)
     if carried is None:
         return False
@@ -139,13 +140,13 @@ def _carried(session: str, path: Path) -> dict[str, Any] | None:
 
 
 def session_of_crops(folder: Path, session: str) -> dict[str, Any] | None:
-    """A session's row as far as its crops tell; None without a crop that carries one."""
+    """Return a session's row as far as it can be derived from its crops; None if no crop contains a row."""
     for path in _files(folder / "crops" / session):
         try:
             row = read_crop_row(path)
             return {
                 "id": session,
-                "begun": _begun_of(session) or path.stat().st_mtime,
+                "begun": _start_of(session) or path.stat().st_mtime,
                 "sample": None,
                 "camera": "unknown",
                 "profile": "unknown",
@@ -161,8 +162,8 @@ def session_of_crops(folder: Path, session: str) -> dict[str, Any] | None:
     return None
 
 
-def _begun_of(session: str) -> float | None:
-    """When a session began, by its id."""
+def _start_of(session: str) -> float | None:
+    """Return the start time of a session from its id, seconds since the epoch."""
     try:
         return time.mktime(time.strptime(session[:15], "%Y%m%d-%H%M%S"))
     except ValueError:

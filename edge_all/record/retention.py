@@ -1,7 +1,7 @@
-"""What is deleted to make room: by label and age, then by a budget, before the disk is full. What was reviewed stays.
+"""Deletion of old data to free space: by label and age, then by a budget, before the disk is full.
 
-Rows of cells, counts, verdicts and approvals are never deleted. Every deletion is a row of the table "retention",
-committed before the first file goes.
+Reviewed data is kept. Rows of cells, counts, verdicts and approvals are never deleted. Every deletion is recorded in
+the table "retention" and committed before the first file is deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FEWEST_BACKUPS = 2
 NORMAL_CROPS, FIELDS, FINDING_CROPS, SKIPPED_FRAMES = "normal crops", "fields", "finding crops", "skipped frames"
 BACKUPS = "backup"
 ORDER = (NORMAL_CROPS, FIELDS, FINDING_CROPS)
-"""In which it goes when room is needed, each from the oldest session on."""
+"""Order of deletion when space is needed; for each kind, the oldest session is first."""
 
 _CROPS = (
     "SELECT number, crop FROM cell WHERE session = ? AND crop IS NOT NULL AND label {are} ('blast', 'unidentified') "
@@ -40,32 +40,36 @@ _FIELDS = (
 
 @dataclass(frozen=True)
 class Retention:
-    """How long what is kept. Days count from a session's begin; None: for ever, as far as the budget allows."""
+    """Retention periods and size limits. Days count from a session's start; None means no limit except the budget."""
 
     normal_days: float | None = 30.0
-    """Crops of normal cells and smudges; rows of frames that were not analysed (their counts stay)."""
+    """Days to keep crops of normal cells and smudges, and rows of frames not analyzed (their counts are kept)."""
     field_days: float | None = 180.0
+    """Days to keep the pictures of fields."""
     finding_days: float | None = None
+    """Days to keep the crops of findings."""
     budget_bytes: int | None = None
-    """For the whole folder, database and backups included."""
+    """Largest size of the whole folder, including database and backups; None for no limit."""
     free_bytes: int = 512 << 20
-    """So much of the disk is kept free."""
+    """Free space to maintain on the disk."""
 
 
 @dataclass
 class Freed:
-    """What a run of apply deleted."""
+    """Result of one call of apply."""
 
     files: int = 0
+    """Number of deleted files."""
     bytes: int = 0
+    """Size of the deleted files."""
     short_of_bytes: int = 0
-    """Over the budget all the same: all that is left was reviewed, or is of the session under way."""
+    """Bytes still over the limit, because all remaining data was reviewed or belongs to the running session."""
     by_kind: dict[str, int] = field(default_factory=dict)
-    """Files, by kind."""
+    """Number of deleted files of each kind."""
 
 
 class Keeper:
-    """Made once for a folder; each apply looks only at what can have changed."""
+    """Retention of one folder. Create it once; each call of apply checks only what can have changed."""
 
     def __init__(self, folder: Path, settings: Retention) -> None:
         self._folder = folder
@@ -74,11 +78,14 @@ class Keeper:
 
     @property
     def used_bytes(self) -> int:
-        """Of the folder, as of the last apply."""
+        """Size of the folder as of the last call of apply."""
         return self._size.bytes
 
     def apply(self, record: Record, now: float | None) -> Freed:
-        """Delete what is due. now: wall time; None while the clock cannot be trusted: nothing goes by age."""
+        """Delete what is due.
+
+        now: Wall time, seconds since the epoch. While the clock cannot be trusted, pass None to delete nothing by age.
+        """
         freed = Freed()
         ended = [
             (str(session), float(begun))
@@ -135,10 +142,10 @@ class Keeper:
         budget = self._settings.budget_bytes
         over = 0 if budget is None else self._size.bytes - budget
         lacking = self._settings.free_bytes - free
-        return max(over, lacking), "over the budget" if over >= lacking else "the disk fills"
+        return max(over, lacking), "over the budget" if over >= lacking else "the disk is filling up"
 
     def _victims(self, record: Record, sessions: list[str]) -> Iterator[tuple[str, str]]:
-        """Session and kind, as long as there is something of it."""
+        """Yield a session and kind repeatedly until nothing of it is left, then the next one."""
         for kind in ORDER:
             for session in sessions:
                 while self._names(record, session, kind, 1):
@@ -185,7 +192,7 @@ class Keeper:
 
 
 def _note(database: sqlite3.Connection, session: str, what: str, files: int, size: int, why: str) -> None:
-    """session: empty where it is of none."""
+    """Record a deletion. session: empty if the deleted data does not belong to a session."""
     database.execute(
         "INSERT INTO retention (time, session, what, files, bytes, reason) VALUES (?, ?, ?, ?, ?, ?)",
         (time.time(), session, what, files, size, why),
@@ -193,7 +200,7 @@ def _note(database: sqlite3.Connection, session: str, what: str, files: int, siz
 
 
 def deletions_for_room(record: Record, session: str) -> list[tuple[float, str, int, int, str]]:
-    """What was deleted of a session: when (wall time), what, how many files and bytes, why."""
+    """Return what was deleted from a session to free space: wall time, kind, files, bytes and reason."""
     rows = record.rows(
         "SELECT time, what, files, bytes, reason FROM retention WHERE session = ? ORDER BY id", (session,)
     )

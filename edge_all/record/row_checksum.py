@@ -1,7 +1,7 @@
-"""Every row carries a checksum of its values: SQLite's own checks do not see a bit that flips inside a value.
+"""Checksum of the values in every row, because SQLite's own checks do not detect a flipped bit inside a value.
 
-Triggers write it, whoever changes a row. They call a function of this program: another one can read the record, and
-change nothing in it.
+Triggers write the checksum on every change of a row. They call a function of this program, so another program can read
+the record but cannot change it.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ import zlib
 COLUMN = "checksum"
 _FUNCTION = "row_checksum"
 _UNSEALED = ("schema_version",)
-"""It is compared with the database's header."""
+"""Tables without a checksum. This one is compared with the database's header."""
 
 
 def row_checksum(*values: object) -> int:
-    """Of a row's other values, in the order of its columns. Their ASCII form is the same in every Python."""
+    """Return the checksum of a row's other values, in column order. Their ASCII form is the same in every Python."""
     return zlib.crc32(ascii(values).encode())
 
 
 def teach(database: sqlite3.Connection) -> None:
-    """The function that the triggers call."""
+    """Register the function that the triggers call."""
     database.create_function(_FUNCTION, -1, row_checksum, deterministic=True)
 
 
 def seal_tables(database: sqlite3.Connection) -> None:
-    """The column and its triggers to each table that has none; a table that was given another column since loses them
-    first. Within a transaction of the caller's."""
+    """Add the checksum column and its triggers to each table, within the caller's transaction.
+
+    The triggers are created again, so that they include columns added to the table since.
+    """
     for (table,) in database.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
     ).fetchall():
@@ -36,7 +38,7 @@ def seal_tables(database: sqlite3.Connection) -> None:
         if COLUMN not in _columns(database, table):
             database.execute(f"ALTER TABLE {table} ADD COLUMN {COLUMN} INTEGER")
         names = ", ".join(n for n in _columns(database, table) if n != COLUMN)
-        # Where rows only grow, their checksum is written once, by the trigger.
+        # In tables whose rows must not change, the trigger still has to write the checksum once.
         for name, text in database.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? "
             "AND sql LIKE '%BEFORE UPDATE ON%'",
@@ -54,7 +56,7 @@ def seal_tables(database: sqlite3.Connection) -> None:
 
 
 def find_changed_row(database: sqlite3.Connection) -> str | None:
-    """The first row that is not as it was written, in words. Every row is read."""
+    """Describe the first row whose checksum does not match, after reading every row; None if there is none."""
     teach(database)
     for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         columns = _columns(database, table)
@@ -65,7 +67,7 @@ def find_changed_row(database: sqlite3.Connection) -> str | None:
             f"SELECT rowid FROM {table} WHERE {COLUMN} IS NOT {_FUNCTION}({names}) LIMIT 1"
         ).fetchone()
         if found:
-            return f"row {found[0]} of {table} is not as it was written"
+            return f"row {found[0]} of {table} does not match its checksum"
     return None
 
 

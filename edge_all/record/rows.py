@@ -1,4 +1,4 @@
-"""What is written to and read from the record."""
+"""Types of the rows that are written to and read from the record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_all.vocabulary import Counts, ModelIdentity, Thresholds
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """What is known of a session when it begins."""
+    """Values known when a session starts."""
 
     sample: str | None
     camera: str
@@ -20,15 +20,15 @@ class SessionInfo:
     engine: str
     thresholds: Thresholds
     um_per_px: float | None
-    """The profile's scale; None when each field's is measured."""
+    """Micrometers per pixel of the profile; None if measured in each field."""
     version: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What it ran with beside these, ready for JSON: a key for each part of the program."""
+    """Additional settings of the session, serializable as JSON, with a key for each part of the program."""
 
 
 @dataclass(frozen=True)
 class FrameEntry:
-    """One frame of a session. status: analysed, skipped, unreadable."""
+    """One frame of a session. status: "analysed", "skipped" or "unreadable"."""
 
     index: int
     source: str
@@ -37,7 +37,7 @@ class FrameEntry:
     height_px: int | None
     status: str
     reason: str = ""
-    """Why it was skipped; for an analysed one, the gate's warnings."""
+    """Reason for skipping the frame; for an analyzed frame, the warnings of the gate."""
     um_per_px: float | None = None
     scale_source: str | None = None
     sharpness: float | None = None
@@ -47,7 +47,7 @@ class FrameEntry:
 
 @dataclass(frozen=True)
 class SessionRow:
-    """A session as it stands in the record."""
+    """Session as stored in the record."""
 
     id: str
     begun: float
@@ -63,13 +63,13 @@ class SessionRow:
     interrupted: bool
     result: str | None
     counts: Counts
-    """Final ones for an ended session; counted from its rows for one that is running or was cut off."""
+    """Final counts of an ended session; counted from the rows for a running or interrupted session."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What it ran with beside these, by part of the program: calibration, camera ..."""
+    """Additional settings of the session, by part of the program: calibration, camera ..."""
 
 
 CellRow = Mapping[str, Any]
-"""One counted cell, by column; the columns are those of CELL_COLUMNS."""
+"""One counted cell, with a value for each of CELL_COLUMNS."""
 
 CELL_COLUMNS = (
     "session",

@@ -1,4 +1,4 @@
-"""The database's tables, as steps from each version to the next."""
+"""Tables of the database, as migration steps from each version to the next."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     );
     CREATE INDEX cell_by_label ON cell (session, label, blast_probability);
     """,
-    # What people said. Rows are only ever added; the triggers hold every program to that.
+    # Reviews. Rows are only ever added; the triggers enforce this for every program.
     """
     CREATE TABLE verdict (
         id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), cell INTEGER NOT NULL,
@@ -102,7 +102,7 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     CREATE TRIGGER approval_stays BEFORE UPDATE ON approval BEGIN SELECT RAISE(ABORT, 'approvals only grow'); END;
     CREATE TRIGGER approval_is_kept BEFORE DELETE ON approval BEGIN SELECT RAISE(ABORT, 'approvals only grow'); END;
     """,
-    # What waits to be sent (record/outbox.py). AUTOINCREMENT: an id never comes twice.
+    # Messages waiting to be sent (record/outbox.py). AUTOINCREMENT ensures that an id is never reused.
     """
     CREATE TABLE outbox (
         id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE,
@@ -111,23 +111,23 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     CREATE TABLE outbox_use (dropped INTEGER NOT NULL);
     INSERT INTO outbox_use VALUES (0);
     """,
-    # What a session ran with beside its columns: JSON, a key for each part of the program (camera, calibration ...).
+    # Additional settings of a session: JSON with a key for each part of the program (camera, calibration ...).
     "ALTER TABLE session ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';",
-    # What happened to the record itself (record/incidents.py).
+    # Incidents of the record itself (record/incidents.py).
     """
     CREATE TABLE incident (id INTEGER PRIMARY KEY, time REAL NOT NULL, session TEXT, kind TEXT NOT NULL,
         text TEXT NOT NULL);
     CREATE TRIGGER incident_stays BEFORE UPDATE ON incident BEGIN SELECT RAISE(ABORT, 'incidents only grow'); END;
     CREATE TRIGGER incident_is_kept BEFORE DELETE ON incident BEGIN SELECT RAISE(ABORT, 'incidents only grow'); END;
     """,
-    # What befell the camera of a session (record/camera_events.py).
+    # Events of the camera of a session (record/camera_events.py).
     """
     CREATE TABLE camera_event (
         id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES session(id), time REAL NOT NULL,
         kind TEXT NOT NULL, detail TEXT NOT NULL);
     CREATE INDEX camera_event_of_session ON camera_event (session, id);
     """,
-    # The version once more, and what was deleted to make room (record/retention.py): rows that are only ever added.
+    # A second copy of the version, and deletions to free space (record/retention.py), whose rows are only ever added.
     """
     CREATE TABLE schema_version (version INTEGER NOT NULL);
     INSERT INTO schema_version VALUES (0);
@@ -136,7 +136,7 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     CREATE TRIGGER retention_stays BEFORE UPDATE ON retention BEGIN SELECT RAISE(ABORT, 'deletions only grow'); END;
     CREATE TRIGGER retention_is_kept BEFORE DELETE ON retention BEGIN SELECT RAISE(ABORT, 'deletions only grow'); END;
     """,
-    # A checksum in every row (record/row_checksum.py); once more after a step that adds a table or a column.
+    # A checksum in every row (record/row_checksum.py). Repeat this step after a step that adds a table or a column.
     seal_tables,
 )
 
@@ -144,7 +144,7 @@ VERSION = len(_STEPS)
 
 
 def take_step(database: sqlite3.Connection, version: int) -> None:
-    """From this version to the next. Within a transaction of the caller's."""
+    """Migrate the database from this version to the next, within the caller's transaction."""
     step = _STEPS[version]
     if callable(step):
         step(database)
@@ -154,10 +154,10 @@ def take_step(database: sqlite3.Connection, version: int) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """One by one: executescript would commit between them. A trigger holds a semicolon of its own."""
-    waiting = ""
+    """Yield the statements of a script, because executescript would commit. Triggers contain semicolons."""
+    statement = ""
     for part in script.split(";")[:-1]:
-        waiting += part + ";"
-        if sqlite3.complete_statement(waiting):
-            yield waiting
-            waiting = ""
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

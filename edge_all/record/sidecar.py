@@ -1,7 +1,7 @@
-"""A second copy, beside the database, of what no picture carries: sessions, and what people said of them.
+"""Second copy, next to the database, of the rows that no picture contains: sessions, verdicts, approvals and deletions.
 
-``sidecar/SESSION.jsonl``: a line for each time its row of a table was written. A line holds the whole row, so the last
-one of a row counts. It is written after the commit: it never tells of what is not in the database.
+``sidecar/SESSION.jsonl`` has a line for each write of a row. A line contains the whole row, so the last line of a row
+applies. Lines are written after the commit, so a sidecar never contains anything that is not in the database.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _KEY = {"session": "id", "verdict": "session", "approval": "session", "deletion"
 
 
 def note_rows(record: RecordReader, session: str, table: str, after: int = -1) -> None:
-    """Copy a session's rows of a table, those of verdict, approval and deletion with a higher id than ``after`` only.
+    """Copy a session's rows of a table; of verdict, approval and deletion, only rows with an id above ``after``.
 
-    A disk that is full costs this copy only.
+    On a full disk, only this copy is lost.
     """
     numbered = "" if table == "session" else f"AND id > {int(after)} ORDER BY id"
     rows = record.mappings(f"SELECT * FROM {table} WHERE {_KEY[table]} = ? {numbered}", (session,))
@@ -44,7 +44,7 @@ def note_rows(record: RecordReader, session: str, table: str, after: int = -1) -
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Table and row of each whole line; those that a power cut or a bad disk damaged are left out."""
+    """Yield table and row of each intact line; lines damaged by a power cut or a bad disk are skipped."""
     for line in path.read_bytes().splitlines():
         checksum, _, text = line.partition(b" ")
         with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -56,7 +56,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def sessions_beside(folder: Path) -> dict[str, Path]:
-    """The sessions that have a sidecar, by id."""
+    """Return the sidecar paths by session id."""
     return {path.stem: path for path in sorted((folder / FOLDER).glob("*.jsonl"))}
 
 
@@ -64,5 +64,5 @@ def _line(table: str, row: Mapping[str, Any]) -> bytes:
     text = json.dumps(
         {"table": table, "row": {name: row[name] for name in row if name != COLUMN}}, ensure_ascii=False
     ).encode()
-    # A leading line end parts it from a line that was cut off.
+    # A leading newline separates it from a truncated line.
     return b"\n%08x %s\n" % (zlib.crc32(text), text)

@@ -201,12 +201,12 @@ def reopen(record: Record, session: str, reviewer: Reviewer, note: str | None = 
 
 
 def refuse_running(database: sqlite3.Connection, session: str) -> None:
-    """Raises ReviewError while a session runs: it has no end and its last frame is young."""
-    begun, ended, last = database.execute(
+    """Raise ReviewError if a session is running, that is, it has no end and its last frame is recent."""
+    started, ended, last = database.execute(
         "SELECT begun, ended, (SELECT MAX(time) FROM frame WHERE session = id) FROM session WHERE id = ?", (session,)
     ).fetchone()
-    if ended is None and time.time() - max(begun, last or 0.0) < _STILL_RUNNING_S:
-        raise ReviewError("the session still runs", "stop it first")
+    if ended is None and time.time() - max(started, last or 0.0) < _STILL_RUNNING_S:
+        raise ReviewError("the session is still running", "stop it first")
 
 
 def _refuse_approved(database: sqlite3.Connection, session: str) -> None:

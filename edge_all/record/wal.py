@@ -1,6 +1,6 @@
-"""Whether SQLite's write-ahead log is whole. SQLite itself drops what follows a damaged frame without a word.
+"""Integrity check of SQLite's write-ahead log. SQLite silently drops everything after a damaged frame.
 
-The format: https://www.sqlite.org/fileformat2.html#walformat
+Format: https://www.sqlite.org/fileformat2.html#walformat
 """
 
 from __future__ import annotations
@@ -13,20 +13,26 @@ from edge_all.record.beside_sqlite import read_beside
 _HEADER, _FRAME_HEADER = 32, 24
 _BIG_ENDIAN, _LITTLE_ENDIAN = 0x377F0683, 0x377F0682
 _MOST_BYTES = 64 << 20
-"""A longer log is not looked at: its checksums would take seconds."""
+"""A longer log is not checked because its checksums would take seconds."""
 
 
 def lost_frames(path: Path) -> int:
-    """Frames of the log's present cycle that stand behind a damaged one, or that a damaged header hides: what they hold
-    was committed and is lost. 0 for a whole log and for a last frame that a power cut tore."""
+    """Return the number of lost frames in the current cycle of the log.
+
+    These are the frames after a damaged one, or all frames if the header is damaged. Their content was committed and is
+    lost. The result is 0 for an intact log, and if a power cut damaged only the last frame.
+    """
     return _read(path)[1]
 
 
 def missing_pages(database: Path, log: Path) -> int:
-    """Pages that the database's header counts and that are neither in its file nor in its log: the file was cut off.
-    SQLite reads them as zeros when the log is longer. 0 for a whole one."""
+    """Return the number of pages counted in the database's header that are neither in its file nor in its log.
+
+    Such a file was truncated. SQLite reads the missing pages as zeros if the log is longer. The result is 0 for a
+    complete file.
+    """
     header = read_beside(database, 100)
-    if len(header) < 100 or header[24:28] != header[92:96]:  # the count is not kept
+    if len(header) < 100 or header[24:28] != header[92:96]:  # the header has no valid page count
         return 0
     size = struct.unpack(">H", header[16:18])[0]
     size = 65536 if size == 1 else size
@@ -39,7 +45,7 @@ def missing_pages(database: Path, log: Path) -> int:
 
 
 def _read(path: Path) -> tuple[frozenset[int], int]:
-    """The pages of the whole frames, and how many frames are lost behind a damaged one."""
+    """Return the pages of the intact frames, and the number of frames lost after a damaged one."""
     try:
         if not _HEADER < path.stat().st_size <= _MOST_BYTES:
             return frozenset(), 0

@@ -95,7 +95,7 @@ def test_with_another_threshold_it_is_ended_and_a_new_one_begins(tmp_path):
     assert first.interrupted
     assert first.ended is not None
     assert second.id == summary.session_id
-    assert "other thresholds" in noted[0].text
+    assert "different thresholds" in noted[0].text
 
 
 @pytest.mark.parametrize("sample_ids", [True, False])

@@ -72,5 +72,5 @@ def test_version_and_help(edge_all):
 
 
 def test_a_record_whose_name_is_no_utf8_is_refused():
-    with pytest.raises(UsageError, match=re.escape(r"r\xe4 is no UTF-8")):
+    with pytest.raises(UsageError, match=re.escape(r"r\xe4 is not valid UTF-8")):
         record_folder(b"/r\xe4".decode(errors="surrogateescape"))

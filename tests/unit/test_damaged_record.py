@@ -53,7 +53,7 @@ def test_a_database_that_is_gone_is_made_again_from_sidecars_and_crops(tmp_path,
         path.unlink()
     said = []
     start_record(tmp_path, said.append)
-    assert "made again" in said[0]
+    assert "rebuilt" in said[0]
     with Record.open(tmp_path, create=False) as record:
         row = record.session(session)
         assert (row.sample, row.result, row.counts.leukocytes) == ("S1", "words", 3)
@@ -74,7 +74,7 @@ def test_who_only_reads_is_told_that_the_next_run_mends_it(tmp_path, edge_all, m
         (tmp_path / DATABASE).write_bytes(b"SQLite format 3\0" + os.urandom(8192))
     read = edge_all("sessions", record=tmp_path)
     assert read.exit_code == 1
-    assert "the next 'edge-all run' on it, or the service, mends it" in read.stderr
+    assert "the next 'edge-all run' on it, or the service, repairs it" in read.stderr
     assert len(read.stderr.splitlines()) == 1
     if damage == "garbage":
         with monkeypatch.context() as patched:  # mending is what fails now
@@ -90,7 +90,7 @@ def test_a_damaged_record_that_may_not_be_written_is_mended_as_a_copy(tmp_path, 
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(DamagedRecordError) as failed, told(tmp_path):
         raise sqlite3.DatabaseError("database disk image is malformed")
-    assert "copy the folder to where you may write" in failed.value.remedy
+    assert "copy the folder to a writable location" in failed.value.remedy
 
 
 def test_garbage_is_set_aside_and_kept(tmp_path):
@@ -123,7 +123,7 @@ def test_a_crop_whose_row_came_too_late_gives_its_cell(tmp_path):
     (folder / "1.png.77.tmp").write_bytes(b"x")
     said = []
     start_record(tmp_path, said.append)
-    assert "1 cells taken from their pictures, 2 files without a row removed" in said[0]
+    assert "1 cells restored from their pictures, 2 files without a row removed" in said[0]
     with Record.open(tmp_path) as record:
         assert [(c["cell"], c["label"]) for c in record.cells(session)][1] == (2, "unidentified")
     assert sorted(p.name for p in folder.iterdir()) == ["1.png", "2.png"]
@@ -198,7 +198,7 @@ def test_a_bit_that_flips_inside_a_value_is_found_and_mended(tmp_path, before, a
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     said = []
     start_record(tmp_path, said.append)
-    assert f"of {table} is not as it was written" in said[0]
+    assert f"of {table} does not match its checksum" in said[0]
     with Record.open(tmp_path, create=False) as record:
         assert record.cells(session) == rows
         assert record.session(session).counts == Counts(1, 1, blasts=1, unidentified=1, normals=1)

@@ -171,7 +171,7 @@ def test_a_newer_schema_is_refused(tmp_path):
         pass
     with sqlite3.connect(tmp_path / DATABASE) as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(RecordError, match="tells of the schema 99"):  # a bit of the header flipped
+    with pytest.raises(RecordError, match="conflicting schema versions, 99"):  # a bit of the header flipped
         Record.open(tmp_path)
     with sqlite3.connect(tmp_path / DATABASE) as database:
         database.execute("UPDATE schema_version SET version = 99")
@@ -187,7 +187,7 @@ def test_a_file_in_the_folders_place(tmp_path):
 
 def test_an_unknown_session_names_the_way_out(tmp_path):
     with Record.open(tmp_path) as record:
-        with pytest.raises(RecordError, match="holds no session"):
+        with pytest.raises(RecordError, match="contains no session"):
             record.session("last")
         record.begin_session(INFO)
         with pytest.raises(RecordError, match="edge-all sessions"):
@@ -214,7 +214,7 @@ def test_fields_are_kept_once_and_whole(tmp_path):
         assert record.field_picture(session, 5).stat().st_size > 100
         with pytest.raises(RecordError, match=r"no picture of frame 6.*nearest are of frames 5"):
             record.field_picture(session, 6)
-        with pytest.raises(RecordError, match=r"no picture of frame 5.*it has none"):
+        with pytest.raises(RecordError, match=r"no picture of frame 5.*has none"):
             record.field_picture("another", 5)
     assert not list(tmp_path.rglob("*.tmp"))
 
@@ -222,7 +222,7 @@ def test_fields_are_kept_once_and_whole(tmp_path):
 def test_crop_rows_are_json_without_surprises(tmp_path):
     path = tmp_path / "x.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(RecordError, match="carries no row"):
+    with pytest.raises(RecordError, match="contains no row"):
         read_crop_row(path)
 
 

@@ -147,7 +147,7 @@ def test_an_approval_locks_until_it_is_opened_again_and_leaves_its_trace(record,
 
 def test_a_running_session_cannot_be_approved_but_one_cut_off_can(record, tmp_path, monkeypatch):
     running = fill(tmp_path, ended=False)
-    with pytest.raises(ReviewError, match="still runs"):
+    with pytest.raises(ReviewError, match="still running"):
         approve(record, running, ADA)
     later = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: later)

@@ -46,6 +46,6 @@ def test_what_was_deleted_is_not_deleted_again(browser, session, tmp_path):
     assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for", "confirm": "yes"}).status_code == 303
     answer = browser.post(f"/sessions/{session}/delete", {"reason": "again", "confirm": "yes"})
     assert answer.status_code == 409
-    assert "deleted already, by Ada" in answer.text
+    assert "already deleted by Ada" in answer.text
     with Record.open(tmp_path) as record:
         assert record.rows("SELECT reason FROM deletion", ()) == [("asked for",)]
