@@ -78,7 +78,7 @@ class ReviewContext:
         """Raises ReviewError while the station runs that session, a paused one as well."""
         state = self.station.state if self.station is not None else None
         if state is not None and state.phase != "idle" and state.session_id == session:
-            raise ReviewError("the session still runs", "stop it first")
+            raise ReviewError("the session is still running", "stop it first")
 
 
 def context_of(request: Request) -> ReviewContext:

@@ -36,7 +36,7 @@ def test_a_session_that_the_station_runs_is_neither_approved_nor_deleted(tmp_pat
     for path, form in (("approve", {}), ("delete", {"reason": "r", "confirm": "yes"})):
         answer = browser.post(f"/sessions/{session}/{path}", form)
         assert answer.status_code == 409
-        assert "still runs" in answer.text
+        assert "still running" in answer.text
     with Record.open(tmp_path) as record:
         assert approvals(record, session) == []
         assert deletions(record) == {}
