@@ -79,7 +79,7 @@ def _v4l2_and_csi() -> list[FoundCamera]:
 
 
 def _libcamera() -> list[FoundCamera]:
-    """Return libcamera's cameras, without importing picamera2 if it cannot find any: the import takes a second."""
+    """Return libcamera's cameras. Skip the import of picamera2, which takes a second, if it cannot find any."""
     import importlib.util
 
     if importlib.util.find_spec("picamera2") is None or (

@@ -1,4 +1,4 @@
-"""Image file or folder of images as a camera: each image is an independent field, and none is dropped."""
+"""Image file or folder of images as a camera. Each image is an independent field, and none is dropped."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ class WatchedCamera:
             while self._vigil.state is CameraState.OPENING and not self._vigil.reason:
                 self._changed.wait(_POLL_S)
                 self._vigil.look()
-            # If it delivered a frame and was then lost, it counts as started and is waited for like any lost camera.
+            # If it delivered a frame and was then lost, it counts as started, and read() waits for it to come back.
             reason, error = self._vigil.reason if not self._index else "", self._error
         if reason:
             self.stop()

@@ -1,4 +1,4 @@
-"""Cuts a cell out of its field at a fixed scale: the one place where a classifier's pixels are made."""
+"""Cropping of cells from a field at a fixed scale. All classifier input is made here."""
 
 from __future__ import annotations
 
@@ -14,20 +14,30 @@ from edge_all.field.illumination import BACKGROUND_LEVEL
 from edge_all.vocabulary import Detection, Field, Image
 
 _DISC_MARGIN = 1.2
-"""Radius of the disc in radii of the cell; the cell's own outline and a rim of what lies around."""
+"""Radius of the disc in cell radii; it contains the cell's outline and a rim of its surroundings."""
 _DISC_FADE = 0.15
-"""Width of the fade at the disc's edge, in radii of the cell."""
+"""Width of the fade at the disc's edge, in cell radii."""
 
 
 def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int, out_um_per_px: float) -> Image:
-    """Square of side x side pixels around a place of an RGB uint8 image, at out_um_per_px; uint8.
+    """Cut a square around a position of an RGB uint8 image.
 
-    Shrinks with an anti-aliasing blur where the image is finer than the crop; beyond the image's edge
-    lies white.
+    An anti-aliasing blur is applied if the image is finer than the crop. Areas beyond the image's edge are white.
+
+    Args:
+        image: RGB uint8, H x W x 3.
+        x_px: Horizontal center in pixels of the image.
+        y_px: Vertical center in pixels of the image.
+        um_per_px: Scale of the image in micrometers per pixel.
+        side: Side of the crop in pixels.
+        out_um_per_px: Scale of the crop in micrometers per pixel.
+
+    Returns:
+        The crop, RGB uint8, side x side x 3.
     """
     factor = um_per_px / out_um_per_px
     half = side / 2 / factor
-    # Work on a window: a blur of the whole frame would cost more than the rest of the way.
+    # Work on a window, because a blur of the whole frame would cost more than all other steps.
     margin = 3 + int(2 / factor)
     left, top = int(np.floor(x_px - half)) - margin, int(np.floor(y_px - half)) - margin
     right, bottom = int(np.ceil(x_px + half)) + margin, int(np.ceil(y_px + half)) + margin
@@ -37,7 +47,7 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
     ox, oy = max(0, left), max(0, top)
     if factor < 0.75:
         kernel = _gaussian(0.45 * float(np.sqrt(1 / factor**2 - 1)))
-        # For bytes twice as fast as cv2.GaussianBlur, from which it differs by 1 in one pixel of a hundred.
+        # For bytes, this is twice as fast as cv2.GaussianBlur and differs from it by 1 in one pixel of a hundred.
         window = np.asarray(cv2.sepFilter2D(window, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE), np.uint8)
     matrix = np.array(
         [
@@ -60,19 +70,19 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
 
 @lru_cache(maxsize=64)
 def _gaussian(sigma: float) -> npt.NDArray[np.float64]:
-    """As long as cv2.GaussianBlur makes it for bytes."""
+    """Return a Gaussian kernel of the length that cv2.GaussianBlur uses for bytes."""
     return np.asarray(cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma, cv2.CV_64F))
 
 
 def even_light(crop: Image, gain: npt.NDArray[np.float32]) -> Image:
-    """An RGB uint8 crop with a gain for each of its three channels."""
+    """Multiply an RGB uint8 crop by a gain for each of its three channels."""
     scalar: Any = (*map(float, gain), 0.0)
     return np.asarray(cv2.multiply(crop, scalar, dtype=cv2.CV_8U))
 
 
 @lru_cache(maxsize=8)
 def _distance(side: int) -> npt.NDArray[np.float32]:
-    """Of each pixel from the centre of a square, in pixels."""
+    """Return the distance of each pixel from the center of a square, in pixels."""
     axis = np.arange(side, dtype=np.float32) - (side - 1) / 2
     return np.asarray(np.hypot(axis[:, None], axis[None, :]), np.float32)
 
@@ -83,7 +93,7 @@ def _background(side: int) -> Image:
 
 
 def disc_weight(side: int, radius: float) -> npt.NDArray[np.float32]:
-    """Weight of each pixel, 1 within the cell's disc to 0 outside; float32 side x side. radius in pixels."""
+    """Return a weight per pixel, from 1 inside the cell's disc to 0 outside, float32 side x side; radius in pixels."""
     fade = _DISC_FADE * radius
     weight = _distance(side) * np.float32(-1 / fade)
     weight += np.float32(_DISC_MARGIN * radius / fade + 0.5)
@@ -91,13 +101,13 @@ def disc_weight(side: int, radius: float) -> npt.NDArray[np.float32]:
 
 
 def fade_to_background(crop: Image, radius: float) -> Image:
-    """The crop with all that is outside the cell's disc faded to background; RGB uint8, same size."""
+    """Fade everything outside the cell's disc to background. Returns RGB uint8, same size; radius in pixels."""
     weight = disc_weight(crop.shape[0], radius)
     return np.asarray(cv2.blendLinear(crop, _background(crop.shape[0]), weight, 1 - weight))
 
 
 class Cropper:
-    """Field and detection -> the classifier's input, RGB uint8 side x side."""
+    """Maker of the classifier's input, RGB uint8 side x side x 3, from a field and a detection."""
 
     def __init__(self, contract: Contract) -> None:
         self._side = contract.input_px
@@ -105,7 +115,7 @@ class Cropper:
         self._disc = contract.window == "disc"
 
     def crop(self, field: Field, detection: Detection) -> Image:
-        """The cell in even white light at the contract's scale."""
+        """Return the cell in even white light at the contract's scale."""
         frame = field.frame
         crop = cut_cell(frame.image, detection.x_px, detection.y_px, field.um_per_px, self._side, self._um_per_px)
         gain = field.illumination.gain_at(detection.x_px / frame.width_px, detection.y_px / frame.height_px)
@@ -117,11 +127,11 @@ class Cropper:
 
 PORTRAIT_SIDE = 192
 PORTRAIT_UM_PER_PX = 25.6 / 192
-"""Finer than the 0.2 um that a 100x objective resolves."""
+"""Scale of portraits, finer than the 0.2 um that a 100x objective resolves."""
 
 
 def portrait(field: Field, detection: Detection) -> Image:
-    """The cell as the camera saw it, for people: RGB uint8 192 x 192, 25.6 um wide, nothing corrected."""
+    """Return the uncorrected cell for viewing: RGB uint8, 192 x 192 x 3, 25.6 um wide."""
     return cut_cell(
         field.frame.image, detection.x_px, detection.y_px, field.um_per_px, PORTRAIT_SIDE, PORTRAIT_UM_PER_PX
     )

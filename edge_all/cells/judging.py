@@ -1,4 +1,4 @@
-"""Judges cells: blast probability, unfamiliarity, label."""
+"""Classification of cells: blast probability, unfamiliarity and label."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_all.vocabulary import Image, Judgement, Label, ModelIdentity, Threshol
 
 
 def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresholds) -> Label:
-    """The label that the thresholds give."""
+    """Return the label of a cell from its blast probability and unfamiliarity, by the thresholds."""
     if unfamiliarity >= thresholds.unfamiliar:
         return Label.UNIDENTIFIED
     if blast_probability >= thresholds.blast:
@@ -21,10 +21,19 @@ def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresh
 
 
 class Judge:
-    """Crops -> judgements, in batches."""
+    """Classifier of cell crops that works in batches."""
 
     def __init__(self, engine: Engine, blast_threshold: float | None = None, max_batch: int = 32) -> None:
-        """blast_threshold: in place of the model file's own; not under its lower one."""
+        """Create a classifier.
+
+        Args:
+            engine: The loaded classification network.
+            blast_threshold: Blast probability threshold that replaces the model file's; at least its lower threshold.
+            max_batch: Largest number of crops per batch.
+
+        Raises:
+            UsageError: when the blast threshold is out of range.
+        """
         self._engine = engine
         self._max_batch = max_batch
         own = engine.contract.thresholds
@@ -32,20 +41,29 @@ class Judge:
         if not own["normal"] <= blast <= 1.0:
             raise UsageError(
                 f"the blast threshold {blast:g} is outside {own['normal']:g} to 1",
-                f"the lower threshold of {engine.contract.name} is {own['normal']:g}; take one above it",
+                f"the lower threshold of {engine.contract.name} is {own['normal']:g}; use a value above it",
             )
         self.thresholds = Thresholds(blast, own["normal"], own["unfamiliar"])
 
     @property
     def identity(self) -> ModelIdentity:
+        """Identity of the model file."""
         return self._engine.identity
 
     @property
     def engine_name(self) -> str:
+        """Name of the engine in use."""
         return self._engine.name
 
     def judge(self, crops: Sequence[Image]) -> list[Judgement]:
-        """One judgement for each crop, in order. crops: RGB uint8, side x side x 3 of the contract."""
+        """Classify crops, each RGB uint8, side x side x 3 as in the contract.
+
+        Returns:
+            One classification per crop, in order.
+
+        Raises:
+            ModelError: when the network returns a value that is not finite.
+        """
         judged: list[Judgement] = []
         for start in range(0, len(crops), self._max_batch):
             judged += self._batch(crops[start : start + self._max_batch])
@@ -55,8 +73,8 @@ class Judge:
         probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in self._engine.run(np.stack(crops)))
         if not (np.isfinite(probability).all() and np.isfinite(unfamiliarity).all()):
             raise ModelError(
-                f"{self._engine.contract.name} gave a value that is no number",
-                "the model file is damaged: export it again",
+                f"{self._engine.contract.name} returned a value that is not a number",
+                "the model file is damaged; export it again",
             )
         return [
             Judgement(

@@ -1,4 +1,4 @@
-"""A cell that was counted before a restart."""
+"""Type of a cell that was counted before a restart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from edge_all.vocabulary import Cell
 
 @dataclass(frozen=True)
 class KnownCell:
-    """A cell with its best view so far. whole: the frame's edge did not cut it."""
+    """A cell with its best view so far."""
 
     cell: Cell
     whole: bool
+    """True if the frame's edge did not cut the cell."""

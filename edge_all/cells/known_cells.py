@@ -1,4 +1,4 @@
-"""The cells that were counted, and where on the smear they lie, in columns of a fixed size."""
+"""Fixed-size table of the counted cells and their positions on the smear, stored in columns."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy.typing as npt
 Slots = npt.NDArray[np.intp]
 
 _AT_ONCE = 64
-"""A full table forgets this part of its cells together, so that no single field pays for finding the oldest."""
+"""Divisor for the share of cells that a full table drops at once, so that no single field pays for finding the
+oldest."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A cell as it was seen best. Places and radius in um on the smear."""
+    """A cell in its best view, with position and radius on the smear in micrometers."""
 
     number: int
     x_um: float
@@ -26,29 +27,32 @@ class Known:
     region: int
     sharpness: float
     whole: bool
-    """The frame's edge did not cut it."""
+    """True if the frame's edge did not cut the cell."""
     views: int
     judged: int
-    """Sharp views that were judged, as far as they count."""
+    """Number of sharp, classified views that count."""
     last_field: int
-    """In which it was seen last, counted from 1."""
+    """Number of the field in which it was last seen, counted from 1."""
 
 
 _KINDS = {"int": np.int64, "float": np.float64, "bool": np.bool_}
 
 
 class KnownCells:
-    """At most ``most`` cells; those not seen for the longest time make room. All memory is taken at the start: a day's
-    session needs as much as its first minute."""
+    """Table of at most `most` cells, which drops those not seen for the longest time when it is full.
+
+    All memory is allocated at the start, so that a session of a whole day needs no more than its first minute.
+    """
 
     def __init__(self, most: int) -> None:
+        """Allocate the table for `most` cells."""
         self._most = most
-        # Filled, not only asked for: the system gives a page where it is first written to.
+        # Fill the arrays, because the system assigns a memory page only when it is first written to.
         self._columns: dict[str, npt.NDArray[Any]] = {
             f.name: np.full(most, 0, _KINDS[str(f.type)]) for f in fields(Known)
         }
         self._used = 0
-        """Slots that were ever taken; those of forgotten cells have the number 0."""
+        """Number of slots ever used; slots of dropped cells have the number 0."""
         self._free: list[int] = []
 
     def __len__(self) -> int:
@@ -61,7 +65,7 @@ class KnownCells:
         return Known(*(column.item(slot) for column in self._columns.values()))
 
     def put(self, cell: Known, slot: int | None = None) -> int:
-        """Write a cell into its slot, a new one into a free slot; which that is."""
+        """Write a cell into its slot, or a new cell into a free slot. Returns the slot."""
         if slot is None:
             slot = self._free_slot()
         for name, column in self._columns.items():
@@ -69,12 +73,12 @@ class KnownCells:
         return slot
 
     def make_room(self, count: int) -> None:
-        """For so many new cells: none is forgotten while they are put."""
+        """Free enough slots for `count` new cells, so that none is dropped while they are put."""
         while self._most - self._used + len(self._free) < min(count, self._most):
             self._forget()
 
     def within(self, region: int, left: float, top: float, right: float, bottom: float) -> Slots:
-        """Slots of the cells whose centre lies in a rectangle, um."""
+        """Return the slots of the cells whose center is in a rectangle, given in micrometers."""
         c, used = self._columns, self._used
         x, y = c["x_um"][:used], c["y_um"][:used]
         inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom) & (c["region"][:used] == region)
@@ -82,12 +86,12 @@ class KnownCells:
         return np.flatnonzero(inside)
 
     def circles(self, slots: Slots) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Places, N x 2, and radii, N, um."""
+        """Return positions, float64 N x 2, and radii, float64 N, in micrometers."""
         c = self._columns
         return np.stack([c["x_um"][slots], c["y_um"][slots]], 1), c["radius_um"][slots]
 
     def join(self, region: int, to: int, x_um: float, y_um: float) -> None:
-        """The cells of a region are in another, so far away."""
+        """Move the cells of a region into another region, shifted by the given micrometers."""
         c, used = self._columns, self._used
         own = c["region"][:used] == region
         c["x_um"][:used][own] += x_um

@@ -1,4 +1,4 @@
-"""What a hematologist looks at in a cell, measured: sizes, nucleus, chromatin, cytoplasm. See docs/morphology.md."""
+"""Measurement of a cell's morphology: size, nucleus, chromatin and cytoplasm. See docs/morphology.md."""
 
 from __future__ import annotations
 
@@ -14,58 +14,59 @@ from edge_all.vocabulary import Image
 
 _UM2 = PORTRAIT_UM_PER_PX**2
 _OUTLINE_SIGMA_UM = 0.3
-"""An outline is smoothed by so much before it is measured: the stairs of its pixels are no length."""
+"""Smoothing of an outline before it is measured, so that pixel steps do not add to its length."""
 _CHROMATIN_UM = 1.0
-"""Texture is what varies within about so many um; slower change is thickness or light."""
+"""Length scale of chromatin texture; slower variation is thickness or light."""
 _RIM_UM = 0.8
-"""So much of the nucleus's rim is left out of what is measured inside: it is mixed with what lies beside it."""
+"""Width of the nucleus's rim that is excluded from measurements inside, because it mixes with its surroundings."""
 _CYTOPLASM_GAP_UM = 0.4
 _LEAST_CYTOPLASM_UM2 = 4.0
 _SPOT_UM = 3.2
-"""Wider places are no vacuoles and no nucleoli."""
+"""Largest width of vacuoles and nucleoli."""
 _VACUOLE_UM2 = (0.25, 6.0)
 _VACUOLE_DROP = 0.25
-"""A vacuole's mean optical density lies so far under its surroundings,"""
+"""Least difference of a vacuole's optical density to its surroundings."""
 _VACUOLE_CLEAR = 0.6
-"""and is under this share of them."""
+"""Largest ratio of a vacuole's optical density to its surroundings."""
 _NUCLEOLUS_UM2 = (0.9, 7.0)
 _NUCLEOLUS_DROP = 0.15
-"""A nucleolus-like spot is paler than the chromatin around it by so large a share of the nucleus's density."""
+"""Least difference of a nucleolus-like spot to the chromatin around it, as a share of the nucleus's density."""
 _STEPS = 80.0
 _COMPACT = 0.45
-"""Least share that a spot fills of the circle around it."""
+"""Least share of the circle around a spot that the spot fills."""
 
 
 @dataclass(frozen=True)
 class Morphology:
-    """Measurements of one cell. Sizes of a cell that is cut off by the picture's edge are lower bounds."""
+    """Measurements of one cell. If the image edge cuts the cell, the sizes are lower bounds."""
 
     cell_diameter_um: float
-    """Diameter of the circle of the cell's area."""
+    """Diameter of a circle with the cell's area."""
     nucleus_diameter_um: float
-    """Diameter of the circle of the nucleus's area, all lobes."""
+    """Diameter of a circle with the area of the nucleus, all lobes included."""
     nucleus_to_cell_area: float
-    """0 to 1."""
+    """Ratio of the areas of nucleus and cell, 0 to 1."""
     nuclear_roundness: float
-    """4 pi area / outline^2 over all lobes: 1 for a circle, less for any other outline."""
+    """4 pi area / outline^2 over all lobes: 1 for a circle, less for any other shape."""
     nuclear_indentation: float
-    """Share of the nucleus's convex hull that is not nucleus: 0 for an oval, about 0.1 for a cleft, more for lobes."""
+    """Share of the nucleus's convex hull outside the nucleus: 0 for an oval, about 0.1 for a cleft, more for lobes."""
     chromatin_texture: float
-    """Standard deviation of the optical density within 1 um, over the nucleus's mean: coarse chromatin has more."""
+    """Standard deviation of the optical density within 1 um, relative to the nucleus's mean; higher for coarse
+    chromatin."""
     cytoplasm_blueness: float | None
-    """(red - blue) / (red + green + blue) of the cytoplasm's optical density, -1 to 1; basophilic cytoplasm is above
-    that of the others. None where less than 4 um2 of cytoplasm can be seen."""
+    """(red - blue) / (red + green + blue) of the cytoplasm's optical density, -1 to 1; higher for basophilic cytoplasm.
+    None if less than 4 um2 of cytoplasm is visible."""
     vacuoles: int
-    """Round clear places in the cell, 0.6 to 2.8 um wide."""
+    """Number of round clear areas in the cell, 0.6 to 2.8 um wide."""
     vacuole_area: float
-    """Share of the cell's area, 0 to 1."""
+    """Share of the cell's area covered by vacuoles, 0 to 1."""
     nucleolus_like_spots: int
-    """Round places in the nucleus, 1.1 to 3 um wide, paler than the chromatin around them."""
+    """Number of round areas in the nucleus, 1.1 to 3 um wide, that are paler than the chromatin around them."""
     cut: bool
-    """The cell reaches beyond the picture."""
+    """True if the cell extends beyond the image."""
 
     def as_dict(self) -> dict[str, float | int | bool | None]:
-        """By name, rounded to four places."""
+        """Return the measurements by name, rounded to four decimal places."""
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
@@ -85,16 +86,16 @@ UNITS: dict[str, str] = {
 
 
 def measure_cell(portrait: Image, radius_px: float) -> Morphology | None:
-    """Segment and measure the cell of a portrait, RGB uint8 192 x 192 x 3; None where no nucleus is found.
+    """Segment and measure the cell of a portrait, RGB uint8, 192 x 192 x 3. Returns None if no nucleus is found.
 
-    radius_px: of the detection, in the portrait's pixels.
+    `radius_px` is the radius of the detection in the portrait's pixels.
     """
     found = segment_cell(portrait, radius_px)
     return None if found is None else measure(found)
 
 
 def measure(found: Segmentation) -> Morphology:
-    """The measurements of a segmented cell."""
+    """Measure a segmented cell."""
     found = _around_cell(found)
     cell_um2, nucleus_um2 = (float(m.sum()) * _UM2 for m in (found.cell, found.nucleus))
     roundness, indentation = _shape(found.nucleus)
@@ -117,7 +118,7 @@ def measure(found: Segmentation) -> Morphology:
 
 
 def _around_cell(found: Segmentation) -> Segmentation:
-    """Only the part of the picture with the cell, and what the widest filter sees: a third of the time."""
+    """Crop to the cell plus the reach of the widest filter, which takes a third of the time."""
     left, top, width, height = cv2.boundingRect(found.cell.astype(np.uint8))
     margin = round(_SPOT_UM / PORTRAIT_UM_PER_PX) + 2
     rows = slice(max(0, top - margin), top + height + margin)
@@ -131,7 +132,7 @@ def _diameter(area: float) -> float:
 
 
 def _shape(nucleus: Mask) -> tuple[float, float]:
-    """Roundness and indentation, from smoothed outlines."""
+    """Return roundness and indentation, from smoothed outlines."""
     lines, _ = cv2.findContours(nucleus.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outlines = [_smoothed(line[:, 0, :].astype(np.float64)) for line in lines if len(line) >= 8]
     if not outlines:
@@ -144,7 +145,7 @@ def _shape(nucleus: Mask) -> tuple[float, float]:
 
 
 def _smoothed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A closed outline through a Gaussian low pass along its length."""
+    """Smooth a closed outline with a Gaussian low pass along its length."""
     wave = np.fft.rfftfreq(len(points))
     sigma = _OUTLINE_SIGMA_UM / PORTRAIT_UM_PER_PX
     gain = np.exp(-2 * (np.pi * sigma * wave) ** 2)[:, None]
@@ -156,7 +157,7 @@ def _texture(stain: Floats, inner: Mask) -> float:
         return 0.0
     weight = inner.astype(np.float32)
     sigma = _CHROMATIN_UM / PORTRAIT_UM_PER_PX / 2
-    # Averages over the inside only: what lies around the nucleus must not look like texture.
+    # Average over the inside only, because the surroundings of the nucleus must not look like texture.
     mean = cv2.GaussianBlur(stain * weight, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
     return float((stain - mean)[inner].std() / max(float(stain[inner].mean()), 0.05))
 
@@ -171,7 +172,7 @@ def _blueness(found: Segmentation, clear: Mask) -> float | None:
 
 
 def _vacuoles(found: Segmentation) -> tuple[int, int, Mask]:
-    """How many, their area in pixels, and where."""
+    """Return the number of vacuoles, their area in pixels, and a mask of them."""
     density = np.asarray(found.density.mean(axis=2), np.float32)
     filled, drop = _pale(density)
     pale = (drop > _VACUOLE_DROP) & (density < _VACUOLE_CLEAR * filled) & _eroded(found.cell, 0.5)
@@ -186,17 +187,17 @@ def _nucleolus_like_spots(stain: Floats, inner: Mask, clear: Mask) -> int:
     if inner.sum() < 30:
         return 0
     smooth = np.asarray(cv2.GaussianBlur(stain, (0, 0), 2.0))
-    # What lies outside counts as dark: the nucleus's edge is no pale spot.
+    # The outside counts as dark, so that the nucleus's edge does not look like a pale spot.
     level = float(np.median(smooth[inner]))
     _, drop = _pale(np.where(inner, smooth, np.float32(level)).astype(np.float32))
     return len(_spots((drop > _NUCLEOLUS_DROP * level) & inner & ~clear, *_NUCLEOLUS_UM2))
 
 
 def _pale(density: Floats) -> tuple[Floats, Floats]:
-    """The density with pale spots of up to 3.2 um filled up (a grey closing), and by how much each pixel was."""
+    """Return the density with pale spots of up to 3.2 um filled (a gray closing), and the amount filled per pixel."""
     side = round(_SPOT_UM / PORTRAIT_UM_PER_PX) | 1
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    # A closing only chooses among values: on 8 bits (steps of 0.0125) it takes a quarter of the time.
+    # A closing only selects among values, so with 8 bits (steps of 0.0125) it takes a quarter of the time.
     coarse = cv2.convertScaleAbs(density, alpha=_STEPS)
     filled = np.asarray(cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, ellipse) / np.float32(_STEPS), np.float32)
     return filled, np.asarray(filled - density, np.float32)

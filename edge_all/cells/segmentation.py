@@ -1,8 +1,8 @@
-"""Nucleus and cell in a portrait: each pixel judged by its stain and place, then cleaned up as regions.
+"""Segmentation of nucleus and cell in a portrait: pixel classification followed by cleanup of the regions.
 
-A pixel's optical density (Beer-Lambert: stains add up in it), at two smoothings, absolute and relative to the nucleus's
-own, and its distance from the cell's centre go into a perceptron with one hidden layer. Its few hundred weights lie
-beside this file; ``python -m edge_all_export.build_segmentation`` made them.
+The input of a perceptron with one hidden layer is a pixel's optical density (in which stains add up, by the
+Beer-Lambert law) at two smoothings, absolute and relative to the nucleus, and its distance from the cell's center. The
+few hundred weights are stored next to this file and were made by ``python -m edge_all_export.build_segmentation``.
 """
 
 from __future__ import annotations
@@ -25,24 +25,26 @@ Floats = npt.NDArray[np.float32]
 
 _WEIGHTS = Path(__file__).with_name("segmentation_weights.json")
 _SIDE = PORTRAIT_SIDE // 2
-"""Pixels are judged at 0.27 um: stain boundaries are no sharper, and it takes a quarter of the time."""
-_CENTRE = (_SIDE - 1) / 2
+"""Side at which pixels are classified, 0.27 um each: stain boundaries are not sharper, and it takes a quarter of the
+time."""
+_CENTER = (_SIDE - 1) / 2
 _FINE_SIGMA, _COARSE_SIGMA = 0.7, 2.0
 _SEED_RADIUS = 1.1
-"""The nucleus's own density is taken within so many radii of the detection."""
+"""Distance in radii of the detection within which the nucleus's density is measured."""
 _REACH = 1.4
-"""No pixel beyond so many radii belongs to the cell: detections are a little small or shifted at times."""
+"""Largest distance of the cell's pixels in radii of the detection, which is sometimes slightly small or shifted."""
 _LOBE_SHARE = 0.12
-"""Smaller pieces than this share of the largest are no lobes of the nucleus."""
+"""Least area of a lobe of the nucleus, as a share of the largest piece."""
 _PIECE_SHARE = 0.5
 _TOUCHES = 1.34
-"""A region that goes on to here may be two cells that touch."""
+"""Distance in radii of the detection from which on a region may be two touching cells."""
 _NECK_UM = 2.6
-"""What hangs on by a narrower neck is a neighbour."""
+"""Width of a neck below which the attached part is a neighboring cell."""
 _LEAST_UM2 = 8.0
-"""A nucleus of less is none (a platelet's area)."""
+"""Least area of a nucleus (the area of a platelet)."""
 _NUCLEUS_HOLE_UM2 = 2.6
-"""Smaller holes in the nucleus are pale chromatin or vacuoles over it, larger ones cytoplasm between lobes."""
+"""Area of a hole in the nucleus below which it is pale chromatin or a vacuole; a larger one is cytoplasm between
+lobes."""
 _BACKGROUND_QUANTILE = 0.95
 FEATURES = 11
 _BLOCK = np.ones((2, 2), np.float32)
@@ -50,26 +52,33 @@ _BLOCK = np.ones((2, 2), np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """Masks of a portrait, bool, 192 x 192. The nucleus lies within the cell."""
+    """Masks of a portrait, bool, 192 x 192. The nucleus is inside the cell."""
 
     cell: Mask
     nucleus: Mask
     density: Floats
     """Optical density of the three channels (natural logarithm), float32, 192 x 192 x 3; 0 is background."""
     cut: bool
-    """The cell reaches beyond the picture or the field's edge: its sizes are lower bounds."""
+    """True if the cell extends beyond the image or the field, so that its sizes are lower bounds."""
 
 
 def radius_of(size_um: float) -> float:
-    """Radius in pixels of a portrait of a cell that the record calls size_um wide."""
+    """Return the radius in portrait pixels of a cell whose recorded width is size_um micrometers."""
     return size_um / 2 / PORTRAIT_UM_PER_PX
 
 
 def segment_cell(portrait: Image, radius_px: float) -> Segmentation | None:
-    """Segment the cell in the middle of a portrait.
+    """Segment the cell in the center of a portrait. The result is deterministic.
 
-    portrait: RGB uint8 192 x 192 x 3, 25.6 um wide, with its own light. radius_px: of the detection, in the portrait's
-    pixels. None where no nucleus is found. The same portrait gives the same masks.
+    Args:
+        portrait: RGB uint8, 192 x 192 x 3, 25.6 um wide, with uncorrected light.
+        radius_px: Radius of the detection in the portrait's pixels.
+
+    Returns:
+        The segmentation, or None if no nucleus is found.
+
+    Raises:
+        ValueError: when the portrait has another shape.
     """
     if portrait.shape != (PORTRAIT_SIDE, PORTRAIT_SIDE, 3):
         raise ValueError(f"a portrait is {PORTRAIT_SIDE} x {PORTRAIT_SIDE} x 3, not {portrait.shape}")
@@ -98,9 +107,10 @@ def segment_cell(portrait: Image, radius_px: float) -> Segmentation | None:
 
 
 def optical_density(portrait: Image) -> tuple[Floats, Mask]:
-    """Natural optical density against the portrait's own background, float32, 0 to 3; and what lies outside the field.
+    """Return the optical density relative to the portrait's background, and a mask of what is outside the field.
 
-    Background is the 0.95 quantile of each channel: some of it shows in any 25 um of a smear that can be counted.
+    The density is the natural logarithm, float32, 192 x 192 x 3, 0 to 3. The background is the 0.95 quantile of each
+    channel, because some of it is visible in any 25 um of a smear that can be counted.
     """
     red, green, blue = cv2.split(portrait)
     outside = np.asarray(cv2.min(cv2.min(red, green), blue)) == 255
@@ -109,7 +119,7 @@ def optical_density(portrait: Image) -> tuple[Floats, Mask]:
     if len(seen) == 0:
         return np.zeros(portrait.shape, np.float32), outside
     background = np.quantile(seen, _BACKGROUND_QUANTILE, axis=0)
-    # One table for each channel: 256 logarithms in place of 110,000.
+    # One table per channel needs 256 logarithms instead of 110,000.
     level = np.arange(256, dtype=np.float64)[:, None]
     table = np.clip(np.log((background + 1) / (level + 1)), 0, 3).astype(np.float32)
     density = np.stack([table[:, c][smooth[..., c]] for c in range(3)], axis=2)
@@ -118,7 +128,7 @@ def optical_density(portrait: Image) -> tuple[Floats, Mask]:
 
 
 def pixel_features(density: Floats, radius_px: float) -> Floats | None:
-    """float32, 96 x 96 x 11: what the perceptron judges a pixel by. None where nothing is stained."""
+    """Return the perceptron's input features, float32, 96 x 96 x 11, or None if nothing is stained."""
     half = np.asarray(cv2.resize(density, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
     fine = np.asarray(cv2.GaussianBlur(half, (0, 0), _FINE_SIGMA))
     coarse = np.asarray(cv2.GaussianBlur(half, (0, 0), _COARSE_SIGMA))
@@ -152,7 +162,7 @@ class _Weights:
     out_bias: Floats
 
     def classify(self, features: Floats) -> Floats:
-        """Probability of background, cytoplasm, nucleus; float32 n x 3."""
+        """Return the probabilities of background, cytoplasm and nucleus, float32 n x 3."""
         activity = np.maximum(features @ self.hidden + self.hidden_bias, 0)
         logit = activity @ self.out + self.out_bias
         weight = np.exp(logit - logit.max(axis=1, keepdims=True))
@@ -168,17 +178,17 @@ def _weights() -> _Weights:
 
 @lru_cache(maxsize=1)
 def _grid() -> Floats:
-    axis = np.arange(_SIDE, dtype=np.float32) - np.float32(_CENTRE)
+    axis = np.arange(_SIDE, dtype=np.float32) - np.float32(_CENTER)
     return np.asarray(np.hypot(axis[:, None], axis[None, :]) * 2, np.float32)
 
 
 def _distance(radius_px: float) -> Floats:
-    """Distance of each pixel from the centre in radii of the cell, float32 96 x 96."""
+    """Return the distance of each pixel from the center in radii of the cell, float32 96 x 96."""
     return np.asarray(_grid() / max(radius_px, 4.0), np.float32)
 
 
 def _otsu(values: Floats) -> float:
-    """The threshold that parts values into the two most distinct classes (Otsu 1979)."""
+    """Return the threshold that splits values into the two most distinct classes (Otsu 1979)."""
     counts, edges = np.histogram(values, 128)
     share = counts / counts.sum()
     weight = np.cumsum(share)
@@ -188,16 +198,16 @@ def _otsu(values: Floats) -> float:
 
 
 def _regions(mask: Mask, least_share: float, largest_hole_px: float) -> Mask:
-    """Without specks and thin spurs, pieces smaller than a share of the largest, and holes up to a size."""
+    """Remove specks, thin spurs, and pieces smaller than a share of the largest, and fill holes up to a size."""
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, ellipse)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     if count < 2:
         return np.zeros(mask.shape, np.bool_)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = np.concatenate([[False], areas >= least_share * areas.max()])
-    result = cast(Mask, kept[labels])
-    # The frame of the picture is one hole that stays: 4-neighbours, so that it does not leak in at corners.
+    is_large = np.concatenate([[False], areas >= least_share * areas.max()])
+    result = cast(Mask, is_large[labels])
+    # The surroundings are one hole that stays open. Use 4-neighbors, so that it does not leak in at corners.
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~result).astype(np.uint8), connectivity=4)
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     holes = stats[:, cv2.CC_STAT_AREA] < largest_hole_px
@@ -207,14 +217,14 @@ def _regions(mask: Mask, least_share: float, largest_hole_px: float) -> Mask:
 
 
 def _without_neighbours(cell: Mask, nucleus: Mask) -> Mask:
-    """The part of the cell that hangs together with the most of the nucleus once thin necks are cut."""
+    """Return the part of the cell that contains most of the nucleus after cutting thin necks."""
     side = round(_NECK_UM / PORTRAIT_UM_PER_PX) | 1
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     eroded = cv2.erode(cell.astype(np.uint8), ellipse, borderType=cv2.BORDER_REPLICATE)
     count, labels = cv2.connectedComponents(eroded)
     if count < 2:
         return cell
-    # Distance from the middle decides between two nuclei: the portrait's cell is in its middle.
+    # The distance from the center decides between two nuclei, because the portrait's cell is in its center.
     middle = np.kron(np.exp(-((_grid() / PORTRAIT_SIDE * 6) ** 2)), _BLOCK)
     weight = np.bincount(labels.ravel(), (middle * (1 + nucleus)).ravel(), count)
     weight[0] = 0
@@ -225,5 +235,5 @@ def _without_neighbours(cell: Mask, nucleus: Mask) -> Mask:
 def _is_cut(cell: Mask, outside: Mask) -> bool:
     rim = cell[0].any() or cell[-1].any() or cell[:, 0].any() or cell[:, -1].any()
     beyond = cv2.dilate(outside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    # Single white pixels within the picture (a burnt-out highlight) are no edge of the field.
+    # Single white pixels inside the image (an overexposed highlight) are not an edge of the field.
     return bool(rim or (cell & beyond).sum() > 0.01 * cell.sum())

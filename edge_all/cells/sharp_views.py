@@ -1,4 +1,4 @@
-"""One judgement of a cell from several views of it: the median of its three sharpest."""
+"""Classification of a cell from several views: the median of its three sharpest ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_all.vocabulary import Judgement, ModelIdentity, Thresholds
 
 VIEWS_JUDGED = 3
 SHARP = 0.8
-"""A view at least this sharp, compared with the best, counts."""
+"""Least sharpness of a view that counts, relative to the best view."""
 _REMEMBERED_CELLS = 20_000
 
 
@@ -26,47 +26,56 @@ class _View:
 
 
 class SharpViews:
-    """The judged views of each cell, in columns of a fixed size, all of them taken at the start: a cell makes room
-    when one is judged whose number is 20,000 larger."""
+    """Classified views of each cell, in fixed-size columns that are allocated at the start.
+
+    A cell is replaced when a cell whose number is 20,000 larger is classified.
+    """
 
     def __init__(self) -> None:
+        """Allocate the columns."""
         self._most = _REMEMBERED_CELLS
-        # Filled, not only asked for: the system gives a page where it is first written to.
+        # Fill the arrays, because the system assigns a memory page only when it is first written to.
         self._number = np.full(self._most, -1, np.int64)
-        """Of the cell in each slot, which is its number modulo their count."""
+        """Number of the cell in each slot; the slot is the number modulo the count of slots."""
         self._count = np.full(self._most, 0, np.int8)
         self._views = np.full((self._most, VIEWS_JUDGED, 5), 0.0)
-        """The sharpest first: whole, sharpness, blast probability, unfamiliarity, index of the judge."""
+        """Views, sharpest first: whole, sharpness, blast probability, unfamiliarity, index of the classifier."""
         self._now = np.full((self._most, 3), 0.0)
-        """Blast probability, unfamiliarity and judge, all views together."""
+        """Blast probability, unfamiliarity and classifier from all views together."""
         self._judges: list[tuple[Thresholds, ModelIdentity, str]] = []
-        """Engines and models change a few times a session."""
+        """Classifiers used so far; engines and models change a few times per session."""
 
     def __contains__(self, number: int) -> bool:
-        """Whether a view of this cell was judged, and is remembered."""
+        """Return True if a view of this cell was classified and is still stored."""
         return int(self._number[number % self._most]) == number
 
     def __len__(self) -> int:
         return int((self._number >= 0).sum())
 
     def restore(self, cells: Sequence[KnownCell]) -> None:
-        """Before the first view: what was judged earlier counts as one view."""
+        """Restore earlier classifications, each as one view. Call this before the first view."""
         for one in cells:
             if one.cell.judgement is not None:
                 self.add(one.cell.number, one.cell.sharpness, one.whole, one.cell.judgement)
 
     def newest(self, number: int) -> Judgement | None:
-        """The cell's judgement as of its last view; None before the first."""
+        """Return the cell's current classification, or None before the first view."""
         if number not in self:
             return None
         return self._judgement(*self._now[number % self._most].tolist())
 
     def add(self, number: int, sharpness: float, whole: bool, judgement: Judgement) -> Judgement:
-        """The cell's judgement with one more view of it. whole: the frame's edge does not cut it.
+        """Add a view of a cell, and return the cell's updated classification.
 
-        Of three views the medians of the probability and of the unfamiliarity count, so that one odd view decides
-        nothing; of one or two, the sharpest's. Views less sharp than 0.8 of the best do not count, nor those that the
-        frame's edge cuts where another shows the whole cell; of more than three, the sharpest three.
+        With three views, the medians of probability and unfamiliarity count, so that a single odd view does not decide.
+        With one or two, the sharpest one counts. Views less sharp than 0.8 of the best do not count, nor do views cut
+        by the frame's edge if another view shows the whole cell. Of more than three views, the sharpest three count.
+
+        Args:
+            number: Number of the cell.
+            sharpness: Sharpness of the view's field.
+            whole: True if the frame's edge does not cut the cell.
+            judgement: Classification of the view.
         """
         slot = number % self._most
         views = [_View(whole, sharpness, judgement)]

@@ -1,4 +1,4 @@
-"""Tells a cell that is known from a new one, by its place on the smear: count once."""
+"""Tracking of cells by their position on the smear, so that each cell is counted once."""
 
 from __future__ import annotations
 
@@ -15,47 +15,53 @@ from edge_all.field.stage import Place
 from edge_all.vocabulary import Detection, Field
 
 _SAME_CELL = 0.6
-"""Two places nearer than this share of the radius are one cell."""
+"""Share of the radius below which the distance of two detections means that they are one cell."""
 _SHARPER = 1.1
 _MOST_KNOWN = 20_000
-"""Cells."""
+"""Largest number of cells in the table."""
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """A detection and the cell it shows."""
+    """A detection that is assigned to a cell."""
 
     number: int
-    """Of the cell, counted from 1 in order of discovery."""
+    """Number of the cell, counted from 1 in order of discovery."""
     detection: Detection
     new: bool
     sharper: bool
-    """The best view of it so far (always True for a new cell)."""
+    """True if this is the best view of the cell so far (always True for a new cell)."""
     views: int
     judged: bool = True
-    """A view to judge by: the best so far, or one of the first three sharp ones."""
+    """True if the view is to be classified: the best so far, or one of the first three sharp ones."""
     whole: bool = True
-    """The frame's edge does not cut it."""
+    """True if the frame's edge does not cut the cell."""
 
 
 class Tracker:
-    """Field and detections -> sightings."""
+    """Tracker that assigns the detections of each field to new or known cells."""
 
     def __init__(self, independent_fields: bool, last_number: int = 0) -> None:
-        """independent_fields: every detection is a cell of its own. last_number: of the cells counted before."""
+        """Create a tracker.
+
+        Args:
+            independent_fields: True if each detection is a new cell.
+            last_number: Number of the last cell counted before.
+        """
         self._independent = independent_fields
         self._known = KnownCells(1 if independent_fields else _MOST_KNOWN)
         self._landmarks = Landmarks()
         self._last_seen: list[int] = []
-        """Slots of the cells of the latest field, and of the one before it."""
+        """Slots of the cells in the latest field."""
         self._seen_before: list[int] = []
+        """Slots of the cells in the previous field."""
         self._largest_um = 0.0
-        """Radius of the largest cell so far: how far a match may lie."""
+        """Radius of the largest cell so far, which bounds the distance of a match."""
         self._count = last_number
         self._fields = 0
 
     def restore(self, cells: Sequence[KnownCell]) -> None:
-        """Before the first field: cells that were counted earlier, the latest last."""
+        """Restore cells that were counted earlier, the latest last. Call this before the first field."""
         for one in cells:
             cell, (x, y) = one.cell, one.cell.place_um
             radius = cell.detection.radius_px * cell.um_per_px
@@ -68,7 +74,11 @@ class Tracker:
             self._count = max(self._count, cell.number)
 
     def track(self, field: Field, detections: Sequence[Detection]) -> list[Sighting]:
-        """One sighting for each detection, in their order (numbers go by row, then column)."""
+        """Assign each detection to a cell. New cells are numbered in the order of the detections.
+
+        Returns:
+            One tracked detection per detection, in order.
+        """
         self._fields += 1
         if self._independent:
             self._count += len(detections)
@@ -89,20 +99,20 @@ class Tracker:
         return sightings
 
     def unknown(self, field: Field, detections: Sequence[Detection]) -> int:
-        """How many of them show no cell that is known at their place."""
+        """Return the number of detections without a known cell at their position."""
         return sum(known is None for known in self._matches(field, detections))
 
     def perhaps_at(self, field: Field, detections: Sequence[Detection]) -> list[Place]:
-        """Places in other regions where known cells lie as these do, the likeliest first."""
+        """Return places in other regions where known cells have the same arrangement, most likely first."""
         return self._landmarks.places(field.region, [_on_smear(field, d) for d in detections], field.place_um)
 
     def join(self, region: int, to: int, x_um: float, y_um: float) -> None:
-        """What was taken for a region of its own is a part of another, so far away."""
+        """Merge a region that turned out to be part of another one, shifted by the given micrometers."""
         self._landmarks.join(region, to, x_um, y_um)
         self._known.join(region, to, x_um, y_um)
 
     def left(self, field: Field) -> list[int]:
-        """Numbers of cells seen before whose place is not in this field: their count is final for now."""
+        """Return the numbers of cells in the previous field that are outside this field, which makes them final."""
         if self._independent or self._fields < 2:
             return []
         width, height = (n * field.um_per_px for n in (field.frame.width_px, field.frame.height_px))
@@ -112,11 +122,11 @@ class Tracker:
             return k.region == field.region and 0 <= x <= width and 0 <= y <= height
 
         before = (self._known[slot] for slot in self._seen_before)
-        # A slot that was given to another cell meanwhile holds one of this field.
+        # A slot that was reused since then contains a cell of this field.
         return sorted(k.number for k in before if k.last_field == self._fields - 1 and not in_view(k))
 
     def _matches(self, field: Field, detections: Sequence[Detection]) -> list[int | None]:
-        """The slot of the known cell of each detection, the nearest pairs first, each cell once."""
+        """Return the slot of the known cell of each detection, matching the nearest pairs first and each cell once."""
         matched: list[int | None] = [None] * len(detections)
         if not detections:
             return matched
@@ -147,7 +157,7 @@ class Tracker:
         else:
             place, whole = _on_smear(field, detection), sighting.whole
             if known is not None and not (whole == known.whole and known.sharpness >= SHARP * field.quality.sharpness):
-                judged = 1  # earlier views count no more
+                judged = 1  # earlier views no longer count
             sharpness = field.quality.sharpness
             now = Known(number, *place, field.region, sharpness, whole, sighting.views, judged, self._fields)
         slot = self._known.put(now, slot)

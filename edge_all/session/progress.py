@@ -23,7 +23,7 @@ class Progress:
     findings: tuple[Cell, ...]
     """New or changed findings of this frame, all of them already on disk."""
     unreadable: str | None = None
-    """Why the frame could not be read."""
+    """Reason why the frame could not be read; None for a readable frame."""
     result: FieldResult | None = None
     """The frame's result. None for an unreadable frame, and while the disk is full, because only what is on disk is
     shown."""

@@ -90,7 +90,7 @@ class Session:
             record_folder: Folder of the record.
             profile: Device settings, or None for the defaults.
             models: Folder of the model set, or None for the set in use.
-            sample: Sample id. A resumed session keeps its own if this is None.
+            sample: Sample id. If None, a resumed session keeps its own.
             blast_threshold: Blast probability threshold, or None for the model's own.
             um_per_px: Image scale in micrometers per pixel; takes precedence over the calibration and the profile.
             max_frames: Number of frames to read, or None for all.
@@ -362,7 +362,7 @@ class Session:
     def _analyse(self, judging: Judging) -> None:
         dropped = put = judged = 0
         while not self._stopped.is_set():
-            # No heartbeat if the classifier has not advanced since the last iteration: it may hang in its engine.
+            # No heartbeat if the classifier has not advanced since the last iteration, as it may hang in its engine.
             if judging.finished != judged or judging.finished == put:
                 self._turned()
             judged = judging.finished
