@@ -143,7 +143,7 @@ def test_a_stalled_pipeline_is_lost_within_three_seconds_and_comes_back(frames, 
     [
         ("gst:nosuchelement", "no element"),
         ("gst:filesrc location=/nope", "not found"),
-        ("csi:0", "libcamera and picamera2 do not serve its CSI ports"),
+        ("csi:0", "libcamera and picamera2 do not support its CSI ports"),
     ],
 )
 def test_a_pipeline_that_cannot_be_is_one_line(uri, says):

@@ -115,8 +115,8 @@ class _NotANumber:
         return np.full(len(batch), np.nan, np.float32), np.zeros(len(batch), np.float32)
 
 
-def test_a_value_that_is_no_number_is_an_error():
-    with pytest.raises(ModelError, match="no number"):
+def test_a_value_that_is_not_a_number_is_an_error():
+    with pytest.raises(ModelError, match="not a number"):
         Judge(_NotANumber(load_file(CLASSIFIER, "classifier"))).judge([np.zeros((112, 112, 3), np.uint8)])
 
 
