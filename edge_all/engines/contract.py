@@ -1,4 +1,4 @@
-"""The contract a model file carries in its metadata: what it takes, what it means, how it was made."""
+"""Contract in a model file's metadata: its input, the meaning of its outputs and its training."""
 
 from __future__ import annotations
 
@@ -17,47 +17,50 @@ TASKS = ("detector", "classifier")
 
 @dataclass(frozen=True)
 class Contract:
-    """Everything the device must know of a model file."""
+    """Everything that the device must know about a model file."""
 
     task: str
-    """"detector" or "classifier"."""
+    """Task of the model: "detector" or "classifier"."""
     name: str
     version: str
     um_per_px: float
-    """Scale of the input images."""
+    """Scale of the input images in um per pixel."""
     input_px: int
-    """Side of the square input; 0 where any multiple of 16 will do (the detector)."""
+    """Side of the square input in pixels; 0 if any multiple of 16 is accepted (the detector)."""
     outputs: tuple[str, ...]
     thresholds: Mapping[str, float]
-    """detector: found. classifier: blast, normal, unfamiliar."""
+    """Thresholds from 0 to 1. Detector: found. Classifier: blast, normal, unfamiliar."""
     training_data: tuple[str, ...]
     unseen_groups: tuple[str, ...]
-    """Groups of the training data that the weights have never seen."""
+    """Groups of the training data that were held out from training."""
     window: str = "none"
-    """classifier: "none" or "disc" (what is outside the cell's circle is faded to background)."""
+    """Window of the classifier: "none", or "disc" (the area outside the cell's circle fades to background)."""
     notes: str = ""
     contract_version: int = CONTRACT_VERSION
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """One line of JSON with sorted keys: the same contract gives the same bytes."""
+        """Return one line of JSON with sorted keys, so that equal contracts give equal bytes."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
 def read_contract(metadata: Mapping[str, str], file: str, task: str) -> Contract:
-    """The contract in an ONNX file's metadata.
+    """Read the contract from an ONNX file's metadata.
 
-    Raises ModelError when there is none, when it is of another version or for another task.
+    Raises:
+        ModelError: when there is no contract, or it is damaged, of another version or for another task.
     """
     text = metadata.get(METADATA_KEY)
-    remedy = "take a file made by 'edge-all export', or leave --models out for the shipped ones"
+    remedy = "use a file made by 'edge-all export', or leave out --models to use the shipped models"
     if text is None:
-        raise ModelError(f"{file} carries no edge-all contract", remedy)
+        raise ModelError(f"{file} contains no edge-all contract", remedy)
     try:
         values = json.loads(text)
         version = values["contract_version"]
         if version != CONTRACT_VERSION:
-            raise ModelError(f"{file} has contract version {version}, this program reads {CONTRACT_VERSION}", remedy)
+            raise ModelError(
+                f"{file} has contract version {version}, but this program reads version {CONTRACT_VERSION}", remedy
+            )
         for name in ("outputs", "training_data", "unseen_groups"):
             values[name] = tuple(values[name])
         contract = Contract(**values)
@@ -67,7 +70,7 @@ def read_contract(metadata: Mapping[str, str], file: str, task: str) -> Contract
         if missing or not in_range or not contract.um_per_px > 0:
             raise ValueError("thresholds or scale")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{file} carries a contract that cannot be read ({error})", remedy) from error
+        raise ModelError(f"the contract in {file} cannot be read ({error})", remedy) from error
     if contract.task != task:
-        raise ModelError(f"{file} is a {contract.task}, a {task} is needed here", remedy)
+        raise ModelError(f"{file} is a {contract.task}, but a {task} is needed here", remedy)
     return contract

@@ -1,4 +1,4 @@
-"""What a model file made ready to run is to the rest."""
+"""Interface of an engine, a model file made ready to run."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from edge_all.vocabulary import Image, ModelIdentity
 
 
 class Engine(Protocol):
-    """A loaded model. Called from one thread at a time, not always the same."""
+    """A loaded model. Called from one thread at a time, but not always the same one."""
 
     @property
     def name(self) -> str:
-        """What runs it and which file, for example "onnxruntime-cpu int8-cpu"; of an engine that changes, what ran
-        last."""
+        """Runtime and file, for example "onnxruntime-cpu int8-cpu"; the last one used, if the engine can change."""
 
     @property
     def contract(self) -> Contract:
-        """Of the model file."""
+        """Contract of the model file."""
 
     @property
     def identity(self) -> ModelIdentity:
-        """Of the model file."""
+        """Identity of the model file."""
 
     def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
-        """Outputs in the contract's order for a batch of images, uint8 N x H x W x 3."""
+        """Run a batch of images (uint8, N x H x W x 3) and return the outputs in the contract's order."""
 
     def close(self) -> None:
-        """Give back what it holds; harmless when called twice. It does not run after that."""
+        """Release all resources. The engine cannot run afterwards; repeated calls have no effect."""

@@ -1,4 +1,4 @@
-"""Any ONNX network, without a contract, to measure ours against."""
+"""Any ONNX network without a contract, as a baseline for benchmarks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ _USUAL = (1, 3, 640, 640)
 
 
 class ForeignNetwork:
-    """One network with one image as its input, on ONNX Runtime's CPU provider."""
+    """Network with one image as its input, on ONNX Runtime's CPU provider."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Free sides of the input become those of 1 x 3 x 640 x 640. Raises ModelError, UsageError."""
+        """Load a network. Unspecified input dimensions become those of 1 x 3 x 640 x 640.
+
+        Raises:
+            ModelError: when the network cannot run with one image as its input.
+            UsageError: when the file does not exist.
+        """
         import onnxruntime
 
         if not path.is_file():
-            raise UsageError(f"there is no file {path}", "name an ONNX file with --baseline")
+            raise UsageError(f"the file {path} does not exist", "give an ONNX file with --baseline")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4
-        with _told(path):
+        with _errors_translated(path):
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in ("tensor(float)", "tensor(uint8)"):
@@ -42,18 +47,22 @@ class ForeignNetwork:
         self._path = path
 
     def run(self) -> None:
-        """Once, on the same random image each time. Raises ModelError."""
-        with _told(self._path):
+        """Run the network once, always on the same random image.
+
+        Raises:
+            ModelError: when the network fails.
+        """
+        with _errors_translated(self._path):
             self._session.run(None, {self._name: self._image})
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _errors_translated(path: Path) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # ONNX Runtime raises a dozen kinds
+    except Exception as error:  # ONNX Runtime raises many exception types
         raise _unfit(path, (str(error).splitlines() or [type(error).__name__])[0][:160]) from error
 
 
 def _unfit(path: Path, reason: str) -> ModelError:
-    return ModelError(f"{path} does not run alone ({reason})", "give a network with one image as its input")
+    return ModelError(f"{path} cannot be run by itself ({reason})", "give a network with one image as its input")

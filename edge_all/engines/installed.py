@@ -1,9 +1,9 @@
-"""The sets of models that were installed on this device, and which one is in use.
+"""Model sets installed on this device, and the one in use.
 
     STATE/models/sets/NAME-VERSION-HASH/{detector,classifier}/
     STATE/models/in-use.json      {"sets": [oldest, ..., the one in use]}; replaced as a whole
 
-A set is never changed once it lies there, and never removed: going back is naming it again.
+An installed set is never changed or removed. To roll back, the previous set is selected again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ SHIPPED = "shipped"
 
 @dataclass(frozen=True)
 class ModelSet:
-    """One that can be used. name: its folder's, or "shipped". models: name and version by task; empty when damaged."""
+    """Available model set. ``name`` is its folder's name or "shipped".
+
+    ``models`` maps each task to the model's name and version; it is empty for a damaged set.
+    """
 
     name: str
     folder: Path
@@ -41,31 +44,41 @@ class ModelSet:
 
 
 def models_in_use() -> Path:
-    """The installed set, else the shipped one. Holds detector/ and classifier/."""
+    """Return the folder of the set in use, with detector/ and classifier/; the shipped set if none is installed."""
     return _folder(_history()[-1])
 
 
 def model_sets() -> list[ModelSet]:
-    """The shipped one and every installed one."""
+    """Return the shipped set and every installed set."""
     now = _history()[-1]
     names = [SHIPPED, *sorted(p.name for p in _sets().glob("*") if p.is_dir())] if _sets().is_dir() else [SHIPPED]
     return [ModelSet(n, _folder(n), n == now, _models(_folder(n))) for n in names]
 
 
 def install(package: Path, wanted: Wanted, keys: list[PublicKey] | None = None) -> tuple[Manifest, PublicKey, Path]:
-    """Verify, check contracts, run the self-check on the engine this device will take, then switch. Whatever fails, the
-    set in use stays in use. Raises ModelError, EngineUnavailableError, EdgeAllError."""
+    """Install a package: verify it, check the contracts, run the self-check on this device's engine, then switch.
+
+    If any step fails, the set in use stays in use.
+
+    Returns:
+        The manifest, the key that signed it, and the folder of the installed set.
+
+    Raises:
+        ModelError: when the package or a model is invalid, or the folder cannot be written.
+        EngineUnavailableError: when no engine can run the models.
+        EdgeAllError: when the package cryptography is not installed.
+    """
     with _alone():
         trusted = trusted_keys() if keys is None else keys
         _sets().mkdir(parents=True, exist_ok=True)
-        under_way = Path(tempfile.mkdtemp(prefix=".under-way-", dir=_root()))
+        unpacked = Path(tempfile.mkdtemp(prefix=".under-way-", dir=_root()))
         try:
-            manifest, key = unpack(package, under_way, trusted)
-            check_set(under_way, wanted)
+            manifest, key = unpack(package, unpacked, trusted)
+            check_set(unpacked, wanted)
             place = _sets() / manifest.folder_name
             if not place.exists():
-                under_way.chmod(0o755)
-                under_way.rename(place)
+                unpacked.chmod(0o755)
+                unpacked.rename(place)
                 _sync(_sets())
             before = _history()
             _use([*(n for n in before if n != place.name), place.name])
@@ -77,12 +90,16 @@ def install(package: Path, wanted: Wanted, keys: list[PublicKey] | None = None) 
                 raise
             return manifest, key, place
         finally:
-            shutil.rmtree(under_way, ignore_errors=True)
+            shutil.rmtree(unpacked, ignore_errors=True)
 
 
 def check_set(folder: Path, wanted: Wanted) -> None:
-    """Every file's contract, and the self-check of both models as this device will run them. Raises ModelError,
-    EngineUnavailableError."""
+    """Check every file's contract, and run the self-check of both models as this device will run them.
+
+    Raises:
+        ModelError: when a file is invalid or a self-check fails.
+        EngineUnavailableError: when no engine can run the models.
+    """
     for task in TASKS:
         for path in sorted((folder / task).glob("*.onnx")):
             read_model_file(path, task)
@@ -90,11 +107,15 @@ def check_set(folder: Path, wanted: Wanted) -> None:
 
 
 def roll_back(wanted: Wanted) -> Path:
-    """Use the set that was in use before; it is checked first. Raises ModelError when there is none."""
+    """Return to the previously used set, after checking it.
+
+    Raises:
+        ModelError: when there is no previous set.
+    """
     with _alone():
         history = _history()
         if len(history) < 2:
-            raise ModelError("there is no set of models to go back to", "'edge-all models list' shows what there is")
+            raise ModelError("there is no previous set of models", "list the sets with 'edge-all models list'")
         folder = _folder(history[-2])
         check_set(folder, wanted)
         _use(history[:-1])
@@ -102,7 +123,11 @@ def roll_back(wanted: Wanted) -> Path:
 
 
 def fall_back(failed: Path) -> Path | None:
-    """The set in use cannot be loaded: use the one before it. None when it is another one, or the shipped one."""
+    """Return to the previous set because the set in use cannot be loaded.
+
+    Returns:
+        The folder of the previous set, or None if ``failed`` is not the set in use or is the shipped set.
+    """
     with _alone():
         history = _history()
         if len(history) < 2 or _folder(history[-1]) != failed:
@@ -112,7 +137,10 @@ def fall_back(failed: Path) -> Path | None:
 
 
 def _history() -> list[str]:
-    """The one in use is last. Raises ModelError for a pointer that is damaged: never another model in silence."""
+    """Return the names of the used sets, the present one last.
+
+    Raises ModelError for a damaged pointer, so that another model is never used silently.
+    """
     path = _pointer()
     try:
         named = json.loads(path.read_text(encoding="utf-8"))["sets"]
@@ -122,10 +150,10 @@ def _history() -> list[str]:
         return [SHIPPED]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{path}, which names the models in use, cannot be read ({getattr(error, 'strerror', None) or 'damaged'})",
-            "run it as the service's user (sudo -u edge-all)"
+            f"{path}, which selects the models, cannot be read ({getattr(error, 'strerror', None) or 'damaged'})",
+            "run as the service's user (sudo -u edge-all)"
             if isinstance(error, PermissionError)
-            else "remove it for the shipped ones, or install again",
+            else "remove it to use the shipped models, or install the models again",
         ) from error
     return [SHIPPED, *(n for n in named if n != SHIPPED)]
 
@@ -175,7 +203,7 @@ def _sync(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Two installations, or one and a fall-back, one after the other."""
+    """Lock that prevents concurrent installations and fallbacks."""
     try:
         _root().mkdir(parents=True, exist_ok=True)
         with (_root() / "lock").open("w") as lock:
@@ -184,5 +212,5 @@ def _alone() -> Iterator[None]:
     except OSError as error:
         raise ModelError(
             f"the folder {_root()} cannot be used ({error.strerror or error})",
-            "check its rights, or run as the user of the service (sudo -u edge-all)",
+            "check its permissions, or run as the service's user (sudo -u edge-all)",
         ) from error

@@ -1,4 +1,4 @@
-"""The one place that decides what runs a model: the best engine that works here, and why not a better one."""
+"""Selection of the engine for a model: the best one that works here, with the reasons against better ones."""
 
 from __future__ import annotations
 
@@ -15,51 +15,62 @@ from edge_all.errors import EdgeAllError, EngineUnavailableError, ModelError, Us
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user or the profile asks for."""
+    """Engine options requested by the user or the profile."""
 
     engine: str = "auto"
     precision: str = "auto"
     threads: int = 0
-    """Of the CPU; 0: every core."""
+    """CPU threads; 0 uses every core."""
     max_batch: int = 32
     build_memory_mib: int | None = None
-    """Limit of TensorRT's builder; None: its own."""
+    """Memory limit of TensorRT's builder in MiB; None for TensorRT's default."""
     wait: bool = False
-    """Build TensorRT's engine before the first frame, not beside it."""
+    """Build the TensorRT engine before the first frame, not in the background."""
     say: Callable[[str], None] = lambda _: None
-    """Told in one line of every change of engine, from any thread."""
+    """Receives one line for each change of engine, from any thread."""
 
     def __post_init__(self) -> None:
         if self.engine not in ("auto", *ENGINES):
-            raise UsageError(f"there is no engine '{self.engine}'", f"take one of auto, {', '.join(ENGINES)}")
+            raise UsageError(f"unknown engine '{self.engine}'", f"choose one of auto, {', '.join(ENGINES)}")
         if self.precision not in PRECISIONS:
-            raise UsageError(f"there is no precision '{self.precision}'", f"take one of {', '.join(PRECISIONS)}")
+            raise UsageError(f"unknown precision '{self.precision}'", f"choose one of {', '.join(PRECISIONS)}")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An engine that has checked itself, and why no better one was taken."""
+    """Engine that passed its self-check, with the reasons why no better one was chosen."""
 
     engine: Engine
     not_taken: tuple[str, ...] = ()
 
 
 def load_file(path: Path, task: str, threads: int = 0, engine: str = "onnxruntime-cpu") -> Engine:
-    """One model file with ONNX Runtime, self-checked. Raises ModelError, EngineUnavailableError."""
+    """Load one model file with ONNX Runtime and run its self-check.
+
+    Raises:
+        ModelError: when the file is invalid or fails its self-check.
+        EngineUnavailableError: when the engine is not available here.
+    """
     file = read_model_file(path, task)
     return _checked(_onnxruntime_engine(file, Wanted(engine, threads=threads), engine), file)
 
 
 def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: tuple[str, ...] = ()) -> Loaded:
-    """The model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works. without: engines that "auto"
-    passes over.
+    """Load the model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works.
 
-    A named engine or precision that cannot be had is an error, never a fallback. Raises EngineUnavailableError,
-    ModelError, UsageError.
+    ``without`` lists engines that "auto" skips. An unavailable engine or precision that was named explicitly is an
+    error; there is no fallback.
+
+    Raises:
+        EngineUnavailableError: when no requested engine works.
+        ModelError: when the folder or a file is missing or invalid, or a self-check fails.
+        UsageError: when the engine or the precision is unknown.
     """
     wanted = wanted or Wanted()
     if not folder.is_dir():
-        raise ModelError(f"there is no model folder {folder}", "check --models; it holds detector/ and classifier/")
+        raise ModelError(
+            f"the model folder {folder} does not exist", "check --models; it must contain detector/ and classifier/"
+        )
     engines = [e for e in ENGINES if e not in without] if wanted.engine == "auto" else [wanted.engine]
     reasons: list[str] = []
     for engine in engines:
@@ -70,7 +81,7 @@ def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: 
                 raise
             reasons.append(f"no {engine}: {error.message.removeprefix(engine + ' ')}")
     raise EngineUnavailableError(
-        f"no engine runs {folder} ({'; '.join(reasons)})", "take another --precision, or --engine auto"
+        f"no engine can run {folder} ({'; '.join(reasons)})", "choose another --precision, or --engine auto"
     )
 
 
@@ -86,12 +97,12 @@ def _on(engine: str, folder: Path, task: str, wanted: Wanted, reasons: list[str]
             return made
         missing.append(path)
     if engine == "onnxruntime-cpu" and wanted.precision == "auto":
-        read_model_file(folder / "float.onnx", task)  # says what is wrong with it
-    raise EngineUnavailableError(missing[-1], "export it ('edge-all export'), or take another --precision")
+        read_model_file(folder / "float.onnx", task)  # raises an error that describes the problem
+    raise EngineUnavailableError(missing[-1], "export it ('edge-all export'), or choose another --precision")
 
 
 def _refuse_early(engine: str) -> None:
-    """Before a model is read: what this machine lacks."""
+    """Raise for what this machine lacks, before a model is read."""
     if engine == "tensorrt":
         from edge_all.engines.tensorrt.availability import unavailable
 
@@ -99,7 +110,7 @@ def _refuse_early(engine: str) -> None:
             try:
                 raise missing
             finally:
-                # Its traceback holds this frame and all that called it: what they made would outlive its use.
+                # Its traceback references this frame and its callers, whose objects would otherwise stay alive.
                 del missing
 
 
@@ -127,7 +138,7 @@ def _checked(engine: Engine, file: ModelFile) -> Engine:
 
 
 def engines_in_words(loaded: Sequence[Loaded]) -> str:
-    """One line: what was taken and why not the better ones."""
+    """Describe in one line the engines in use and the reasons against better ones."""
     names = list(dict.fromkeys(one.engine.name for one in loaded))
     reasons = list(dict.fromkeys(reason for one in loaded for reason in one.not_taken))
     return f"engine {', '.join(names)}" + (f" ({'; '.join(reasons)})" if reasons else "")

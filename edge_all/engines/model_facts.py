@@ -1,4 +1,4 @@
-"""What is known of a model file by its sha256: its card and its contract, found among the files at hand."""
+"""Facts about a model file, found by its sha256: its model card and its contract."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from edge_all.errors import EdgeAllError
 from edge_all.vocabulary import ModelIdentity
 
 CARD = "MODEL_CARD.md"
-_UNKNOWN = "not known here: the model file is not at hand"
+_UNKNOWN = "unknown; the model file is not available"
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """identity, and what the card beside the file says of training data, unseen groups and limits."""
+    """Identity of a model, with the training data, unseen groups and limits stated in its model card."""
 
     identity: ModelIdentity
     precision: str
-    """float, fp16, int8-cpu, int8-trt: the file's name; "unknown" where the file is not at hand."""
+    """The file's name: float, fp16, int8-cpu or int8-trt; "unknown" if the file is not available."""
     training_data: str
     unseen_groups: str
     known_limits: str
 
 
 def model_facts(identity: ModelIdentity, folders: Iterable[Path]) -> ModelFacts:
-    """Look for the file of that sha256 in the models folders (DIR/detector/*.onnx ...). Never raises for a file that
-    cannot be read: it is not the one then."""
+    """Find the file with the model's sha256 in the models folders (DIR/detector/*.onnx ...).
+
+    Files that cannot be read are skipped.
+    """
     for folder in folders:
         for path in sorted(folder.glob("*/*.onnx")):
             if _sha256(path) == identity.sha256:
@@ -54,12 +56,12 @@ def _facts(identity: ModelIdentity, path: Path) -> ModelFacts:
     data, unseen = _item(card, "Trained on"), _item(card, "Groups it has not seen:")
     if not data:
         data, unseen = _contract(path)
-    limits = _item(card, "Known limits:") or "the model file has no card that states them"
+    limits = _item(card, "Known limits:") or "not stated; the model file has no model card"
     return ModelFacts(identity, path.stem, data, unseen or "not stated", limits)
 
 
 def _item(card: str, begins: str) -> str:
-    """A list item of the card, without its first words, on one line."""
+    """Return a list item of the card on one line, without its first words."""
     found = re.search(rf"^- {re.escape(begins)}\s*(.*?)(?=^- |^\||^#|\Z|\n\n)", card, re.MULTILINE | re.DOTALL)
     return " ".join(found.group(1).split()).rstrip(".") if found else ""
 

@@ -1,4 +1,4 @@
-"""Reads a model file's bytes and metadata, without any library that could run it."""
+"""Model file with its bytes and metadata, read without an inference library."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edge_all.errors import ModelError
 from edge_all.vocabulary import ModelIdentity
 
 _METADATA_FIELD = 14
-"""Of ModelProto (onnx.proto3): metadata_props, each a StringStringEntryProto with key 1 and value 2."""
+"""Field number of metadata_props in ModelProto (onnx.proto3), each a StringStringEntryProto with key 1 and value 2."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """An ONNX file as it lies on disk."""
+    """ONNX file as stored on disk."""
 
     path: Path
     data: bytes
@@ -28,24 +28,28 @@ class ModelFile:
 
     @property
     def precision(self) -> str:
-        """As exported: "float", "fp16", "int8-cpu", "int8-trt"."""
+        """Precision of the export: "float", "fp16", "int8-cpu" or "int8-trt"."""
         return str(self.contract.extra.get("precision", "float"))
 
 
 def read_model_file(path: Path, task: str) -> ModelFile:
-    """task: "detector" or "classifier". Raises ModelError."""
+    """Read a model file for a task ("detector" or "classifier").
+
+    Raises:
+        ModelError: when the file cannot be read, is not an ONNX file or has no valid contract for the task.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(
             f"cannot read the model file {path} ({error.strerror})",
-            "check --models; it holds detector/float.onnx and classifier/float.onnx",
+            "check --models; it must contain detector/float.onnx and classifier/float.onnx",
         ) from error
     try:
         metadata = dict(_metadata(data))
     except (ValueError, IndexError, UnicodeDecodeError) as error:
         raise ModelError(
-            f"{path} is no ONNX file", "copy it again from where it was exported, or leave --models out"
+            f"{path} is not an ONNX file", "copy it again from where it was exported, or leave out --models"
         ) from error
     contract = read_contract(metadata, str(path), task)
     identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(data).hexdigest())
@@ -60,7 +64,10 @@ def _metadata(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes | None]]:
-    """Number and content of each field of a protobuf message; None for numbers. Raises ValueError, IndexError."""
+    """Yield the number and the content (None for numbers) of each field of a protobuf message.
+
+    Raises ValueError or IndexError for a malformed message.
+    """
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

@@ -1,4 +1,4 @@
-"""A signed set of models as one file: a plain tar of manifest.json, manifest.sig, then the files that it names."""
+"""Signed set of models in one file: a plain tar of manifest.json, manifest.sig and the files listed in the manifest."""
 
 from __future__ import annotations
 
@@ -28,25 +28,32 @@ _KEPT = ("*.onnx", "MODEL_CARD.md", "parity.json")
 
 @dataclass(frozen=True)
 class Manifest:
-    """name and version of the set; files: sha256 and size of each, by its path in the set."""
+    """Name and version of a set, with the sha256 and the size in bytes of each file by its path in the set."""
 
     name: str
     version: str
     files: Mapping[str, tuple[str, int]]
     sha256: str
-    """Of the manifest itself: it stands for the whole set."""
+    """sha256 of the manifest itself, which identifies the whole set."""
 
     @property
     def folder_name(self) -> str:
-        """Of the installed set."""
+        """Folder name of the installed set."""
         return f"{self.name}-{self.version}-{self.sha256[:8]}"
 
 
 def write_package(folder: Path, out: Path, name: str, version: str, key: Path, passphrase: str | None) -> Manifest:
-    """Sign a models folder (detector/ and classifier/, each with float.onnx). Raises ModelError, UsageError."""
+    """Sign a models folder (detector/ and classifier/, each with float.onnx) and write it as a package.
+
+    Raises:
+        ModelError: when a model file is missing or invalid.
+        UsageError: when the name, the version or the key is invalid, or the package cannot be written.
+    """
     for what, text in (("name", name), ("version", version)):
         if not _NAME.fullmatch(text):
-            raise UsageError(f"{text!r} cannot be a set's {what}", "letters, digits, '.', '_' and '-', 64 at most")
+            raise UsageError(
+                f"{text!r} is not a valid {what} of a set", "use letters, digits, '.', '_' and '-', 64 at most"
+            )
     paths = {}
     for task in TASKS:
         read_model_file(folder / task / "float.onnx", task)
@@ -74,15 +81,18 @@ def write_package(folder: Path, out: Path, name: str, version: str, key: Path, p
                 with path.open("rb") as file:
                     tar.addfile(info, file)
     except OSError as error:
-        raise UsageError(f"{out} cannot be written ({error.strerror})", "name another file with --out") from error
+        raise UsageError(f"{out} cannot be written ({error.strerror})", "choose another file with --out") from error
     return _manifest(manifest, str(out))
 
 
 def unpack(package: Path, into: Path, keys: Iterable[PublicKey]) -> tuple[Manifest, PublicKey]:
-    """Verify the signature first, then write the files it covers, and only those, into an empty folder. Raises
-    ModelError: not signed by a trusted key, truncated, changed."""
+    """Verify the signature, then write only the signed files into an empty folder.
+
+    Raises:
+        ModelError: when the package is not signed by a trusted key, truncated or changed.
+    """
     where = str(package)
-    damaged = ModelError(f"{where} is no set of models, or is damaged", "fetch it again, and compare its size")
+    damaged = ModelError(f"{where} is damaged or not a model package", "fetch it again and compare its size")
     try:
         with tarfile.open(package, "r:") as tar:
             manifest_bytes = _next(tar, _MANIFEST, damaged)
@@ -92,14 +102,14 @@ def unpack(package: Path, into: Path, keys: Iterable[PublicKey]) -> tuple[Manife
             missing = dict(manifest.files)
             while (member := tar.next()) is not None:
                 if not member.isreg() or member.name not in missing:
-                    raise ModelError(f"{where} holds {member.name[:80]!r}, which was not signed", "fetch it again")
+                    raise ModelError(f"{where} contains {member.name[:80]!r}, which is not signed", "fetch it again")
                 digest, size = missing.pop(member.name)
                 _write(tar, member, into / member.name, digest, size, where)
             if missing:
-                raise ModelError(f"{where} lacks {sorted(missing)[0]}", "it is truncated: fetch it again")
+                raise ModelError(f"{where} lacks {sorted(missing)[0]}", "it is truncated; fetch it again")
     except OSError as error:
         raise ModelError(
-            f"{where} cannot be read ({error.strerror or error})", "check the path and its rights"
+            f"{where} cannot be read ({error.strerror or error})", "check the path and its permissions"
         ) from error
     except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError) as error:
         raise damaged from error
@@ -136,18 +146,20 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, digest: st
 
 
 def _manifest(data: bytes, where: str) -> Manifest:
-    """Raises ModelError."""
+    """Parse a manifest. Raises ModelError."""
     try:
-        said: Any = json.loads(data)
-        if said["format"] != FORMAT:
-            raise ModelError(f"{where} has format {said['format']}, this program reads {FORMAT}", "update edge-all")
-        files = {str(n): (str(f["sha256"]), int(f["bytes"])) for n, f in said["files"].items()}
+        content: Any = json.loads(data)
+        if content["format"] != FORMAT:
+            raise ModelError(
+                f"{where} has format {content['format']}, but this program reads format {FORMAT}", "update edge-all"
+            )
+        files = {str(n): (str(f["sha256"]), int(f["bytes"])) for n, f in content["files"].items()}
         names_fit = all(map(_FILE.fullmatch, files)) and all(0 < size <= _MOST_FILE for _, size in files.values())
-        if not (names_fit and _NAME.fullmatch(said["name"]) and _NAME.fullmatch(said["version"])):
+        if not (names_fit and _NAME.fullmatch(content["name"]) and _NAME.fullmatch(content["version"])):
             raise ValueError("names or sizes")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"the manifest of {where} cannot be read", "sign it again with this edge-all") from error
     for task in TASKS:
         if f"{task}/float.onnx" not in files:
-            raise ModelError(f"{where} has no {task}/float.onnx", "a set holds both models: sign it again")
-    return Manifest(said["name"], said["version"], files, hashlib.sha256(data).hexdigest())
+            raise ModelError(f"{where} has no {task}/float.onnx", "a set needs both models; sign it again")
+    return Manifest(content["name"], content["version"], files, hashlib.sha256(data).hexdigest())

@@ -1,4 +1,4 @@
-"""Which of a model's files an engine runs at which precision."""
+"""Model file that an engine runs at each precision."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from pathlib import Path
 
 PRECISIONS = ("auto", "int8", "fp16", "fp32")
 ENGINES = ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu")
-"""Best first."""
+"""Engines, best first."""
 
 _FILES = {
     "tensorrt": {"int8": "int8-trt", "fp16": "fp16", "fp32": "float"},
-    # ONNX Runtime's CUDA kernels take INT8 apart into float again: slower than FP16, and no use.
+    # ONNX Runtime's CUDA kernels convert INT8 back to float, which is slower than FP16.
     "onnxruntime-cuda": {"fp16": "fp16", "fp32": "float"},
-    # FP16 on a CPU is float with conversions around it.
+    # On a CPU, FP16 runs as float with conversions around it.
     "onnxruntime-cpu": {"int8": "int8-cpu", "fp32": "float"},
 }
 
 
 def file_for(engine: str, precision: str, folder: Path) -> Path | str:
-    """The file in a model's folder, or why there is none, in words. precision: not "auto"."""
+    """Return the file in a model's folder, or the reason why there is none. ``precision`` must not be "auto"."""
     name = _FILES[engine].get(precision)
     if name is None:
-        return f"{engine} gains nothing from {precision}"
+        return f"{engine} does not benefit from {precision}"
     path = folder / f"{name}.onnx"
     return path if path.is_file() else f"{folder.name} has no {name}.onnx"
 
 
 def precisions_of(engine: str) -> tuple[str, ...]:
-    """What "auto" tries, best first."""
+    """Return the precisions that "auto" tries, best first."""
     names = tuple(_FILES[engine])
     if engine == "onnxruntime-cpu" and not has_int8_dot_product():
         return tuple(n for n in names if n != "int8")
@@ -36,8 +36,10 @@ def precisions_of(engine: str) -> tuple[str, ...]:
 
 
 def has_int8_dot_product(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this CPU multiplies bytes and sums them in one instruction (x86: VNNI, Arm: dot product). Without, INT8
-    is no faster than float; on x86 its sums of 16 bits can overflow besides."""
+    """Return whether this CPU multiplies and sums bytes in one instruction (x86: VNNI, Arm: dot product).
+
+    Without it, INT8 is not faster than float, and on x86 its 16-bit sums can overflow.
+    """
     try:
         text = cpuinfo.read_text()
     except OSError:

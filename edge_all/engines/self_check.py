@@ -1,4 +1,4 @@
-"""Whether an engine gives on this machine what the model gave where it was exported."""
+"""Self-check that an engine reproduces on this machine the outputs stored at export."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ from edge_all.engines.engine import Engine
 from edge_all.errors import ModelError
 
 DEFAULT_TOLERANCE = 0.25
-"""Of files whose contract names none: more than any precision loses, less than a wrong kernel or wrong pixels give."""
+"""Tolerance for files whose contract names none: above the loss of any precision, below the error of a wrong kernel
+or of wrong pixels."""
 
 
 def self_check(engine: Engine, metadata: Mapping[str, str]) -> float | None:
-    """Largest absolute difference between the engine's outputs and the float outputs that the file carries for the same
-    eight images; None where it carries none. Raises ModelError over the contract's tolerance."""
+    """Compare the engine's outputs with the float outputs stored in the file for the same eight images.
+
+    Returns:
+        The largest absolute difference, or None if the file contains no self-check.
+
+    Raises:
+        ModelError: when the difference exceeds the contract's tolerance or the self-check cannot be read.
+    """
     text = metadata.get(SELF_CHECK_KEY)
     if text is None:
         return None
@@ -37,11 +44,11 @@ def self_check(engine: Engine, metadata: Mapping[str, str]) -> float | None:
     largest = 0.0
     for name, found, right in zip(contract.outputs, outputs, wanted, strict=True):
         difference = np.abs(np.asarray(found, np.float64).reshape(right.shape) - right).max()
-        if not difference <= tolerance:  # a NaN is over it too
+        if not difference <= tolerance:  # also catches NaN
             raise ModelError(
-                f"{engine.name} gives other answers here than where {contract.name} was exported ({name} differs by "
-                f"{difference:.3g}, {tolerance:.3g} is allowed)",
-                "name another --engine or --precision; where it persists, export the model again",
+                f"{engine.name} gives different results here than where {contract.name} was exported ({name} differs "
+                f"by {difference:.3g}; {tolerance:.3g} is allowed)",
+                "choose another --engine or --precision; if the error persists, export the model again",
             )
         largest = max(largest, float(difference))
     return largest

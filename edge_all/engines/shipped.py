@@ -1,4 +1,4 @@
-"""Where the models that travel with the package lie."""
+"""Location of the models shipped with the package."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import edge_all
 
 
 def models_folder() -> Path:
-    """Folder that holds detector/float.onnx and classifier/float.onnx."""
+    """Return the folder with detector/float.onnx and classifier/float.onnx."""
     return Path(edge_all.__file__).parent / "models"

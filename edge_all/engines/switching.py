@@ -1,4 +1,4 @@
-"""Judges on the engine that is ready, and goes over to the better one when that is."""
+"""Engine that runs on the one available now and switches to a better one when it is ready."""
 
 from __future__ import annotations
 
@@ -19,11 +19,21 @@ Say = Callable[[str], None]
 
 
 class SwitchingEngine:
-    """Two engines of one model: ``first`` runs now, the better one is made in a thread and taken once its self-check
-    agrees. Should the better one fail later, ``first`` goes on. ``name`` is always of the one that ran last."""
+    """Two engines of one model, with a switch from the first to the better one.
+
+    ``first`` runs immediately. The better one is built in a thread and used once it passes its self-check. If it fails
+    later, ``first`` takes over again. ``name`` always refers to the engine that ran last.
+    """
 
     def __init__(self, first: Engine, make_better: Callable[[], Engine], metadata: Mapping[str, str], say: Say) -> None:
-        """metadata: of the better engine's model file. say: told in one line of every change, from any thread."""
+        """Start building the better engine.
+
+        Args:
+            first: The engine to run now.
+            make_better: Builds the better engine; called in a thread.
+            metadata: Metadata of the better engine's model file.
+            say: Receives one line for each change, from any thread.
+        """
         self._first, self._metadata, self._say = first, metadata, say
         self._now = first
         self._ready: Engine | None = None
@@ -34,26 +44,30 @@ class SwitchingEngine:
 
     @property
     def name(self) -> str:
-        """Of the engine in use."""
+        """Name of the engine in use."""
         return self._now.name
 
     @property
     def contract(self) -> Contract:
-        """Of the file in use; both files come from one network."""
+        """Contract of the file in use; both files come from one network."""
         return self._now.contract
 
     @property
     def identity(self) -> ModelIdentity:
-        """Of the file in use."""
+        """Identity of the file in use."""
         return self._now.identity
 
     def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
-        """As the engine in use. Raises EngineError only where both fail."""
+        """Run a batch on the engine in use.
+
+        Raises:
+            EngineError: when both engines fail.
+        """
         with self._lock:
             ready, self._ready = self._ready, None
         if ready is not None:
             self._now = ready
-            self._say(f"{ready.contract.task}: {ready.name} is ready and agrees; it judges from now on")
+            self._say(f"{ready.contract.task}: {ready.name} is ready, passed its self-check and is now in use")
         try:
             if self._now is self._first:
                 return self._first.run(batch)
@@ -62,16 +76,16 @@ class SwitchingEngine:
             if self._now is self._first:
                 raise
             failed, self._now = self._now, self._first
-            self._say(f"{failed.contract.task}: {error.message}; {self._first.name} goes on")
+            self._say(f"{failed.contract.task}: {error.message}; continuing on {self._first.name}")
             failed.close()
             return self._first.run(batch)
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Until the better engine is there or cannot be had."""
+        """Wait until the better engine is ready or has failed."""
         self._maker.join(timeout_s)
 
     def close(self) -> None:
-        """Both. A build that is under way is not waited for; what it makes is closed."""
+        """Close both engines. A running build is not awaited; its engine is closed when it is done."""
         with self._lock:
             self._closed = True
             ready, self._ready = self._ready, None
@@ -83,13 +97,13 @@ class SwitchingEngine:
         try:
             better = make_better()
         except EdgeAllError as error:
-            self._say(f"{self._first.contract.task}: stays on {self._first.name} ({error.message})")
+            self._say(f"{self._first.contract.task}: staying on {self._first.name} ({error.message})")
             return
         try:
             self_check(better, self._metadata)
         except EdgeAllError as error:
             better.close()
-            self._say(f"{self._first.contract.task}: stays on {self._first.name} ({error.message})")
+            self._say(f"{self._first.contract.task}: staying on {self._first.name} ({error.message})")
             return
         with self._lock:
             if not self._closed:
@@ -100,5 +114,5 @@ class SwitchingEngine:
 
 def _finite(outputs: tuple[npt.NDArray[Any], ...], name: str) -> tuple[npt.NDArray[Any], ...]:
     if not all(np.isfinite(output).all() for output in outputs):
-        raise EngineError(f"{name} gave a value that is no number")
+        raise EngineError(f"{name} returned a value that is not a number")
     return outputs

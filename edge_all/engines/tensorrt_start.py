@@ -1,4 +1,4 @@
-"""TensorRT for a session: what serves while its engine is built, and when it takes over."""
+"""Start of TensorRT in a session, with ONNX Runtime in use while the engine is built."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 
 def tensorrt_engine(file: ModelFile, precision: str, wanted: Wanted) -> Engine:
-    """A file on TensorRT, self-checked. Where TensorRT was not named and is not waited for, ONNX Runtime serves until
-    it is ready, from the next best file of the same folder. Raises EngineUnavailableError, ModelError, EngineError."""
+    """Return a self-checked TensorRT engine for a file.
+
+    If TensorRT was chosen automatically and the caller does not wait for it, ONNX Runtime runs the next best file of
+    the same folder until the engine is ready.
+
+    Raises:
+        EngineUnavailableError: when TensorRT cannot run here or the build fails.
+        ModelError: when the model is invalid or fails its self-check.
+        EngineError: when the GPU fails.
+    """
 
     def make() -> Engine:
         from edge_all.engines.tensorrt.cache import EngineCache
@@ -33,7 +41,7 @@ def tensorrt_engine(file: ModelFile, precision: str, wanted: Wanted) -> Engine:
         )
 
     if wanted.engine != "tensorrt" and not wanted.wait:
-        return SwitchingEngine(_meanwhile(file, wanted), make, file.metadata, wanted.say)
+        return SwitchingEngine(_interim_engine(file, wanted), make, file.metadata, wanted.say)
     engine = make()
     try:
         self_check(engine, file.metadata)
@@ -43,8 +51,8 @@ def tensorrt_engine(file: ModelFile, precision: str, wanted: Wanted) -> Engine:
     return engine
 
 
-def _meanwhile(file: ModelFile, wanted: Wanted) -> Engine:
-    """The best of ONNX Runtime."""
+def _interim_engine(file: ModelFile, wanted: Wanted) -> Engine:
+    """Return the best ONNX Runtime engine."""
     from edge_all.engines.loading import load_engine
 
     task, folder = file.contract.task, file.path.parent

@@ -28,12 +28,12 @@ class Journal:
 
 
 def since_start_s() -> float:
-    """Since this program began, to its first import of this file."""
+    """Return the seconds since the program started (since this file was first imported)."""
     return round(time.monotonic() - _STARTED, 2)
 
 
 def since_boot_s() -> float:
-    """Since the machine began, sleep included."""
+    """Return the seconds since the machine booted, including sleep."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return round(time.clock_gettime(clock), 2)
 

@@ -50,7 +50,7 @@ def begun_message(
     engine: str,
     thresholds: Thresholds,
 ) -> dict[str, Any]:
-    """Return the message of a session's start. ``sample`` is None if it must not leave the device."""
+    """Return the message of a session's start. Pass None for ``sample`` if it must not leave the device."""
     return {
         "state": "session begun",
         "session": session,

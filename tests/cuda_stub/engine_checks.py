@@ -203,7 +203,7 @@ def construction_that_fails_half_way():
 
 
 def faults_of_the_runtime_are_errors_of_the_engine():
-    for what, says in (("no address", "does not take the memory"), ("no run", "could not be started")):
+    for what, says in (("no address", "does not accept the memory"), ("no run", "could not be started")):
         engine = make()
         os.environ["FAKE_TENSORRT"] = what
         try:
@@ -219,7 +219,7 @@ def a_stored_plan_that_is_refused_is_built_again():
     said = []
     engine = make(built=[b"of an other platform", b"plan for the classifier"], said=said)
     engine.run(crops(1))
-    assert any("does not take the stored engine (the plan is of another platform)" in line for line in said), said
+    assert any("rejects the stored engine (the plan is of another platform)" in line for line in said), said
     engine.close()
     clean()
     make(built=[]).close()  # it is stored now

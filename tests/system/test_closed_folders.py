@@ -47,7 +47,7 @@ def edge_all(folder, *arguments, **environment):
         (["config", "check"], "etc: cannot be read (Permission denied)"),
         (["doctor", "--only", "settings"], "etc: cannot be read (Permission denied)"),
         (["doctor", "--only", "record"], "record: permission denied -> run as the service's user"),
-        (["doctor", "--only", "models"], "run it as the service's user (sudo -u edge-all)"),
+        (["doctor", "--only", "models"], "run as the service's user (sudo -u edge-all)"),
         (["sessions"], "record cannot be used (Permission denied): check the path and its permissions"),
         (["session", "status"], "control.sock: permission denied: join its group"),
     ],

@@ -107,7 +107,7 @@ def test_an_engine_with_other_answers_is_an_error_and_closed(edge_all, cache, mo
     monkeypatch.setattr("edge_all.engines.tensorrt.engine.TensorRtEngine", Zeros)
     done = edge_all("engine", "build")
     assert done.exit_code == 1
-    assert "gives other answers here" in done.stderr
+    assert "gives different results here" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert closed == [True]
 
@@ -128,7 +128,7 @@ def test_list_and_clear(edge_all, cache, monkeypatch):
     assert "1.5 MB" in done.stdout
     assert states["detector"] == "good"
     assert states["classifier"] == "foreign"
-    assert states[path.name] == "damaged: it is cut off"
+    assert states[path.name] == "damaged: it is truncated"
 
     def no_gpu():
         raise EngineUnavailableError("no GPU", "buy one")
@@ -147,7 +147,7 @@ def test_a_cache_folder_that_cannot_be_used(edge_all, cache):
     for command in ("list", "clear"):
         done = edge_all("engine", command)
         assert done.exit_code == 1
-        assert "cannot keep engines in" in done.stderr
+        assert "cannot store engines in" in done.stderr
         assert "EDGE_ALL_STATE" in done.stderr
 
 

@@ -79,7 +79,7 @@ def metadata():
 
 @pytest.mark.parametrize("add", [0.3, float("nan")])
 def test_other_answers_than_at_export_are_an_error(real, metadata, add):
-    with pytest.raises(ModelError, match="gives other answers here"):
+    with pytest.raises(ModelError, match="gives different results here"):
         self_check(_Changed(real, add), metadata)
 
 
@@ -92,9 +92,9 @@ def test_a_self_check_that_cannot_be_read(real, metadata):
 def test_a_named_engine_that_cannot_run_is_an_error_and_never_a_fallback():
     with pytest.raises(EngineUnavailableError, match="no CUDA provider"):
         load_engine(CLASSIFIER, "classifier", Wanted("onnxruntime-cuda"))
-    with pytest.raises(EngineUnavailableError, match="gains nothing from fp16"):
+    with pytest.raises(EngineUnavailableError, match="does not benefit from fp16"):
         load_engine(CLASSIFIER, "classifier", Wanted("onnxruntime-cpu", "fp16"))
-    with pytest.raises(UsageError, match="take one of auto, tensorrt"):
+    with pytest.raises(UsageError, match="choose one of auto, tensorrt"):
         Wanted("tpu")
 
 
@@ -171,7 +171,7 @@ def test_a_better_engine_is_taken_once_it_agrees(real, metadata):
     after = engine.run(crops(2))
     assert engine.name == "changed"
     assert np.array_equal(before[0], after[0])
-    assert said == ["classifier: changed is ready and agrees; it judges from now on"]
+    assert said == ["classifier: changed is ready, passed its self-check and is now in use"]
     engine.close()
     assert better.closed
 
@@ -180,14 +180,14 @@ def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_taken(real, me
     def fail():
         raise EngineUnavailableError("the builder was killed (SIGKILL)")
 
-    for make, why in ((lambda: _Changed(real, 0.4), "gives other answers here"), (fail, "the builder was killed")):
+    for make, why in ((lambda: _Changed(real, 0.4), "gives different results here"), (fail, "the builder was killed")):
         said = []
         engine = SwitchingEngine(real, make, metadata, said.append)
         engine.wait(10)
         engine.run(crops(1))
         assert engine.name == real.name
         assert why in said[0]
-        assert said[0].startswith(f"classifier: stays on {real.name}")
+        assert said[0].startswith(f"classifier: staying on {real.name}")
 
 
 @pytest.mark.parametrize("add", [0.0, float("nan")])
@@ -204,7 +204,7 @@ def test_the_session_goes_on_where_the_better_engine_fails_later(real, metadata,
     assert np.array_equal(engine.run(crops(2))[0], right[0])
     assert engine.name == real.name
     assert better.closed
-    assert "goes on" in said[-1]
+    assert "continuing on" in said[-1]
 
 
 def test_close_in_the_middle_of_a_build_closes_what_it_makes(real, metadata):

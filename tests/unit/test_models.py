@@ -36,9 +36,9 @@ def test_a_contract_is_read_back():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({}, "carries no edge-all contract"),
+        ({}, "contains no edge-all contract"),
         ({METADATA_KEY: "{"}, "cannot be read"),
-        (metadata(task="detector", thresholds={"found": 0.2}), "is a detector, a classifier is needed"),
+        (metadata(task="detector", thresholds={"found": 0.2}), "is a detector, but a classifier is needed"),
         (metadata(contract_version=9), "contract version 9"),
         (metadata(thresholds={"blast": 0.8}), "cannot be read"),
         (metadata(thresholds={"blast": 8, "normal": 0.1, "unfamiliar": 0.1}), "cannot be read"),
@@ -57,7 +57,7 @@ def test_a_file_that_is_no_model(tmp_path):
     with pytest.raises(ModelError, match="cannot read the model file"):
         load_file(path, "detector")
     path.write_bytes(b"rubbish")
-    with pytest.raises(ModelError, match="is no ONNX file"):
+    with pytest.raises(ModelError, match="is not an ONNX file"):
         load_file(path, "detector")
 
 

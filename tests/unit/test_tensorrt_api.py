@@ -270,7 +270,7 @@ def test_what_the_model_fixes_stays():
 def test_refusals_are_one_line_with_the_reason(model):
     fake = trt8()
     fake.parses = False
-    with pytest.raises(ModelError, match=r"tensorrt-8.6 does not take .*zero point is not zero"):
+    with pytest.raises(ModelError, match=r"tensorrt-8.6 rejects .*zero point is not zero"):
         build(fake, model)
     fake = trt11()
     fake.plans = False

@@ -98,9 +98,9 @@ def test_it_can_run(machine, driver, packages):
         (Driver(), {"pycuda": ("pycuda", "1")}, "TensorRT is not installed", "python3-libnvinfer"),
         (Driver(), {"tensorrt": ("tensorrt", "10.3.0")}, "pycuda is not", r"edge-all\[jetson\]"),
         (Driver(), {"tensorrt": ("tensorrt", "8.5.2")}, "8.5.2 is too old", "JetPack 6"),
-        (Driver(cuda=12060), RTX, r"knows CUDA 12.6, .* needs CUDA 13", "newer driver"),
-        (Driver(cuda=10020), JETPACK, r"knows CUDA 10.2, .* needs CUDA 11", "JetPack"),
-        (Driver(cuda=11080), {**JETPACK, "tensorrt": ("tensorrt", "11.1.0")}, "needs CUDA 12", "newer driver"),
+        (Driver(cuda=12060), RTX, r"supports CUDA 12.6, .* requires CUDA 13", "newer driver"),
+        (Driver(cuda=10020), JETPACK, r"supports CUDA 10.2, .* requires CUDA 11", "JetPack"),
+        (Driver(cuda=11080), {**JETPACK, "tensorrt": ("tensorrt", "11.1.0")}, "requires CUDA 12", "newer driver"),
     ],
 )
 def test_what_is_missing(machine, driver, packages, what, remedy):

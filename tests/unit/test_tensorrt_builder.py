@@ -52,12 +52,12 @@ def test_plan_and_progress_come_back(tmp_path):
     [
         (
             "os.kill(os.getpid(), signal.SIGKILL)",
-            r"was killed \(SIGKILL\).*memory runs out: set or lower build_memory_mib",
+            r"was killed \(SIGKILL\).*lack of memory: set or lower build_memory_mib",
         ),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", r"crashed \(SIGSEGV\): take another --precision"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", r"crashed \(SIGSEGV\): use another --precision"),
         ("os.abort()", r"crashed \(SIGABRT\)"),
         ("sys.exit('a library is missing')", r"failed with status 1 \(a library is missing\)"),
-        ("sys.exit(3)", r"failed with status 3 \(it said nothing\)"),
+        ("sys.exit(3)", r"failed with status 3 \(no output\)"),
         ("print('0'); sys.exit(2)", r"failed with status 2"),
         ("pass", r"wrote no engine"),
     ],
@@ -152,7 +152,7 @@ def test_what_libraries_print_does_not_reach_the_answers(tmp_path):
 
 def test_memory_that_runs_out_in_python_says_so(tmp_path):
     answer = json.loads(ask(start(tmp_path, "raise MemoryError"), tmp_path).splitlines()[-1])
-    assert "memory ran out" in answer["message"]
+    assert "out of memory" in answer["message"]
     assert "build_memory_mib" in answer["remedy"]
 
 

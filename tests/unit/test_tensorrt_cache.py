@@ -66,7 +66,7 @@ def test_every_part_of_the_key_counts(cache, part):
     said = []
     assert cache.load(other, said.append) is None
     assert part in said[0]
-    assert "built again" in said[0]
+    assert "building it again" in said[0]
 
 
 def test_an_engine_fits_its_machine_only():
@@ -160,7 +160,7 @@ def test_a_folder_that_is_a_file_cannot_be_written(tmp_path):
     (tmp_path / "engines").write_text("in the way")
     cache = EngineCache(tmp_path / "engines")
     for attempt in (lambda: cache.store(KEY, PLAN, "m"), lambda: cache.building(KEY).__enter__(), cache.entries):
-        with pytest.raises(EngineUnavailableError, match=r"cannot keep engines in .*EDGE_ALL_STATE"):
+        with pytest.raises(EngineUnavailableError, match=r"cannot store engines in .*EDGE_ALL_STATE"):
             attempt()
 
 
@@ -233,7 +233,7 @@ def test_whoever_waits_is_told(cache, tmp_path):
     said = []
     assert get(cache, Builder(log), said) == PLAN
     other.join()
-    assert any("another process builds this engine" in line for line in said)
+    assert any("another process is building this engine" in line for line in said)
     assert len(builds(log)) == 1
 
 

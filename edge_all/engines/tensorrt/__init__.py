@@ -1,1 +1,1 @@
-"""TensorRT with pycuda. Nothing here is imported before a GPU is asked for."""
+"""TensorRT engine with pycuda. Nothing here is imported before a GPU is requested."""

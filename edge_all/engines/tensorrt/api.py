@@ -1,4 +1,4 @@
-"""TensorRT's Python API, and all that differs between 8.6, 10, 11 and TensorRT-RTX.
+"""TensorRT's Python API, with all differences between 8.6, 10, 11 and TensorRT-RTX.
 
 | | 8.6 | 10 | 11 | RTX |
 |---|---|---|---|---|
@@ -33,38 +33,38 @@ _DTYPES = {
     "BOOL": np.bool_,
 }
 _FLAGS = {"int8": ("FP16", "INT8"), "fp16": ("FP16",), "fp32": ()}
-"""Of a TensorRT that is not strongly typed. INT8 with FP16: layers left unquantized stay FP16."""
+"""Builder flags of a TensorRT that is not strongly typed. INT8 includes FP16, so that unquantized layers stay FP16."""
 
 
 @dataclass(frozen=True)
 class Api:
-    """One installed TensorRT."""
+    """API of one installed TensorRT."""
 
     module: Any
 
     @property
     def version(self) -> str:
-        """Full, as "10.3.0.30"."""
+        """Full version, for example "10.3.0.30"."""
         return str(self.module.__version__)
 
     @property
     def flavour(self) -> str:
-        """ "tensorrt" or "tensorrt-rtx"."""
+        """Edition: "tensorrt" or "tensorrt-rtx"."""
         return str(self.module.__name__).partition(".")[0].replace("_", "-")
 
     @property
     def name(self) -> str:
-        """ "tensorrt-10.3"."""
+        """Edition and short version, for example "tensorrt-10.3"."""
         return f"{self.flavour}-{'.'.join(self.version.split('.')[:2])}"
 
     @property
     def is_rtx(self) -> bool:
-        """TensorRT-RTX compiles its kernels when an engine is loaded, and can build for a GPU that is not there."""
+        """True for TensorRT-RTX, which compiles kernels when it loads an engine and can build for an absent GPU."""
         return self.flavour == "tensorrt-rtx"
 
     @property
     def strongly_typed(self) -> bool:
-        """Whether precisions come from the model file alone."""
+        """True if precisions come from the model file alone."""
         return self._has_flag("STRONGLY_TYPED") or self._major >= 11
 
     @property
@@ -75,7 +75,7 @@ class Api:
         return getattr(self.module.NetworkDefinitionCreationFlag, name, None) is not None
 
     def log(self) -> Any:
-        """A logger for TensorRT that keeps what went wrong in ``errors`` (a list of str) and prints nothing."""
+        """Return a logger for TensorRT that collects errors in ``errors`` (a list of str) and prints nothing."""
         levels: Any = self.module.ILogger
 
         class Log(levels):  # type: ignore[misc]
@@ -90,7 +90,7 @@ class Api:
         return Log()
 
     def network(self, builder: Any) -> Any:
-        """An empty network of the kind that this version can take."""
+        """Return an empty network with the flags required by this version."""
         wanted = ["EXPLICIT_BATCH"] if self._major < 10 else []
         if self._has_flag("STRONGLY_TYPED"):
             wanted.append("STRONGLY_TYPED")
@@ -100,8 +100,17 @@ class Api:
     def configuration(
         self, builder: Any, precision: str, memory_mib: int | None, capability: tuple[int, int] | None
     ) -> Any:
-        """memory_mib: limit of what trying out and running kernels may take on the GPU; None: TensorRT's own.
-        capability: compute capability to build for; None: this machine's. Raises EngineUnavailableError."""
+        """Return a builder configuration.
+
+        Args:
+            builder: TensorRT's builder.
+            precision: "int8", "fp16" or "fp32".
+            memory_mib: GPU memory limit in MiB for timing and running kernels; None for TensorRT's default.
+            capability: Compute capability to build for; None for this machine's.
+
+        Raises:
+            EngineUnavailableError: when this TensorRT cannot build for the compute capability.
+        """
         trt = self.module
         config = builder.create_builder_config()
         if not self.strongly_typed:
@@ -117,7 +126,7 @@ class Api:
             config.set_compute_capability(self._compute_capability(capability), 0)
         elif capability is not None:
             raise EngineUnavailableError(
-                f"{self.name} builds for the GPU it runs on only", "build on the device itself"
+                f"{self.name} can only build for the GPU it runs on", "build on the device itself"
             )
         return config
 
@@ -126,11 +135,11 @@ class Api:
         name = "CURRENT" if capability is None else f"SM{capability[0]}{capability[1]}"
         found = getattr(known, name, None)
         if found is None:
-            raise EngineUnavailableError(f"{self.name} does not build for {name}", "take NVIDIA's tensorrt for it")
+            raise EngineUnavailableError(f"{self.name} cannot build for {name}", "use NVIDIA's tensorrt instead")
         return found
 
     def add_profile(self, builder: Any, config: Any, image: Any, shapes: InputShapes) -> InputShapes:
-        """Names the sizes of the input where the model leaves them open; what it fixes stays. Gives what was taken."""
+        """Set the input sizes that the model leaves open and return the resulting shapes. Fixed sizes are unchanged."""
         fixed = tuple(image.shape)
         taken = InputShapes(
             *(
@@ -145,19 +154,22 @@ class Api:
         return taken
 
     def use_timing_cache(self, config: Any, data: bytes) -> None:
-        """What was measured in earlier builds; a cache that is not of this machine is passed over."""
+        """Use the timings of earlier builds; ignore a cache from another machine."""
         cache = config.create_timing_cache(data) or config.create_timing_cache(b"")
         if cache is not None and not config.set_timing_cache(cache, False):
             config.set_timing_cache(config.create_timing_cache(b""), False)
 
     def timing_cache(self, config: Any) -> bytes:
-        """After a build, for the next; b"" where there is none."""
+        """Return the timings of a build for the next one, or b"" without any."""
         cache = config.get_timing_cache()
         return b"" if cache is None else bytes(memoryview(cache.serialize()))
 
     def watch(self, config: Any, on_phase: Callable[[str, int, int], None]) -> Any:
-        """Tells name, step and steps of each phase of a build, where this version can. Gives the monitor, which must
-        outlive the build; None where this version has none."""
+        """Report the name, step and number of steps of each phase of a build.
+
+        Returns:
+            The monitor, which must outlive the build; None if this version has no progress monitor.
+        """
         base: Any = getattr(self.module, "IProgressMonitor", None)
         if base is None or not hasattr(config, "progress_monitor"):
             return None
@@ -183,22 +195,26 @@ class Api:
         return monitor
 
     def build(self, builder: Any, network: Any, config: Any) -> bytes | None:
-        """The plan; None where TensorRT found no way."""
+        """Build and return the plan, or None if TensorRT fails."""
         plan = builder.build_serialized_network(network, config)
         return None if plan is None else bytes(memoryview(plan))
 
     def numpy_dtype(self, dtype: Any) -> np.dtype[Any]:
-        """Not trt.nptype: that of 8.6 asks numpy for names it no longer has."""
+        """Convert TensorRT's dtype to numpy's; trt.nptype of 8.6 uses names that numpy has removed."""
         return np.dtype(_DTYPES[dtype.name])
 
 
 def load_api(module: str | None = None) -> Api:
-    """The TensorRT that is installed; module: "tensorrt" or "tensorrt_rtx". Raises EngineUnavailableError."""
+    """Import the installed TensorRT, or the given module ("tensorrt" or "tensorrt_rtx").
+
+    Raises:
+        EngineUnavailableError: when it cannot be imported.
+    """
     name = module or installed_module() or "tensorrt"
     try:
         return Api(importlib.import_module(name))
     except ImportError as error:
         raise EngineUnavailableError(
             f"TensorRT cannot be loaded ({error})",
-            "install it again together with its libraries (on a Jetson: apt install --reinstall python3-libnvinfer)",
+            "install it again, including its libraries (on a Jetson: apt install --reinstall python3-libnvinfer)",
         ) from error

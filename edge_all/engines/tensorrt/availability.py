@@ -1,4 +1,4 @@
-"""Why TensorRT cannot run here. Looks for each part without loading it, the driver excepted."""
+"""Availability of TensorRT on this machine. Apart from the driver, parts are located without loading them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from edge_all.engines.tensorrt.gpu import Gpu, in_words, read_gpu
 from edge_all.errors import EngineUnavailableError
 
 MODULES = ("tensorrt", "tensorrt_rtx")
-"""Import packages of TensorRT's two flavours; the first that is installed is taken."""
+"""Import packages of TensorRT's two editions; the first installed one is used."""
 _LEAST = "8.6"
 
 
 def unavailable() -> EngineUnavailableError | None:
-    """None where TensorRT can run, else the first part that is missing, with its remedy."""
+    """Return None if TensorRT can run, or an error for the first missing part."""
     try:
         gpu = read_gpu()
     except EngineUnavailableError as error:
@@ -23,33 +23,33 @@ def unavailable() -> EngineUnavailableError | None:
 
 
 def installed_module() -> str | None:
-    """The import package of the TensorRT that would be taken."""
+    """Return the import package of the TensorRT that would be used, or None without one."""
     return next((name for name in MODULES if importlib.util.find_spec(name) is not None), None)
 
 
 def missing_package() -> EngineUnavailableError | None:
-    """TensorRT or pycuda, whichever is missing."""
+    """Return an error if TensorRT or pycuda is missing or too old, or None."""
     module = installed_module()
     if module is None:
         return EngineUnavailableError(
             "TensorRT is not installed",
-            "on a Jetson: apt install python3-libnvinfer, and a venv made with --system-site-packages; "
+            "on a Jetson: apt install python3-libnvinfer, and create the venv with --system-site-packages; "
             "elsewhere: pip install tensorrt-rtx-cu13, or NVIDIA's tensorrt",
         )
     version = installed_version(module)
     if version and _numbers(version) < _numbers(_LEAST) and module == "tensorrt":
         return EngineUnavailableError(
-            f"TensorRT {version} is too old, {_LEAST} or later is needed", "install a newer one (JetPack 6 has 10.3)"
+            f"TensorRT {version} is too old; {_LEAST} or later is required", "install a newer one (JetPack 6 has 10.3)"
         )
     if importlib.util.find_spec("pycuda") is None:
         return EngineUnavailableError(
-            "TensorRT is there, but pycuda is not", "pip install 'edge-all[jetson]' (builds pycuda; it needs nvcc)"
+            "TensorRT is installed, but pycuda is not", "pip install 'edge-all[jetson]' (builds pycuda; requires nvcc)"
         )
     return None
 
 
 def installed_version(module: str) -> str:
-    """As its package says; "" where it came without one."""
+    """Return the version of TensorRT's package, or "" without a package."""
     for name in _distributions(module):
         try:
             return importlib.metadata.version(name)
@@ -59,8 +59,11 @@ def installed_version(module: str) -> str:
 
 
 def needed_cuda(module: str) -> int:
-    """Major version of CUDA that this TensorRT needs the driver to know. Packages name it (tensorrt-cu13); Debian's,
-    as on a Jetson, come with the driver they fit, and 11 is what TensorRT 8.6 and 10 start from."""
+    """Return the major CUDA version that this TensorRT requires of the driver.
+
+    Python packages name it (tensorrt-cu13). Debian packages, as on a Jetson, come with a matching driver, and
+    TensorRT 8.6 and 10 require at least 11.
+    """
     for name in _distributions(module):
         suffix = name.rpartition("-cu")[2]
         if suffix.isdigit():
@@ -84,8 +87,8 @@ def _old_driver(gpu: Gpu) -> EngineUnavailableError | None:
     if gpu.cuda // 1000 >= needed:
         return None
     return EngineUnavailableError(
-        f"the NVIDIA driver is too old: it knows CUDA {in_words(gpu.cuda)}, the TensorRT here needs CUDA {needed}",
-        "install a newer driver (a newer JetPack), or the TensorRT for this driver's CUDA",
+        f"the NVIDIA driver is too old; it supports CUDA {in_words(gpu.cuda)}, but TensorRT requires CUDA {needed}",
+        "install a newer driver (a newer JetPack), or a TensorRT for this driver's CUDA",
     )
 
 

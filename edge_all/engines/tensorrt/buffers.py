@@ -1,4 +1,4 @@
-"""The memory of one batch in flight, on both sides, allocated once."""
+"""Memory of one batch in flight, on the CPU and on the GPU, allocated once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from edge_all.engines.tensorrt.context import GpuContext
 
 
 class Buffer:
-    """Page-locked memory of the processor and its twin on the GPU; one and the same where it is mapped. Made, used and
-    freed with the context current."""
+    """Page-locked CPU memory and its counterpart on the GPU, which are the same memory if mapped.
+
+    Create, use and free it with the GPU context current.
+    """
 
     def __init__(self, gpu: GpuContext, size_bytes: int, mapped: bool) -> None:
         drv = gpu.driver
@@ -27,17 +29,17 @@ class Buffer:
                 self._device = drv.mem_alloc(max(1, size_bytes))
             address = self._host.base.get_device_pointer() if mapped else self._device
             self.address = int(address)
-            """On the GPU."""
+            """Address on the GPU."""
             undo.pop_all()
 
     def host(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """The start of the page-locked memory as an array; no longer than the buffer lives."""
+        """Return the start of the page-locked memory as an array, valid only while the buffer exists."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         array: npt.NDArray[Any] = self._host[:size].view(dtype).reshape(shape)
         return array
 
     def free(self) -> None:
-        """Both sides; harmless when called twice."""
+        """Free the memory on both sides. Repeated calls have no effect."""
         device, self._device = self._device, None
         if device is not None:
             device.free()
@@ -50,7 +52,7 @@ class Buffer:
 
 
 class BufferSet:
-    """Input and outputs of one batch, and the events that tell how far it is."""
+    """Input and outputs of one batch, with the events that mark its progress."""
 
     def __init__(self, gpu: GpuContext, input_bytes: int, output_bytes: Mapping[str, int], mapped: bool) -> None:
         drv = gpu.driver
@@ -63,14 +65,14 @@ class BufferSet:
                 self.outputs[name] = Buffer(gpu, size, mapped)
                 undo.callback(self.outputs[name].free)
             undo.callback(self._drop_events)
-            # BLOCKING_SYNC: whoever waits sleeps, and leaves the core to camera and record.
+            # BLOCKING_SYNC lets a waiting thread sleep and leaves the CPU core to camera and recorder.
             self.uploaded: Any = drv.Event(flags)
             self.computed: Any = drv.Event(flags)
             self.downloaded: Any = drv.Event(flags)
             undo.pop_all()
 
     def free(self) -> None:
-        """Memory, then events."""
+        """Free the memory, then the events."""
         for buffer in (*self.outputs.values(), self.input):
             buffer.free()
         self._drop_events()

@@ -1,5 +1,7 @@
-"""Builds a plan from a model file. Runs in a process of its own (build_process.py): TensorRT may crash, or be killed
-for its memory."""
+"""Build of a plan from a model file.
+
+It runs in a separate process (build_process.py), because TensorRT may crash or be killed for its memory use.
+"""
 
 from __future__ import annotations
 
@@ -16,36 +18,40 @@ from edge_all.errors import EngineUnavailableError, ModelError
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What to build."""
+    """Parameters of a build."""
 
     model: Path
     precision: str
     shapes: InputShapes
     memory_mib: int | None = None
     timings: Path | None = None
-    """File of the timing cache, read before and written after."""
+    """File of the timing cache, read before the build and written after it."""
     capability: tuple[int, int] | None = None
-    """Compute capability to build for, TensorRT-RTX only; None: this machine's GPU."""
+    """Compute capability to build for (TensorRT-RTX only); None for this machine's GPU."""
 
 
 def build_plan(api: Api, request: BuildRequest, say: Callable[[str], None]) -> bytes:
-    """The plan. Raises ModelError where TensorRT does not take the model, EngineUnavailableError where it finds no way
-    to run it here."""
+    """Build and return a plan.
+
+    Raises:
+        ModelError: when TensorRT rejects the model.
+        EngineUnavailableError: when TensorRT does not start or cannot run the model here.
+    """
     trt, log = api.module, api.log()
     try:
         builder = trt.Builder(log)
     except (RuntimeError, TypeError) as error:
         raise EngineUnavailableError(
             f"{api.name} does not start ({_reasons(log.errors) or error})",
-            "check that the driver is new enough for this TensorRT (nvidia-smi, on a Jetson JetPack's version)",
+            "check that the driver is new enough for this TensorRT (nvidia-smi; on a Jetson, the JetPack version)",
         ) from error
     network = api.network(builder)
     parser = trt.OnnxParser(network, log)
     if not parser.parse(request.model.read_bytes()):
-        said = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+        errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
         raise ModelError(
-            f"{api.name} does not take {request.model} ({_reasons(said)})",
-            "take the int8-trt.onnx, fp16.onnx or float.onnx of one export, or name another --precision",
+            f"{api.name} rejects {request.model} ({_reasons(errors)})",
+            "use the int8-trt.onnx, fp16.onnx or float.onnx of one export, or choose another --precision",
         )
     config = api.configuration(builder, request.precision, request.memory_mib, request.capability)
     api.add_profile(builder, config, network.get_input(0), request.shapes)
@@ -53,24 +59,24 @@ def build_plan(api: Api, request: BuildRequest, say: Callable[[str], None]) -> b
         api.use_timing_cache(config, _read_timings(request.timings))
     phases = _Phases(say)
     monitor = api.watch(config, phases.step)
-    say(f"{api.name} builds {request.precision} of {request.model.parent.name}, once for this machine")
-    begun = time.monotonic()
+    say(f"{api.name} is building {request.precision} for {request.model.parent.name}, once for this machine")
+    started = time.monotonic()
     plan = api.build(builder, network, config)
     del monitor
     if plan is None:
         limit = f" within {request.memory_mib} MiB" if request.memory_mib is not None else ""
         raise EngineUnavailableError(
-            f"{api.name} finds no way to run {request.model}{limit} ({_reasons(log.errors)})",
-            "check the driver (nvidia-smi), raise build_memory_mib in the profile, or take another --precision",
+            f"{api.name} cannot run {request.model}{limit} ({_reasons(log.errors)})",
+            "check the driver (nvidia-smi), raise build_memory_mib in the profile, or choose another --precision",
         )
     if request.timings is not None and (timings := api.timing_cache(config)):
         _write_timings(request.timings, timings)
-    say(f"built in {time.monotonic() - begun:.1f} s, {len(plan) / 1e6:.1f} MB")
+    say(f"built in {time.monotonic() - started:.1f} s, {len(plan) / 1e6:.1f} MB")
     return plan
 
 
 class _Phases:
-    """Turns a builder's phases into at most a line a second."""
+    """Progress of the builder's phases, reported at most once per second."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -97,4 +103,4 @@ def _write_timings(path: Path, data: bytes) -> None:
     try:
         write_checked(path, {"timings": True}, data)
     except OSError:
-        return  # a build without is slower, no more
+        return  # a build without timings is only slower

@@ -1,5 +1,6 @@
-"""The process that builds: reads a request as JSON from standard input, tells its progress on standard output, a JSON
-line each, and writes the plan to a file.
+"""Build process: reads a request as JSON from standard input and writes the plan to a file.
+
+It reports its progress on standard output, one JSON line per message.
 
     python -m edge_all.engines.tensorrt.build_process
 """
@@ -25,7 +26,10 @@ _SET_DEATH_SIGNAL = 1
 
 
 def request_to_json(request: BuildRequest, plan: Path, module: str) -> dict[str, Any]:
-    """As main() reads it. plan: where to write. module: which TensorRT."""
+    """Return the request as read by main().
+
+    ``plan`` is the output file; ``module`` is the TensorRT module to use.
+    """
     shapes = request.shapes
     return {
         "model": str(request.model),
@@ -41,58 +45,58 @@ def request_to_json(request: BuildRequest, plan: Path, module: str) -> dict[str,
 
 
 def main() -> int:
-    """0: the plan is written; 1: it is not, and the last line says why."""
-    asked = json.load(sys.stdin)
+    """Build a plan. Return 0 when it is written, or 1 after a last line with the error."""
+    job = json.load(sys.stdin)
     # TensorRT's libraries print to standard output on their own.
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
-    def tell(**what: Any) -> None:
-        print(json.dumps(what), file=out)
+    def report(**message: Any) -> None:
+        print(json.dumps(message), file=out)
 
-    _die_with(asked["parent"])
-    _be_the_first_to_go()
-    capability = asked["capability"]
+    _die_with(job["parent"])
+    _prefer_for_oom_kill()
+    capability = job["capability"]
     request = BuildRequest(
-        Path(asked["model"]),
-        asked["precision"],
-        InputShapes(*(tuple(shape) for shape in asked["shapes"])),
-        asked["memory_mib"],
-        Path(asked["timings"]) if asked["timings"] else None,
+        Path(job["model"]),
+        job["precision"],
+        InputShapes(*(tuple(shape) for shape in job["shapes"])),
+        job["memory_mib"],
+        Path(job["timings"]) if job["timings"] else None,
         (capability[0], capability[1]) if capability else None,
     )
     try:
-        plan = build_plan(load_api(asked["module"]), request, lambda line: tell(progress=line))
-        Path(asked["plan"]).write_bytes(plan)
+        plan = build_plan(load_api(job["module"]), request, lambda line: report(progress=line))
+        Path(job["plan"]).write_bytes(plan)
     except EdgeAllError as error:
-        tell(error=type(error).__name__, message=error.message, remedy=error.remedy)
+        report(error=type(error).__name__, message=error.message, remedy=error.remedy)
         return 1
     except MemoryError:
-        tell(
+        report(
             error="EngineUnavailableError",
-            message="memory ran out while TensorRT built",
+            message="out of memory while TensorRT was building an engine",
             remedy="set build_memory_mib in the profile, close other programs, or add swap",
         )
         return 1
     except OSError as error:
-        tell(
+        report(
             error="EngineUnavailableError",
-            message=f"the engine could not be written or the model not read ({error.strerror}: {error.filename})",
-            remedy="make room and give this user the right to write there",
+            message=f"cannot write the engine or read the model ({error.strerror}: {error.filename})",
+            remedy="free up space, and give this user permission to write there",
         )
         return 1
     return 0
 
 
 def _die_with(parent: int) -> None:
-    """A build whose program is gone serves nobody."""
+    """End this process when its parent ends, because its result would no longer be used."""
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it went before we asked
+    if os.getppid() != parent:  # the parent ended before the call
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _be_the_first_to_go() -> None:
-    """When memory runs out the kernel takes the build, not the session."""
+def _prefer_for_oom_kill() -> None:
+    """Make the kernel end this build rather than the session when memory runs out."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 

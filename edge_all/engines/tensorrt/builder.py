@@ -1,4 +1,4 @@
-"""Has a plan built in a process of its own, and says in one line why there is none."""
+"""Build of a plan in a separate process, with one-line errors for its failures."""
 
 from __future__ import annotations
 
@@ -26,11 +26,25 @@ def build_in_process(
     say: Callable[[str], None],
     process: tuple[str, ...] = _PROCESS,
 ) -> bytes:
-    """The plan, which is also left in the file ``plan``. module: which TensorRT. say: told of the progress. Raises
-    ModelError, EngineUnavailableError; whatever happens to that process, this one goes on."""
+    """Build a plan in a separate process. A crash of that process does not affect this one.
+
+    Args:
+        request: The parameters of the build.
+        plan: File for the plan, which is left in place.
+        module: The TensorRT module to use.
+        say: Receives one line for each progress report.
+        process: Command of the build process.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ModelError: when TensorRT rejects the model.
+        EngineUnavailableError: when the build fails or the process dies.
+    """
     last: dict[str, Any] = {}
     with tempfile.TemporaryFile() as errors:
-        # A session of its own: Ctrl-C at the terminal ends the program cleanly, and that ends the build.
+        # A separate process session, so that Ctrl-C at the terminal reaches only this program, which ends the build.
         child = subprocess.Popen(
             process,
             stdin=subprocess.PIPE,
@@ -46,13 +60,13 @@ def build_in_process(
                 with child.stdin:
                     json.dump(request_to_json(request, plan, module), child.stdin)
             except BrokenPipeError:
-                pass  # it died first; its exit status tells more
+                pass  # it died first; its exit status shows why
             for line in child.stdout:
                 try:
-                    said = json.loads(line)
+                    message = json.loads(line)
                 except ValueError:
                     continue
-                last = said if isinstance(said, dict) else {}
+                last = message if isinstance(message, dict) else {}
                 if "progress" in last:
                     say(str(last["progress"]))
             status = child.wait()
@@ -68,7 +82,7 @@ def build_in_process(
         return plan.read_bytes()
     except OSError as error:
         raise EngineUnavailableError(
-            f"TensorRT's builder wrote no engine ({error.strerror})", "make room on that disk"
+            f"TensorRT's builder wrote no engine ({error.strerror})", "free up space on that disk"
         ) from error
 
 
@@ -83,14 +97,14 @@ def _failure(
         name = signal.Signals(-status).name
         if -status == signal.SIGKILL:
             return EngineUnavailableError(
-                f"{what} was killed ({name}), as the kernel does where memory runs out", _MEMORY_REMEDY
+                f"{what} was killed ({name}), probably by the kernel for lack of memory", _MEMORY_REMEDY
             )
         return EngineUnavailableError(
-            f"{what} crashed ({name})", "take another --precision, or --engine onnxruntime-cuda"
+            f"{what} crashed ({name})", "use another --precision, or --engine onnxruntime-cuda"
         )
     return EngineUnavailableError(
-        f"{what} failed with status {status} ({stderr or 'it said nothing'})",
-        "run 'edge-all engine build' to see it again, or name another --engine",
+        f"{what} failed with status {status} ({stderr or 'no output'})",
+        "run 'edge-all engine build' to reproduce it, or choose another --engine",
     )
 
 

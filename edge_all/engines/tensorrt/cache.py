@@ -1,5 +1,4 @@
-"""Engines that were built, on disk: found again by what they were built for, and noticed when they are not what they
-were."""
+"""Disk cache of built engines, looked up by what they were built for and verified when they are loaded."""
 
 from __future__ import annotations
 
@@ -25,57 +24,60 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the cache."""
+    """Entry of the cache."""
 
     path: Path
     size_bytes: int
     damage: str | None
-    """What is wrong with it; the rest is empty then."""
+    """Description of the damage, or None; the fields below are empty for a damaged file."""
     key: dict[str, Any]
     model: str
     built: str
-    """Local time, to the second."""
+    """Local build time, to the second."""
 
 
 class EngineCache:
-    """Safe for several processes at once."""
+    """Cache of engines, safe for concurrent use by several processes."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """folder: made when something is stored. Default: "engines" in the state folder."""
+        """Create the object. ``folder`` is created on the first write; by default, "engines" in the state directory."""
         self.folder = folder or state_folder() / "engines"
 
     def path_of(self, key: EngineKey) -> Path:
-        """Where an engine of this key lies, or would."""
+        """Return the path for an engine of this key."""
         return self.folder / f"{key.digest[:32]}{_SUFFIX}"
 
     def load(self, key: EngineKey, say: Say = lambda _: None) -> bytes | None:
-        """The plan, checked; None where there is none, and ``say`` hears of one that is damaged or foreign."""
+        """Return the verified plan, or None. ``say`` receives one line for a damaged or foreign engine."""
         path = self.path_of(key)
         try:
             found = read_checked(path)
         except FileNotFoundError:
             return None
         except DamagedFileError as error:
-            say(f"the stored engine {path.name} is damaged ({error}) and is built again")
+            say(f"the stored engine {path.name} is damaged ({error}); building it again")
             return None
         except OSError as error:
-            say(f"the stored engine {path.name} cannot be read ({error.strerror}) and is built again")
+            say(f"the stored engine {path.name} cannot be read ({error.strerror}); building it again")
             return None
         foreign = key.differences(found.about.get("key", {}))
         if foreign:
-            say(f"the stored engine {path.name} is of another {', '.join(foreign)} and is built again")
+            say(f"the stored engine {path.name} is for another {', '.join(foreign)}; building it again")
             return None
         return found.payload
 
     def store(self, key: EngineKey, plan: bytes, model: str) -> None:
-        """In the place of what was there. model: in words, for 'engine list'. Raises EngineUnavailableError where the
-        folder cannot be written."""
+        """Store a plan, replacing an older one. ``model`` is the description shown by 'engine list'.
+
+        Raises:
+            EngineUnavailableError: when the folder cannot be written.
+        """
         built = datetime.now(timezone.utc).astimezone().isoformat(sep=" ", timespec="seconds")
         with self._writing():
             write_checked(self.path_of(key), {"key": key.to_json(), "model": model, "built": built}, plan)
 
     def timings_path(self, key: EngineKey) -> Path:
-        """Where the builder's measurements on this machine lie; every model's engine shares them."""
+        """Return the path of the builder's timings on this machine, which all models share."""
         machine = EngineKey(
             "", key.flavour, key.tensorrt, key.gpu, key.capability, key.driver, "", least=(), usual=(), largest=()
         )
@@ -83,14 +85,19 @@ class EngineCache:
 
     @contextmanager
     def building(self, key: EngineKey, say: Say = lambda _: None) -> Iterator[Path]:
-        """Held while an engine is built: a second process waits here, then finds the first one's engine. A process that
-        dies lets go. Gives a path for the plan that is removed afterwards. Raises EngineUnavailableError."""
+        """Lock an engine while it is built and yield a temporary path for its plan.
+
+        A second process waits here and then finds the first one's engine. The lock is released if a process dies.
+
+        Raises:
+            EngineUnavailableError: when the folder cannot be written.
+        """
         path = self.path_of(key)
         lock = path.with_suffix(_LOCK)
         with self._writing():
             handle = self._locked(lock, say)
         try:
-            # Whoever wrote these is dead, or would hold the lock.
+            # The process that wrote these has died, or it would still hold the lock.
             for left in self.folder.glob(f"{TEMPORARY}{path.name}-*"):
                 left.unlink(missing_ok=True)
             yield self.folder / f"{TEMPORARY}{path.name}-plan"
@@ -99,7 +106,11 @@ class EngineCache:
             os.close(handle)
 
     def entries(self) -> list[Entry]:
-        """Every engine file, by name. Raises EngineUnavailableError where the folder cannot be read."""
+        """Return all engine files, sorted by name.
+
+        Raises:
+            EngineUnavailableError: when the folder cannot be read.
+        """
         entries = []
         for path in self._files(_SUFFIX):
             try:
@@ -116,7 +127,11 @@ class EngineCache:
         return entries
 
     def clear(self) -> tuple[int, int]:
-        """Remove all of it but what is being built; gives how many engines, and how many bytes in all."""
+        """Remove everything except running builds.
+
+        Returns:
+            The number of removed engines and the total number of removed bytes.
+        """
         engines = size = 0
         with self._writing():
             for path in [*self._files(_SUFFIX), *self._files(_TIMINGS)]:
@@ -149,14 +164,14 @@ class EngineCache:
             raise self._unwritable(error) from error
 
     def _locked(self, lock: Path, say: Say) -> int:
-        """An exclusive lock on a file that is still the one of that name: 'clear' may have removed it meanwhile."""
+        """Lock a file exclusively and make sure that it still has its name, as 'clear' may have removed it."""
         while True:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    say("another process builds this engine; waiting for it")
+                    say("another process is building this engine; waiting for it")
                     fcntl.flock(handle, fcntl.LOCK_EX)
                 if lock.exists() and os.fstat(handle).st_ino == lock.stat().st_ino:
                     return handle
@@ -175,6 +190,6 @@ class EngineCache:
 
     def _unwritable(self, error: OSError) -> EngineUnavailableError:
         return EngineUnavailableError(
-            f"cannot keep engines in {self.folder} ({error.strerror})",
-            "make room and give this user the right to write there, or name another folder with EDGE_ALL_STATE",
+            f"cannot store engines in {self.folder} ({error.strerror})",
+            "free up space, and give this user permission to write there, or set EDGE_ALL_STATE to another folder",
         )

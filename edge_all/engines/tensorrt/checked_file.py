@@ -1,4 +1,4 @@
-"""A file that knows when it was changed: a header with a checksum, then a payload whose checksum the header holds.
+"""File format that detects changes: a header with a checksum, then a payload whose checksum is in the header.
 
 8 bytes  magic
 4 bytes  format version, little endian
@@ -29,20 +29,23 @@ _LONGEST_HEADER = 1 << 20
 
 
 class DamagedFileError(Exception):
-    """The file is cut off, changed, of another format or none of ours; the message says which."""
+    """The file is truncated, changed, of another format or not an engine file; the message states which."""
 
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """What was read."""
+    """Content of a checked file."""
 
     about: dict[str, Any]
     payload: bytes
 
 
 def write_checked(path: Path, about: Mapping[str, Any], payload: bytes) -> None:
-    """Whole or not at all, also when the power fails: a temporary name, fsync, rename, fsync of the folder. Raises
-    OSError."""
+    """Write a file atomically, safe against power failure: temporary name, fsync, rename, fsync of the folder.
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
     header = json.dumps(
         {"about": about, "payload_bytes": len(payload), "payload_sha256": hashlib.sha256(payload).hexdigest()},
         sort_keys=True,
@@ -53,25 +56,30 @@ def write_checked(path: Path, about: Mapping[str, Any], payload: bytes) -> None:
 
 
 def read_checked(path: Path) -> CheckedFile:
-    """Raises DamagedFileError, OSError."""
+    """Read and verify a file.
+
+    Raises:
+        DamagedFileError: when the file is damaged or of another format.
+        OSError: when the file cannot be read.
+    """
     data = path.read_bytes()
     if data[: len(MAGIC)] != MAGIC:
-        raise DamagedFileError("it does not begin as an engine file of edge-all does")
+        raise DamagedFileError("it is not an edge-all engine file")
     if len(data) < _START:
-        raise DamagedFileError("it is cut off")
+        raise DamagedFileError("it is truncated")
     numbers = data[len(MAGIC) : len(MAGIC) + _NUMBERS.size]
     version, length = _NUMBERS.unpack(numbers)
     if version != FORMAT:
-        raise DamagedFileError(f"it has format {version}, this program reads {FORMAT}")
+        raise DamagedFileError(f"it has format {version}, but this program reads format {FORMAT}")
     header = data[_START : _START + length]
     if length > _LONGEST_HEADER or len(header) != length:
-        raise DamagedFileError("it is cut off")
+        raise DamagedFileError("it is truncated")
     if hashlib.sha256(numbers + header).digest() != data[_START - 32 : _START]:
         raise DamagedFileError("its header was changed")
     content = json.loads(header)
     payload = data[_START + length :]
     if len(payload) != content["payload_bytes"]:
-        raise DamagedFileError("it is cut off" if len(payload) < content["payload_bytes"] else "something was added")
+        raise DamagedFileError("it is truncated" if len(payload) < content["payload_bytes"] else "it has extra data")
     if hashlib.sha256(payload).hexdigest() != content["payload_sha256"]:
         raise DamagedFileError("its content was changed")
     return CheckedFile(content["about"], payload)

@@ -1,4 +1,4 @@
-"""The GPU's primary context, used from any thread. The one place that imports pycuda."""
+"""The GPU's primary context, usable from any thread. Only this file imports pycuda."""
 
 from __future__ import annotations
 
@@ -10,27 +10,38 @@ from typing import Any
 from edge_all.engines.tensorrt.gpu import LIBRARY
 from edge_all.errors import EngineError, EngineUnavailableError
 
-_MEMORY_REMEDY = "close what else uses the GPU, lower max_batch in the profile, or take --engine onnxruntime-cpu"
+_MEMORY_REMEDY = "close other programs on the GPU, lower max_batch in the profile, or use --engine onnxruntime-cpu"
 
 
 class GpuContext:
-    """Retained once, pushed around every use and popped after it, so that no thread keeps it and TensorRT, which uses
-    the primary context too, sees the same memory."""
+    """The GPU's primary context, retained once, pushed before every use and popped after it.
+
+    No thread keeps the context, and TensorRT, which also uses the primary context, sees the same memory.
+    """
 
     def __init__(self) -> None:
-        """Raises EngineUnavailableError where pycuda cannot be loaded, EngineError where the GPU gives no context."""
+        """Retain the context.
+
+        Raises:
+            EngineUnavailableError: when pycuda cannot be loaded.
+            EngineError: when the GPU provides no context.
+        """
         self.driver = _pycuda_driver()
         self._context: Any = None
-        with self.errors("while it was opened"):
+        with self.errors("while it was being opened"):
             self.driver.init()
             self._context = self.driver.Device(0).retain_primary_context()
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """This thread may use the GPU within. Raises EngineError after close()."""
+        """Make the context current for this thread.
+
+        Raises:
+            EngineError: when the context was closed, or the GPU fails.
+        """
         if self._context is None:
-            raise EngineError("the GPU's context was given back", "start the session again")
-        with self.errors("while it was taken up"):
+            raise EngineError("the GPU context is closed", "start the session again")
+        with self.errors("while it was being activated"):
             self._context.push()
         try:
             yield
@@ -39,7 +50,7 @@ class GpuContext:
 
     @contextmanager
     def errors(self, when: str) -> Iterator[None]:
-        """CUDA's errors within become EngineError. when: "while ..."."""
+        """Translate CUDA errors to EngineError. ``when`` completes the message, for example "while ..."."""
         try:
             yield
         except self.driver.MemoryError as error:
@@ -47,16 +58,17 @@ class GpuContext:
         except self.driver.Error as error:
             reason = str(error).splitlines()[0][:200]
             raise EngineError(
-                f"the GPU failed {when} ({reason})", "start the session again; where it persists restart the machine"
+                f"the GPU failed {when} ({reason})",
+                "start the session again; if the error persists, restart the machine",
             ) from error
 
     def close(self) -> None:
-        """Give the context back, from any thread; harmless when called twice. Everything made in it is gone then."""
+        """Release the context, from any thread, with everything created in it. Repeated calls have no effect."""
         context, self._context = self._context, None
         if context is None:
             return
-        # pycuda releases a primary context only where it is current, and takes for granted that this pops it from the
-        # thread, which is true of other contexts only: popped here beforehand.
+        # pycuda releases a primary context only while it is current, and assumes that this also pops it from the
+        # thread. That holds only for other contexts, so it is popped here first.
         with suppress(self.driver.Error):
             context.push()
             ctypes.CDLL(LIBRARY).cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))

@@ -1,4 +1,4 @@
-"""Runs a model file with TensorRT; its buffers are pycuda's."""
+"""Engine that runs a model file with TensorRT, using pycuda for its buffers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Outputs = tuple[npt.NDArray[Any], ...]
 
 
 class TensorRtEngine:
-    """A model on the GPU. Callable from any thread; calls wait for each other."""
+    """Model on the GPU. It can be called from any thread; concurrent calls wait for each other."""
 
     def __init__(
         self,
@@ -43,10 +43,21 @@ class TensorRtEngine:
         build_memory_mib: int | None = None,
         on_progress: Callable[[str], None] | None = None,
     ) -> None:
-        """Takes the engine from the cache or builds it, which takes minutes.
+        """Load the engine from the cache, or build it, which takes minutes.
 
-        task: "detector" or "classifier". precision: "int8", "fp16" or "fp32"; must be that of the file. on_progress:
-        told in one line how far the build is. Raises EngineUnavailableError, ModelError, EngineError.
+        Args:
+            path: The model file.
+            task: "detector" or "classifier".
+            precision: "int8", "fp16" or "fp32"; must be the precision of the file.
+            cache: The engine cache.
+            max_batch: Largest batch of the classifier.
+            build_memory_mib: Memory limit of the builder in MiB; None for TensorRT's default.
+            on_progress: Receives one line for each progress report of the build.
+
+        Raises:
+            EngineUnavailableError: when TensorRT cannot run here or the build fails.
+            ModelError: when the model is invalid.
+            EngineError: when the GPU fails.
         """
         say = on_progress or (lambda _: None)
         file = read_model_file(path, task)
@@ -71,21 +82,23 @@ class TensorRtEngine:
         try:
             self._open(api, plan, gpu.zero_copy)
         except PlanRefusedError as error:
-            say(f"{api.name} does not take the stored engine ({error}); it is built again")
+            say(f"{api.name} rejects the stored engine ({error}); building it again")
             try:
                 self._open(api, built(*wanted, refused=plan), gpu.zero_copy)
             except PlanRefusedError as again:
                 raise EngineUnavailableError(
-                    f"{api.name} does not take the engine that it built ({again})", "name another --engine"
+                    f"{api.name} rejects the engine that it built ({again})", "choose another --engine"
                 ) from again
 
     def run(self, batch: Image) -> Outputs:
-        """Outputs in the contract's order for uint8 N x H x W x 3, any N. Raises EngineError; after one of the GPU's
-        everything is given back and the engine runs no more."""
+        """Run a batch of any size (uint8, N x H x W x 3) and return the outputs in the contract's order.
+
+        Raises:
+            EngineError: when the batch is empty or of an unsupported size, or when the GPU fails. After a GPU error,
+                all resources are released and the engine cannot run any more.
+        """
         if len(batch) == 0:
-            raise EngineError(
-                "a batch without images was given to TensorRT", "report it with the command that led here"
-            )
+            raise EngineError("TensorRT was given an empty batch", "report this with the command that caused it")
         self._shapes.check(batch.shape)
         with self._lock:
             if self._pipeline is None:
@@ -100,12 +113,12 @@ class TensorRtEngine:
         return tuple(np.concatenate(output)[: len(batch)] for output in outputs)
 
     def close(self) -> None:
-        """Give everything back; waits for a run in another thread. Harmless when called twice."""
+        """Release all resources after waiting for a run in another thread. Repeated calls have no effect."""
         with self._lock:
             self._close()
 
     def _parts(self, batch: Image) -> list[Image]:
-        """The batch in pieces that fit; the last is filled up where the model takes one size only."""
+        """Split the batch into parts that fit; pad the last one if the model accepts only one size."""
         size = self._fixed or self._shapes.max_batch
         parts = [batch[i : i + size] for i in range(0, len(batch), size)]
         missing = size - len(parts[-1])
@@ -114,7 +127,7 @@ class TensorRtEngine:
         return parts
 
     def _open(self, api: Api, plan: bytes, mapped: bool) -> None:
-        """Each step registers how it is undone, so that a later one that fails leaves nothing behind."""
+        """Open the engine. Each step registers its cleanup, so that a later failure leaves nothing behind."""
         with ExitStack() as undo:
             self._gpu = GpuContext()
             undo.callback(self._gpu.close)
@@ -132,7 +145,7 @@ class TensorRtEngine:
         self._release.close()
 
     def _release_in_context(self) -> None:
-        """What the GPU still does is waited for; then what runs, what it ran on, and the streams."""
+        """Wait for the GPU to finish, then release the execution, its buffers and the streams."""
         pipeline, self._pipeline = self._pipeline, None
         execution, self._execution = self._execution, None
         with suppress(EngineError), self._gpu.current():
@@ -145,5 +158,9 @@ class TensorRtEngine:
 
 
 def engine_shapes(path: Path, task: str, max_batch: int) -> InputShapes:
-    """What an engine of this file takes. Raises ModelError."""
+    """Return the input shapes that an engine of this file accepts.
+
+    Raises:
+        ModelError: when the file cannot be read.
+    """
     return input_shapes(read_model_file(path, task).contract, max_batch)

@@ -1,4 +1,4 @@
-"""What the NVIDIA driver says of itself and of the GPU, without a CUDA context and without pycuda."""
+"""Facts about the NVIDIA driver and the GPU, read without a CUDA context and without pycuda."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ _ATTRIBUTES = {"integrated": 18, "can_map_host_memory": 19, "major": 75, "minor"
 """Numbers of CUdevice_attribute (cuda.h)."""
 _VERSION_FILES = ("/sys/module/nvidia/version", "/proc/driver/nvidia/version", "/etc/nv_tegra_release")
 _COHERENT = (7, 2)
-"""From this compute capability on a Jetson's processor and GPU see mapped memory through their caches; before, mapped
-memory is read past them and a copy is faster (CUDA for Tegra, memory management)."""
+"""Lowest compute capability at which a Jetson's CPU and GPU cache mapped memory. Below it, mapped memory is uncached
+and a copy is faster (CUDA for Tegra, memory management)."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """The first GPU that CUDA_VISIBLE_DEVICES leaves."""
+    """The first GPU allowed by CUDA_VISIBLE_DEVICES."""
 
     name: str
     capability: tuple[int, int]
     """Compute capability."""
     integrated: bool
-    """It shares the processor's memory, as a Jetson's does."""
+    """True if the GPU shares the CPU's memory, as on a Jetson."""
     can_map: bool
-    """It reads page-locked memory of the processor."""
+    """True if the GPU can read page-locked memory of the CPU."""
     cuda: int
-    """Newest CUDA that the driver runs: 12060 is 12.6."""
+    """Newest CUDA version that the driver supports; 12060 is 12.6."""
     driver: str
-    """What tells one driver from another."""
+    """Text that identifies the driver version."""
 
     @property
     def zero_copy(self) -> bool:
-        """Whether batches are best left where the processor wrote them."""
+        """True if batches are best left in the CPU's memory instead of being copied."""
         return self.integrated and self.can_map and self.capability >= _COHERENT
 
 
 def read_gpu() -> Gpu:
-    """Raises EngineUnavailableError: no driver, or no GPU."""
+    """Read the facts of the first GPU.
+
+    Raises:
+        EngineUnavailableError: when there is no driver or no GPU, or the driver does not start.
+    """
     library = _library()
     code = int(library.cuInit(0))
     cuda = ctypes.c_int()
@@ -52,12 +56,12 @@ def read_gpu() -> Gpu:
     if code == _NO_DEVICE or (code == 0 and count.value == 0):
         raise EngineUnavailableError(
             "the NVIDIA driver finds no GPU",
-            "check nvidia-smi (on a Jetson tegrastats) and CUDA_VISIBLE_DEVICES; in a container pass the GPU through",
+            "check nvidia-smi (on a Jetson, tegrastats) and CUDA_VISIBLE_DEVICES; in a container, pass the GPU through",
         )
     if code != 0:
         raise EngineUnavailableError(
             f"the NVIDIA driver does not start (CUDA error {code}, {_error_name(library, code)})",
-            "restart the machine; where it persists install the driver again (on a Jetson: JetPack)",
+            "restart the machine; if the error persists, install the driver again (on a Jetson: JetPack)",
         )
     device = ctypes.c_int()
     library.cuDeviceGet(ctypes.byref(device), 0)
@@ -75,12 +79,12 @@ def read_gpu() -> Gpu:
 
 
 def in_words(cuda: int) -> str:
-    """12060 -> "12.6"."""
+    """Format a CUDA version number, for example 12060 as "12.6"."""
     return f"{cuda // 1000}.{cuda % 1000 // 10}"
 
 
 def driver_version(files: tuple[str, ...] = _VERSION_FILES) -> str:
-    """One line of what the driver's own files say; "unknown" where there are none."""
+    """Return the version line from the driver's own files, or "unknown" without them."""
     for file in files:
         try:
             return " ".join(Path(file).read_text(errors="replace").splitlines()[0].split())[:120]

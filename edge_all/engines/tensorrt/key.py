@@ -1,4 +1,4 @@
-"""What an engine was built for: it runs nowhere else."""
+"""Key of an engine: the model, machine and sizes that it was built for."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from edge_all.engines.tensorrt.shapes import InputShapes
 
 @dataclass(frozen=True)
 class EngineKey:
-    """Two engines with the same key can stand for each other."""
+    """Key of an engine. Engines with equal keys are interchangeable."""
 
     model_sha256: str
     flavour: str
-    """"tensorrt" or "tensorrt-rtx"."""
+    """TensorRT's edition: "tensorrt" or "tensorrt-rtx"."""
     tensorrt: str
     gpu: str
     capability: str
     driver: str
     precision: str
-    """"int8", "fp16" or "fp32"."""
+    """Precision: "int8", "fp16" or "fp32"."""
     least: tuple[int, ...]
     usual: tuple[int, ...]
     largest: tuple[int, ...]
-    """Of the input, N x H x W x 3: the batches and the sizes."""
+    """Smallest, usual and largest input shape, N x H x W x 3."""
 
     def to_json(self) -> dict[str, Any]:
-        """Lists in the place of tuples, as JSON gives them back."""
+        """Return the key with lists in place of tuples, as JSON returns them."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all of it, hexadecimal."""
+        """SHA-256 of the whole key, hexadecimal."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """Names of the parts in which another key, read from a file, differs."""
+        """Return the names of the parts in which a key read from a file differs."""
         return [name for name, value in self.to_json().items() if other.get(name) != value]
 
 
 def engine_key(
     model_sha256: str, flavour: str, version: str, gpu: Gpu, precision: str, shapes: InputShapes
 ) -> EngineKey:
-    """The key of one model on this machine. flavour, version: TensorRT's."""
+    """Return the key of one model on this machine. ``flavour`` and ``version`` are TensorRT's."""
     return EngineKey(
         model_sha256,
         flavour,
@@ -63,6 +63,6 @@ def engine_key(
 
 
 def fits_machine(key: Mapping[str, Any], flavour: str, version: str, gpu: Gpu) -> bool:
-    """Whether an engine of this key, read from a file, runs on this machine."""
+    """Return whether an engine with this key, read from a file, runs on this machine."""
     here = engine_key("", flavour, version, gpu, "", InputShapes((), (), ()))
     return not {"flavour", "tensorrt", "gpu", "capability", "driver"} & set(here.differences(key))

@@ -1,5 +1,8 @@
-"""Batches on their way through the GPU: two sets of buffers, a stream that copies and one that computes, so that the
-next batch is copied while the current one is computed."""
+"""Pipelining of batches on the GPU.
+
+Two sets of buffers and separate streams for copying and computing let the next batch be copied while the current one
+is computed.
+"""
 
 from __future__ import annotations
 
@@ -17,28 +20,41 @@ from edge_all.vocabulary import Image
 
 _SETS = 2
 _NON_BLOCKING = 1
-"""CU_STREAM_NON_BLOCKING: neither stream waits for what others do on the default stream."""
+"""CU_STREAM_NON_BLOCKING, so that neither stream waits for work on the default stream."""
 
 Shape = tuple[int, ...]
 Outputs = Mapping[str, tuple[Shape, np.dtype[Any]]]
 
 
 class Computes(Protocol):
-    """What runs on the GPU between the copies."""
+    """Computation on the GPU between the copies."""
 
     def output_shapes(self, shape: Shape) -> Outputs:
-        """Shape and dtype of each output for an input of this shape."""
+        """Return the shape and dtype of each output for an input of this shape."""
 
     def enqueue(self, shape: Shape, input_address: int, output_addresses: Mapping[str, int], stream: int) -> None:
-        """Without waiting. Raises EngineError."""
+        """Start one computation on a stream without waiting for it.
+
+        Raises:
+            EngineError: when the computation cannot be started.
+        """
 
 
 class Pipeline:
-    """At most two batches are in it. Used with the context current."""
+    """Pipeline of at most two batches. Use it with the GPU context current."""
 
     def __init__(self, gpu: GpuContext, computes: Computes, largest: Shape, mapped: bool) -> None:
-        """largest: shape of the largest input, N x H x W x 3. mapped: leave batches in the processor's memory. Raises
-        EngineError."""
+        """Allocate streams and buffers.
+
+        Args:
+            gpu: The GPU context.
+            computes: The computation.
+            largest: Shape of the largest input, N x H x W x 3.
+            mapped: Leave batches in the CPU's memory.
+
+        Raises:
+            EngineError: when the GPU fails or runs out of memory.
+        """
         self._gpu, self._computes, self._mapped = gpu, computes, mapped
         outputs = {
             name: int(np.prod(shape)) * dtype.itemsize
@@ -46,7 +62,7 @@ class Pipeline:
         }
         self._waiting: deque[tuple[BufferSet, Outputs]] = deque()
         self._sets: list[BufferSet] = []
-        with ExitStack() as undo, gpu.errors("while its buffers were made"):
+        with ExitStack() as undo, gpu.errors("while allocating its buffers"):
             undo.callback(self._drop_streams)
             self._copy = gpu.driver.Stream(_NON_BLOCKING)
             self._compute = gpu.driver.Stream(_NON_BLOCKING)
@@ -58,11 +74,11 @@ class Pipeline:
 
     @property
     def is_full(self) -> bool:
-        """Whether collect() must come before the next submit()."""
+        """True if collect() must be called before the next submit()."""
         return not self._free
 
     def run(self, batches: Sequence[Image]) -> list[tuple[npt.NDArray[Any], ...]]:
-        """Outputs of each batch, in the order of output_shapes(). batches: uint8, none larger than the largest."""
+        """Run batches (uint8, none above ``largest``) and return their outputs in the order of output_shapes()."""
         results = []
         for batch in batches:
             if self.is_full:
@@ -73,10 +89,14 @@ class Pipeline:
         return results
 
     def submit(self, batch: Image) -> None:
-        """Send a batch on its way, uint8 N x H x W x 3; not while is_full. Raises EngineError."""
+        """Start a batch (uint8, N x H x W x 3). Do not call it while is_full.
+
+        Raises:
+            EngineError: when the GPU fails.
+        """
         buffers = self._free.popleft()
         shape = batch.shape
-        with self._gpu.errors("while it took a batch"):
+        with self._gpu.errors("while receiving a batch"):
             outputs = self._computes.output_shapes(shape)
             host = buffers.input.host(shape, np.uint8)
             np.copyto(host, batch)
@@ -90,14 +110,18 @@ class Pipeline:
         self._waiting.append((buffers, outputs))
 
     def collect(self) -> tuple[npt.NDArray[Any], ...]:
-        """Outputs of the batch that is longest on its way; waits for it. Raises EngineError."""
+        """Wait for the oldest batch and return its outputs.
+
+        Raises:
+            EngineError: when the GPU fails.
+        """
         buffers, outputs = self._waiting.popleft()
-        with self._gpu.errors("while it gave results"):
+        with self._gpu.errors("while returning results"):
             views = {name: buffers.outputs[name].host(*outputs[name]) for name in outputs}
             if self._mapped:
                 buffers.computed.synchronize()
             else:
-                # Asked for only now: the next batch's copy stands before it in the stream and need not wait.
+                # Queued only now, so that the next batch's upload is ahead of it in the stream and need not wait.
                 self._copy.wait_for_event(buffers.computed)
                 for name, view in views.items():
                     self._gpu.driver.memcpy_dtoh_async(view, buffers.outputs[name].address, self._copy)
@@ -107,14 +131,14 @@ class Pipeline:
         return tuple(view.copy() for view in views.values())
 
     def wait(self) -> None:
-        """Until the GPU is done with all of it, so that it can be freed. What failed then has failed before."""
+        """Wait for the GPU to finish, so that the buffers can be freed. Errors here were already reported before."""
         with suppress(self._gpu.driver.Error):
             self._compute.synchronize()
         with suppress(self._gpu.driver.Error):
             self._copy.synchronize()
 
     def close(self) -> None:
-        """After wait(): buffers and events, then streams; harmless when called twice."""
+        """Release buffers, events and streams, after wait(). Repeated calls have no effect."""
         self._free_sets()
         self._drop_streams()
 

@@ -1,4 +1,4 @@
-"""A plan from the cache, or built and put there."""
+"""Plans from the cache, built and stored on demand."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ def stored_or_built(
     say: Callable[[str], None],
     build: Build = build_in_process,
 ) -> bytes:
-    """The plan. Two processes that ask at once build it once. model: in words, for 'engine list'. Raises ModelError,
-    EngineUnavailableError."""
+    """Return the plan from the cache, or build and store it. Concurrent processes build it only once.
+
+    ``model`` is the description shown by 'engine list'.
+
+    Raises:
+        ModelError: when TensorRT rejects the model.
+        EngineUnavailableError: when the build fails or the cache cannot be written.
+    """
     plan = cache.load(key, say)
     return plan if plan is not None else built(cache, key, request, module, model, say, build)
 
@@ -38,9 +44,12 @@ def built(
     build: Build = build_in_process,
     refused: bytes | None = None,
 ) -> bytes:
-    """As stored_or_built, but what is stored is not looked at before; ``refused``: a stored plan that did not run."""
+    """Build and store the plan, like stored_or_built() after a cache miss.
+
+    ``refused`` is a stored plan that did not run and must be replaced.
+    """
     with cache.building(key, say) as path:
-        plan = cache.load(key)  # another process may have been quicker
+        plan = cache.load(key)  # another process may have been faster
         if plan is None or plan == refused:
             request = replace(request, timings=cache.timings_path(key))
             plan = build(request, path, module, say)

@@ -1,4 +1,4 @@
-"""The sizes of input that an engine is built for."""
+"""Input sizes that an engine is built for."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ MULTIPLE = 16
 """The detector's sides are multiples of this."""
 _FIELD_LEAST = (32, 32)
 _FIELD_USUAL = (192, 320)
-"""1280 x 720 at 0.1 um per pixel is 320 x 180 at the detector's 0.4."""
+"""1280 x 720 at 0.1 um per pixel equals 320 x 180 at the detector's 0.4."""
 _FIELD_LARGEST = (1952, 2592)
-"""2592 x 1944 (five megapixels) at the detector's own scale: anything of a finer scale becomes smaller."""
+"""2592 x 1944 (five megapixels) at the detector's own scale; an image of a finer scale becomes smaller."""
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class InputShapes:
-    """N x H x W x 3: the least, the one that kernels are chosen for, and the largest."""
+    """Input shapes, N x H x W x 3: the smallest, the one that kernels are selected for, and the largest."""
 
     least: Shape
     usual: Shape
@@ -28,23 +28,30 @@ class InputShapes:
 
     @property
     def max_batch(self) -> int:
-        """Images at a time."""
+        """Largest batch size."""
         return self.largest[0]
 
     def check(self, shape: Shape) -> None:
-        """Of one batch, N left out. Raises EngineError."""
+        """Check the height and width of a batch.
+
+        Raises:
+            EngineError: when the size is outside the engine's range.
+        """
         if all(low <= n <= high for low, n, high in zip(self.least[1:], shape[1:], self.largest[1:], strict=True)):
             return
         raise EngineError(
-            f"the network's input is {shape[2]} x {shape[1]} px here, TensorRT's engine takes {self.least[2]} x "
-            f"{self.least[1]} to {self.largest[2]} x {self.largest[1]}",
-            "take a smaller picture from the camera, check --um-per-px, or take --engine onnxruntime-cuda",
+            f"the network's input is {shape[2]} x {shape[1]} px here, but the TensorRT engine accepts {self.least[2]} "
+            f"x {self.least[1]} to {self.largest[2]} x {self.largest[1]}",
+            "set the camera to a smaller picture, check --um-per-px, or use --engine onnxruntime-cuda",
         )
 
 
 def input_shapes(contract: Contract, max_batch: int) -> InputShapes:
-    """The classifier takes 1 to max_batch crops at once, the detector one field of any size in its range: fields come
-    one by one, and its memory would grow with the batch."""
+    """Return the input shapes for a contract.
+
+    The classifier accepts 1 to max_batch crops, the detector one field of any size in its range. Fields arrive one by
+    one, and the detector's memory would grow with the batch.
+    """
     if contract.input_px:
         side = contract.input_px
         usual = min(8, max_batch)
