@@ -1,7 +1,7 @@
-"""Settings of devices: what may be set (schema), what is shipped (profiles), where a value comes from (layers)."""
+"""Device settings: the schema, the shipped profiles, and the layers that a value can come from."""
 
 from pathlib import Path
 
 PROFILES = Path(__file__).parent / "profiles"
 DEVICE_FOLDER = Path("/etc/edge-all")
-"""The device's own files: each *.toml in it overrides single keys."""
+"""Folder of the device's own files. Each *.toml file in it overrides individual keys."""

@@ -1,4 +1,4 @@
-"""The JSON schema of a profile, for editors."""
+"""JSON schema of a profile, for editors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from firmware_config.schema import Settings
 
 
 def json_schema() -> dict[str, Any]:
-    """Draft 2020-12."""
+    """Return the JSON schema (draft 2020-12) of a profile."""
     schema = Settings.model_json_schema()
-    inherits = {"type": "string", "enum": shipped(), "description": "The shipped profile below this file."}
+    inherits = {"type": "string", "enum": shipped(), "description": "Shipped profile that this file builds on."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

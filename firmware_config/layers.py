@@ -1,4 +1,4 @@
-"""Layers of settings: a shipped profile and what it inherits, the device's own files, the environment."""
+"""Layers of settings: a shipped profile and its ancestors, the device's own files, the environment."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ else:
     import tomli as tomllib
 
 BASE = "base"
-"""What every profile inherits in the end."""
+"""Profile at the root of every chain of inheritance."""
 _PREFIX = "EDGE_ALL_"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Values of one file, or of the environment."""
+    """Values from one file or from one environment variable."""
 
     name: str
     values: dict[str, Any]
     key_places: Mapping[Key, str] = field(default_factory=dict)
-    """Where each key stands, in words."""
+    """Location of each key, in words."""
     value_places: Mapping[Key, str] = field(default_factory=dict)
+    """Location of each value, in words."""
 
     def where(self, key: Key, of_value: bool) -> str:
-        """The place of a key or of its value; of the table around it where it has none of its own."""
+        """Return the location of a key or of its value. Fall back to the enclosing table, then to the layer's name."""
         known = self.value_places if of_value else self.key_places
         while key and key not in known:
             key = key[:-1]
@@ -45,19 +46,26 @@ class Layer:
 
 
 def shipped() -> list[str]:
-    """Names of the profiles that come with the program."""
+    """Return the sorted names of the profiles that ship with the program."""
     return sorted(p.stem for p in PROFILES.glob("*.toml"))
 
 
 def device_folder() -> Path:
-    """EDGE_ALL_CONFIG, else /etc/edge-all."""
+    """Return the folder named by EDGE_ALL_CONFIG, or /etc/edge-all if that is not set."""
     return Path(os.environ.get("EDGE_ALL_CONFIG") or DEVICE_FOLDER)
 
 
 def layers_of(named: str | None, environment: Mapping[str, str]) -> tuple[str, list[Layer]]:
-    """The profile's name and its layers, the lowest first. named: a shipped profile, or a file, which stands in place
-    of the device's own files; None: what EDGE_ALL_PROFILE names, else what the device's files inherit. Raises
-    ConfigError."""
+    """Return the profile's name and its layers, lowest first.
+
+    Args:
+        named: A shipped profile, or a file that replaces the device's own files. None uses EDGE_ALL_PROFILE, or else
+            the profile that the device's files inherit.
+        environment: The environment variables.
+
+    Raises:
+        ConfigError: when a file cannot be read or a profile does not exist.
+    """
     named = named or environment.get("EDGE_ALL_PROFILE") or None
     if named is not None and _is_file_name(named):
         path = Path(named)
@@ -74,7 +82,7 @@ def layers_of(named: str | None, environment: Mapping[str, str]) -> tuple[str, l
 
 
 def readable_layers(environment: Mapping[str, str]) -> list[Layer]:
-    """Those of the device's own files and variables that can be read, for whoever must go on in spite of the others."""
+    """Return the readable layers of the device's own files and variables. Skip the others."""
     layers, paths = [], []
     with contextlib.suppress(ConfigError):
         paths = _own_files()
@@ -87,26 +95,32 @@ def readable_layers(environment: Mapping[str, str]) -> list[Layer]:
 
 
 def _own_files() -> list[Path]:
-    """The device's. Raises ConfigError for a folder that may not be looked into: never other settings in silence."""
+    """Return the device's own files. Raise ConfigError when the folder is not readable, so no setting is ignored."""
     folder = device_folder()
     try:
         return sorted(folder / entry for entry in os.listdir(folder) if entry.endswith(".toml"))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        told = f"cannot be read ({error.strerror})"
+        reason = f"cannot be read ({error.strerror})"
         raise ConfigError(
-            [Problem(str(folder), told, "give this user the right to, or run it as the one who has it")]
+            [Problem(str(folder), reason, "give this user read permission, or run as a user who has it")]
         ) from error
 
 
 def read_file(path: Path, name: str | None = None) -> Layer:
-    """One TOML file. Raises ConfigError."""
+    """Read one TOML file as a layer named ``name``, or after its path.
+
+    Raises:
+        ConfigError: when the file cannot be read or is not valid TOML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        remedy = "write it as UTF-8 text" if isinstance(error, UnicodeDecodeError) else "check the path and its rights"
+        remedy = (
+            "save it as UTF-8 text" if isinstance(error, UnicodeDecodeError) else "check the path and its permissions"
+        )
         raise ConfigError([Problem(str(path), f"cannot be read ({reason})", remedy)]) from error
     try:
         values = tomllib.loads(text)
@@ -114,7 +128,7 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         at = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
         what = str(error).partition(" (at ")[0]
         where = f"{path}, {at[1]}" if at else str(path)
-        raise ConfigError([Problem(where, f"is no TOML ({what})", "mend it there")]) from error
+        raise ConfigError([Problem(where, f"not valid TOML ({what})", "fix this line")]) from error
     found = places(text)
     return Layer(
         name or str(path),
@@ -129,7 +143,7 @@ def _is_file_name(named: str) -> bool:
 
 
 def _parent(layer: Layer) -> str | None:
-    """Takes "inherits" out of a layer."""
+    """Remove "inherits" from a layer and return its value."""
     parent: str | None = layer.values.pop("inherits", None)
     if parent is not None and parent not in shipped():
         known = ", ".join(shipped())
@@ -137,8 +151,8 @@ def _parent(layer: Layer) -> str | None:
             [
                 Problem(
                     layer.where(("inherits",), True),
-                    f"there is no profile {parent!r}",
-                    f"{_near(str(parent))}there are {known}",
+                    f"unknown profile {parent!r}",
+                    f"{_near(str(parent))}available: {known}",
                 )
             ]
         )
@@ -153,13 +167,13 @@ def _near(name: str) -> str:
 def _inherited(name: str) -> list[Layer]:
     if name not in shipped():
         known = ", ".join(shipped())
-        remedy = f"{_near(name)}there are {known}, or name a .toml file"
-        raise ConfigError([Problem("profile", f"there is no profile '{name}'", remedy)])
+        remedy = f"{_near(name)}available: {known}, or the path of a .toml file"
+        raise ConfigError([Problem("profile", f"unknown profile '{name}'", remedy)])
     found: list[Layer] = []
     at: str | None = name
     while at is not None:
         if any(layer.name == f"profile {at}" for layer in found):
-            raise ConfigError([Problem(f"profile {at}", "inherits itself", "take one 'inherits' out")])
+            raise ConfigError([Problem(f"profile {at}", "inherits itself", "remove one of the 'inherits' lines")])
         layer = read_file(PROFILES / f"{at}.toml", f"profile {at}")
         found.insert(0, layer)
         at = _parent(layer) or (BASE if at != BASE else None)
@@ -167,7 +181,7 @@ def _inherited(name: str) -> list[Layer]:
 
 
 def _environment(environment: Mapping[str, str]) -> list[Layer]:
-    """EDGE_ALL_TABLE__KEY=value, the value as TOML writes it, or plain text."""
+    """Read each EDGE_ALL_TABLE__KEY=value as a layer. The value is in TOML syntax or plain text."""
     layers = []
     for variable in sorted(environment):
         if not variable.startswith(_PREFIX) or "__" not in variable:

@@ -1,4 +1,4 @@
-"""Where a key stands in a TOML text: tomllib reads values, but tells no places."""
+"""Locations of keys in a TOML text. tomllib returns values only, without locations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'[^']*'")
 
 @dataclass(frozen=True)
 class Place:
-    """Both from 1. The column of a value where there is one, else of the key."""
+    """Line and columns of a key, counted from 1. A key without a value has its own column as the value's column."""
 
     line: int
     key_column: int
@@ -25,7 +25,10 @@ class Place:
 
 
 def places(text: str) -> dict[Key, Place]:
-    """Every table and key of a text that tomllib could read. Keys inside arrays of tables are not told apart."""
+    """Return the location of every table and key in a text that tomllib can parse.
+
+    Keys inside arrays of tables are not distinguished from each other.
+    """
     found: dict[Key, Place] = {}
     table: Key = ()
     depth, fence = 0, ""

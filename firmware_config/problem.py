@@ -1,4 +1,4 @@
-"""What is wrong with a setting, and where."""
+"""Problems found in the settings, with their locations and remedies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: ``where`` is "FILE, line 3, column 1" or the name of an environment variable."""
+    """One problem. ``where`` is "FILE, line 3, column 1" or the name of an environment variable."""
 
     where: str
     what: str
@@ -18,7 +18,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The settings cannot be used; ``problems`` has every fault that was found."""
+    """Error raised for settings that cannot be used. ``problems`` lists every problem found."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(str(p) for p in problems))

@@ -1,4 +1,4 @@
-"""From layers to checked settings, each value with where it comes from."""
+"""Merge of the layers into validated settings, with the source of each value."""
 
 from __future__ import annotations
 
@@ -20,20 +20,24 @@ from firmware_config.schema import Settings
 
 @dataclass(frozen=True)
 class Resolved:
-    """Checked settings. ``sources``: for each key that a layer set, that layer's name; the rest are defaults."""
+    """Validated settings. ``sources`` maps each key that a layer set to the layer's name; all others are defaults."""
 
     name: str
     settings: Settings
     sources: Mapping[Key, str]
 
     def values(self) -> Iterator[tuple[Key, Any, str]]:
-        """Every key with its value and its source."""
+        """Yield every key with its value and its source."""
         for key, value in _leaves((), self.settings):
             yield key, value, self.sources.get(key, "default")
 
 
 def resolve(named: str | None = None, environment: Mapping[str, str] | None = None) -> Resolved:
-    """The settings of a profile on this device (layers_of says which). Raises ConfigError with every fault."""
+    """Return the settings of a profile on this device. See layers_of for how ``named`` selects the profile.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
     name, layers = layers_of(named, os.environ if environment is None else environment)
     merged: dict[str, Any] = {}
     setters: dict[Key, Layer] = {}
@@ -49,7 +53,10 @@ def resolve(named: str | None = None, environment: Mapping[str, str] | None = No
 def resolve_what_can_be(
     named: str | None = None, environment: Mapping[str, str] | None = None
 ) -> tuple[Resolved, list[Problem]]:
-    """As resolve(), but what cannot be used is left out and told: enough for a service to say what is wrong."""
+    """Resolve like resolve(), but skip unusable values and return them as problems.
+
+    This lets a service start and report what is wrong with its settings.
+    """
     environment = os.environ if environment is None else environment
     try:
         return resolve(named, environment), []
@@ -78,7 +85,7 @@ def _take_out(merged: dict[str, Any], key: Key) -> None:
     for part in key[:-1]:
         table = table.get(part, {})
     if not key or table.pop(key[-1], None) is None:
-        merged.clear()  # the whole is judged wrong: nothing of it is trusted
+        merged.clear()  # the error concerns the whole table, so none of its values is trusted
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any], layer: Layer, at: Key, setters: dict[Key, Layer]) -> None:
@@ -100,7 +107,7 @@ def _problem(error: Any, setters: Mapping[Key, Layer]) -> Problem:
     key: Key = tuple(str(part) for part in loc if not isinstance(part, int))
     kind = error["type"]
     layer = setters.get(key) or next((v for k, v in setters.items() if key and k[: len(key)] == key), None)
-    if layer is None:  # the whole of a table is judged: what set any of it is named
+    if layer is None:  # the error concerns a whole table, so name a layer that set any key in it
         layer = next((v for k, v in reversed(list(setters.items())) if k[: len(key)] == key), None)
     where = layer.where(key, kind != "extra_forbidden") if layer is not None else "settings"
     dotted = ".".join(key)
@@ -108,11 +115,11 @@ def _problem(error: Any, setters: Mapping[Key, Layer]) -> Problem:
         known = _known(key[:-1])
         near = difflib.get_close_matches(key[-1], known, 1, 0.5) or _elsewhere(key[-1])
         hint = f"did you mean {near[0]}? " if near else ""
-        return Problem(where, f"unknown key '{key[-1]}'", f"{hint}known: {', '.join(known)}")
+        return Problem(where, f"unknown key '{key[-1]}'", f"{hint}known keys: {', '.join(known)}")
     if kind == "value_error":
         what, _, remedy = str(error["ctx"]["error"]).partition(": ")
-        return Problem(where, f"{dotted} {what}" if dotted else what, remedy or "mend it")
-    return Problem(where, f"{dotted} = {_shown(error['input'])} cannot be", expected(_field(key), dotted))
+        return Problem(where, f"{dotted} {what}" if dotted else what, remedy or "fix it")
+    return Problem(where, f"{dotted} = {_shown(error['input'])} is not valid", f"use {expected(_field(key), dotted)}")
 
 
 def _shown(value: Any) -> str:
@@ -138,7 +145,7 @@ def _known(table: Key) -> list[str]:
 
 
 def _elsewhere(name: str) -> list[str]:
-    """A key of that name, or nearly, in another table."""
+    """Return the key of another table whose name is equal or similar, if any."""
     keys = {key[-1]: ".".join(key) for key, _ in _leaves((), Settings())}
     near = difflib.get_close_matches(name, keys, 1, 0.8)
     return [keys[near[0]]] if near else []

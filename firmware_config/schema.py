@@ -1,4 +1,4 @@
-"""All that may be set, table by table."""
+"""All settings, one class per table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from firmware_config.sections.web import Web
 
 
 class Settings(Section):
-    """A device's settings. An empty file is a profile."""
+    """Settings of a device. An empty file is a valid profile."""
 
     device: Device = Device()
     camera: Camera = Camera()

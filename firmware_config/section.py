@@ -1,4 +1,4 @@
-"""What every table of a profile is: checked, frozen, and described by its docstrings."""
+"""Base class of the tables of a profile."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """Values are taken as TOML writes them (no "4" for 4), unknown keys are errors, and every key has a default."""
+    """Table of a profile: validated, frozen, and described by its attribute docstrings.
+
+    Values must have their TOML type ("4" is not accepted for 4), unknown keys are errors, and every key has a default.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)

@@ -97,6 +97,6 @@ def unended_in_words(folder: Path, session: str) -> str:
     """Return the state of a session without an end as text for a terminal."""
     return {
         "running": "running",
-        "cut_off": "not ended: cut off",
-        "not_ended": "not ended: still running, or cut off",
+        "cut_off": "not ended (interrupted)",
+        "not_ended": "not ended (running or interrupted)",
     }[unended(folder, session)]

@@ -183,7 +183,7 @@ def _conclusion(c: ReportContents) -> str:
 def _narrative(c: ReportContents, status: str) -> Resource:
     from html import escape
 
-    sample = escape(shown(c.session.sample) or "no id was given")
+    sample = escape(shown(c.session.sample) or "no sample ID given")
     # The narrative is XHTML 1.0: text only, everything escaped.
     div = (
         f'<div xmlns="http://www.w3.org/1999/xhtml"><p>Blood smear, sample {sample}, {status}.</p>'

@@ -1,1 +1,1 @@
-"""One file a table. A new one is a file here and a field in schema.py."""
+"""One file per table. To add a table, add a file here and a field in schema.py."""

@@ -1,4 +1,4 @@
-"""[camera]: which camera."""
+"""Table [camera]: the camera to use."""
 
 from pydantic import Field
 
@@ -6,5 +6,7 @@ from firmware_config.section import Section
 
 
 class Camera(Section):
+    """The camera to use."""
+
     uri: str = Field("auto", min_length=1)
-    """As after --camera; auto: the only one that is attached."""
+    """Camera URI, as for --camera. "auto" selects the only attached camera."""

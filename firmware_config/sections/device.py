@@ -1,4 +1,4 @@
-"""[device]: what the program runs on."""
+"""Table [device]: the machine that the program runs on."""
 
 from typing import Literal
 
@@ -11,7 +11,9 @@ Kind = Literal[
 
 
 class Device(Section):
+    """The machine that the program runs on."""
+
     kind: Kind = "other"
-    """Which board or machine; `edge-all doctor` checks what belongs to it."""
+    """Board or machine. `edge-all doctor` runs the checks that apply to it."""
     power_mode: str = ""
-    """Jetson only: the mode that nvpmodel should be in, as "25W"; `edge-all doctor` compares. Empty: any."""
+    """Expected nvpmodel power mode, such as "25W" (Jetson only). `edge-all doctor` checks it. Empty: any mode."""

@@ -1,4 +1,4 @@
-"""[limits]: what may wait, and what may be held."""
+"""Table [limits]: limits of the queue and of memory."""
 
 from pydantic import Field
 
@@ -6,8 +6,10 @@ from firmware_config.section import Section
 
 
 class Limits(Section):
+    """Limits of the queue and of memory."""
+
     queue_frames: int = Field(4, ge=1, le=64)
-    """Frames that wait between camera and analysis; a live camera drops the oldest."""
+    """Maximum number of frames queued between camera and analysis. A live camera drops the oldest."""
     memory_mib: int = Field(0, ge=0, le=1 << 20)
-    """Most memory that the service may hold while it analyses, MiB; more is told, and after a minute a new process goes
-    on with the session. 0: no limit. Building TensorRT's engine has its own: build_memory_mib in [engine]."""
+    """Maximum memory of the service during analysis, in MiB. Exceeding it is reported, and after a minute a new process
+    resumes the session. 0: no limit. Building the TensorRT engine has its own limit: build_memory_mib in [engine]."""

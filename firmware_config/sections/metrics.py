@@ -1,8 +1,10 @@
-"""[metrics]: /metrics and /healthz on the pages' server (docs/fleet.md)."""
+"""Table [metrics]: access to /metrics and /healthz on the web server (docs/fleet.md)."""
 
 from firmware_config.section import Section
 
 
 class Metrics(Section):
+    """Access to /metrics and /healthz on the web server (docs/fleet.md)."""
+
     token_file: str = ""
-    """Its first line is the token that whoever asks from another machine must bear. Empty: from this machine only."""
+    """File whose first line is the bearer token required from other machines. Empty allows this machine only."""

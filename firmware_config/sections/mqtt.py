@@ -1,4 +1,4 @@
-"""[mqtt]: a broker that is told of sessions and findings (docs/fleet.md)."""
+"""Table [mqtt]: publishing of sessions and findings to a broker (docs/fleet.md)."""
 
 from typing import Literal
 
@@ -8,33 +8,35 @@ from firmware_config.section import Section
 
 
 class Mqtt(Section):
+    """Publishing of sessions and findings to a broker (docs/fleet.md)."""
+
     host: str = ""
-    """The broker's name or address. Empty: no MQTT."""
+    """Host name or address of the broker. Empty turns MQTT off."""
     port: int = Field(0, ge=0, le=65535)
-    """0: 8883 with TLS, 1883 without."""
+    """Port of the broker. 0 uses 8883 with TLS and 1883 without."""
     tls: bool = True
-    """Off only for a broker on this machine, or in a network that nobody else is in."""
+    """Use TLS. Turn it off only for a broker on this machine or in a private network."""
     ca_file: str = ""
-    """Whose signature the broker's certificate must bear, PEM file. Empty: the system's authorities."""
+    """CA certificate (PEM file) that must have signed the broker's certificate. Empty uses the system's CAs."""
     certificate_file: str = ""
-    """This device's own certificate, PEM file, with `key_file`, where the broker asks for one."""
+    """Client certificate of this device (PEM file), if the broker requires one. Needs `key_file`."""
     key_file: str = ""
-    """Its private key, PEM file."""
+    """Private key of the client certificate (PEM file)."""
     username: str = ""
-    """At the broker."""
+    """User name at the broker."""
     password_file: str = ""
-    """Its first line is the password; EDGE_ALL_MQTT_PASSWORD goes before it."""
+    """File whose first line is the password. EDGE_ALL_MQTT_PASSWORD takes precedence."""
     device: str = ""
-    """This device's name in topics. Empty: the machine's name."""
+    """Name of this device in topics. Empty uses the host name."""
     topic: str = Field("edge-all", min_length=1)
-    """What every topic begins with."""
+    """Prefix of every topic."""
     confirm: Literal["broker", "collector"] = "broker"
-    """When a message may leave the device's outbox: when the broker has it, or when `edge-all collect` has it."""
+    """Confirmation needed to remove a message from the outbox: from the broker, or from `edge-all collect`."""
     sample_ids: bool = False
-    """Sample ids leave the device."""
+    """Include sample IDs in messages."""
     pictures: bool = False
-    """Findings are sent with their picture."""
+    """Send findings with their pictures."""
     discovery: bool = False
-    """Home Assistant finds the device by itself."""
+    """Let Home Assistant discover the device automatically."""
     commands: bool = False
-    """Sessions are started and stopped by MQTT too; needs credentials, and TLS unless the broker runs here."""
+    """Accept MQTT commands that start and stop sessions. Needs credentials, and TLS unless the broker runs here."""

@@ -1,4 +1,4 @@
-"""[retention]: how long pictures are kept, how much room the record may take, how many backups (docs/record.md)."""
+"""Table [retention]: retention of pictures, disk space of the record, number of backups (docs/record.md)."""
 
 from pydantic import Field
 
@@ -6,15 +6,17 @@ from firmware_config.section import Section
 
 
 class Retention(Section):
+    """Retention of pictures, disk space of the record, number of backups (docs/record.md)."""
+
     normal_days: float = Field(30.0, ge=0, le=36500)
-    """Crops of normal cells and smudges, rows of frames that were not analysed. 0: as long as there is room."""
+    """Days to keep crops of normal cells and smudges, and rows of skipped frames. 0 keeps them while space lasts."""
     field_days: float = Field(180.0, ge=0, le=36500)
-    """Kept fields. 0: as long as there is room."""
+    """Days to keep saved fields. 0 keeps them while space lasts."""
     finding_days: float = Field(0.0, ge=0, le=36500)
-    """Crops of findings that nobody reviewed. 0: as long as there is room."""
+    """Days to keep crops of findings without a review. 0 keeps them while space lasts."""
     budget_gib: float = Field(0.0, ge=0, le=100000)
-    """Of the whole record folder. 0: the disk's size."""
+    """Maximum size of the record folder, in GiB. 0 uses the size of the disk."""
     free_mib: int = Field(512, ge=16, le=1000000)
-    """So much of the disk is kept free."""
+    """Disk space to keep free, in MiB."""
     backups: int = Field(7, ge=0, le=365)
-    """Nightly copies of the database that are kept. 0: none is made."""
+    """Number of nightly database backups to keep. 0 makes no backups."""

@@ -1,8 +1,10 @@
-"""[service]: how the service behaves."""
+"""Table [service]: behavior of the service."""
 
 from firmware_config.section import Section
 
 
 class Service(Section):
+    """Behavior of the service."""
+
     autostart: bool = False
-    """Begin a session at boot, without a sample id until one is named; else the service waits, with a live picture."""
+    """Start a session at boot, without a sample ID until one is given. If false, wait and show the live picture."""

@@ -1,4 +1,4 @@
-"""[web]: where the service shows its pages."""
+"""Table [web]: address and certificate of the service's web pages."""
 
 from pydantic import Field
 
@@ -6,13 +6,15 @@ from firmware_config.section import Section
 
 
 class Web(Section):
+    """Address and certificate of the service's web pages."""
+
     host: str = Field("127.0.0.1", min_length=1)
-    """Off the loopback only with a password (edge-all users) and over TLS."""
+    """Address to listen on. Any address but loopback requires accounts (edge-all users) and TLS."""
     port: int = Field(8080, ge=1, le=65535)
-    """Of the pages."""
+    """Port of the web pages."""
     certificate: str = ""
-    """PEM file, with `key`. Empty: an own one, made at first use."""
+    """TLS certificate (PEM file). Needs `key`. Empty uses a self-signed certificate, created on first use."""
     key: str = ""
-    """The certificate's private key, PEM file."""
+    """Private key of the certificate (PEM file)."""
     names: tuple[str, ...] = Field((), strict=False)
-    """Names under which browsers reach it, besides its addresses and the machine's own name."""
+    """Additional names that browsers may use, besides the addresses and the host name of this machine."""

@@ -163,8 +163,8 @@ def test_what_people_read_has_every_part(record, form):
     for part in [
         "Research use only, not a diagnosis", "S7", session, "Operator", "default", "erythrocytes", row.engine,
         precision,
-        *(m.version for m in row.models), "Known limits".lower(), "not a typing", "Skipped: moving", "Camera gaps",
-        "slide-7", "in control", f"{row.thresholds.blast:.3f}", "preliminary", "of the model not reviewed yet",
+        *(m.version for m in row.models), "Known limits".lower(), "not a FAB typing", "Skipped: moving", "Camera gaps",
+        "slide-7", "in control", f"{row.thresholds.blast:.3f}", "preliminary", "model findings not reviewed yet",
     ]:  # fmt: skip
         assert part in text, part
     for model in row.models:
@@ -296,7 +296,7 @@ def test_of_very_many_blasts_some_stand_for_all(record, monkeypatch):
     assert described["measured"] + described["unmeasured"] == 3
     assert described["left_out"] == values["blasts"] - 3 > 0
     assert len(values["gallery"]) == 2
-    assert "chosen evenly" in report(record, session_ids(record)[0], "csv").decode()
+    assert "evenly spaced sample" in report(record, session_ids(record)[0], "csv").decode()
 
 
 def test_gaps_between_frames_are_found():
@@ -343,8 +343,8 @@ def test_the_caption_of_a_cell_that_is_cut_says_so(record):
         contents = read_report(opened, session_ids(record)[0])
     whole = [g for g in contents.gallery if g.morphology is not None and not g.morphology.cut]
     cut = replace(whole[0], morphology=replace(whole[0].morphology, cut=True))
-    assert "cut by the edge" not in caption_lines(whole[0])
-    assert "cut by the edge" in caption_lines(cut)
+    assert "cut off by the edge" not in caption_lines(whole[0])
+    assert "cut off by the edge" in caption_lines(cut)
 
 
 def test_a_camera_that_is_silent_beside_a_pause_has_a_gap():

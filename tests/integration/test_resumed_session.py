@@ -78,7 +78,7 @@ def test_it_goes_on_with_its_id_its_counts_and_its_frames(tmp_path):
 
 def test_whether_a_session_without_an_end_still_runs_is_told(tmp_path, edge_all):
     cut_off(tmp_path)
-    assert "not ended: cut off" in edge_all("sessions", record=tmp_path).stdout
+    assert "not ended (interrupted)" in edge_all("sessions", record=tmp_path).stdout
     with Record.open(tmp_path, create=False) as record:
         lock = SessionLock(tmp_path, record.session("last").id)
     assert edge_all("sessions", record=tmp_path).stdout.count("running") == 1

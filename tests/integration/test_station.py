@@ -226,7 +226,7 @@ def test_a_reader_that_stalls_does_not_disturb_the_analysis(tmp_path, monkeypatc
             tap.sendall(f"GET /live/picture.mjpg HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
             stalled.append(tap)
         wait_for(lambda: server.context.watchers == 8)
-        assert b"watch already" in get(port, "/live/picture.mjpg")
+        assert b"limited to" in get(port, "/live/picture.mjpg")
         running.put(Start("S1"), "running")
         wait_for(lambda: running.station.state.phase == "idle", 100)
         assert running.told[-1].counts.frames == 119

@@ -43,7 +43,7 @@ def edge_all(folder, *arguments, **environment):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["config", "show"], "etc: cannot be read (Permission denied): give this user the right"),
+        (["config", "show"], "etc: cannot be read (Permission denied): give this user read permission"),
         (["config", "check"], "etc: cannot be read (Permission denied)"),
         (["doctor", "--only", "settings"], "etc: cannot be read (Permission denied)"),
         (["doctor", "--only", "record"], "record: permission denied -> run as the service's user"),

@@ -69,14 +69,14 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
         with page.expect_response("**/live/state"):
             pass
     assert counted(page) == stands
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     wait_for(lambda: counted(page) > stands)
 
     # A review while the session still runs, in a second tab.
     second = page.context.new_page()
     second.goto(f"{station.url}sessions/{session}")
     second.get_by_label("Your name").fill("Dr. Simulated")
-    second.get_by_role("button", name="Begin to review").click()
+    second.get_by_role("button", name="Start reviewing").click()
     second.wait_for_selector("#classes button")
     second.wait_for_selector('.card[tabindex="0"]')  # its script listens to the keys
     before = counted(page)
@@ -179,7 +179,7 @@ def test_the_next_sample_ends_the_session_and_begins_the_next(tmp_path, page, wa
         if way == "while paused":
             page.get_by_role("button", name="Pause").click()
             wait_for_phase(page, "paused")
-        page.get_by_label("Next sample id").fill("SECOND")
+        page.get_by_label("Next sample ID").fill("SECOND")
         button = page.get_by_role("button", name="Next")
         if way == "by Enter":
             page.keyboard.press("Enter")
@@ -190,7 +190,7 @@ def test_the_next_sample_ends_the_session_and_begins_the_next(tmp_path, page, wa
         wait_for(lambda: page.locator('[data-show="sample"]').inner_text() == "SECOND")
         wait_for_phase(page, "running")
         wait_for(lambda: counted(page) > 0 and shown_session(page) not in ("", first))
-        assert page.get_by_label("Next sample id").input_value() == ""
+        assert page.get_by_label("Next sample ID").input_value() == ""
         with Record.open(program.record, create=False, check=False) as record:
             known = [(s.sample, s.ended is not None) for s in record.sessions()]
         assert known == [("FIRST", True), ("SECOND", False)]
@@ -204,7 +204,7 @@ def test_a_command_that_is_refused_is_told(station, page):
     page.evaluate("document.querySelectorAll('[name=csrf]').forEach(field => { field.value = 'old'; })")
     page.locator("#sample").fill("REFUSED")
     page.keyboard.press("Enter")
-    wait_for(lambda: "Load the page again" in page.locator("#toast").inner_text())
+    wait_for(lambda: "Reload the page" in page.locator("#toast").inner_text())
     assert page.locator("#sample").input_value() == "REFUSED"
 
 
@@ -234,7 +234,7 @@ def test_keys_faster_than_the_answers_judge_one_cell_after_the_other(station, pa
         session = find_session(record, "last").id
     page.goto(f"{station.url}sessions/{session}")
     page.get_by_label("Your name").fill("Dr. Quick")
-    page.get_by_role("button", name="Begin to review").click()
+    page.get_by_role("button", name="Start reviewing").click()
     page.wait_for_selector('.card[tabindex="0"]')
     page.route("**/verdicts", lambda route: (time.sleep(0.3), route.continue_()))
 
@@ -325,7 +325,7 @@ def test_off_the_loopback_wrong_logins_wait_and_a_right_one_reviews_as_proven(st
             log_in(page, "hilde", "wrong password")
             assert page.get_by_role("alert").is_visible()
         log_in(page, "hilde", "correct horse battery")
-        assert "Too many wrong tries" in page.get_by_role("alert").inner_text()
+        assert "Too many failed attempts" in page.get_by_role("alert").inner_text()
         shot(page, "login")
         wait = int(re.search(r"Wait (\d+) s", page.get_by_role("alert").inner_text())[1])
         assert 1 < wait <= 31

@@ -40,4 +40,4 @@ def test_shares_add_up_and_carry_intervals():
 def test_it_says_what_it_is_not():
     note = describe_blasts([]).note
     assert "not a diagnosis" in note
-    assert "no images labelled L1, L2 or L3" in note
+    assert "No images labeled L1, L2 or L3" in note

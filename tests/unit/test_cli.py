@@ -49,7 +49,7 @@ def test_every_command_is_in_the_readme():
         (["review", "--certificate", "a"], 2, "do not use a certificate"),
         (["run", "--um-per-px", "nan"], 2, "is not a number in the range 0.01<=x<=2"),
         (["run", "--models", "none"], 2, "models folder"),
-        (["run", "--profile", "nope"], 1, "there is no profile"),
+        (["run", "--profile", "nope"], 1, "unknown profile"),
         (["rnu"], 2, "did you mean run"),
         (["sessions"], 1, "there is no record"),
         (["cells", "--format", "xml"], 2, "xml"),

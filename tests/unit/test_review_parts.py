@@ -387,6 +387,6 @@ def test_the_machines_addresses_are_those_that_others_reach(tmp_path, monkeypatc
 
 
 def test_texts_are_filled_in():
-    assert text("live.goal", left=3, goal=100) == "3 cells to go to 100"
+    assert text("live.goal", left=3, goal=100) == "3 more cells to reach 100"
     with pytest.raises(KeyError):
         text("no.such")

@@ -32,7 +32,7 @@ def test_counts_percentages_and_intervals():
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        (cells(normal=200), ["No blast among 200 leukocytes still allows up to 1.9 %"]),
+        (cells(normal=200), ["No blasts among 200 leukocytes still allows up to 1.9 %"]),
         (cells(blast=5, normal=60), ["Only 65 leukocytes"]),
         (cells(normal=30), ["Only 30 leukocytes", "still allows up to 11.4 %"]),
         ({}, ["Only 0 leukocytes", "up to 100.0 %"]),

@@ -23,7 +23,7 @@ def test_approving_locks_and_opening_again_leaves_a_trace(browser, session, tmp_
     assert browser.post(f"/sessions/{session}/reopen", {"note": ""}).status_code == 303
     with Record.open(tmp_path) as record:
         assert [a.action for a in approvals(record, session)] == ["approve", "reopen"]
-    assert "opened again" in browser.get(f"/sessions/{session}/summary").text
+    assert "reopened" in browser.get(f"/sessions/{session}/summary").text
 
 
 def test_a_session_that_the_station_runs_is_neither_approved_nor_deleted(tmp_path, session):

@@ -17,7 +17,7 @@ def test_the_last_control_before_the_session_is_shown(tmp_path, monkeypatch):
     session = fill(tmp_path)
     page = f"/sessions/{session}/summary"
     browser = Browser(context(tmp_path))
-    assert "none was run before this session" in browser.get(page).text
+    assert "none before this session" in browser.get(page).text
     keep(run(10.0, OUT, "blast_percent is 3.4 standard deviations low"))
     keep(run(4e9, "in control"))  # after the session
     told = browser.get(page).text

@@ -37,8 +37,8 @@ def test_a_cell_says_that_its_pictures_were_deleted(browser, session):
     assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for", "confirm": "yes"}).status_code == 303
     page = browser.get(f"/sessions/{session}/cells/1").text
     assert "The pictures of this session were deleted" in page
-    assert "fields are kept where a finding is in them" not in page
-    assert "no picture was kept" not in page
+    assert "Only fields that contain a finding are saved" not in page
+    assert "no picture saved" not in page
 
 
 def test_what_was_deleted_is_not_deleted_again(browser, session, tmp_path):

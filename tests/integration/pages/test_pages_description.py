@@ -37,7 +37,7 @@ def test_it_is_what_the_report_says_and_follows_the_review(recorded):
 
     def of_page():
         told = browser.get(f"/sessions/{session}/description").text
-        assert "not a diagnosis and not a typing" in told
+        assert "not a diagnosis and not a FAB typing" in told
         measured = re.search(r"Blasts measured.*?<td>(\d+) cells", told, re.S)[1]
         return int(measured), [int(n) for n in re.findall(r"fits L\d<br><small>(\d+) cells", told)]
 

@@ -26,7 +26,7 @@ def test_doubts_and_what_was_deleted_for_room_are_told_where_counts_are(browser,
         told = browser.get(page).text
         assert "in doubt: 12 pages of the database are lost" in told
         assert "goes on from frame" not in told
-        assert re.search(r"Deleted to make room, the rows stay: normal crops \(\d+\)", told)
+        assert re.search(r"Deleted to free disk space \(the rows are kept\): normal crops \(\d+\)", told)
 
 
 def test_a_full_disk_is_told_on_the_live_page(tmp_path, session):

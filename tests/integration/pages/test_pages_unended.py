@@ -23,7 +23,7 @@ def told(folder, session):
 
 def test_one_that_was_cut_off_is_no_running_one(tmp_path):
     session = fill(tmp_path, ended=False)
-    assert all("not ended: cut off" in text for text in told(tmp_path, session))
+    assert all("not ended (interrupted)" in text for text in told(tmp_path, session))
     lock = SessionLock(tmp_path, session)
     for text in told(tmp_path, session):
         assert "running" in text
@@ -34,4 +34,4 @@ def test_one_that_was_cut_off_is_no_running_one(tmp_path):
 def test_where_it_cannot_be_told_both_are_said(tmp_path, monkeypatch):
     session = fill(tmp_path, ended=False)
     monkeypatch.setattr("edge_all.record.session_lock.is_written", lambda *_: (_ for _ in ()).throw(PermissionError()))
-    assert all("not ended: still running, or cut off" in text for text in told(tmp_path, session))
+    assert all("not ended (running or interrupted)" in text for text in told(tmp_path, session))

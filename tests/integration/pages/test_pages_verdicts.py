@@ -97,4 +97,4 @@ def test_two_reviewers_are_kept_and_their_agreement_shown(shared, session):
             browser.post(f"/sessions/{session}/verdicts", json={"cells": [cell], "label": label})
     page = browser.get(f"/sessions/{session}/summary").text
     assert "kappa 0.50" in page
-    assert "the same label for 3 of 4 cells" in page
+    assert "same label on 3 of 4 cells" in page
