@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from edge_all.errors import UsageError
 from edge_all_export.export import Say, Subject
 from edge_all_export.quantization_aware import trained_with_rounding
-from edge_all_export.recipe import Recipe
 from edge_all_export.splits import any_matches
-from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint
+from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint, recipe_of
 
 if TYPE_CHECKING:
     from edge_all_export.classifier.cells import TrainingCell
@@ -40,9 +39,9 @@ def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Se
     # A fold is judged by the thresholds that it stands in for.
     folds = [f if f.decision else replace(f, decision=checkpoint.decision) for f in (checkpoint, *folds)]
     folds = [f for f in folds if f.unseen_groups]
-    recipe = Recipe(checkpoint.recipe_name, checkpoint.recipe)
+    recipe = recipe_of(checkpoint)
     if paths:
-        recipe = recipe.but(data__paths=[str(p) for p in paths])
+        recipe = recipe.but(data__sources=[], data__paths=[str(p) for p in paths])
     say(f"{checkpoint.task}: reading and preparing images to calibrate and compare on")
     data = survey(data_of(recipe)).data
     if checkpoint.task == "classifier":

@@ -80,14 +80,14 @@ def segmented_fold(fold: str, cells: Sequence[TrainingCell]) -> IsOut:
     return lambda source, group: f"{source}/{group}" in subjects
 
 
-@lru_cache(maxsize=1)
-def _sets() -> list[DataSet]:
-    return data_of(load_recipe("classifier"))
+@lru_cache(maxsize=3)
+def _sets(name: str) -> list[DataSet]:
+    return data_of(load_recipe(name))
 
 
 @lru_cache(maxsize=2)
 def _cells(name: str) -> tuple[TrainingCell, ...]:
-    return tuple(classifier_cells(_sets(), load_recipe(name)))
+    return tuple(classifier_cells(_sets(name), load_recipe(name)))
 
 
 def classifier_is_out(name: str, fold: str) -> IsOut:
@@ -105,7 +105,7 @@ def checkpoint_path(name: str, fold: str) -> Path:
 def _kept(path: Path, recipe: Recipe) -> Checkpoint | None:
     if path.is_file():
         there = load_checkpoint(path)
-        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, _sha256()):
+        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, _sha256(recipe)):
             return there
     return None
 
@@ -117,7 +117,7 @@ def classifier_fold(name: str, fold: str) -> Checkpoint:
     if (there := _kept(path, recipe)) is not None:
         return there
     out = classifier_is_out(name, fold)
-    job = classifier_job(_cells(name), recipe, _sha256(), leave_out=lambda c: out(c.source, c.group))
+    job = classifier_job(_cells(name), recipe, _sha256(recipe), leave_out=lambda c: out(c.source, c.group))
     made = fit(job, RUNS / f"{name}-{fold}", recipe["network"], say=_say(f"{name} {fold}"))
     if fold != "all":
         made.weights = without_untouched_trunk(made.weights)  # a fold is not shipped: half the size will do
@@ -131,19 +131,18 @@ def detector_fold(fold: str, recipe: Recipe, prepared: Callable[[], Sequence[Pre
     if (there := _kept(path, recipe)) is not None:
         return there
     out = DETECTOR_FOLDS.get(fold, lambda _s, _g: False)
-    job = detector_job(prepared(), recipe, _sha256(), leave_out=lambda f: out(f.source, f.group))
+    job = detector_job(prepared(), recipe, _sha256(recipe), leave_out=lambda f: out(f.source, f.group))
     made = fit(job, RUNS / f"detector-{fold}", ARCHITECTURE, say=_say(f"detector {fold}"))
     save_checkpoint(made, path)
     return made
 
 
-@lru_cache(maxsize=1)
-def _sha256() -> str:
+def _sha256(recipe: Recipe) -> str:
     from edge_all_export.data.root import data_root
 
     root = data_root()
     assert root is not None
-    return data_sha256(root)
+    return data_sha256(root, tuple(recipe["data.sources"]))
 
 
 def _say(name: str) -> Callable[[str], None]:
@@ -153,7 +152,7 @@ def _say(name: str) -> Callable[[str], None]:
 def write_detections(output: Path) -> None:
     """detections.csv: what each detector found in fields of groups it has never seen."""
     recipe = load_recipe("detector")
-    data = _sets()
+    data = _sets("detector")
 
     @lru_cache(maxsize=1)
     def prepared() -> Sequence[PreparedField]:
@@ -213,7 +212,7 @@ def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-    source = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": _sha256()}
+    source = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": _sha256(recipe)}
     path.with_suffix(".json").write_text(json.dumps(source, indent=1) + "\n")
 
 
@@ -224,7 +223,7 @@ def train_all() -> None:
     write_cells(OUT_OF_FOLD)
     write_detections(OUT_OF_FOLD)
     recipe = load_recipe("detector")
-    detector_fold("all", recipe, lambda: detector_fields(_sets(), recipe))
+    detector_fold("all", recipe, lambda: detector_fields(_sets("detector"), recipe))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -242,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     @lru_cache(maxsize=1)
     def prepared() -> Sequence[PreparedField]:
-        return detector_fields(_sets(), detector)
+        return detector_fields(_sets("detector"), detector)
 
     for word in named:
         name, _, fold = word.partition(":")

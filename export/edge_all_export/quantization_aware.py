@@ -13,7 +13,7 @@ from torch import nn
 
 from edge_all_export.recipe import Recipe
 from edge_all_export.rounding import rounded
-from edge_all_export.training.checkpoint import Checkpoint
+from edge_all_export.training.checkpoint import Checkpoint, recipe_of
 from edge_all_export.training.fit import fit
 from edge_all_export.training.job import Job
 
@@ -26,7 +26,7 @@ def trained_with_rounding(
     short: dict[str, Any] = {"epochs": 2, "patience": 0, "rate": checkpoint.recipe["rate"] / 10}
     if checkpoint.task == "classifier":
         short |= {"probe_batches": 0, "pretrained": False}
-    recipe = Recipe(checkpoint.recipe_name, checkpoint.recipe).but(**short)
+    recipe = recipe_of(checkpoint).but(**short)
     job = job_of(recipe)
     job.network.load_state_dict(checkpoint.weights)
     job.sampler.begin_epoch(2**20 + 1, 0)  # random numbers that no epoch uses

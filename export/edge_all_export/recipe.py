@@ -53,6 +53,10 @@ def _text(v: Any) -> bool:
     return isinstance(v, str)
 
 
+def _folder_name(v: Any) -> bool:
+    return isinstance(v, str) and v != "" and not v.startswith(".") and "/" not in v
+
+
 _COMMON = {
     "task": _Key('"detector" or "classifier"', lambda v: v in ("detector", "classifier")),
     "version": _Key("a text", _text),
@@ -65,7 +69,8 @@ _COMMON = {
     "average": _Key("a number from 0 to 0.9999", _number(0, 0.9999)),
     "patience": _Key("a whole number from 0 (0: never stop early)", _whole(0, 10000), 0),
     "shares": _Key("numbers from 0 by source", _table(_text, _number(0, 1e6))),
-    "data.paths": _Key("a list of folders (empty: EDGE_ALL_DATA)", _list(_text), []),
+    "data.sources": _Key("a list of folder names under EDGE_ALL_DATA", _list(_folder_name), []),
+    "data.paths": _Key("a list of further folders", _list(_text), []),
     "data.leave_out": _Key('a list of "source" or "source/group"', _list(_text), []),
     "data.hold_out": _Key('a list of "source" or "source/group"', _list(_text), []),
     "data.split": _Key('"group" or "image"', lambda v: v in ("group", "image"), "group"),
@@ -75,6 +80,8 @@ _COMMON = {
     "simulator.query": _Key("a text", _text, ""),
     "simulator.defocus": _Key("a list of numbers from 0 to 10", _list(_number(0, 10)), [0.0]),
 }
+_PLACES = ("data.sources", "data.paths")
+"""Where the data are; what they are is in the hash of the data."""
 CELLS = ("all", "segmented")
 _OF_TASK = {
     "detector": {"found": _Key("a number from 0 to 1", _number(0, 1))},
@@ -108,7 +115,7 @@ class Recipe:
     def sha256(self) -> str:
         """Of the content, whatever its layout and where its data lie. What is off (0, false, empty) is left out: a new
         option, off, leaves the hashes of old recipes as they are."""
-        told = {k: v for k, v in self.values.items() if k != "data.paths" and v}
+        told = {k: v for k, v in self.values.items() if k not in _PLACES and v}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def __getitem__(self, key: str) -> Any:
@@ -171,6 +178,11 @@ def check(values: Mapping[str, Any], file: str, text: str) -> dict[str, Any]:
         if not key.allows(value):
             raise UsageError(f"{_where(file, text, name)}: {name} = {value!r}", f"it must be {key.wanted}")
         result[name] = value
+    if not result["data.sources"] and not result["data.paths"]:
+        raise UsageError(
+            f"{_where(file, text, 'data.sources')}: the key 'data.sources' is missing",
+            f'it is {keys["data.sources"].wanted}, such as ["allidb1"]; or name folders of your own as data.paths',
+        )
     return result
 
 

@@ -34,9 +34,10 @@ def ready(names: Sequence[str], part: str) -> bool:
 
 def _stale(name: str) -> str | None:
     made = json.loads((OUT_OF_FOLD / f"{name}.json").read_text())
-    if made["recipe_sha256"] != load_recipe(made["recipe"]).sha256:
+    recipe = load_recipe(made["recipe"])
+    if made["recipe_sha256"] != recipe.sha256:
         return f"{name}.csv was made by another recipe"
     root = data_root()
-    if root is not None and made["data_sha256"] != data_sha256(root):
+    if root is not None and made["data_sha256"] != data_sha256(root, tuple(recipe["data.sources"])):
         return f"{name}.csv was made from other data"
     return None

@@ -7,9 +7,11 @@ from edge_all_export.splits import balanced_folds, matches
 from edge_all.errors import UsageError
 
 
-@pytest.mark.parametrize("name", ["classifier", "detector"])
-def test_the_shipped_recipes_are_valid(name):
-    assert load_recipe(name)["task"] == name
+@pytest.mark.parametrize("name", ["classifier", "classifier-segmented", "detector"])
+def test_the_shipped_recipes_are_valid_and_list_their_sources(name):
+    recipe = load_recipe(name)
+    assert name.startswith(recipe["task"])
+    assert recipe["data.sources"] == ["allidb1", "bccd", "cnmc", "draaslan", "pbc"]
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,8 @@ def test_the_shipped_recipes_are_valid(name):
         ("batch = 8", "batch = 0", r"line 8: batch = 0.*whole number from 1"),
         ("epochs = 3", "epochs = true", "line 6: epochs = True"),
         ("seed = 3", "", "the key 'seed' is missing"),
+        ("paths =", "# paths =", "tiny.toml: the key 'data.sources' is missing: it is a list of folder names"),
+        ("paths =", 'sources = ["../own"]\n#', r"line 15: data.sources = \['../own'\].*folder names"),
         ("rate = 3e-3", "rate = ", "is no TOML"),
         ('task = "classifier"', 'task = "poem"', "line 1: task is 'poem'"),
         ("[shares]", "[share]", "unknown key 'share'.*did you mean shares"),

@@ -13,7 +13,7 @@ from edge_all_export.cli.options import out_option, threads_option
 @out_option
 @click.option(
     "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
-    help="Labelled images; may be given again. Default: EDGE_ALL_DATA.",
+    help="Labelled images; may be given again. Default: the sources of the shipped recipes.",
 )  # fmt: skip
 @click.option("--networks", metavar="A,B", help="Only these, such as blast-net, resnet50. Default: all there are.")
 @click.option("--folds", default=2, type=click.IntRange(1, 5), show_default=True, help="How many folds of groups.")
@@ -75,7 +75,7 @@ def command(
     precision = BFLOAT16 if bfloat16 else FLOAT32
     recipes = [alone(load_recipe(name)) for name in ("classifier", SEGMENTED)]
     if paths:
-        recipes = [r.but(data__paths=[str(p) for p in paths]) for r in recipes]
+        recipes = [r.but(data__sources=[], data__paths=[str(p) for p in paths]) for r in recipes]
     data = data_of(recipes[0])
     sha256 = sets_sha256(data)
     file = out / "comparison.csv"

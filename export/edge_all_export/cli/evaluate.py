@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="[MODEL]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
-    help="Labelled images ('data check' tells which); may be given again. Default: EDGE_ALL_DATA.",
+    help="Labelled images ('data check' tells which); may be given again. Default: the sources of the shipped recipes.",
 )  # fmt: skip
 @out_option
 @click.option(
@@ -52,17 +52,20 @@ def command(
     from edge_all.errors import UsageError
     from edge_all_export.data.layouts import read_all
     from edge_all_export.data.root import data_root
-    from edge_all_export.data.sets import real_cells
+    from edge_all_export.data.sets import real_cells, source_folders
     from edge_all_export.data.survey import survey
     from edge_all_export.evaluate.judged import form_for, judge_cells
     from edge_all_export.evaluate.load import load_classifier, load_for_segmented
     from edge_all_export.evaluate.report import evaluation, write_evaluation
     from edge_all_export.evaluate.smears import smear_results
+    from edge_all_export.recipe import load_recipe
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "name a folder for --out")
     root = data_root()
-    wanted = list(paths) or ([root] if root else [])
+    wanted = list(paths)
+    if not wanted and root is not None:
+        wanted = source_folders(root, load_recipe("classifier")["data.sources"])
     if not wanted:
         raise UsageError("there are no images to evaluate on", "name them with --data, or set EDGE_ALL_DATA")
     engine = load_classifier(model, threads or 0)

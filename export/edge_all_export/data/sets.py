@@ -31,14 +31,27 @@ Say = Callable[[str], None]
 
 
 def data_of(recipe: Recipe) -> list[DataSet]:
-    """The sets that a recipe names, or those of EDGE_ALL_DATA."""
-    paths = [Path(p) for p in recipe["data.paths"]]
-    if not paths:
+    """The sets that a recipe names: its sources under EDGE_ALL_DATA, and its paths. Raises UsageError."""
+    folders: list[Path] = []
+    if recipe["data.sources"]:
         root = data_root()
         if root is None:
-            raise UsageError("there are no images to train on", "name folders under [data] paths, or set EDGE_ALL_DATA")
-        paths = [root]
-    return read_all(paths)
+            raise UsageError("there are no images to train on", "set EDGE_ALL_DATA, or name folders under [data] paths")
+        folders = source_folders(root, recipe["data.sources"])
+    return read_all(folders + [Path(p) for p in recipe["data.paths"]])
+
+
+def source_folders(root: Path, sources: Sequence[str]) -> list[Path]:
+    """The folders of some sources under a data folder, in one order however they are listed; whatever else lies beside
+    them is not looked at. Raises UsageError where one is absent."""
+    names = sorted(set(sources))
+    missing = [name for name in names if not (root / name).is_dir()]
+    if missing:
+        raise UsageError(
+            f"{root} holds no folder {', '.join(missing)}, which the recipe lists as a source",
+            "add it, set EDGE_ALL_DATA to the folder that holds it, or change [data] sources",
+        )
+    return [root / name for name in names]
 
 
 def sets_sha256(data: Sequence[DataSet]) -> str:
@@ -53,10 +66,10 @@ def sets_sha256(data: Sequence[DataSet]) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=2)
-def data_sha256(root: Path) -> str:
-    """Of everything under a data folder, without measuring scales."""
-    return sets_sha256(read_all([root], measure=False))
+@lru_cache(maxsize=4)
+def data_sha256(root: Path, sources: tuple[str, ...]) -> str:
+    """Of these sources under a data folder, without measuring scales. Raises UsageError where one is absent."""
+    return sets_sha256(read_all(source_folders(root, sources), measure=False))
 
 
 def simulated_fields(recipe: Recipe) -> list[LabelledField]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from edge_all.errors import EdgeAllError, UsageError
+from edge_all_export.recipe import Recipe
 
 FORMAT = 2
 
@@ -32,6 +33,16 @@ class Checkpoint:
     scores: tuple[float, ...] = ()
     leaky: bool = False
     decision: dict[str, Any] = field(default_factory=dict)
+
+
+def recipe_of(checkpoint: Checkpoint) -> Recipe:
+    """The recipe that trained it. The sources of a checkpoint from before recipes listed them are those of its groups:
+    its recipe named no folders, and read all of EDGE_ALL_DATA."""
+    values = {"data.sources": [], **checkpoint.recipe}
+    if not values["data.sources"] and not values["data.paths"]:
+        groups = (*checkpoint.seen_groups, *checkpoint.unseen_groups)
+        values["data.sources"] = sorted({g.split("/")[0] for g in groups} - {"simulator"})
+    return Recipe(checkpoint.recipe_name, values)
 
 
 def save_atomically(value: object, path: Path) -> None:
