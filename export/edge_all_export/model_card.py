@@ -17,33 +17,36 @@ if TYPE_CHECKING:
 
 _SETS = {
     "allidb1": "ALL-IDB1 and ALL-IDB2 (University of Milan; research use, no redistribution)",
-    "bccd": "BCCD (MIT licence)",
+    "bccd": "BCCD (MIT license)",
     "cnmc": "C-NMC 2019 (The Cancer Imaging Archive, CC BY 3.0)",
     "draaslan": "the leukocyte fields of Aslan (Kaggle)",
     "pbc": "PBC (Barcelona, Acevedo et al. 2020, CC BY 4.0)",
     "simulator": "the simulator of this project",
 }
 _USE = {
-    "detector": "Finds leukocytes and smudges in fields of stained blood smears under a 100x objective.",
-    "classifier": "Tells lymphoblasts of acute lymphoblastic leukemia from normal leukocytes, cell by cell, and says "
-    "how unfamiliar a cell looks.",
+    "detector": "Detects leukocytes and smudges in fields of stained blood smears under a 100x objective.",
+    "classifier": "Distinguishes lymphoblasts of acute lymphoblastic leukemia from normal leukocytes, cell by cell, and "
+    "reports how unfamiliar a cell looks.",
 }
 _LIMITS = {
     "detector": "Trained on thin, stained smears near the monolayer; thick areas, other stains and other objectives "
     "were not seen. Cells cut by the field's edge may be missed.",
-    "classifier": "ALL-IDB1 has 321 blasts of 3 series and few normal cells: on a new bench the probabilities may be "
-    "shifted as a whole, so check the thresholds on known smears first. Erythroblasts, reactive lymphocytes and "
-    "blasts of myeloid leukemia were hardly or never seen. One cell proves nothing.",
+    "classifier": "ALL-IDB1 has 321 blasts of 3 series and few normal cells. On a new bench all probabilities may be "
+    "shifted, so check the thresholds on known smears first. Erythroblasts, reactive lymphocytes and "
+    "blasts of myeloid leukemia were rarely or never seen. One cell proves nothing.",
 }
 
 
 def model_card(checkpoint: Checkpoint, made: Mapping[str, onnx.ModelProto], report: Sequence[Parity]) -> str:
-    """Markdown."""
+    """Return the model card as Markdown.
+
+    made: precision -> model; "float" must be among them. report: gate results of the other precisions.
+    """
     contract = contract_of(made["float"], checkpoint.task)
     sources = [_SETS.get(s, s) for s in contract.training_data]
     unseen = (
         ", ".join(checkpoint.unseen_groups)
-        or "none: quality was measured with networks of the same recipe, each \
+        or "none; quality was measured with networks of the same recipe, each \
 trained without some groups"
     )
     files = [f"| `{name}.onnx` | {len(to_bytes(model)) / 1e6:.2f} MB |" for name, model in made.items()]
@@ -54,7 +57,7 @@ trained without some groups"
     parts = [
         f"# {contract.name} {contract.version}, the {checkpoint.task}",
         "",
-        _wrapped(f"{_USE[checkpoint.task]} Research use only: it assists a qualified person and is no diagnosis."),
+        _wrapped(f"{_USE[checkpoint.task]} Research use only: it assists a qualified person and is not a diagnosis."),
         "",
         _wrapped(f"- Trained on {'; '.join(sources)}."),
         _wrapped(f"- Groups it has not seen: {unseen}."),
@@ -69,7 +72,7 @@ trained without some groups"
         "| file | size |", "|---|---|", *files, "",
     ]  # fmt: skip
     if checkpoint.leaky:
-        parts.insert(1, "\n**Trained with a split by image (leaky): no figure made from it means anything.**")
+        parts.insert(1, "\n**Trained with a split by image (leaky): figures made from it are meaningless.**")
     if parity:
         parts += [
             "| precision | on unseen groups | float | this file | allowed |",
