@@ -1,4 +1,4 @@
-"""Takes the mean errors that quantization brings out of each layer (Nagel et al. 2019)."""
+"""Bias correction: removal of the mean quantization error of each layer (Nagel et al. 2019)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _BATCH = 16
 
 
 def bias_corrected(quantized: onnx.ModelProto, model: onnx.ModelProto, images: Sequence[Image]) -> onnx.ModelProto:
-    """The quantized model with the bias of every convolution and Gemm moved, one after the other, by the mean
-    difference of its outputs per channel over some calibration images.
+    """Return the quantized model with corrected biases of all convolutions and Gemms.
 
-    images: uint8, all of one size. Rounded weights shift whole channels, which more bits for the activations do not
-    mend.
+    Each bias is moved, one layer after the other, by the mean difference of the layer's outputs per channel over some
+    calibration images. images: uint8, all of one size. Rounded weights shift whole channels, which more bits for the
+    activations do not correct.
     """
     batch = np.stack(list(images[:: max(1, len(images) // _IMAGES)]))
     names = [n.name for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
@@ -36,7 +36,7 @@ def bias_corrected(quantized: onnx.ModelProto, model: onnx.ModelProto, images: S
 
 
 def _means(model: onnx.ModelProto, names: Sequence[str], batch: Image) -> list[npt.NDArray[np.float64]]:
-    """Mean output of each named layer, per channel."""
+    """Return the mean output of each named layer, per channel."""
     watched = onnx.ModelProto.FromString(model.SerializeToString())
     made = {n.name: n.output[0] for n in watched.graph.node}
     for name in names:
@@ -56,7 +56,7 @@ def _means(model: onnx.ModelProto, names: Sequence[str], batch: Image) -> list[n
 
 
 def _keep_what_makes(model: onnx.ModelProto, outputs: Sequence[str]) -> None:
-    """Leave out all that the outputs do not need: ONNX Runtime carries out every node of a graph."""
+    """Remove all nodes that the outputs do not need, because ONNX Runtime executes every node of a graph."""
     needed, kept = set(outputs), []
     for node in reversed(model.graph.node):
         if needed & set(node.output):

@@ -1,4 +1,4 @@
-"""make models: trains what is not trained yet, chooses the thresholds, and writes the shipped files and cards."""
+"""Program for ``make models``: train missing networks, choose thresholds, write the shipped files and cards."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ def _arrays(
 
 
 def decision_for(name: str, folder: Path = OUT_OF_FOLD) -> Decision:
-    """Calibration and thresholds from cells that the judging network had not seen: of ALL-IDB1 the blasts and the
-    normal cells of healthy series; for cells cut out of their surroundings, all of C-NMC."""
+    """Choose calibration and thresholds from cells that the classifying network had not seen.
+
+    The cells are the blasts of ALL-IDB1 and the normal cells of its healthy series; for cells cut out of their
+    surroundings, all of C-NMC.
+    """
     if name == SEGMENTED:
         return choose_two_way(*_arrays(folder / "segmented_cells.csv", lambda _: True))
     return choose_decision(
@@ -49,7 +52,7 @@ def decision_for(name: str, folder: Path = OUT_OF_FOLD) -> Decision:
 def main() -> None:
     """Train, decide, export."""
     if data_root() is None:
-        sys.exit("the real images are not there: set EDGE_ALL_DATA to their folder")
+        sys.exit("the real images were not found: set EDGE_ALL_DATA to their folder")
     train_all()
     for name in ("classifier", SEGMENTED):
         path = checkpoint_path(name, "all")
@@ -60,7 +63,7 @@ def main() -> None:
         try:
             export(made, subject, models_folder(), print)
         except GateFailedError as error:
-            print(f"{error}: its float and FP16 files are shipped without INT8")
+            print(f"{error}; its float and FP16 files are shipped without INT8")
             export(made, None, models_folder(), print)
 
 

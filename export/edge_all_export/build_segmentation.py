@@ -1,6 +1,6 @@
-"""python -m edge_all_export.build_segmentation: trains the pixel judge of edge_all/cells/segmentation.py.
+"""Training of the pixel classifier of edge_all/cells/segmentation.py: python -m edge_all_export.build_segmentation.
 
-On the tuning half of the cells with masks only, with the stain's strength and hue and the detection's radius varied.
+It uses only the tuning half of the cells with masks, and varies stain strength, stain hue and the detection's radius.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ DETECTIONS = Path(__file__).resolve().parents[2] / "tests" / "scores" / "out_of_
 WEIGHTS = Path(segmentation.__file__).with_name("segmentation_weights.json")
 _HIDDEN = 24
 _PER_SET = 60_000
-"""Pixels of each set and view: both sets weigh the same, whatever they hold."""
+"""Pixels per dataset and view; both datasets have the same weight, whatever their size."""
 _VIEWS = 3
-"""Each cell as it is, and twice with another stain and radius."""
+"""Views per cell: the original, and two with another stain and radius."""
 _REACH = 1.5
 
 
 def samples(cells: Sequence[MaskedCell]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Features n x 11 and classes (0 background, 1 cytoplasm, 2 nucleus) of pixels near the cells, drawn evenly
-    from cells."""
+    """Sample pixels near the cells, evenly over the cells.
+
+    Returns features n x 11 and classes n (0 background, 1 cytoplasm, 2 nucleus).
+    """
     rng = np.random.Generator(np.random.PCG64(7))
     xs, ys = [], []
     sources = {c.source for c in cells}
@@ -45,7 +47,7 @@ def samples(cells: Sequence[MaskedCell]) -> tuple[npt.NDArray[np.float32], npt.N
             if features is None:
                 continue
             near = (features[..., 9] < _REACH) & ~outside[::2, ::2]
-            # As they come: classes drawn evenly would make the rare cytoplasm of blasts too wide.
+            # In their natural proportions: balanced classes would make the rare cytoplasm of blasts too wide.
             at = rng.choice(np.flatnonzero(near.ravel()), _PER_SET // counts[cell.source])
             xs.append(features.reshape(-1, FEATURES)[at])
             ys.append(classes.ravel()[at])
@@ -53,7 +55,7 @@ def samples(cells: Sequence[MaskedCell]) -> tuple[npt.NDArray[np.float32], npt.N
 
 
 def train(x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> dict[str, object]:
-    """One hidden layer; the features' standardisation is folded into its weights."""
+    """Train a network with one hidden layer; the features' standardization is folded into its weights."""
     from sklearn.neural_network import MLPClassifier
 
     mean, spread = x.mean(0), x.std(0) + 1e-6
@@ -78,13 +80,13 @@ def main() -> int:
     """Train and write the weights."""
     root = data_root()
     if root is None:
-        print("the masks are needed: EDGE_ALL_DATA names their folder", file=sys.stderr)
+        print("the masks were not found: set EDGE_ALL_DATA to their folder", file=sys.stderr)
         return 1
     cells, missed = load(root, DETECTIONS)
     tuning = [c for c in cells if c.tuning]
     x, y = samples(tuning)
     WEIGHTS.write_text(json.dumps(train(x, y)) + "\n")
-    print(f"{len(tuning)} cells, {len(y)} pixels ({missed} cells with masks were not found); written to {WEIGHTS}")
+    print(f"{len(tuning)} cells, {len(y)} pixels ({missed} cells with masks were not detected); written to {WEIGHTS}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Calibration and thresholds from out-of-fold cells: sensitivity first."""
+"""Calibration and thresholds from out-of-fold cells, with priority on sensitivity."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating]
 
 KEPT_BLASTS = 0.995
-"""Share of out-of-fold blasts that must not be called normal. A bench that was never seen shifts all logits: the margin
-is for that."""
+"""Share of out-of-fold blasts that must not be called normal. The margin allows for the shift of all logits on a new
+bench."""
 FALSE_BLASTS = 0.03
 """Share of out-of-fold normal cells that may be called blast."""
 SENSITIVITY = 0.97
@@ -22,7 +22,7 @@ FAMILIAR = 0.99
 
 @dataclass(frozen=True)
 class Decision:
-    """probability = sigmoid(scale * logit + shift); thresholds on probabilities, 0 to 1."""
+    """Calibration and thresholds: probability = sigmoid(scale * logit + shift); thresholds on probabilities, 0 to 1."""
 
     scale: float
     shift: float
@@ -30,32 +30,34 @@ class Decision:
     normal: float
     unfamiliar: float
     suspect: float = 0.5
-    """Where a cell must be one or the other: from here a blast. For two-way figures only; the device has three
-    labels."""
+    """Two-way threshold, from which a cell counts as a blast. For two-way figures only; the device has three labels."""
 
     def probability(self, logit: FloatArray) -> FloatArray:
-        """Calibrated blast probability."""
+        """Return the calibrated blast probability."""
         return np.asarray(1 / (1 + np.exp(-(self.scale * logit + self.shift))))
 
     def labels(self, logit: FloatArray, unfamiliarity: FloatArray) -> npt.NDArray[np.str_]:
-        """As the device labels them."""
+        """Return the labels that the device would give."""
         p = self.probability(logit)
         label = np.where(p >= self.blast, "blast", np.where(p < self.normal, "normal", "unidentified"))
         return np.where(unfamiliarity >= self.unfamiliar, "unidentified", label)
 
 
 NOT_CHOSEN = Decision(1.0, 0.0, 0.8, 0.2, 0.5, 0.5)
-"""Of a network for which no groups were held out to choose by."""
+"""Decision of a network without held-out groups."""
 
 
 def choose_decision(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]) -> Decision:
-    """Platt's scaling (1999, with his target smoothing, both classes weighing the same) and four quantiles."""
+    """Choose a decision by Platt scaling (1999) and four quantiles.
+
+    The scaling uses Platt's target smoothing, with the same weight for both classes. logit, unfamiliarity, is_blast: N.
+    """
     scale, shift = _platt(logit, is_blast)
     p = 1 / (1 + np.exp(-(scale * logit + shift)))
     normal = float(np.quantile(p[is_blast], 1 - KEPT_BLASTS, method="lower"))
     blast = float(np.quantile(p[~is_blast], 1 - FALSE_BLASTS, method="higher"))
     suspect = 0.999 * float(np.quantile(p[is_blast], 1 - SENSITIVITY, method="lower"))
-    # A threshold on a cell itself would call that cell the other way.
+    # A threshold exactly at a cell's probability would flip that cell.
     normal, blast = normal * 0.999, min(max(blast * 1.001, normal * 1.001), 0.999)
     return Decision(scale, shift, blast, min(normal, blast), _unfamiliar(unfamiliarity), suspect)
 
@@ -65,7 +67,7 @@ def _unfamiliar(unfamiliarity: FloatArray) -> float:
 
 
 def choose_two_way(logit: FloatArray, unfamiliarity: FloatArray, is_blast: npt.NDArray[np.bool_]) -> Decision:
-    """For cells of a study, where no smear is at stake: one threshold, that with the highest weighted F1."""
+    """Choose one threshold, that with the highest weighted F1, for study cells that do not belong to a smear."""
     from sklearn.metrics import f1_score
 
     scale, shift = _platt(logit, is_blast)
@@ -81,7 +83,7 @@ def _platt(logit: FloatArray, is_blast: npt.NDArray[np.bool_]) -> tuple[float, f
     weight = np.where(is_blast, 0.5 / positives, 0.5 / negatives)
     parameters = np.array([1.0, 0.0])
     design = np.stack([logit, np.ones_like(logit)], 1).astype(np.float64)
-    for _ in range(50):  # Newton's method: the loss is convex
+    for _ in range(50):  # Newton's method; the loss is convex
         p = 1 / (1 + np.exp(-(design @ parameters)))
         gradient = design.T @ (weight * (p - target))
         curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)

@@ -1,4 +1,4 @@
-"""The detector's part of an export: windows to calibrate on, unseen fields to compare on."""
+"""Export inputs of the detector: windows for calibration, unseen fields for comparison."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _LEAST_OBJECTS = 300
 @dataclass(frozen=True, eq=False)
 class _Test:
     image: Image
-    """At the network's scale, sides multiples of 16."""
+    """Field at the network's scale, sides multiples of 16."""
     wanted: npt.NDArray[np.floating[Any]]
     """Leukocytes as rows x, y, radius."""
     others: npt.NDArray[np.floating[Any]]
-    """What may be found without being false."""
+    """Objects that may be detected without counting as false."""
 
 
 def detector_calibration(checkpoint: Checkpoint, fields: Sequence[PreparedField]) -> Calibration:
-    """Windows around leukocytes of real fields that the checkpoint was trained on, spread over their groups."""
+    """Select windows around leukocytes of real fields that the checkpoint was trained on, spread over their groups."""
     real = [f for f in fields if f.source != "simulator" and seen_by(checkpoint, f.source, f.group)]
     objects = [(f, row) for f in real for row in f.objects if row[3] == 0]
     chosen = spread(objects, lambda o: f"{o[0].source}/{o[0].group}", CALIBRATED_ON)
@@ -56,10 +56,13 @@ def _window(field: PreparedField, x: float, y: float) -> Image:
 
 
 class DetectorComparison:
-    """Recall of float and quantized detectors over the fields that each fold has not seen."""
+    """Comparison of float and quantized detectors on the fields that each fold has not seen."""
 
     def __init__(self, folds: Sequence[Checkpoint], fields: Sequence[PreparedField], found: float) -> None:
-        """found: score from which a peak is a cell. Raises UsageError where there are too few labelled cells."""
+        """Select each fold's unseen fields. found: score from which a peak is a cell.
+
+        Raises UsageError when there are too few labeled cells.
+        """
         self._found = found
         self._tests: list[list[_Test]] = []
         self.folds: list[Checkpoint] = []
@@ -77,13 +80,13 @@ class DetectorComparison:
         total = sum(len(t.wanted) for tests in self._tests for t in tests)
         if total < _LEAST_OBJECTS:
             raise UsageError(
-                f"the gate needs {_LEAST_OBJECTS} labelled cells in fields that the checkpoint has not seen; there are "
+                f"the gate needs {_LEAST_OBJECTS} labeled cells in fields that the checkpoint has not seen; there are "
                 f"{total}",
-                "leave groups out in the recipe ([data] leave_out), or name checkpoints of folds with --fold",
+                "leave out groups in the recipe ([data] leave_out), or name fold checkpoints with --fold",
             )
 
     def __call__(self, pairs: Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]) -> list[Check]:
-        """The gate's checks, all folds' fields together."""
+        """Return the gate's checks over the fields of all folds; pairs: (float, quantized) per fold."""
         total, count = 0, 0
         hits, false = [0, 0], [0, 0]
         for tests, models in zip(self._tests, pairs, strict=True):
@@ -92,12 +95,12 @@ class DetectorComparison:
             for k, model in enumerate(models):
                 session = session_of(model)
                 for test in tests:
-                    right, wrong = self._judge(session, test)
+                    right, wrong = self._score(session, test)
                     hits[k] += right
                     false[k] += wrong
         return detector_checks((hits[0] / total, hits[1] / total), (false[0] / count, false[1] / count))
 
-    def _judge(self, session: Any, test: _Test) -> tuple[int, int]:
+    def _score(self, session: Any, test: _Test) -> tuple[int, int]:
         heat, log_radius = session.run(None, {session.get_inputs()[0].name: test.image[None]})[:2]
         free = [(p.x, p.y) for p in decode_peaks(heat[0], log_radius[0, 0], self._found, UM_PER_PX) if not p.smudge]
         hits = 0

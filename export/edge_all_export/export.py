@@ -1,4 +1,4 @@
-"""One checkpoint -> float, FP16 and INT8 files that passed the gate, or nothing."""
+"""Export of a checkpoint to float, FP16 and INT8 files that passed the gate, or to nothing."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ from edge_all_export.training.checkpoint import Checkpoint
 
 
 class GateFailedError(EdgeAllError):
-    """An INT8 file lost too much whatever was tried."""
+    """An INT8 file lost too much accuracy with every method."""
 
 
 Say = Callable[[str], None]
 _FLOAT_BEGINNING = {"int8-cpu": 3, "int8-trt": 9}
-"""The stem and the first block; for TensorRT, whose symmetric ranges have seven bits for what is never negative, the
-next two blocks too."""
+"""Number of first convolutions in float: the stem and the first block. For TensorRT, whose symmetric ranges have only
+seven bits for values that are never negative, also the next two blocks."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
-"""How many of the worst layers stay in float, tried in this order."""
+"""Numbers of worst layers to leave in float, tried in this order."""
 
 
 @dataclass
 class Subject:
-    """A checkpoint with what is needed to quantize it and to hold it against its float form."""
+    """A checkpoint with the inputs for quantizing it and comparing it with its float form."""
 
     checkpoint: Checkpoint
     folds: Sequence[Checkpoint]
-    """Networks with unseen groups; the checkpoint itself where it has some."""
+    """Networks with unseen groups, including the checkpoint itself if it has some."""
     calibrations: Sequence[Calibration]
-    """For each fold, from what it was trained on."""
+    """One for each fold, from its training data."""
     calibration: Calibration
-    """For the checkpoint."""
+    """Calibration for the checkpoint."""
     compare: Callable[[Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]], list[Check]]
-    """Pairs of float and INT8 models, one for each fold -> checks."""
+    """Compares pairs of float and INT8 models, one for each fold."""
     train_again: Callable[[Checkpoint], Checkpoint]
-    """The same network after some epochs with INT8's rounding."""
+    """Returns the same network after some epochs with INT8 rounding."""
 
 
 @dataclass
 class Parity:
-    """How one precision came through the gate."""
+    """Result of the gate for one precision."""
 
     precision: str
     checks: list[Check] = field(default_factory=list)
     float_layers: list[str] = field(default_factory=list)
     errors: dict[str, float] = field(default_factory=dict)
-    """What each layer alone in INT8 changes, where layers had to be told apart: layer_errors."""
+    """Error of each layer alone in INT8, if the worst layers were searched for: layer_errors."""
     trained_again: bool = False
     largest_difference: float = 0.0
-    """Between this file and the float one over the self-check batch."""
+    """Largest difference between this file and the float one over the self-check batch."""
 
     @property
     def passed(self) -> bool:
@@ -68,10 +68,11 @@ class Parity:
 
 
 def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say) -> list[Parity]:
-    """Write out/TASK/{float,fp16}.onnx, with a subject int8-cpu.onnx and int8-trt.onnx too, card and parity report.
+    """Write out/TASK/{float,fp16}.onnx, model card and parity report; with a subject also INT8 files.
 
-    Everything is made in a folder beside and moved at the end: when the gate fails, nothing has a final name. Raises
-    EdgeAllError.
+    The INT8 files are int8-cpu.onnx and int8-trt.onnx. Everything is written to a temporary folder and moved at the
+    end; if the gate fails, nothing has a final name. Raises GateFailedError when an INT8 file fails the gate, and
+    EdgeAllError when writing fails.
     """
     task = checkpoint.task
     model = float_model(checkpoint)
@@ -87,8 +88,8 @@ def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say)
             if int8_model is None:
                 failed = "; ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks if not c.passed)
                 raise GateFailedError(
-                    f"the {precision} file of the {task} loses too much ({failed}), also with layers left in float "
-                    "and trained again",
+                    f"the {precision} file of the {task} loses too much accuracy ({failed}), even with layers left in "
+                    "float and after retraining",
                     "nothing was written; deploy the float file, or train a network that quantizes better",
                 )
             made[precision] = int8_model
@@ -99,7 +100,7 @@ def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say)
 def _through_the_gate(
     subject: Subject, model: onnx.ModelProto, precision: str, say: Say
 ) -> tuple[Parity, onnx.ModelProto | None]:
-    """First as it is, then with the worst layers in float, then trained again with INT8's rounding."""
+    """Try the gate unchanged, then with the worst layers in float, then after retraining with INT8 rounding."""
     task = subject.checkpoint.task
     contract = contract_of(model, task)
     parity = Parity(precision)
@@ -108,13 +109,13 @@ def _through_the_gate(
     worst: list[str] = []
     for count, again in [(n, False) for n in STEPS_OF_FLOAT_LAYERS] + [(0, True), (STEPS_OF_FLOAT_LAYERS[-1], True)]:
         if count and not worst:
-            say(f"{task} {precision}: looking for the layers that lose most")
+            say(f"{task} {precision}: searching for the layers with the largest errors")
             parity.errors = layer_errors(before[0], precision, subject.calibrations[0])
             worst = sorted(parity.errors, key=lambda name: -parity.errors[name])
             for name in worst[:10]:
                 say(f"  {parity.errors[name]:.5f} {name}")
         if again and not parity.trained_again:
-            say(f"{task} {precision}: trains again with rounding")
+            say(f"{task} {precision}: retraining with rounding")
             parity.trained_again = True
             after = [float_model(subject.train_again(c)) for c in subject.folds]
             chosen = subject.train_again(subject.checkpoint)
@@ -144,9 +145,12 @@ def _through_the_gate(
 def _int8(
     model: onnx.ModelProto, precision: str, calibration: Calibration, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
-    """Quantized and corrected. A classifier's first convolutions stay in float: the standardised colours and the few
-    channels of the first block hold the finest steps that tell one nucleus from another, and with so few channels
-    INT8 gains no time (docs/decisions/0004-classifiers-tried.md)."""
+    """Quantize a model and correct its biases.
+
+    A classifier's first convolutions stay in float. The standardized colors and the few channels of the first block
+    hold the finest steps that distinguish nuclei, and with so few channels INT8 saves no time
+    (docs/decisions/0004-classifiers-tried.md).
+    """
     is_classifier = model.graph.output[0].name == "blast_probability"
     first = beginning(model, _FLOAT_BEGINNING[precision]) if is_classifier else []
     made = quantized(model, precision, calibration, [*first, *float_layers])
@@ -154,7 +158,7 @@ def _int8(
 
 
 def beginning(model: onnx.ModelProto, count: int) -> list[str]:
-    """Convolutions before which lie fewer than ``count`` others: the first ones of each trunk."""
+    """Return the convolutions with fewer than ``count`` others before them: the first ones of each trunk."""
     before: dict[str, int] = {}
     names = []
     for node in model.graph.node:
@@ -168,8 +172,11 @@ def beginning(model: onnx.ModelProto, count: int) -> list[str]:
 
 
 def layer_errors(model: onnx.ModelProto, precision: str, calibration: Calibration) -> dict[str, float]:
-    """Standard deviation of the outputs' difference with one convolution alone in INT8, on 64 calibration images. A
-    difference that is the same for all of them is not counted: the correction of the biases takes it out."""
+    """Return, for each convolution alone in INT8, the standard deviation of the outputs' difference.
+
+    Measured on 64 calibration images. A difference that is the same for all of them does not count, because bias
+    correction removes it.
+    """
     few = calibration.part(128)
     batch = np.stack(few.images[:64])
     before = run_model(model, batch)
@@ -206,10 +213,12 @@ def _write(folder: Path, made: dict[str, onnx.ModelProto], report: Sequence[Pari
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(temporary.iterdir()):
             path.replace(folder / path.name)
-        for stale in folder.glob("*.onnx"):  # of an earlier export: a device would take it for this network's
+        for stale in folder.glob("*.onnx"):  # left from an earlier export: a device would mistake it for this network's
             if stale.stem not in made:
                 stale.unlink()
     except OSError as error:
-        raise EdgeAllError(f"cannot write {folder} ({error.strerror})", "free space, or name another --out") from error
+        raise EdgeAllError(
+            f"cannot write {folder} ({error.strerror})", "free space, or choose another --out"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

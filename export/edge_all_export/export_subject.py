@@ -1,4 +1,4 @@
-"""From a checkpoint and labelled images to what its export needs."""
+"""Preparation of an export's inputs from a checkpoint and labeled images."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ SHIPPED_FOLDS = {
     "classifier": ("out-AC", "out-DG", "out-BE", "out-pbc"),
     "classifier-segmented": tuple(f"fold-{n}" for n in range(1, 6)),
 }
-"""The shipped models have seen every group: their folds, by the same recipe, stand in for them at the gate."""
+"""Folds of the shipped models. These have seen every group, so their folds, of the same recipe, replace them at the
+gate."""
 
 
 def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path], say: Say) -> Subject:
-    """Read the images and tie them to the checkpoint. paths: images; none: those that the recipe names.
+    """Read the images and prepare the checkpoint's export. paths: images; empty: those that the recipe names.
 
-    Raises UsageError where the gate would have too little to judge by.
+    Raises UsageError when the gate would have too little data.
     """
     from edge_all_export.data.sets import classifier_cells, data_of, detector_fields
     from edge_all_export.data.survey import survey
 
     folds = [load_checkpoint(f) for f in fold_files]
     if any((f.task, f.architecture) != (checkpoint.task, checkpoint.architecture) for f in folds):
-        raise UsageError("a fold is a checkpoint of another network", f"name folds of {checkpoint.architecture}")
-    # A fold is judged by the thresholds that it stands in for.
+        raise UsageError("a fold checkpoint belongs to another network", f"name folds of {checkpoint.architecture}")
+    # A fold is tested with the thresholds of the checkpoint that it replaces.
     folds = [f if f.decision else replace(f, decision=checkpoint.decision) for f in (checkpoint, *folds)]
     folds = [f for f in folds if f.unseen_groups]
     recipe = recipe_of(checkpoint)
     if paths:
         recipe = recipe.but(data__sources=[], data__paths=[str(p) for p in paths])
-    say(f"{checkpoint.task}: reading and preparing images to calibrate and compare on")
+    say(f"{checkpoint.task}: reading and preparing images for calibration and comparison")
     data = survey(data_of(recipe)).data
     if checkpoint.task == "classifier":
         from edge_all_export.classifier.training import classifier_job

@@ -1,4 +1,4 @@
-"""Chosen nodes of an ONNX graph in FP16, with casts where they meet the others."""
+"""Conversion of selected ONNX nodes to FP16, with casts at the boundaries to the others."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 FLOAT_INPUTS_ONLY = ("Resize", "Cast", "QuantizeLinear", "DequantizeLinear", "Shape", "Gather", "Concat", "Unsqueeze")
-"""Operators with inputs that must stay float32 or that have no floats; a Concat of features is cheap anyway."""
+"""Operators whose inputs must stay float32 or are not floats; a Concat of features is cheap anyway."""
 
 
 def name_all(model: onnx.ModelProto) -> None:
-    """Give a name to every node that has none, and turn constants into initializers."""
+    """Name each unnamed node, and turn constants into initializers."""
     constants = []
     for i, node in enumerate(model.graph.node):
         if not node.name:
@@ -27,7 +27,7 @@ def name_all(model: onnx.ModelProto) -> None:
 
 
 def converted(model: onnx.ModelProto, halves: Collection[str]) -> onnx.ModelProto:
-    """A copy whose nodes named in ``halves`` compute in FP16; inputs and outputs of the graph keep their types."""
+    """Return a copy with the nodes named in ``halves`` in FP16; the graph's inputs and outputs keep their types."""
     result = onnx.ModelProto.FromString(model.SerializeToString())
     graph = result.graph
     values = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
@@ -81,7 +81,7 @@ def converted(model: onnx.ModelProto, halves: Collection[str]) -> onnx.ModelProt
 
 
 def _float_tensors(model: onnx.ModelProto) -> set[str]:
-    """Names of all float32 tensors, by shape inference."""
+    """Return the names of all float32 tensors, by shape inference."""
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     known = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
     return {v.name for v in known if v.type.tensor_type.elem_type == TensorProto.FLOAT}

@@ -1,4 +1,4 @@
-"""What a quantized classifier or detector may lose against the float one."""
+"""Accuracy that a quantized classifier or detector may lose compared with the float one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 LEAST_CELLS = 300
-"""Of blasts and of normal cells, unseen by the networks compared."""
+"""Minimum number of blasts and of normal cells, unseen by the compared networks."""
 SENSITIVITY_FALL = 0.005
 AUROC_FALL = 0.005
 AGREEMENT = 0.98
@@ -19,7 +19,7 @@ FALSE_RISE = 0.1
 
 @dataclass(frozen=True)
 class Check:
-    """One condition of the gate."""
+    """A condition of the gate."""
 
     name: str
     before: float
@@ -36,8 +36,11 @@ def classifier_checks(
     labels_after: Sequence[str],
     suspect: npt.NDArray[np.floating],
 ) -> list[Check]:
-    """before, after: blast probabilities of the same unseen cells. suspect: each cell's two-way threshold. Raises
-    ValueError for too few."""
+    """Return the checks of a classifier.
+
+    before, after: blast probabilities of the same unseen cells. suspect: each cell's two-way threshold. Raises
+    ValueError for too few cells.
+    """
     from sklearn.metrics import roc_auc_score
 
     if min(int(is_blast.sum()), int((~is_blast).sum())) < LEAST_CELLS:
@@ -57,7 +60,7 @@ def classifier_checks(
 
 
 def detector_checks(recall: tuple[float, float], false: tuple[float, float]) -> list[Check]:
-    """Recall and false cells a field, before and after, over the same unseen fields."""
+    """Return the checks of a detector: (before, after) of recall and of false cells per field, on unseen fields."""
     return [
         Check("recall", *recall, f"falls by at most {RECALL_FALL}", recall[1] >= recall[0] - RECALL_FALL),
         Check("false cells a field", *false, f"rises by at most {FALSE_RISE}", false[1] <= false[0] + FALSE_RISE),

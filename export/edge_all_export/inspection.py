@@ -1,4 +1,4 @@
-"""What a model file or a checkpoint is, in lines of text."""
+"""Text description of a model file or a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _TYPES = {onnx.TensorProto.FLOAT: "float", onnx.TensorProto.FLOAT16: "fp16", onn
 
 
 def inspect_model(path: Path, layers: bool = True) -> Iterator[str]:
-    """Raises UsageError when the file is no ONNX model, ModelError when it carries no contract."""
+    """Yield lines that describe a model file; layers: also list the precision of each layer.
+
+    Raises UsageError when the file is not an ONNX model, ModelError when it has no contract.
+    """
     try:
         data = path.read_bytes()
         model = onnx.load_from_string(data)
@@ -28,8 +31,8 @@ def inspect_model(path: Path, layers: bool = True) -> Iterator[str]:
             raise ValueError("an empty graph")
     except OSError as error:
         raise UsageError(f"cannot read {path} ({error.strerror})", "name an ONNX file or a checkpoint") from error
-    except Exception as error:  # protobuf has errors of its own
-        raise UsageError(f"{path} is no ONNX model", "name an ONNX file or a checkpoint") from error
+    except Exception as error:  # protobuf raises its own error types
+        raise UsageError(f"{path} is not an ONNX model", "name an ONNX file or a checkpoint") from error
     metadata = {p.key: p.value for p in model.metadata_props}
     contract = read_contract(metadata, str(path), _task(metadata))
     yield f"{path}: {contract.task} {plain(contract.name)} {plain(contract.version)}"
@@ -40,11 +43,11 @@ def inspect_model(path: Path, layers: bool = True) -> Iterator[str]:
     yield f"  outputs {', '.join(contract.outputs)}"
     yield f"  thresholds {', '.join(f'{k} {v:.4f}' for k, v in contract.thresholds.items())}"
     yield f"  trained on {', '.join(map(plain, contract.training_data)) or 'unknown data'}"
-    yield f"  has not seen {', '.join(map(plain, contract.unseen_groups)) or 'nothing of it: every group was seen'}"
+    yield f"  has not seen {', '.join(map(plain, contract.unseen_groups)) or 'none; every group was seen'}"
     for key in ("precision", "source_sha256", "calibration_sha256", "recipe_sha256", "data_sha256", "leaky"):
         if key in contract.extra:
             yield f"  {key.replace('_', ' ')} {plain(str(contract.extra[key]))}"
-    yield f"  self-check batch {'there' if SELF_CHECK_KEY in metadata else 'MISSING'}"
+    yield f"  self-check batch {'present' if SELF_CHECK_KEY in metadata else 'MISSING'}"
     precision = layer_precision(model)
     yield "  layers " + ", ".join(f"{n} {p}" for p, n in sorted(Counter(precision.values()).items()))
     yield "  runs on " + "; ".join(engines(model, contract))
@@ -61,8 +64,10 @@ def _task(metadata: dict[str, str]) -> str:
 
 
 def layer_precision(model: onnx.ModelProto) -> dict[str, str]:
-    """Layer -> int8 (its input and weights come from DequantizeLinear), fp16 or float. A product of two tensors,
-    neither of them weights, is none."""
+    """Map each layer to int8 (input and weights come from DequantizeLinear), fp16 or float.
+
+    A product of two tensors that are not weights is not a layer.
+    """
     maker = {o: n for n in model.graph.node for o in n.output}
     weights = {i.name: i.data_type for i in model.graph.initializer}
     found = {}
@@ -77,7 +82,7 @@ def layer_precision(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def engines(model: onnx.ModelProto, contract: Contract) -> list[str]:
-    """What can run the file, and what cannot, with the reason."""
+    """Return the engines that can run the file, and those that cannot, with the reason."""
     precision = str(contract.extra.get("precision", "float"))
     wrong = unfit_for_tensorrt(model)
     if wrong:
@@ -93,7 +98,7 @@ def engines(model: onnx.ModelProto, contract: Contract) -> list[str]:
 
 
 def inspect_checkpoint(path: Path) -> Iterator[str]:
-    """Raises UsageError when the file is no checkpoint."""
+    """Yield lines that describe a checkpoint. Raises UsageError when the file is not one."""
     from edge_all_export.training.checkpoint import load_checkpoint
 
     c = load_checkpoint(path)
@@ -103,10 +108,10 @@ def inspect_checkpoint(path: Path) -> Iterator[str]:
     yield f"  recipe {plain(c.recipe_name)}, sha256 {c.recipe_sha256}"
     yield f"  data sha256 {c.data_sha256}"
     yield f"  trained on {', '.join(map(plain, c.seen_groups))}"
-    yield f"  has not seen {', '.join(map(plain, c.unseen_groups)) or 'nothing of it: every group was seen'}"
+    yield f"  has not seen {', '.join(map(plain, c.unseen_groups)) or 'none; every group was seen'}"
     if c.leaky:
         yield "  LEAKY: trained with a split by image"
     if c.decision:
         named = ("normal", "blast", "unfamiliar", "suspect")
         yield f"  thresholds {', '.join(f'{k} {c.decision[k]:.4f}' for k in named)}"
-    yield "  runs on PyTorch; 'edge-all export' makes the files that devices run"
+    yield "  runs on PyTorch; 'edge-all export' writes the files that devices run"

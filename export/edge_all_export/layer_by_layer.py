@@ -1,4 +1,4 @@
-"""A quantized model carried out one layer after the other, without beginning anew for each."""
+"""Layer-by-layer execution of a quantized model, without starting from the image for each layer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ _LAYERS = ("Conv", "Gemm")
 
 
 class LayerByLayer:
-    """Mean outputs of layers that are asked for in the graph's order, while their biases are moved.
+    """Mean outputs of layers, requested in graph order, while their biases are changed.
 
-    What the layers before gave is kept, quantized, as far as a later one begins from it: each is carried out about
-    once, where a run from the image for every layer would cost the square of their number.
+    The quantized outputs of earlier layers are kept for the later ones that start from them. Each layer therefore runs
+    about once; a run from the image for each layer would cost the square of their number.
     """
 
     def __init__(self, model: onnx.ModelProto, batch: Image) -> None:
-        """model: read anew for each layer; only biases of layers that were asked for may change. batch: uint8, N x H x
-        W x 3."""
+        """Prepare for a model and a batch of images, uint8 N x H x W x 3.
+
+        The model is read again for each layer; only biases of layers already requested may change.
+        """
         self._model = model
         self._maker = {o: n for n in model.graph.node for o in n.output}
         self._users: dict[str, list[onnx.NodeProto]] = {}
@@ -35,21 +37,21 @@ class LayerByLayer:
         self._image = model.graph.input[0].name
         self._known = {self._image: [batch[i : i + _BATCH] for i in range(0, len(batch), _BATCH)]}
         self._awaited: dict[str, set[str]] = {}
-        """Of what is kept: quantized tensors and layers that are made from it."""
+        """Kept tensor -> quantized tensors and layers computed from it."""
         self._done: set[str] = set()
 
     def mean(self, layer: str) -> npt.NDArray[np.float64]:
-        """Mean output per channel over the batch."""
+        """Return the layer's mean output per channel over the batch."""
         node = next(n for n in self._model.graph.node if n.name == layer)
-        nodes, begins = self._back_from(node)
+        nodes, starts = self._back_from(node)
         quantized = [n.output[0] for n in nodes if n.op_type == "QuantizeLinear"]
         self._done.add(layer)
         outputs = [node.output[0], *quantized]
-        session = session_of(self._part(nodes, begins, outputs))
+        session = session_of(self._part(nodes, starts, outputs))
         total, count = np.zeros(()), 0
         kept: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in quantized}
         for i, images in enumerate(self._known[self._image]):
-            found, *rest = session.run(outputs, {name: self._known[name][i] for name in begins})
+            found, *rest = session.run(outputs, {name: self._known[name][i] for name in starts})
             axes = tuple(a for a in range(found.ndim) if a != 1)
             total = total + np.asarray(found, np.float64).mean(axes) * len(images)
             count += len(images)
@@ -63,19 +65,19 @@ class LayerByLayer:
         return total / count
 
     def _back_from(self, node: onnx.NodeProto) -> tuple[list[onnx.NodeProto], list[str]]:
-        """The nodes that it needs in the graph's order, and what is known that they begin from."""
-        needed, wanted, begins = {node.output[0]}, list(node.input), []
+        """Return the nodes that a node needs, in graph order, and the known tensors that they start from."""
+        needed, wanted, starts = {node.output[0]}, list(node.input), []
         while wanted:
             name = wanted.pop()
             if name in self._known:
-                begins.append(name)
+                starts.append(name)
             elif name in self._maker and self._maker[name].output[0] not in needed:
                 needed.add(self._maker[name].output[0])
                 wanted += self._maker[name].input
-        return [n for n in self._model.graph.node if n.output[0] in needed], list(dict.fromkeys(begins))
+        return [n for n in self._model.graph.node if n.output[0] in needed], list(dict.fromkeys(starts))
 
     def _made_from(self, name: str) -> set[str]:
-        """Which quantized tensors come next after this one, and the layers on the way to them."""
+        """Return the next quantized tensors after this one, and the layers on the path to them."""
         found: set[str] = set()
         wanted, seen = [name], {name}
         while wanted:
@@ -89,11 +91,11 @@ class LayerByLayer:
                 seen |= set(user.output)
         return found
 
-    def _part(self, nodes: Sequence[onnx.NodeProto], begins: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
+    def _part(self, nodes: Sequence[onnx.NodeProto], starts: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
         used = {name for n in nodes for name in n.input}
         inputs = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(self._known[name][0].dtype), None)
-            for name in begins
+            for name in starts
         ]
         graph = helper.make_graph(
             nodes,

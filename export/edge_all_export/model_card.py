@@ -25,8 +25,8 @@ _SETS = {
 }
 _USE = {
     "detector": "Detects leukocytes and smudges in fields of stained blood smears under a 100x objective.",
-    "classifier": "Distinguishes lymphoblasts of acute lymphoblastic leukemia from normal leukocytes, cell by cell, and "
-    "reports how unfamiliar a cell looks.",
+    "classifier": "Distinguishes lymphoblasts of acute lymphoblastic leukemia from normal leukocytes, cell by cell, "
+    "and reports how unfamiliar a cell looks.",
 }
 _LIMITS = {
     "detector": "Trained on thin, stained smears near the monolayer; thick areas, other stains and other objectives "

@@ -1,4 +1,4 @@
-"""Contracts of trained networks, and what they are deployed with."""
+"""Contracts of trained networks, and the settings they are deployed with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_all_export.training.checkpoint import Checkpoint
 
 
 def detector_contract(checkpoint: Checkpoint) -> Contract:
-    """What the device must know of a detector."""
+    """Build the contract of a detector."""
     return Contract(
         task="detector",
         name=checkpoint.architecture,
@@ -32,7 +32,7 @@ def detector_contract(checkpoint: Checkpoint) -> Contract:
 
 
 def classifier_contract(checkpoint: Checkpoint, decision: Decision) -> Contract:
-    """What the device must know of a classifier."""
+    """Build the contract of a classifier."""
     form = form_of(checkpoint.architecture)
     return Contract(
         task="classifier",
@@ -70,12 +70,12 @@ def _provenance(checkpoint: Checkpoint) -> dict[str, object]:
 
 
 def decision_of(checkpoint: Checkpoint) -> Decision:
-    """The checkpoint's calibration and thresholds; NOT_CHOSEN where it has none."""
+    """Return the checkpoint's calibration and thresholds; NOT_CHOSEN if it has none."""
     return Decision(**checkpoint.decision) if checkpoint.decision else NOT_CHOSEN
 
 
 def model_name(checkpoint: Checkpoint) -> str:
-    """detector, classifier, or classifier-segmented: its folder among exported files."""
+    """Return the folder name among exported files: detector, classifier or classifier-segmented."""
     segmented = checkpoint.task == "classifier" and checkpoint.recipe["cells"] == "segmented"
     return SEGMENTED if segmented else checkpoint.task
 
@@ -84,27 +84,27 @@ SEGMENTED = "classifier-segmented"
 
 
 def with_decision(checkpoint: Checkpoint, decision: Decision) -> Checkpoint:
-    """The same weights with calibration and thresholds."""
+    """Set the checkpoint's calibration and thresholds, and return it."""
     checkpoint.decision = asdict(decision)
     return checkpoint
 
 
 def deployed_classifier(network: nn.Module, decision: Decision) -> DeployedBlastNet:
-    """With calibration."""
+    """Wrap a classifier for deployment, with its calibration."""
     return DeployedBlastNet(network, decision.scale, decision.shift)
 
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
-"""Of the shipped models and of their folds; in the repository, not in the wheel."""
+"""Folder of the checkpoints of the shipped models and their folds; in the repository, not in the wheel."""
 
 
 def shipped_checkpoint(name: str) -> Path:
-    """export/checkpoints/NAME.pt. Raises EdgeAllError where it is not (an installed wheel)."""
+    """Return the path export/checkpoints/NAME.pt. Raises EdgeAllError when it does not exist (an installed wheel)."""
     from edge_all.errors import EdgeAllError
 
     path = CHECKPOINTS / f"{name}.pt"
     if not path.is_file():
         raise EdgeAllError(
-            f"the checkpoint {name}.pt is not here", "work in a checkout of the project, or name your own checkpoint"
+            f"the checkpoint {name}.pt is not installed", "use a checkout of the project, or name your own checkpoint"
         )
     return path

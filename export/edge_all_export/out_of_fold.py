@@ -1,6 +1,7 @@
-"""Trains every fold of the shipped recipes and writes what each network says of the groups it has never seen.
+"""Training of all folds of the shipped recipes, and their predictions on groups they have never seen.
 
-python -m edge_all_export.out_of_fold [FOLD ...] trains folds; without names all of them, then writes the predictions.
+python -m edge_all_export.out_of_fold [FOLD ...] trains the named folds; without names, it trains all of them and writes
+the predictions.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ DETECTOR_FOLDS: dict[str, IsOut] = {
     "real-only": lambda source, _: source == "simulator",
     "simulator-only": lambda source, _: source != "simulator",
 }
-"""Which (source, group) each fold's network never sees."""
+"""Fold -> whether its network never sees (source, group)."""
 
 SERIES_PAIRS = ("AC", "DG", "BE")
-"""One with blasts and one healthy at a time."""
+"""Pairs of series left out together: one with blasts and one healthy."""
 CLASSIFIER_FOLDS: dict[str, IsOut] = {
     **{
         f"out-{pair}": (lambda source, group, pair=pair: source == "allidb1" and group in pair)  # type: ignore[misc]
@@ -57,7 +58,7 @@ CLASSIFIER_FOLDS: dict[str, IsOut] = {
 }
 SERIES_FOLDS = tuple(f"out-{pair}" for pair in SERIES_PAIRS)
 SEGMENTED_FOLDS = tuple(f"fold-{n}" for n in range(1, 6))
-"""Of classifier-segmented: each leaves out a fifth of C-NMC's subjects, linked ones together."""
+"""Folds of classifier-segmented: each leaves out a fifth of C-NMC's subjects, linked subjects together."""
 
 DETECTION_COLUMNS = ("fold", "source", "group", "file", "x_px", "y_px", "radius_px", "score", "smudge")
 CELL_COLUMNS = ("fold", "source", "group", "name", "kind", "detail", "blast_logit", "unfamiliar_logit")
@@ -70,7 +71,7 @@ Item = TypeVar("Item", TrainingCell, PreparedField)
 
 
 def segmented_fold(fold: str, cells: Sequence[TrainingCell]) -> IsOut:
-    """The subjects that one of SEGMENTED_FOLDS never sees; whatever their source."""
+    """Return a predicate for the subjects, of any source, that one of SEGMENTED_FOLDS never sees."""
     groups: dict[str, tuple[str, int]] = {}
     for cell in cells:
         if cell.kind in ("blast", "normal"):
@@ -91,14 +92,17 @@ def _cells(name: str) -> tuple[TrainingCell, ...]:
 
 
 def classifier_is_out(name: str, fold: str) -> IsOut:
-    """What a fold of "classifier" or "classifier-segmented" never sees; "all": nothing."""
+    """Return a predicate for the groups that a fold of "classifier" or "classifier-segmented" never sees.
+
+    The fold "all" has seen everything.
+    """
     if fold == "all":
         return lambda _source, _group: False
     return segmented_fold(fold, _cells(name)) if name == SEGMENTED else CLASSIFIER_FOLDS[fold]
 
 
 def checkpoint_path(name: str, fold: str) -> Path:
-    """export/checkpoints/NAME-FOLD.pt; of "all" NAME.pt."""
+    """Return export/checkpoints/NAME-FOLD.pt, or NAME.pt for the fold "all"."""
     return CHECKPOINTS / (f"{name}.pt" if fold == "all" else f"{name}-{fold}.pt")
 
 
@@ -111,8 +115,10 @@ def _kept(path: Path, recipe: Recipe) -> Checkpoint | None:
 
 
 def classifier_fold(name: str, fold: str) -> Checkpoint:
-    """A fold of "classifier" or "classifier-segmented": the checkpoint that is there where it belongs to this recipe
-    and data, else trained."""
+    """Return a fold's checkpoint of "classifier" or "classifier-segmented".
+
+    An existing checkpoint is used if it belongs to this recipe and data; otherwise the fold is trained.
+    """
     recipe, path = load_recipe(name), checkpoint_path(name, fold)
     if (there := _kept(path, recipe)) is not None:
         return there
@@ -120,13 +126,13 @@ def classifier_fold(name: str, fold: str) -> Checkpoint:
     job = classifier_job(_cells(name), recipe, _sha256(recipe), leave_out=lambda c: out(c.source, c.group))
     made = fit(job, RUNS / f"{name}-{fold}", recipe["network"], say=_say(f"{name} {fold}"))
     if fold != "all":
-        made.weights = without_untouched_trunk(made.weights)  # a fold is not shipped: half the size will do
+        made.weights = without_untouched_trunk(made.weights)  # halves the size; every pair has the same frozen trunk
     save_checkpoint(made, path)
     return made
 
 
 def detector_fold(fold: str, recipe: Recipe, prepared: Callable[[], Sequence[PreparedField]]) -> Checkpoint:
-    """As classifier_fold, of the detector; "all" leaves nothing out."""
+    """Return a fold's checkpoint of the detector, existing or trained; "all" leaves nothing out."""
     path = checkpoint_path("detector", fold)
     if (there := _kept(path, recipe)) is not None:
         return there
@@ -150,7 +156,7 @@ def _say(name: str) -> Callable[[str], None]:
 
 
 def write_detections(output: Path) -> None:
-    """detections.csv: what each detector found in fields of groups it has never seen."""
+    """Write detections.csv: each detector's detections in fields of groups it has never seen."""
     recipe = load_recipe("detector")
     data = _sets("detector")
 
@@ -172,7 +178,7 @@ def write_detections(output: Path) -> None:
 
 @torch.inference_mode()
 def detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[object, ...]]:
-    """Peaks over 0.1: file, x, y, radius in pixels of the field, score, smudge."""
+    """Yield peaks over 0.1: file, x, y, radius in pixels of the field, score, smudge."""
     image = field.read()
     prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), UM_PER_PX)
     heat, log_radius = DeployedLeukocyteNet(network)(torch.from_numpy(prepared.image[None].copy()))
@@ -189,7 +195,7 @@ def detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[ob
 
 
 def write_cells(output: Path, names: Sequence[str] = ("classifier", SEGMENTED)) -> None:
-    """cells.csv, and segmented_cells.csv: the logits of cells of groups never seen."""
+    """Write cells.csv and segmented_cells.csv: the logits of cells of groups never seen."""
     for name in names:
         folds = SEGMENTED_FOLDS if name == SEGMENTED else tuple(CLASSIFIER_FOLDS)
         rows: list[tuple[object, ...]] = []
@@ -217,7 +223,7 @@ def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
 
 
 def train_all() -> None:
-    """Every fold and the shipped networks, and the predictions on unseen groups; what is there already stays."""
+    """Train all missing folds and shipped networks, and write the predictions on unseen groups."""
     for name in ("classifier", SEGMENTED):
         classifier_fold(name, "all")
     write_cells(OUT_OF_FOLD)
@@ -227,13 +233,16 @@ def train_all() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """NAME:FOLD ...: train those (classifier:out-AC, classifier-segmented:fold-1, detector:all). "cells",
-    "segmented-cells", "detections": write those predictions. None named: everything."""
+    """Run the command line.
+
+    NAME:FOLD trains that fold (classifier:out-AC, classifier-segmented:fold-1, detector:all). "cells",
+    "segmented-cells" and "detections" write those predictions. Without arguments, does everything.
+    """
     from edge_all_export.data.root import data_root
 
     if data_root() is None:
-        sys.exit("the real images are not there: set EDGE_ALL_DATA to their folder")
-    torch.set_num_threads(1)  # folds are trained side by side; small layers gain little from threads
+        sys.exit("the real images were not found: set EDGE_ALL_DATA to their folder")
+    torch.set_num_threads(1)  # folds are trained in parallel; small layers gain little from threads
     named = list(sys.argv[1:] if arguments is None else arguments)
     if not named:
         train_all()
@@ -254,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif word == "detections":
             write_detections(OUT_OF_FOLD)
         else:
-            sys.exit(f"there is no fold {word}")
+            sys.exit(f"unknown fold {word}")
 
 
 if __name__ == "__main__":

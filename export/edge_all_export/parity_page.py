@@ -1,4 +1,4 @@
-"""The parity report as a page."""
+"""The parity report as an HTML page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def parity_page(checkpoint: Checkpoint, report: Sequence[Parity]) -> str:
-    """HTML, nothing beside it needed."""
+    """Return the parity report as a self-contained HTML page."""
     title = f"Parity of {checkpoint.architecture} {checkpoint.recipe['version']}"
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         f"<title>{html.escape(title)}</title><style>body{{font:15px/1.5 system-ui;max-width:900px;margin:2em auto}}"
         "td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #eee}</style>",
-        f"<h1>{html.escape(title)}</h1><p>Each file against the float one on cells or fields of groups that the "
-        "networks compared had not seen. Research use only, not a diagnosis.</p>",
+        f"<h1>{html.escape(title)}</h1><p>Each file is compared with the float file on cells or fields of groups that "
+        "the compared networks had not seen. Research use only, not a diagnosis.</p>",
     ]
     for p in report:
         rows = "".join(
@@ -31,7 +31,7 @@ def parity_page(checkpoint: Checkpoint, report: Sequence[Parity]) -> str:
         parts.append(
             f"<h2>{html.escape(p.precision)}</h2><p>Largest difference over the self-check batch "
             f"{p.largest_difference:.4f}. Layers left in float: {kept}."
-            f"{' Trained again with quantization.' if p.trained_again else ''}</p>"
+            f"{' Retrained with quantization.' if p.trained_again else ''}</p>"
         )
         if rows:
             parts.append(f"<table><tr><th>what<th>float<th>this file<th>allowed<th></tr>{rows}</table>")
@@ -39,5 +39,5 @@ def parity_page(checkpoint: Checkpoint, report: Sequence[Parity]) -> str:
             listed = "".join(
                 f"<tr><td>{html.escape(n)}<td>{e:.5f}</tr>" for n, e in sorted(p.errors.items(), key=lambda i: -i[1])
             )
-            parts.append(f"<details><summary>each layer alone in INT8</summary><table>{listed}</table></details>")
+            parts.append(f"<details><summary>Each layer alone in INT8</summary><table>{listed}</table></details>")
     return "\n".join(parts) + "\n</html>\n"

@@ -1,4 +1,4 @@
-"""Training again with INT8's rounding in every convolution, for networks that lose too much without it."""
+"""Quantization-aware retraining with INT8 rounding in each convolution, for networks that lose too much without it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from edge_all_export.training.job import Job
 def trained_with_rounding(
     checkpoint: Checkpoint, job_of: Callable[[Recipe], Job], say: Callable[[str], None]
 ) -> Checkpoint:
-    """The checkpoint's network taken up again for two short epochs at a tenth of the rate, with INT8's rounding; batch
-    norm keeps its statistics. job_of: the training without the checkpoint's unseen groups."""
+    """Retrain the checkpoint's network for two epochs at a tenth of the rate, with INT8 rounding.
+
+    Batch norm keeps its statistics. job_of: creates the training job without the checkpoint's unseen groups.
+    """
     short: dict[str, Any] = {"epochs": 2, "patience": 0, "rate": checkpoint.recipe["rate"] / 10}
     if checkpoint.task == "classifier":
         short |= {"probe_batches": 0, "pretrained": False}

@@ -1,4 +1,4 @@
-"""From the float model to its FP16 and INT8 files."""
+"""Conversion of the float model to FP16 and INT8."""
 
 from __future__ import annotations
 
@@ -17,36 +17,44 @@ from edge_all.vocabulary import Image
 from edge_all_export.fp16 import converted, name_all
 
 ENOUGH = 500
-"""Real training images for a calibration, as wanted; fewer than LEAST are refused."""
+"""Recommended number of real training images for a calibration; fewer than LEAST are refused."""
 LEAST = 100
 PRECISIONS = ("fp16", "int8-cpu", "int8-trt")
 
 
 class Calibration:
-    """Real training images for the ranges of the activations. groups: where each comes from, "source/group"."""
+    """Real training images for the ranges of the activations. groups: the origin of each, "source/group"."""
 
     def __init__(self, images: Sequence[Image], groups: Sequence[str], held_apart: Sequence[str]) -> None:
-        """held_apart: groups that evaluation uses. Raises UsageError for what gives false ranges or false results."""
+        """Check and store the images. held_apart: groups that evaluation uses.
+
+        Raises UsageError for images that would give wrong ranges or wrong results.
+        """
         if len(images) < LEAST:
-            raise UsageError(f"{len(images)} images are too few to calibrate INT8", f"give at least {ENOUGH}")
+            raise UsageError(f"{len(images)} images are too few to calibrate INT8", f"use at least {ENOUGH}")
         if all(g.startswith("simulator/") for g in groups):
-            raise UsageError("simulated images only: their colours are not the bench's", "calibrate on real cells")
+            raise UsageError(
+                "all calibration images are simulated, and their colors are not those of a bench",
+                "calibrate on real cells",
+            )
         both = sorted(set(groups) & set(held_apart))
         if both:
-            raise UsageError(f"the calibration holds images that evaluation uses ({both[0]})", "leave its group out")
+            raise UsageError(
+                f"the calibration contains images that evaluation uses ({both[0]})", "leave out this group"
+            )
         if _is_noise(images):
             raise UsageError("the calibration images are random numbers", "calibrate on real cells")
         self.images = [np.ascontiguousarray(i) for i in images]
         self.groups = tuple(groups)
 
     def part(self, count: int) -> Calibration:
-        """Every n-th image, about ``count`` of them."""
+        """Return a subset of about ``count`` evenly spaced images."""
         step = max(1, len(self.images) // count)
         return Calibration(self.images[::step], self.groups[::step], ())
 
     @property
     def sha256(self) -> str:
-        """Of the pixels."""
+        """SHA-256 of the pixels."""
         digest = hashlib.sha256()
         for image in self.images:
             digest.update(str(image.shape).encode() + image.tobytes())
@@ -54,7 +62,7 @@ class Calibration:
 
 
 def _is_noise(images: Sequence[Image]) -> bool:
-    """Neighbouring pixels of a photograph are alike; those of random numbers are not."""
+    """Return whether the images are random: neighboring pixels of a photograph are correlated, random ones are not."""
     related = []
     for image in images[:20]:
         plane = image[..., 1].astype(np.float64)
@@ -65,7 +73,7 @@ def _is_noise(images: Sequence[Image]) -> bool:
 
 
 class _Reader:
-    """ONNX Runtime's calibration reader: one batch at a time."""
+    """Calibration reader for ONNX Runtime, one batch at a time."""
 
     def __init__(self, name: str, batches: Sequence[Image]) -> None:
         self._name, self._batches = name, batches
@@ -88,20 +96,23 @@ class _Reader:
 
 
 def layers(model: onnx.ModelProto) -> list[str]:
-    """The convolutions that INT8 may take, in order."""
+    """Return the convolutions that may be INT8, in order."""
     return [n.name for n in model.graph.node if n.op_type == "Conv"]
 
 
 def quantized(
     model: onnx.ModelProto, precision: str, calibration: Calibration, float_layers: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """INT8 for ONNX Runtime ("int8-cpu") or TensorRT ("int8-trt", symmetric Q/DQ). float_layers stay as they are."""
+    """Quantize a model for ONNX Runtime ("int8-cpu") or TensorRT ("int8-trt", symmetric Q/DQ).
+
+    float_layers stay unchanged. Raises UsageError for an unknown precision.
+    """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     if precision not in PRECISIONS[1:]:
-        raise UsageError(f"there is no precision '{precision}'", f"take one of {', '.join(PRECISIONS)}")
+        raise UsageError(f"unknown precision '{precision}'", f"choose one of {', '.join(PRECISIONS)}")
     for_cpu = precision == "int8-cpu"
     same_size = len({i.shape for i in calibration.images}) == 1
     size = 16 if same_size else 1
@@ -113,7 +124,7 @@ def quantized(
     if not for_cpu:
         options |= {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
     with tempfile.TemporaryDirectory() as folder:
-        # Shape inference and fusions first; the file lives for this call only.
+        # Shape inference and fusions first; the files exist only during this call.
         given, prepared, result = (Path(folder) / f"{n}.onnx" for n in ("given", "prepared", "int8"))
         onnx.save(model, str(given))
         quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
@@ -137,13 +148,16 @@ def quantized(
 
 
 def _may_be_int8(node: onnx.NodeProto, model: onnx.ModelProto, float_layers: Sequence[str]) -> bool:
-    """Convolutions, and the additions that join two of them; the standardisation of the input stays in float."""
+    """Return whether a node may be INT8: convolutions, their clips, and additions that join two of them.
+
+    The standardization of the input stays in float.
+    """
     if node.op_type == "Conv":
         return True
     maker = {output: n for n in model.graph.node for output in n.output}
     if node.op_type == "Clip":
-        # The activation of an INT8 convolution becomes the end of its range. That of a float one stays in float: before
-        # it lies a range ten times as wide, in which eight bits are too few.
+        # The activation of an INT8 convolution becomes the end of its range. That of a float one stays in float,
+        # because its input has a range ten times as wide, for which eight bits are too few.
         before = maker.get(node.input[0])
         return before is not None and before.op_type == "Conv" and before.name not in float_layers
     if node.op_type != "Add":
@@ -152,8 +166,10 @@ def _may_be_int8(node: onnx.NodeProto, model: onnx.ModelProto, float_layers: Seq
 
 
 def in_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Convolutions and what follows in FP16; inputs, outputs and the standardisation of the pixels, whose sums pass
-    FP16's range, in float32."""
+    """Convert the convolutions and everything after them to FP16.
+
+    Inputs, outputs and the standardization of the pixels, whose sums exceed FP16's range, stay in float32.
+    """
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     name_all(copy)
     first = _before_first_convolution(copy)
@@ -161,8 +177,10 @@ def in_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _unquantized_in_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """What lies between quantized layers and the outputs in FP16; Q, DQ and what they hold stay as they are, or
-    TensorRT would not join them."""
+    """Convert the part between quantized layers and outputs to FP16.
+
+    Q, DQ and the operators that they enclose stay unchanged, or TensorRT would not fuse them.
+    """
     name_all(model)
     keep = set(_before_first_convolution(model))
     quantized_tensors = {o for n in model.graph.node if n.op_type == "DequantizeLinear" for o in n.output}
@@ -184,7 +202,7 @@ def _before_first_convolution(model: onnx.ModelProto) -> list[str]:
 
 
 def unfit_for_tensorrt(model: onnx.ModelProto) -> list[str]:
-    """Why TensorRT would refuse the file: zero points other than 0, unsigned activations, a quantized bias."""
+    """Return why TensorRT would refuse the file: nonzero zero points, unsigned activations, a quantized bias."""
     wrong: list[str] = []
     known = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     for node in model.graph.node:
@@ -203,7 +221,7 @@ def unfit_for_tensorrt(model: onnx.ModelProto) -> list[str]:
 
 
 def contract_of(model: onnx.ModelProto, task: str) -> Contract:
-    """From the model's metadata."""
+    """Read the contract from the model's metadata."""
     from edge_all.engines.contract import read_contract
 
     return read_contract({p.key: p.value for p in model.metadata_props}, "the model", task)

@@ -1,4 +1,4 @@
-"""Recipes: every number that a training depends on, checked, with a hash that names them."""
+"""Recipes: every number that a training run depends on, validated, with a hash that identifies them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Check = Callable[[Any], bool]
 @dataclass(frozen=True)
 class _Key:
     wanted: str
-    """What a value must be, in words."""
+    """Description of the allowed values."""
     allows: Check
     default: Any = None
-    """None: the key must be there."""
+    """Default value; None if the key is required."""
 
 
 def _whole(low: int, high: int) -> Check:
@@ -59,93 +59,99 @@ def _folder_name(v: Any) -> bool:
 
 _COMMON = {
     "task": _Key('"detector" or "classifier"', lambda v: v in ("detector", "classifier")),
-    "version": _Key("a text", _text),
-    "seed": _Key("a whole number from 0", _whole(0, 2**31)),
-    "epochs": _Key("a whole number from 0 to 10000", _whole(0, 10000)),
-    "steps_per_epoch": _Key("a whole number from 1 to 100000", _whole(1, 100000)),
-    "batch": _Key("a whole number from 1 to 4096", _whole(1, 4096)),
-    "rate": _Key("a number over 0, at most 1", lambda v: _number(0, 1)(v) and v > 0),
+    "version": _Key("a string", _text),
+    "seed": _Key("an integer of at least 0", _whole(0, 2**31)),
+    "epochs": _Key("an integer from 0 to 10000", _whole(0, 10000)),
+    "steps_per_epoch": _Key("an integer from 1 to 100000", _whole(1, 100000)),
+    "batch": _Key("an integer from 1 to 4096", _whole(1, 4096)),
+    "rate": _Key("a number greater than 0 and at most 1", lambda v: _number(0, 1)(v) and v > 0),
     "weight_decay": _Key("a number from 0 to 1", _number(0, 1)),
     "average": _Key("a number from 0 to 0.9999", _number(0, 0.9999)),
-    "patience": _Key("a whole number from 0 (0: never stop early)", _whole(0, 10000), 0),
-    "shares": _Key("numbers from 0 by source", _table(_text, _number(0, 1e6))),
+    "patience": _Key("an integer of at least 0 (0: never stop early)", _whole(0, 10000), 0),
+    "shares": _Key("numbers of at least 0, by source", _table(_text, _number(0, 1e6))),
     "data.sources": _Key("a list of folder names under EDGE_ALL_DATA", _list(_folder_name), []),
-    "data.paths": _Key("a list of further folders", _list(_text), []),
+    "data.paths": _Key("a list of additional folders", _list(_text), []),
     "data.leave_out": _Key('a list of "source" or "source/group"', _list(_text), []),
     "data.hold_out": _Key('a list of "source" or "source/group"', _list(_text), []),
     "data.split": _Key('"group" or "image"', lambda v: v in ("group", "image"), "group"),
-    "data.um_per_px": _Key("micrometres per pixel by source, 0.005 to 2", _table(_text, _number(0.005, 2)), {}),
+    "data.um_per_px": _Key("micrometers per pixel by source, 0.005 to 2", _table(_text, _number(0.005, 2)), {}),
     "simulator.seeds": _Key("[first, last + 1]", _list(_whole(0, 10**9), 2), [0, 0]),
-    "simulator.fields": _Key("a whole number from 1", _whole(1, 10**6), 1),
-    "simulator.query": _Key("a text", _text, ""),
+    "simulator.fields": _Key("an integer of at least 1", _whole(1, 10**6), 1),
+    "simulator.query": _Key("a string", _text, ""),
     "simulator.defocus": _Key("a list of numbers from 0 to 10", _list(_number(0, 10)), [0.0]),
 }
 _PLACES = ("data.sources", "data.paths")
-"""Where the data are; what they are is in the hash of the data."""
+"""Keys of the data's location; its content is covered by the hash of the data."""
 CELLS = ("all", "segmented")
 _OF_TASK = {
     "detector": {"found": _Key("a number from 0 to 1", _number(0, 1))},
     "classifier": {
         "network": _Key("the name of an architecture", _text, "blast-net"),
         "pretrained": _Key("true or false", lambda v: isinstance(v, bool), True),
-        "frozen_blocks": _Key("a whole number from 0 to 16", _whole(0, 16), 0),
-        "cells": _Key('"all" or "segmented" (only those cut out)', lambda v: v in CELLS, "all"),
-        "probe_batches": _Key("a whole number from 0 (0: no linear probe first)", _whole(0, 10000), 0),
+        "frozen_blocks": _Key("an integer from 0 to 16", _whole(0, 16), 0),
+        "cells": _Key('"all" or "segmented" (only cells cut out)', lambda v: v in CELLS, "all"),
+        "probe_batches": _Key("an integer of at least 0 (0: no linear probe first)", _whole(0, 10000), 0),
         "probe_nuisance": _Key("a number from 0 to 10", _number(0, 10), 0.0),
         "probe_sources": _Key("a number from 0 to 10", _number(0, 10), 0.0),
-        "probe_rounding": _Key("a number from 0 (0: without) to 1000", _number(0, 1000), 0.0),
-        "probe_penalty": _Key("a number over 0, at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),
+        "probe_rounding": _Key("a number from 0 (0: off) to 1000", _number(0, 1000), 0.0),
+        "probe_penalty": _Key("a number greater than 0 and at most 10", lambda v: _number(0, 10)(v) and v > 0, 1e-3),
         "untouched_penalty": _Key("a number from 0 to 10 (blast-pair; 0: 0.001)", _number(0, 10), 0.0),
         "dropout": _Key("a number from 0 to 0.9", _number(0, 0.9), 0.3),
         "head_rate": _Key("a number from 0.01 to 100", _number(0.01, 100), 1.0),
         "label_smoothing": _Key("a number from 0 to 0.5", _number(0, 0.5), 0.0),
-        "background": _Key("whole numbers by source", _table(_text, _whole(0, 1000)), {}),
+        "background": _Key("integers, by source", _table(_text, _whole(0, 1000)), {}),
     },
 }
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked recipe; ``values`` is flat: "data.paths", "simulator.seeds" ..."""
+    """A validated recipe; the keys of ``values`` are flat: "data.paths", "simulator.seeds" ..."""
 
     name: str
     values: Mapping[str, Any]
 
     @property
     def sha256(self) -> str:
-        """Of the content, whatever its layout and where its data lie. What is off (0, false, empty) is left out: a new
-        option, off, leaves the hashes of old recipes as they are."""
-        told = {k: v for k, v in self.values.items() if k not in _PLACES and v}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the content, independent of layout and data location.
+
+        Values that are off (0, false, empty) are left out, so that a new option that is off does not change the hashes
+        of old recipes.
+        """
+        hashed = {k: v for k, v in self.values.items() if k not in _PLACES and v}
+        return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
 
     def but(self, **changes: Any) -> Recipe:
-        """With some values changed; a double underscore stands for the dot."""
+        """Return a copy with some values changed; a double underscore stands for the dot.
+
+        Raises UsageError when a value is not allowed.
+        """
         named = {k.replace("__", "."): v for k, v in changes.items()}
         values = check({**self.values, **named}, self.name, "")
         return Recipe(self.name, values)
 
 
 def load_recipe(name: str) -> Recipe:
-    """export/recipes/NAME.toml."""
+    """Load the shipped recipe export/recipes/NAME.toml."""
     return read_recipe(RECIPES / f"{name}.toml")
 
 
 def read_recipe(path: Path) -> Recipe:
-    """A recipe from a file. Raises UsageError with the line of what is wrong."""
+    """Read a recipe from a file. Raises UsageError with the line of the error."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
         raise UsageError(
             f"cannot read the recipe {path} ({reason})", "the shipped ones are in export/recipes"
         ) from error
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is no TOML ({error})", "mend the line") from error
+        raise UsageError(f"{path} is not valid TOML ({error})", "fix this line") from error
     return Recipe(path.stem, check(_flat(tables), str(path), text))
 
 
@@ -160,7 +166,11 @@ def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(values: Mapping[str, Any], file: str, text: str) -> dict[str, Any]:
-    """All keys of the task, defaults filled in. Raises UsageError."""
+    """Return all keys of the task with defaults filled in.
+
+    file and text locate errors by line. Raises UsageError for an unknown or missing key and for a value that is not
+    allowed.
+    """
     task = values.get("task")
     if task not in _OF_TASK:
         raise UsageError(f"{_where(file, text, 'task')}: task is {task!r}", f"it must be {_COMMON['task'].wanted}")
@@ -168,20 +178,20 @@ def check(values: Mapping[str, Any], file: str, text: str) -> dict[str, Any]:
     for name in values:
         if name not in keys:
             near = difflib.get_close_matches(name, keys, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(keys))}"
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(keys))}"
             raise UsageError(f"{_where(file, text, name)}: unknown key '{name}'", hint)
     result = {}
     for name, key in keys.items():
         value = values.get(name, key.default)
         if value is None:
-            raise UsageError(f"{file}: the key '{name}' is missing", f"it is {key.wanted}")
+            raise UsageError(f"{file}: the key '{name}' is missing", f"it must be {key.wanted}")
         if not key.allows(value):
             raise UsageError(f"{_where(file, text, name)}: {name} = {value!r}", f"it must be {key.wanted}")
         result[name] = value
     if not result["data.sources"] and not result["data.paths"]:
         raise UsageError(
             f"{_where(file, text, 'data.sources')}: the key 'data.sources' is missing",
-            f'it is {keys["data.sources"].wanted}, such as ["allidb1"]; or name folders of your own as data.paths',
+            f'it must be {keys["data.sources"].wanted}, such as ["allidb1"]; or name your own folders in data.paths',
         )
     return result
 

@@ -1,4 +1,4 @@
-"""INT8's rounding inside a PyTorch network."""
+"""INT8 rounding inside a PyTorch network."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import torch
 from torch import Tensor, nn
 
 _KEPT = 0.95
-"""Of the old range, each time a batch is seen (Jacob et al. 2018, exponential moving average)."""
+"""Share of the old range that each batch keeps (Jacob et al. 2018, exponential moving average)."""
 
 
 class RoundedConv2d(nn.Conv2d):
-    """A convolution whose input and weights are rounded to 8 bits, gradients passing straight through (Jacob et al.
-    2018). The weights' scales are per output channel, symmetric; the input's one range is a moving average.
+    """A convolution whose input and weights are rounded to 8 bits, with straight-through gradients (Jacob et al. 2018).
 
-    Rounding before batch norm is folded in is the same as after: its factor is per output channel too.
+    The weights' scales are per output channel, symmetric; the input has one range, a moving average. Rounding before
+    batch norm is folded in gives the same result as after it, because its factor is per output channel too.
     """
 
     low: float
     high: float
 
     def forward(self, x: Tensor) -> Tensor:
-        """As Conv2d."""
+        """Apply the convolution, with the shapes of Conv2d."""
         return self._conv_forward(_rounded_activation(self, x), rounded_weight(self.weight), self.bias)
 
 
@@ -35,8 +35,10 @@ def _rounded_activation(module: RoundedConv2d | RoundingPoint, x: Tensor) -> Ten
 
 
 class RoundingPoint(nn.Module):
-    """Where INT8 rounds besides the input of a convolution: what a projection or an addition gives. Changes nothing
-    until ``rounded`` gave it a range."""
+    """Rounding of the output of a projection or an addition, where INT8 rounds besides a convolution's input.
+
+    It has no effect until ``rounded`` sets its range.
+    """
 
     low: float
     high: float
@@ -46,22 +48,21 @@ class RoundingPoint(nn.Module):
         self.is_on = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape."""
+        """Return x, rounded if switched on; the shape stays the same."""
         return _rounded_activation(self, x) if self.is_on else x
 
 
 def rounded_weight(weight: Tensor) -> Tensor:
-    """Of a convolution, to 8 bits per output channel, symmetric. What is rounded already does not change again."""
+    """Round a convolution's weights to 8 bits, symmetric, per output channel; rounding again changes nothing."""
     scales = (weight.detach().abs().amax((1, 2, 3)) / 127).clamp(min=1e-8)
     zeros = torch.zeros(len(scales), dtype=torch.int32, device=scales.device)
     return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -127, 127)
 
 
 def rounded(network: nn.Module, images: Tensor) -> nn.Module:
-    """The same network, in place, rounding from now on at every convolution and rounding point; names and values of its
-    weights stay.
+    """Make a network round at each convolution and rounding point, in place; weight names and values stay the same.
 
-    images: float N x 3 x H x W, 0..255, to begin the ranges with.
+    images: float N x 3 x H x W, 0..255, for the initial ranges.
     """
     places = [m for m in network.modules() if isinstance(m, (nn.Conv2d, RoundingPoint))]
     ranges: dict[nn.Module, tuple[float, float]] = {}

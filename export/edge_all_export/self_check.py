@@ -1,4 +1,4 @@
-"""The self-check batch that a model file carries: simulated crops with the outputs of the float network."""
+"""The self-check batch in a model file: simulated crops with the outputs of the float network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _URI = "sim:?seed=77&fields=4&frames_per_field=1&cells=6&blast_fraction=0.5"
 
 @lru_cache(maxsize=1)
 def _places() -> tuple[tuple[Image, float, float, float, float], ...]:
-    """(frame, x, y, radius in pixels, um per pixel) of eight simulated leukocytes."""
+    """Return (frame, x, y, radius in pixels, um per pixel) of eight simulated leukocytes."""
     found = []
     with SimulatedMicroscope(_URI) as camera:
         while (frame := camera.read()) is not None and len(found) < COUNT:
@@ -39,7 +39,7 @@ def _places() -> tuple[tuple[Image, float, float, float, float], ...]:
 
 
 def self_check_input(contract: Contract) -> Image:
-    """uint8 8 x S x S x 3 for the contract's network: the same on every machine."""
+    """Return the input for the contract's network, uint8 8 x S x S x 3; it is the same on every machine."""
     crops = []
     for image, x, y, radius, um_per_px in _places():
         if contract.task == "classifier":
@@ -51,7 +51,7 @@ def self_check_input(contract: Contract) -> Image:
 
 
 def packed(batch: Image, outputs: dict[str, npt.NDArray[np.float32]]) -> str:
-    """As one line of JSON."""
+    """Pack the batch and its outputs as one line of JSON."""
     return json.dumps({"input": _pack(batch), "outputs": {k: _pack(v) for k, v in sorted(outputs.items())}})
 
 

@@ -1,4 +1,4 @@
-"""Splits by group: subjects, series, whole sources. Never by image."""
+"""Splits by group (subjects, series, whole sources), never by image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_all_export.recipe import Recipe
 
 
 def matches(entry: str, source: str, group: str) -> bool:
-    """Whether "source" or "source/group" names a group; a joint group "a+b" is named by each of its members."""
+    """Return whether "source" or "source/group" names a group; each member of a joint group "a+b" names it."""
     wanted_source, _, wanted = entry.partition("/")
     if wanted_source != source:
         return False
@@ -21,26 +21,26 @@ def matches(entry: str, source: str, group: str) -> bool:
 
 
 def any_matches(entries: Sequence[str], source: str, group: str) -> bool:
-    """Whether one of the entries names the group."""
+    """Return whether one of the entries names the group."""
     return any(matches(e, source, group) for e in entries)
 
 
 def group_names(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """ "source/group" of each pair, once, sorted."""
+    """Return "source/group" of each pair, without duplicates, sorted."""
     return sorted({f"{s}/{g}" for s, g in pairs})
 
 
 def refuse_leaky(split: str, leaky: bool) -> None:
-    """A split by image is refused unless it is asked for by its right name."""
+    """Raise UsageError for a split by image, unless it is explicitly requested as leaky."""
     if split == "image" and not leaky:
         raise UsageError(
-            "a split by image puts cells of one patient on both sides and flatters every figure",
-            'set split = "group", or give --leaky: the report\'s title then says so',
+            "a split by image puts cells of one patient on both sides and inflates every figure",
+            'set split = "group", or use --leaky; the title of the report then says so',
         )
 
 
 class Grouped(Protocol):
-    """What has a source and a group."""
+    """An item with a source and a group."""
 
     @property
     def source(self) -> str: ...
@@ -54,10 +54,10 @@ Item = TypeVar("Item", bound=Grouped)
 def parted(
     items: Sequence[Item], recipe: Recipe, leave_out: Callable[[Item], bool] | None, leaky: bool
 ) -> tuple[list[Item], list[Item], list[Item]]:
-    """Left out (never seen), held out (early stop and thresholds only), and trained on.
+    """Split items into left out (never seen), held out (early stopping and thresholds only), and trained on.
 
-    By the recipe's data.leave_out and data.hold_out, and by ``leave_out``; with ``leaky`` a fifth of the rest is held
-    out image by image.
+    The split follows the recipe's data.leave_out and data.hold_out, and ``leave_out``. With ``leaky``, a fifth of the
+    rest is held out image by image.
     """
     is_left = [
         any_matches(recipe["data.leave_out"], i.source, i.group) or (leave_out is not None and leave_out(i))
@@ -75,7 +75,7 @@ def parted(
 
 
 def spread(items: Sequence[Item], group: Callable[[Item], str], count: int) -> list[Item]:
-    """``count`` items, in turn from each group, evenly within it; always the same ones."""
+    """Select ``count`` items, balanced over the groups and evenly spaced within each; the result is deterministic."""
     pools: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         pools[group(item)].append(item)
@@ -92,10 +92,10 @@ def spread(items: Sequence[Item], group: Callable[[Item], str], count: int) -> l
 
 
 def balanced_folds(groups: Mapping[str, tuple[str, int]], count: int) -> list[list[str]]:
-    """Groups -> folds with as many groups of each class as can be. groups: name -> (class, cells).
+    """Distribute groups over folds, balanced by class. groups: name -> (class, number of cells).
 
-    The groups of each class are dealt out by size, to and fro, so that the folds' cells are even too. Raises
-    UsageError when a class has fewer than two groups.
+    The groups of each class are dealt out by size, back and forth, so that the numbers of cells are also balanced.
+    Raises UsageError when a class has fewer than two groups.
     """
     folds: list[list[str]] = [[] for _ in range(count)]
     for label in sorted({c for c, _ in groups.values()}):

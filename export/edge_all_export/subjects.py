@@ -1,4 +1,4 @@
-"""What an export needs beside the checkpoint: cells or fields to calibrate on, and unseen ones to compare on."""
+"""Export inputs besides the checkpoint: cells for calibration, and unseen cells for comparison."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ CALIBRATED_ON = 640
 
 
 def seen_by(checkpoint: Checkpoint, source: str, group: str) -> bool:
-    """Whether the checkpoint was trained on a group."""
+    """Return whether the checkpoint was trained on a group."""
     return any_matches(checkpoint.seen_groups, source, group)
 
 
 def classifier_calibration(checkpoint: Checkpoint, cells: Sequence[TrainingCell]) -> Calibration:
-    """Real leukocytes that the checkpoint was trained on, spread over its subjects. Raises UsageError."""
+    """Select real leukocytes that the checkpoint was trained on, spread over its subjects.
+
+    Raises UsageError when there are too few.
+    """
     real = [
         c
         for c in cells
@@ -35,17 +38,17 @@ def classifier_calibration(checkpoint: Checkpoint, cells: Sequence[TrainingCell]
     ]
     chosen = spread(real, lambda c: f"{c.source}/{c.group}", CALIBRATED_ON)
     if len(chosen) < ENOUGH:
-        # Calibration refuses what is far too little; more views of few cells would only look like enough.
+        # Calibration refuses far too few cells; more views of a few cells would only look sufficient.
         chosen = real
     return Calibration([plain_view(c) for c in chosen], [f"{c.source}/{c.group}" for c in chosen],
                        checkpoint.unseen_groups)  # fmt: skip
 
 
 class ClassifierComparison:
-    """Float against quantized on the cells that each fold has not seen."""
+    """Comparison of float and quantized models on the cells that each fold has not seen."""
 
     def __init__(self, folds: Sequence[Checkpoint], cells: Sequence[TrainingCell]) -> None:
-        """Raises UsageError where there are too few."""
+        """Select each fold's unseen cells. Raises UsageError when there are too few."""
         self._tests: list[tuple[Checkpoint, list[TrainingCell], Image]] = []
         for fold in folds:
             unseen = [
@@ -64,11 +67,11 @@ class ClassifierComparison:
             raise UsageError(
                 f"the gate needs {LEAST_CELLS} blasts and {LEAST_CELLS} normal cells that the checkpoint has not "
                 f"seen; there are {blasts} and {normals}",
-                "leave groups out in the recipe ([data] leave_out), or name checkpoints of folds with --fold",
+                "leave out groups in the recipe ([data] leave_out), or name fold checkpoints with --fold",
             )
 
     def __call__(self, pairs: Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]) -> list[Check]:
-        """The gate's checks, all folds' cells together."""
+        """Return the gate's checks over the cells of all folds; pairs: (float, quantized) per fold."""
         before, after, blast, labels, suspect = [], [], [], ([], []), []  # type: ignore[var-annotated]
         for (fold, cells, views), (float_model, quantized_model) in zip(self._tests, pairs, strict=True):
             decision = decision_of(fold)

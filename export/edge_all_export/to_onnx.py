@@ -1,4 +1,4 @@
-"""From a trained network to a model file that carries its contract and a self-check batch."""
+"""Conversion of a trained network to a model file that carries its contract and a self-check batch."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 OPSET = 17
 IR_VERSION = 10
-"""onnxruntime 1.23.2, the newest for Python 3.10, refuses newer ones."""
+"""IR version of the files; onnxruntime 1.23.2, the newest for Python 3.10, refuses newer versions."""
 
 
 def weights_sha256(checkpoint: Checkpoint) -> str:
-    """Of names and values of the weights and of what calibrates them."""
+    """Return the SHA-256 of the names and values of the weights and of the decision that calibrates them."""
     digest = hashlib.sha256(repr(sorted(checkpoint.decision.items())).encode())
     for name in sorted(checkpoint.weights):
         digest.update(name.encode() + checkpoint.weights[name].contiguous().numpy().tobytes())
@@ -38,9 +38,9 @@ def weights_sha256(checkpoint: Checkpoint) -> str:
 
 
 def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
-    """The checkpoint as an ONNX model with dynamic batch (the detector: height and width too).
+    """Convert a checkpoint to an ONNX model with dynamic batch (for the detector, also height and width).
 
-    The same checkpoint gives the same bytes; no path of this machine is in it.
+    The same checkpoint gives the same bytes; they contain no path of this machine.
     """
     from edge_all_export.detector.network import DeployedLeukocyteNet
     from edge_all_export.evaluate.torch_engine import network_of
@@ -58,7 +58,7 @@ def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
     outputs = {0: "batch", 2: "map_height", 3: "map_width"} if 1 in free else {0: "batch"}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's age, and of sizes that are meant to be fixed
+        warnings.simplefilter("ignore")  # about the exporter's age, and about sizes that are fixed on purpose
         torch.onnx.export(
             deployed.eval(),
             (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
@@ -83,8 +83,10 @@ def finished(
     calibration_sha256: str = "",
     reference: onnx.ModelProto | None = None,
 ) -> onnx.ModelProto:
-    """Metadata set, traces of this machine taken out, checked. reference: the float model whose outputs are the
-    self-check's; the model itself where it is the float one."""
+    """Set the metadata of a model, remove traces of this machine, and check the model.
+
+    reference: the float model whose outputs the self-check uses; None if model is the float one.
+    """
     model.ir_version = IR_VERSION
     model.doc_string = ""
     model.producer_name, model.producer_version = "edge-all", ""
@@ -109,14 +111,16 @@ def finished(
 
 
 def _tolerance(wanted: list[npt.NDArray[np.float32]], own: list[npt.NDArray[np.float32]]) -> float:
-    """What a device's self-check allows: twice the rounding seen here, and what other kernels add (TF32 keeps ten bits
-    of a product)."""
+    """Return the tolerance of a device's self-check: twice the rounding measured here, plus a margin for other kernels.
+
+    TF32 keeps only ten bits of a product.
+    """
     seen = max(float(np.abs(a - b).max()) for a, b in zip(wanted, own, strict=True))
     return round(2 * seen + 0.02, 3)
 
 
 def run_model(model: onnx.ModelProto, images: npt.NDArray[np.uint8], batch: int = 64) -> list[npt.NDArray[np.float32]]:
-    """All outputs for images N x H x W x 3, ``batch`` at a time, one thread."""
+    """Return all outputs for images N x H x W x 3, run ``batch`` at a time on one thread."""
     session = session_of(model)
     name = session.get_inputs()[0].name
     parts = [session.run(None, {name: images[i : i + batch]}) for i in range(0, len(images), batch)]
@@ -124,7 +128,7 @@ def run_model(model: onnx.ModelProto, images: npt.NDArray[np.uint8], batch: int 
 
 
 def session_of(model: onnx.ModelProto) -> Any:
-    """ONNX Runtime on the CPU, one thread."""
+    """Create an ONNX Runtime session on the CPU with one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -134,7 +138,7 @@ def session_of(model: onnx.ModelProto) -> Any:
 
 
 def session_of_features(network: BlastNet) -> Any:
-    """ONNX Runtime for network.features: "image", float N x 3 x S x S, 0..255 -> N x F."""
+    """Create an ONNX Runtime session for network.features: "image", float N x 3 x S x S, 0..255 -> N x F."""
     from edge_all_export.classifier.crop_form import COARSE
 
     class _Features(nn.Module):
@@ -162,12 +166,12 @@ def session_of_features(network: BlastNet) -> Any:
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:
-    """Deterministic."""
+    """Serialize deterministically."""
     return bytes(model.SerializeToString(deterministic=True))
 
 
 def write_model(model: onnx.ModelProto, path: Path) -> None:
-    """Under a temporary name, flushed, renamed. Raises EdgeAllError."""
+    """Write a model atomically: temporary name, flush, rename. Raises EdgeAllError when writing fails."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,4 +182,4 @@ def write_model(model: onnx.ModelProto, path: Path) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or name another --out") from error
+        raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or choose another --out") from error

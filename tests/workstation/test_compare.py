@@ -43,7 +43,7 @@ def test_ours_has_a_tenth_of_the_multiply_adds_of_lite0_at_its_published_size():
 def test_a_network_still_improving_cannot_lose():
     rows = [result("blast-net", 0.9), result("alexnet", 0.6, unconverged=True)]
     said = verdict(lines_of(rows, COST))
-    assert "not decided against alexnet, scratch" in said
+    assert "undecided against alexnet, scratch" in said
     assert "leads" not in said
     said = verdict(lines_of([rows[0], result("alexnet", 0.6)], COST))
     assert "ours leads on mean AUROC, 0.900 against 0.600 of alexnet, scratch, at 0.05" in said
@@ -74,7 +74,7 @@ def test_contestants():
 def test_the_command_refuses_an_unknown_network(edge_all, tmp_path):
     done = edge_all("compare", "--networks", "blast-net,gpt", "--out", tmp_path)
     assert done.exit_code == 2
-    assert "there is no network 'gpt'" in done.stderr
+    assert "unknown network 'gpt'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,9 @@ def test_a_damaged_image_is_named_counted_and_fails_the_check(edge_all, own_cell
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("c1.png,wizard,p1,0.1", "line 50: no label 'wizard'"),
-        ("c1.png,blast,,0.1", "line 50: no group"),
-        ("c1.png,blast,p1,huge", "line 50: um_per_px 'huge'"),
+        ("c1.png,wizard,p1,0.1", "line 50: unknown label 'wizard'"),
+        ("c1.png,blast,,0.1", "line 50: missing group"),
+        ("c1.png,blast,p1,huge", "line 50: invalid um_per_px 'huge'"),
     ],
 )
 def test_a_wrong_row_is_named_by_its_line(edge_all, own_cells, row, says):

@@ -123,13 +123,13 @@ def test_cells_that_were_trained_on_are_left_out_or_said(edge_all, tiny_recipe, 
     (own_cells / "cells.csv").write_text("\n".join(kept) + "\n")
     edge_all("evaluate", tmp_path / "t", "--data", own_cells, "--out", tmp_path / "e2")
     values = json.loads((tmp_path / "e2" / "evaluation.json").read_text())
-    assert "no measure of quality" in values["title"]
+    assert "not a measure of quality" in values["title"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("nothing.onnx",), "there is no model nothing.onnx"),
+        (("nothing.onnx",), "model nothing.onnx does not exist"),
         ((models_folder() / "detector" / "float.onnx",), "is a detector"),
     ],
 )

@@ -181,7 +181,9 @@ def test_then_it_trains_again_and_then_it_gives_up_and_writes_nothing(checkpoint
     assert report[1].trained_again
     assert len(script.trained) == 2  # the fold and the checkpoint
     hopeless = Script(1000)
-    with pytest.raises(EdgeAllError, match=r"int8-cpu file of the classifier loses too much.*nothing was written"):
+    with pytest.raises(
+        EdgeAllError, match=r"int8-cpu file of the classifier loses too much accuracy.*nothing was written"
+    ):
         export(checkpoint, subject_of(checkpoint, hopeless), tmp_path / "bad", lambda _: None)
     assert hopeless.trained
     assert not list((tmp_path / "bad").glob("**/*"))
@@ -261,7 +263,7 @@ def test_inspect_tells_what_a_file_is(edge_all):
 
 def test_inspect_refuses_what_is_no_model(edge_all, tmp_path):
     path = tmp_path / "x.onnx"
-    for content, says in ((b"rubbish", "is no ONNX model"), (b"", "is no ONNX model")):
+    for content, says in ((b"rubbish", "is not an ONNX model"), (b"", "is not an ONNX model")):
         path.write_bytes(content)
         done = edge_all("inspect", path)
         assert done.exit_code == 2

@@ -57,7 +57,7 @@ def calibration():
     ("images", "groups", "apart", "says"),
     [
         (drawn(40), GROUPS[:40], (), "40 images are too few"),
-        (drawn(120), ["simulator/s1"] * 120, (), "simulated images only"),
+        (drawn(120), ["simulator/s1"] * 120, (), "all calibration images are simulated"),
         (drawn(120), GROUPS, ["own/p3"], r"images that evaluation uses \(own/p3\)"),
         (list(np.random.default_rng(0).integers(0, 255, (120, 80, 80, 3), np.uint8)), GROUPS, (), "random numbers"),
     ],

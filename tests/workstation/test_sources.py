@@ -88,7 +88,7 @@ def test_own_folders_join_the_sources(data, tmp_path, recipe_with):
 
 
 def test_a_source_that_is_absent_is_named_in_one_line(edge_all, data, tmp_path, recipe_with):
-    with pytest.raises(UsageError, match="holds no folder pbc, which the recipe lists as a source"):
+    with pytest.raises(UsageError, match="has no folder pbc, which the recipe lists as a source"):
         hash_of(data, "own", "pbc")
     for call in (
         ("train", recipe_with('sources = ["own", "pbc"]'), "--out", tmp_path / "out"),
@@ -98,7 +98,7 @@ def test_a_source_that_is_absent_is_named_in_one_line(edge_all, data, tmp_path, 
         done = edge_all(*call)
         assert done.exit_code == 2
         assert len(done.stderr.splitlines()) == 1
-        assert f"{data} holds no folder" in done.stderr
+        assert f"{data} has no folder" in done.stderr
         assert "pbc" in done.stderr
         assert "set EDGE_ALL_DATA to the folder that holds it" in done.stderr
 

@@ -1,4 +1,4 @@
-"""The classifiers that can be trained and compared, by name: float N x 3 x S x S, 0..255 -> logits N x 2."""
+"""Registry of classifiers for training and comparison: float N x 3 x S x S, 0..255 -> logits N x 2."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edge_all_export.classifier.pair import BlastPair
 
 OURS = "blast-net"
 OURS_TEXTURED = "blast-net-textured"
-"""For cells cut out of their surroundings, all from one bench."""
+"""Variant for cells cut out of their surroundings, all from one bench."""
 OURS_PAIRED = "blast-pair"
-"""It and a second network that looks at finer crops."""
+"""OURS_TEXTURED combined with a second network for finer crops."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """imagenet: whether ImageNet weights can be had offline. build(pretrained, dropout)."""
+    """A network architecture. imagenet: whether ImageNet weights are available offline. build(pretrained, dropout)."""
 
     name: str
     source: str
@@ -33,7 +33,7 @@ class Architecture:
 
 
 class Lite0(nn.Module):
-    """EfficientNet-Lite0, whole."""
+    """Complete EfficientNet-Lite0."""
 
     def __init__(self, pretrained: bool, dropout: float) -> None:
         super().__init__()
@@ -57,8 +57,10 @@ class Lite0(nn.Module):
 
 
 class JetsonNanoCnn(nn.Module):
-    """The 46,652-parameter network of the Jetson Nano ALL classifier: 100 x 100 input, average pool, 30 convolutions
-    of 5 x 5, a depthwise convolution of 30 x 30, flatten, dense 2."""
+    """The 46,652-parameter network of the Jetson Nano ALL classifier.
+
+    100 x 100 input, average pool, 30 convolutions of 5 x 5, a depthwise convolution of 30 x 30, flatten, dense 2.
+    """
 
     def __init__(self, pretrained: bool, dropout: float) -> None:  # noqa: ARG002
         super().__init__()
@@ -74,7 +76,7 @@ class JetsonNanoCnn(nn.Module):
 
 
 class _Normalised(nn.Module):
-    """A torchvision network behind ImageNet's normalisation; its last layer gives two logits."""
+    """A torchvision network after ImageNet normalization, with two output logits."""
 
     def __init__(self, network: nn.Module, side: int = 0) -> None:
         super().__init__()
@@ -102,12 +104,14 @@ def _torchvision(name: str, side: int = 0, **options: object) -> Callable[[bool,
 
 
 _POOLED_TO = {"alexnet": 6, "vgg16_bn": 7}
-"""Side of the maps that their first dense layer takes."""
+"""Side of the maps that the first dense layer takes, by network."""
 
 
 class _PooledTo(nn.Module):
-    """nn.AdaptiveAvgPool2d of square maps as two products with fixed numbers: ONNX has no other way to make small maps
-    larger so."""
+    """nn.AdaptiveAvgPool2d of square maps as two products with fixed matrices.
+
+    ONNX has no other way to enlarge small maps like this.
+    """
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -119,17 +123,18 @@ class _PooledTo(nn.Module):
 
 
 def _models() -> Callable[..., nn.Module]:
-    """torchvision's get_model, also where its compiled part does not match this build of PyTorch."""
+    """Return torchvision's get_model, even if its compiled part does not match this build of PyTorch."""
     from edge_all.errors import EdgeAllError
 
     try:
         import torchvision
     except ImportError as error:
         raise EdgeAllError(
-            "torchvision is not installed; the baselines are its networks", "pip install --no-deps torchvision==0.28.0"
+            "torchvision, which provides the baseline networks, is not installed",
+            "pip install --no-deps torchvision==0.28.0",
         ) from error
     except RuntimeError:
-        # Its Python part registers shapes for two operators of the compiled one: declare them, they are not used.
+        # Its Python part registers shapes for two operators of the compiled part. They are not used, so declare them.
         library = torch.library.Library("torchvision", "DEF")
         boxes = "Tensor dets, Tensor scores, float iou_threshold"
         library.define(f"nms({boxes}) -> Tensor")
@@ -141,7 +146,7 @@ def _models() -> Callable[..., nn.Module]:
 
 
 _KEPT: list[object] = []
-"""A library's declarations end with it."""
+"""Keeps the libraries alive, because their declarations end with them."""
 
 ARCHITECTURES = {
     a.name: a
@@ -165,18 +170,18 @@ ARCHITECTURES = {
 
 
 def form_of(name: str) -> CropForm:
-    """The crops that a network looks at; COARSE for a name that is not known."""
+    """Return the form of a network's crops; COARSE for an unknown name."""
     return ARCHITECTURES[name].form if name in ARCHITECTURES else COARSE
 
 
 def build_network(name: str, pretrained: bool, dropout: float = 0.3) -> nn.Module:
-    """A classifier by name.
+    """Build a classifier by name.
 
-    Raises UsageError for an unknown one or where no ImageNet weights can be had offline.
+    Raises UsageError for an unknown name, or when ImageNet weights are not available offline.
     """
     architecture = ARCHITECTURES.get(name)
     if architecture is None:
-        raise UsageError(f"there is no network '{name}'", f"take one of {', '.join(ARCHITECTURES)}")
+        raise UsageError(f"unknown network '{name}'", f"choose one of {', '.join(ARCHITECTURES)}")
     if pretrained and not architecture.imagenet:
-        raise UsageError(f"no ImageNet weights of {name} can be had offline", "set pretrained = false")
+        raise UsageError(f"ImageNet weights of {name} are not available offline", "set pretrained = false")
     return architecture.build(pretrained, dropout)

@@ -1,4 +1,4 @@
-"""Single cells for the classifier, from every set, in one form: even light, fixed scale, known radius."""
+"""Single cells for the classifier, from all datasets, in one form: even light, fixed scale, known radius."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from edge_all_export.data.dataset import CellFile
 from edge_all_export.data.labelled_field import LabelledField, read_rgb
 
 CNMC_UM_PER_PX = 0.057
-"""So that C-NMC's lymphoblasts are as wide (12.2 um) as those of ALL-IDB1; the set gives no scale."""
+"""Scale at which C-NMC's lymphoblasts are as wide (12.2 um) as those of ALL-IDB1; the dataset gives none."""
 CNMC_GAIN = (1.45, 1.25, 2.2)
-"""The set's cells are dark and reddish: this brings the hue of their nuclei to that of the other sets."""
+"""Gain of R, G and B that matches the hue of C-NMC's dark, reddish nuclei to that of the other datasets."""
 
 OUTLIERS = ("platelet", "clump", "erythroblast", "smudge", "debris", "background")
 _ON_BLACK = 20
@@ -26,10 +26,10 @@ _ON_BLACK = 20
 
 @dataclass(frozen=True, eq=False)
 class TrainingCell:
-    """kind: blast, normal, immature_granulocyte, leukocyte (unknown which), or one of OUTLIERS.
+    """A cell for training. kind: blast, normal, immature_granulocyte, leukocyte (kind unknown), or one of OUTLIERS.
 
-    crop: RGB uint8 square of form.stored_side, light taken out. radius: of the cell, in pixels of the crop. segmented:
-    cut out of its surroundings by whoever made the set.
+    crop: RGB uint8 square of form.stored_side, with the illumination removed. radius: of the cell, in pixels of the
+    crop. segmented: cut out of its surroundings by the dataset's authors.
     """
 
     source: str
@@ -44,7 +44,7 @@ class TrainingCell:
 
 
 def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> Iterator[TrainingCell]:
-    """Every labelled object of a field, and ``background`` random places without one."""
+    """Yield each labeled object of a field, and up to ``background`` random positions without an object."""
     image = field.read()
     illumination = estimate_illumination(image)
     height, width = image.shape[:2]
@@ -71,8 +71,10 @@ def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> 
 def segmented_cell(
     cell: CellFile, um_per_px: float, gain: tuple[float, float, float], form: CropForm = COARSE
 ) -> TrainingCell | None:
-    """A cell on black, put on background level; None when the picture holds no cell. gain: of R, G and B, since
-    without background nothing tells the light."""
+    """Return a cell on black, placed on background level; None if the picture contains no cell.
+
+    gain: of R, G and B, because without background the light cannot be measured.
+    """
     image = read_rgb(cell.path)
     mask = _biggest((image.max(2) > _ON_BLACK).astype(np.uint8))
     if mask is None:
@@ -90,12 +92,12 @@ def segmented_cell(
     image = (filled * soft + BACKGROUND_LEVEL * (1 - soft)).astype(np.uint8)
     cx, cy = min(x, around) + (width - 1) / 2, min(y, around) + (height - 1) / 2
     crop = cut_cell(image, cx, cy, um_per_px, form.stored_side, form.um_per_px)
-    crop = np.minimum(crop, np.uint8(BACKGROUND_LEVEL))  # beyond the window lies white
+    crop = np.minimum(crop, np.uint8(BACKGROUND_LEVEL))  # beyond the window, pixels are white
     return _training_cell(cell, crop, radius_px * um_per_px / form.um_per_px, form, segmented=True)
 
 
 def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
-    """A cell in the middle of its own picture, with its surroundings; None when nothing dark is there."""
+    """Return a cell in the middle of its own picture, with its surroundings; None if nothing dark is there."""
     image = read_rgb(cell.path)
     height, width = image.shape[:2]
     illumination = estimate_illumination(image)
@@ -112,7 +114,7 @@ def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
 
 
 _NUCLEUS_LEVEL = 150
-"""Of the darkest channel, under even light: nuclei and dark cytoplasm lie under it, erythrocytes over it."""
+"""Level of the darkest channel, under even light: nuclei and dark cytoplasm are below it, erythrocytes above."""
 _CELL_OVER_NUCLEUS = 1.15
 
 
@@ -132,7 +134,7 @@ def _biggest(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
 def _nearest(
     mask: npt.NDArray[np.uint8], place: tuple[float, float], least_radius: float
 ) -> npt.NDArray[np.uint8] | None:
-    """The component whose nearest pixel is nearest to a place, among those of some size."""
+    """Return the component closest to a position, among those of sufficient size."""
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     big = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] > np.pi * least_radius**2]
@@ -144,6 +146,6 @@ def _nearest(
 
 
 def is_on_black(image: npt.NDArray[np.uint8]) -> bool:
-    """Whether the picture's border is cut away."""
+    """Return whether the picture's border is cut away."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     return bool((border.max(1) <= _ON_BLACK).mean() > 0.7)

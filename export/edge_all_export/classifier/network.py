@@ -1,4 +1,4 @@
-"""The blast classifier of this project: texture of a cell, whatever its stain, at four depths of a small trunk."""
+"""The blast classifier of this project: a cell's texture, independent of its stain, at several depths of a trunk."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from torch import Tensor, nn
 from edge_all_export.classifier.inverted_residual import LITE0_BLOCKS, LiteTrunk
 
 TAPS = (2, 4, 7)
-"""Blocks of the trunk whose maps are looked at; what comes after them knows objects, not textures."""
+"""Blocks of the trunk whose maps are used; later blocks represent objects, not textures."""
 TEXTURED_TAPS = (2, 4, 7, 10)
 _DARK, _SOFT = 185.0, 30.0
-"""Level of the darkest channel under which a pixel counts for the stain's statistics, and how gradually: nuclei and
-dark cytoplasm do, erythrocytes and the surroundings do not."""
+"""Level of the darkest channel under which a pixel counts for the stain statistics, and the width of the transition.
+
+Nuclei and dark cytoplasm count; erythrocytes and the surroundings do not."""
 _LEAST_DARK = 0.05
-"""Pixels of a map; where it has fewer dark ones, their mean goes to nothing."""
+"""Minimum number of dark pixels of a map; with fewer, their mean approaches zero."""
 
 
 class BlastNet(nn.Module):
-    """Input float N x 3 x S x S, 0..255. Returns logits N x 2: blast against normal, unfamiliar against leukocyte.
+    """Blast classifier. Input float N x 3 x S x S, 0..255; output logits N x 2.
 
-    The colours are standardised within each cell's own dark pixels, so that stain, camera and light are taken out
-    before anything is learnt. The trunk is the beginning of EfficientNet-Lite0 (Tan and Le 2019), with ImageNet
-    weights where ``pretrained``. The means of its maps at some depths feed one linear layer, beside the means over the
-    dark pixels alone: what the nucleus looks like, however large it is and whatever lies around it. With ``textured``
-    the maps' standard deviations stand in place of the latter; they tell a texture but also the sharpness of a camera,
-    and help only where all cells come from one bench. The textured network looks at a cell in several ways, turned and
-    mirrored (``views``, of the eight of turned_and_mirrored), and takes the mean of the features; while it is trained,
-    in one.
+    The logits are blast against normal, and unfamiliar against leukocyte. The colors are standardized within each
+    cell's own dark pixels, so that stain, camera and light are removed before anything is learned. The trunk is the
+    first part of EfficientNet-Lite0 (Tan and Le 2019), with ImageNet weights if ``pretrained``. The means of its maps
+    at some depths feed one linear layer, together with the means over the dark pixels alone, which describe the
+    nucleus independently of its size and surroundings. With ``textured``, the maps' standard deviations replace the
+    latter. They describe texture but also the sharpness of a camera, and help only if all cells come from one bench.
+    The textured network averages the features of several orientations of a cell, rotated and mirrored (``views``, of
+    the eight of turned_and_mirrored); in training, it uses one.
     """
 
     feature_mean: Tensor
@@ -43,7 +44,7 @@ class BlastNet(nn.Module):
         taps: Sequence[int] = (),
         views: Sequence[int] = range(8),
     ) -> None:
-        """taps: blocks of the trunk whose maps are looked at; none: TAPS, textured TEXTURED_TAPS."""
+        """Create the network. taps: blocks whose maps are used; empty: TAPS, or TEXTURED_TAPS if textured."""
         super().__init__()
         self.keeps_statistics = pretrained
         self.textured = textured
@@ -60,26 +61,26 @@ class BlastNet(nn.Module):
         return self.logits(self.normalised(self.seen_features(image)))
 
     def seen_features(self, image: Tensor) -> Tensor:
-        """N x F, not normalised: of the picture as it lies, or of its views."""
+        """Return unnormalized features, N x F, of the picture as it is or averaged over its views."""
         return self.features(image) if self.training or not self.textured else self.viewed_features(image)
 
     def viewed_features(self, image: Tensor) -> Tensor:
-        """N x F, the mean over the views, not normalised."""
+        """Return unnormalized features, N x F, averaged over the views."""
         ways = turned_and_mirrored(image)
         features = self.features(torch.cat([ways[v] for v in self.views]))
         return features.reshape(len(self.views), -1, features.shape[1]).mean(0)
 
     def normalised(self, features: Tensor) -> Tensor:
-        """Each feature less its mean over the training views, in units of its standard deviation there."""
+        """Subtract each feature's mean over the training views, and divide by its standard deviation there."""
         return (features - self.feature_mean) * self.feature_scale
 
     def logits(self, features: Tensor) -> Tensor:
-        """From normalised features."""
+        """Return the logits of normalized features."""
         logits: Tensor = self.head(self.drop(features))
         return logits
 
     def features(self, image: Tensor) -> Tensor:
-        """N x F, not normalised."""
+        """Return unnormalized features, N x F."""
         sample, darkness, total = dark_pixels(image)
         maps = self.trunk(_standardised(image, sample, darkness, total))
         looked_at = [maps[tap] for tap in self.taps]
@@ -92,7 +93,7 @@ class BlastNet(nn.Module):
 
 
 def turned_and_mirrored(image: Tensor) -> list[Tensor]:
-    """The eight ways to lay a square picture, N x C x S x S each: a smear has no upper side."""
+    """Return the eight orientations of a square picture, N x C x S x S each; a smear has no preferred one."""
     views = []
     for turned in (image, image.transpose(2, 3)):
         for axes in ((), (2,), (3,), (2, 3)):
@@ -101,16 +102,21 @@ def turned_and_mirrored(image: Tensor) -> list[Tensor]:
 
 
 def standardised(image: Tensor) -> Tensor:
-    """Each channel less its mean over the cell's dark pixels, in units of twice their standard deviation, within -2
-    to 2. float N x 3 x H x W, 0..255. Mean and deviation are those of every second pixel of every second row."""
+    """Standardize each channel by the mean and twice the standard deviation of the cell's dark pixels.
+
+    image: float N x 3 x H x W, 0..255. The result is clamped to -2..2. Mean and deviation are those of every second
+    pixel of every second row.
+    """
     return _standardised(image, *dark_pixels(image))
 
 
 def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Every second pixel of every second row, N x 3 x P, how much each counts as dark, 0 to 1, N x 1 x P, and the sum
-    of that, N x 1 x 1. float N x 3 x H x W, 0..255."""
-    # A pool of one pixel, as rows of pixels: strided slices take ONNX Runtime ten times as long, steps with the
-    # channels last too.
+    """Sample every second pixel of every second row of a float image, N x 3 x H x W, 0..255.
+
+    Returns the samples, N x 3 x P; how much each counts as dark, 0 to 1, N x 1 x P; and the sum of that, N x 1 x 1.
+    """
+    # A pool of one pixel, on rows of pixels. Strided slices take ONNX Runtime ten times as long, and so do operations
+    # with the channels last.
     every_second = nn.functional.max_pool2d(image, 1, 2)
     sample = every_second.reshape(-1, 3, int(every_second.shape[2]) * int(every_second.shape[3]))
     red, green, blue = sample.split(1, 1)
@@ -120,10 +126,12 @@ def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def means_and_dark_means(maps: Sequence[Tensor], dark: Tensor, total: Tensor) -> Tensor:
-    """The mean of each map of each N x C x h x w, then each one's mean over the dark pixels: N x 2F, F all the C. dark:
-    N x 1 x H x W, 0 to 1, and its sum, N x 1 x 1; every map is as large, or the one before it a whole number of times
-    as large."""
-    # Ones in a plane beside it: clamped, for any other way leaves shape arithmetic in the graph.
+    """Return the means of all maps, then their means over the dark pixels: N x 2F, with F the sum of all C.
+
+    maps: N x C x h x w each. dark: N x 1 x H x W, 0 to 1; total: its sum, N x 1 x 1. The first map has the size of
+    dark or an integer fraction of it, and each further map the size of the one before it or an integer fraction.
+    """
+    # A plane of ones next to it, made by clamping, because any other method leaves shape arithmetic in the graph.
     weight = torch.cat([dark.clamp(1.0, 1.0), dark], 1)
     sums, ones, shares = [], [], []
     for one in maps:
@@ -131,7 +139,7 @@ def means_and_dark_means(maps: Sequence[Tensor], dark: Tensor, total: Tensor) ->
         step = int(weight.shape[2]) // height
         if step > 1:
             weight = nn.functional.avg_pool2d(weight, step)
-        # The channels last, as INT8 maps lie in memory; one product for both sums.
+        # The channels last, as INT8 maps are laid out in memory; one product for both sums.
         rows = one.permute(0, 2, 3, 1).reshape(-1, height * width, channels)
         sums.append(torch.matmul(weight.reshape(-1, 2, height * width), rows))
         share = height * width / (int(dark.shape[2]) * int(dark.shape[3]))
@@ -149,16 +157,16 @@ def _standardised(image: Tensor, sample: Tensor, darkness: Tensor, total: Tensor
     total = total + 0.25
     mean = torch.matmul(sample, weight) / total
     difference = sample - mean
-    # A floor under the spread: an empty picture must not become noise.
+    # A lower limit for the spread, so that an empty picture does not become noise.
     gain = 0.5 / (torch.matmul(difference * difference, weight) / total + 4.0).sqrt()
     flat = image.reshape(-1, 3, height * width)
     return ((flat - mean) * gain).clamp(-2.0, 2.0).reshape(-1, 3, height, width)
 
 
 class DeployedBlastNet(nn.Module):
-    """What the device runs: uint8 N x S x S x 3 in; blast probability and unfamiliarity out, each N.
+    """Classifier as deployed: uint8 N x S x S x 3 in; blast probability and unfamiliarity out, each N.
 
-    ``scale`` and ``shift`` calibrate the blast logit (Platt 1999), fitted on out-of-fold cells.
+    ``scale`` and ``shift`` calibrate the blast logit (Platt 1999); they are fitted on out-of-fold cells.
     """
 
     def __init__(self, network: nn.Module, scale: float, shift: float) -> None:
@@ -179,8 +187,10 @@ class DeployedBlastNet(nn.Module):
 
 
 def _last_layer(network: BlastNet, scale: float, shift: float) -> nn.Linear:
-    """The network's, with the features' scale before it and the calibration behind it taken in: at one cell a call,
-    what an operation costs beside its arithmetic counts."""
+    """Return the network's last layer with feature scaling and calibration folded in.
+
+    At one cell per call, the overhead of an operation matters.
+    """
     last = nn.Linear(network.head.in_features, 2)
     stretch = torch.tensor([scale, 1.0])
     with torch.no_grad():

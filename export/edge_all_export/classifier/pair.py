@@ -1,4 +1,4 @@
-"""Two networks that look at a cell cut out of its surroundings, and the mean of what they say."""
+"""The weighted mean of two networks for cells cut out of their surroundings."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edge_all_export.classifier.network import BlastNet
 UNTOUCHED_TAPS = tuple(range(11))
 _AS_IT_LIES_AND_A_QUARTER_TURN = (0, 5)
 _TUNED_WEIGHT, _UNTOUCHED_WEIGHT = 0.6, 0.4
-"""The untouched network's logits are half as large again: both are heard alike."""
+"""Weights of the two logits. The frozen network's logits are larger by half, so both have equal influence."""
 REACH = 4.0
-"""Standard deviations; a feature further out says no more."""
+"""Limit of a feature, in standard deviations."""
 
 
 class BlastPair(nn.Module):
-    """Input float N x 3 x 160 x 160, 0..255, at 0.126 um per px. Returns logits N x 2, as BlastNet does.
+    """Pair of blast classifiers. Input float N x 3 x 160 x 160, 0..255, at 0.126 um per px; output logits N x 2.
 
-    ``tuned`` looks at the picture at half the size and is fine-tuned. ``untouched`` looks at all of it; its trunk stays
-    as ImageNet made it, and one linear layer is solved for the means and deviations of all its maps. They go wrong on
-    different subjects. In training mode the tuned network answers alone.
+    The logits are those of BlastNet. ``tuned`` receives the picture at half the size and is fine-tuned. ``untouched``
+    receives the full picture; its trunk keeps the ImageNet weights, and one linear layer is solved for the means and
+    deviations of all its maps. The two fail on different subjects. In training mode, only the tuned network is used.
     """
 
     def __init__(self, pretrained: bool = True, dropout: float = 0.3) -> None:
@@ -43,7 +43,7 @@ class BlastPair(nn.Module):
         return torch.cat([blast, tuned[:, 1:]], 1)
 
     def untouched_logit(self, image: Tensor) -> Tensor:
-        """N x 1, blast against normal."""
+        """Return the frozen network's logit, N x 1, blast against normal."""
         features = self.untouched.normalised(self.untouched.viewed_features(image)).clamp(-REACH, REACH)
         return self.untouched.logits(features)[:, :1]
 
@@ -52,13 +52,15 @@ _TRUNK = "untouched.trunk."
 
 
 def without_untouched_trunk(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A pair's weights without those that every pair has from ImageNet: half the size, for checkpoints of folds."""
+    """Return a pair's weights without the shared ImageNet weights: half the size, for checkpoints of folds."""
     return {k: v for k, v in weights.items() if not k.startswith(_TRUNK)}
 
 
 def with_untouched_trunk(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A pair's weights, whole; the untouched trunk's from ImageNet where they were left out. Raises EdgeAllError where
-    ImageNet's are not installed."""
+    """Return a pair's complete weights, with the frozen trunk's from ImageNet if they were left out.
+
+    Raises EdgeAllError when the ImageNet weights are not installed.
+    """
     if any(k.startswith(_TRUNK) for k in weights):
         return dict(weights)
     trunk = LiteTrunk(max(UNTOUCHED_TAPS) + 1, pretrained=True)

@@ -1,4 +1,4 @@
-"""The last layer first: a linear probe of a pretrained trunk, from which fine-tuning starts."""
+"""A linear probe on a pretrained trunk, from which fine-tuning starts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from edge_all_export.training.job import Sampler
 
 
 def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[TrainingCell], recipe: Recipe) -> None:
-    """Normalise the features and solve the last layer for them, the trunk untouched (Kumar et al. 2022: fine-tuning
-    from a random last layer spoils features that would have served on other data).
+    """Normalize the features and solve the last layer for them, with the trunk frozen.
 
-    Draws recipe["probe_batches"] batches and minimises by L-BFGS the training's loss, plus "probe_penalty" times the
-    squared weights, plus "probe_nuisance" times the squared answers to what differs between the groups of one class
-    and source (within-class covariance normalisation, Hatch et al. 2006), plus "probe_sources" times those to what
-    differs between the sources of one class: a series or a bench must not be an argument.
-    With "probe_rounding" the trunk's weights are rounded to INT8's steps first, and that number times the squared
-    answers to what INT8 changes in the features is added: the last layer listens to what survives INT8. cells: those
-    trained on.
+    Fine-tuning from a random last layer distorts features that would work on other data (Kumar et al. 2022).
+
+    Draws recipe["probe_batches"] batches and minimizes, by L-BFGS, the training loss, plus "probe_penalty" times the
+    squared weights, plus "probe_nuisance" times the squared responses to differences between the groups of one class
+    and source (within-class covariance normalization, Hatch et al. 2006), plus "probe_sources" times the squared
+    responses to differences between the sources of one class: a series or a bench must not be evidence.
+    With "probe_rounding", the trunk's weights are first rounded to INT8's steps, and that number times the squared
+    responses to changes of the features by INT8 is added, so that the last layer relies on what survives INT8.
+    cells: the training cells.
     """
     sampler.begin_epoch(2**20, 0)  # random numbers that no training epoch uses
     network.eval()
@@ -65,7 +66,7 @@ _Features = Callable[[Tensor], Tensor]
 
 
 def _features_of(network: BlastNet) -> _Features:
-    """network.features; of the plain network by ONNX Runtime, which takes a fifth of the time on a CPU."""
+    """Return network.features; for the plain network through ONNX Runtime, which takes a fifth of the time on a CPU."""
     if network.textured:
         return network.features
     from edge_all_export.to_onnx import session_of_features
@@ -91,8 +92,11 @@ _ENOUGH_CELLS = 8
 def _nuisances(
     network: BlastNet, cells: Sequence[TrainingCell], features_of: _Features, of_groups: float, of_sources: float
 ) -> Tensor:
-    """Rows: each group's mean features less the mean of its class and source, and each source's less the mean of its
-    class, over the root of their number and times the root of the factor given."""
+    """Return one row per group and per source: the deviation of its mean features.
+
+    A group's deviation is from the mean of its class and source, a source's from the mean of its class. Rows are
+    divided by the root of their number and multiplied by the root of the given factor.
+    """
     rows = [torch.zeros(0, len(network.feature_mean))]
     if not of_groups and not of_sources:
         return rows[0]
@@ -112,7 +116,7 @@ def _nuisances(
 
 
 def _apart(means: Tensor) -> Tensor:
-    """Each row less the mean of all, over the root of their number."""
+    """Subtract the mean of all rows from each, and divide by the root of their number."""
     return (means - means.mean(0)) / len(means) ** 0.5
 
 
@@ -124,7 +128,7 @@ def _plain_features(network: BlastNet, cells: Sequence[TrainingCell], features_o
 
 @torch.no_grad()
 def _make_ready_for_int8(network: BlastNet, cells: Sequence[TrainingCell]) -> None:
-    """Channels of one range, weights on INT8's steps: INT8 then rounds activations only, and those finely."""
+    """Equalize the channels and round the weights to INT8's steps; INT8 then rounds only activations, and finely."""
     equalize(network.trunk, standardised(_some_pixels(cells, _RANGED_CELLS)))
     for module in network.trunk.modules():
         if isinstance(module, nn.Conv2d):
@@ -141,14 +145,16 @@ def _spread_leukocytes(cells: Sequence[TrainingCell], count: int) -> list[Traini
 
 
 def _some_pixels(cells: Sequence[TrainingCell], count: int) -> Tensor:
-    """Plain views, float N x 3 x S x S."""
+    """Return plain views, float N x 3 x S x S."""
     return pixels_of(torch.from_numpy(np.stack([plain_view(c) for c in _spread_leukocytes(cells, count)])))
 
 
 @torch.no_grad()
 def _rounding_noise(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
-    """Rows: what INT8 changes in the features of one cell, less the mean change, which the export takes out
-    (edge_all_export.bias_correction)."""
+    """Return one row per cell: the change of its features by INT8, less the mean change.
+
+    The export removes the mean change (edge_all_export.bias_correction).
+    """
     some = _spread_leukocytes(cells, _ROUNDED_CELLS)
     int8 = rounded(copy.deepcopy(network), _some_pixels(cells, _RANGED_CELLS))
     assert isinstance(int8, BlastNet)

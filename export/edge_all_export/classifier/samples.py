@@ -1,4 +1,4 @@
-"""Random training views of single cells, with the bench's variations."""
+"""Random training views of single cells, with the variations of a bench."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def plain_view(cell: TrainingCell) -> npt.NDArray[np.uint8]:
-    """The crop as the device would make it; RGB uint8, form.side square."""
+    """Return the crop as the device would make it: RGB uint8, form.side square."""
     side = cell.form.side
     margin = (cell.form.stored_side - side) // 2
     crop = cell.crop[margin : margin + side, margin : margin + side]
@@ -26,16 +26,16 @@ def plain_view(cell: TrainingCell) -> npt.NDArray[np.uint8]:
 
 
 _MINIMAL_RADIUS_UM = 2.5
-"""What the detector takes for a cell is hardly smaller."""
+"""Minimum radius; the detector rarely reports smaller cells."""
 _SHIFT_UM = 0.27
-"""How far a detection lies off the cell's centre, standard deviation."""
+"""Distance of a detection from the cell's center, standard deviation."""
 
 
 class CellSampler:
-    """Batches with a chosen share of each source and kind, and within it of each group.
+    """Sampler of batches with a given share of each source and kind, and within those of each group.
 
-    shares: "source/kind" -> share; kind is blast, normal or outlier, or a detail such as lymphocyte, which then is a
-    share of its own; "*/kind" serves the sources not named.
+    shares: "source/kind" -> share. kind is blast, normal or outlier, or a detail such as lymphocyte, which then has a
+    separate share. "*/kind" applies to sources that are not named. Raises UsageError when no cell has a share.
     """
 
     def __init__(self, cells: Sequence[TrainingCell], shares: Mapping[str, float], seed: int) -> None:
@@ -53,22 +53,24 @@ class CellSampler:
         share = {k: shares.get(f"{k[0]}/{k[1]}", shares.get(f"*/{k[1]}", 0.0)) for k in sorted(pools)}
         named = [k for k, v in share.items() if v > 0]
         if not named:
-            raise UsageError("no cell has a share in the training", "name the sources under [shares] in the recipe")
+            raise UsageError(
+                "no cell has a share in the training data", "name the sources under [shares] in the recipe"
+            )
         self._pools = [pools[k] for k in named]
         weights = np.array([share[k] for k in named], np.float64)
         self._weights = weights / weights.sum()
 
     def begin_epoch(self, epoch: int, rank: int) -> None:
-        """Start this epoch's random numbers."""
+        """Seed the random numbers of an epoch."""
         self._rng = np.random.Generator(np.random.PCG64([self._seed, epoch, rank]))
 
     def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray]:
-        """Images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0)."""
+        """Draw a batch: images N x S x S x 3 uint8; blast N (1, 0, -1 for neither); outlier N (1, 0)."""
         rng = self._rng
         images, blast, outlier = [], [], []
         for pool in rng.choice(len(self._pools), size, p=self._weights):
             groups = self._pools[int(pool)]
-            # Square root of the count: small subjects are heard, large ones not thrown away.
+            # Square root of the count: small subjects have weight, and large ones are not discarded.
             share = np.sqrt([len(g) for g in groups.values()])
             group = list(groups.values())[int(rng.choice(len(groups), p=share / share.sum()))]
             cell = group[int(rng.integers(len(group)))]
@@ -101,7 +103,7 @@ class CellSampler:
         return fade_to_background(image, radius)
 
     def _stain(self, image: npt.NDArray[np.uint8], form: CropForm) -> npt.NDArray[np.uint8]:
-        """Stain strength and hue, camera colours, residual light, focus, noise."""
+        """Vary stain strength and hue, camera colors, residual light, focus and noise."""
         rng = self._rng
         density = -np.log(np.maximum(image.astype(np.float32), 1.0) / BACKGROUND_LEVEL)
         density *= np.float32(np.exp(rng.normal(0, 0.4)))

@@ -1,4 +1,4 @@
-"""The classifier's training job: loss, modes, what is held out."""
+"""Training job of the classifier: loss, modes, held-out cells."""
 
 from __future__ import annotations
 
@@ -34,21 +34,24 @@ def classifier_job(
     leave_out: Callable[[TrainingCell], bool] | None = None,
     leaky: bool = False,
 ) -> Job:
-    """A training on all cells but those left out (never seen) and held out (early stop only)."""
+    """Create a job that trains on all cells except those left out (never seen) and held out (early stopping only).
+
+    Raises UsageError when blasts or normal cells are missing, or early stopping has no held-out cells.
+    """
     left, held, seen = parted(cells, recipe, leave_out, leaky)
     for kind in ("blast", "normal"):
         if not any(c.kind == kind for c in seen):
             groups = group_names((c.source, c.group) for c in cells if c.kind == kind)
-            why = f"all come from {groups[0]}, one group only: no honest split is possible" if len(groups) == 1 else ""
+            why = f"all come from one group, {groups[0]}: no honest split is possible" if len(groups) == 1 else ""
             raise UsageError(
                 f"no {kind} cell is left to train on",
                 why or "leave fewer groups out, or name more data under [data] paths",
             )
-    judged = [c for c in held if c.kind in ("blast", "normal")]
-    both = {c.kind for c in judged} == {"blast", "normal"}
+    scored = [c for c in held if c.kind in ("blast", "normal")]
+    both = {c.kind for c in scored} == {"blast", "normal"}
     if recipe["patience"] and not both:
         raise UsageError(
-            "early stop needs blast and normal cells in groups held out",
+            "early stopping needs blast and normal cells in held-out groups",
             "name groups of both under [data] hold_out, or set patience = 0",
         )
     network = build_with_seed(recipe)
@@ -68,21 +71,20 @@ def classifier_job(
         tuple(group_names((c.source, c.group) for c in seen)),
         tuple(group_names((c.source, c.group) for c in left)),
         data_sha256,
-        (lambda net: held_out_auroc(net, judged)) if both else None,
+        (lambda net: held_out_auroc(net, scored)) if both else None,
         leaky,
-        (lambda net: held_out_decision(net, judged)) if both else None,
+        (lambda net: held_out_decision(net, scored)) if both else None,
     )
 
 
 def build_with_seed(recipe: Recipe) -> nn.Module:
-    """The recipe's network with reproducible first weights."""
+    """Build the recipe's network with reproducible initial weights."""
     torch.manual_seed(recipe["seed"])
     return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"])
 
 
 def into_training(network: nn.Module) -> None:
-    """Training mode; batch norm that came with ImageNet's statistics keeps them, so that it does not learn the
-    cameras."""
+    """Set training mode, except for batch norm with ImageNet statistics, so that it does not learn the cameras."""
     network.train()
     if getattr(network, "keeps_statistics", False):
         for module in network.modules():
@@ -91,7 +93,7 @@ def into_training(network: nn.Module) -> None:
 
 
 def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
-    """The loss of a batch that CellSampler drew."""
+    """Return the loss of a batch drawn by CellSampler."""
     image, *labels = batch
     return logit_loss(network(pixels_of(image)).float(), labels, smoothing)
 
@@ -100,7 +102,7 @@ def _parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     network = network.tuned if isinstance(network, BlastPair) else network
     trunk = getattr(network, "trunk", None)
     if trunk is not None and recipe["frozen_blocks"]:
-        # Early layers see edges and colours that ImageNet knows well.
+        # Early layers detect edges and colors, which ImageNet covers well.
         for part in [trunk.stem, trunk.stem_norm, *trunk.blocks[: recipe["frozen_blocks"]]]:
             part.requires_grad_(False)
     head = [p for n, p in network.named_parameters() if p.requires_grad and n.startswith("head")]
@@ -112,7 +114,7 @@ def _parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def held_out_auroc(network: nn.Module, cells: Sequence[TrainingCell]) -> float:
-    """AUROC of blast against normal."""
+    """Return the AUROC of blast against normal."""
     from sklearn.metrics import roc_auc_score
 
     logits = logits_of(network, cells)[:, 0]
@@ -120,7 +122,7 @@ def held_out_auroc(network: nn.Module, cells: Sequence[TrainingCell]) -> float:
 
 
 def held_out_decision(network: nn.Module, cells: Sequence[TrainingCell]) -> dict[str, Any]:
-    """Calibration and thresholds, as values of a Decision."""
+    """Return calibration and thresholds as the fields of a Decision."""
     blast, unfamiliar = logits_of(network, cells).T.astype(np.float64)
     is_blast = np.array([c.kind == "blast" for c in cells])
     return asdict(choose_decision(blast, 1 / (1 + np.exp(-unfamiliar)), is_blast))
@@ -128,7 +130,7 @@ def held_out_decision(network: nn.Module, cells: Sequence[TrainingCell]) -> dict
 
 @torch.inference_mode()
 def logits_of(network: nn.Module, cells: Sequence[TrainingCell]) -> npt.NDArray[np.float32]:
-    """N x 2, blast and unfamiliar, of plain views."""
+    """Return the logits of plain views, N x 2: blast and unfamiliar."""
     network.eval()
     device = next(network.parameters()).device
     parts = []

@@ -1,4 +1,4 @@
-"""The last layer of a trunk that is left as it is: logistic regression on the features of all training cells."""
+"""The last layer on a frozen trunk: logistic regression on the features of all training cells."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _BATCH = 64
 
 @torch.no_grad()
 def solve_untouched(pair: BlastPair, cells: Sequence[TrainingCell], penalty: float, smoothing: float) -> None:
-    """Normalise the features of pair.untouched and solve its layer, for plain views of all blasts and normal cells.
+    """Normalize the features of pair.untouched and solve its last layer on plain views of all blasts and normal cells.
 
-    Both classes weigh the same, and within one each group with the root of its count. Minimises the weighted mean of
-    the cross entropy plus ``penalty`` times the squared weights, by Newton's method.
+    Both classes have the same weight; within a class, each group is weighted by the root of its count. Minimizes the
+    weighted mean of the cross entropy plus ``penalty`` times the squared weights, by Newton's method.
     """
-    judged = [c for c in cells if c.kind in ("blast", "normal")]
+    labeled = [c for c in cells if c.kind in ("blast", "normal")]
     network = pair.untouched.eval()
     parts = []
-    for start in range(0, len(judged), _BATCH):
-        views = np.stack([plain_view(c) for c in judged[start : start + _BATCH]])
+    for start in range(0, len(labeled), _BATCH):
+        views = np.stack([plain_view(c) for c in labeled[start : start + _BATCH]])
         parts.append(network.viewed_features(pixels_of(torch.from_numpy(views))))
-    solve_on_features(pair, torch.cat(parts), judged, penalty, smoothing)
+    solve_on_features(pair, torch.cat(parts), labeled, penalty, smoothing)
 
 
 @torch.no_grad()
 def solve_on_features(
     pair: BlastPair, features: Tensor, cells: Sequence[TrainingCell], penalty: float, smoothing: float
 ) -> None:
-    """As solve_untouched, with the features, N x F, of the cells."""
+    """Do the same as solve_untouched for given features of the cells, N x F."""
     network = pair.untouched
     weight = _weights(cells)
     mean = weight @ features.double()
@@ -54,7 +54,10 @@ def solve_on_features(
 
 
 def logistic(x: Tensor, target: Tensor, weight: Tensor, penalty: float) -> Tensor:
-    """Weights and bias, F + 1, of a logistic regression. float64: x N x F, target N, 0 to 1, weight N, sums to 1."""
+    """Solve a logistic regression and return weights and bias, F + 1.
+
+    All float64: x N x F; target N, 0 to 1; weight N, with sum 1.
+    """
     x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
     ridge = torch.full((x.shape[1],), 2 * penalty, dtype=x.dtype)
     ridge[-1] = 1e-9

@@ -1,4 +1,4 @@
-"""edge-all compare."""
+"""The command ``edge-all compare``."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from edge_all_export.cli.options import out_option, threads_option
 @out_option
 @click.option(
     "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
-    help="Labelled images; may be given again. Default: the sources of the shipped recipes.",
+    help="Labeled images; may be repeated. Default: the sources of the shipped recipes.",
 )  # fmt: skip
-@click.option("--networks", metavar="A,B", help="Only these, such as blast-net, resnet50. Default: all there are.")
-@click.option("--folds", default=2, type=click.IntRange(1, 5), show_default=True, help="How many folds of groups.")
-@click.option("--epochs", default=6, type=click.IntRange(1), show_default=True, help="Of each training.")
-@click.option("--steps", default=50, type=click.IntRange(1), show_default=True, help="Batches an epoch.")
+@click.option("--networks", metavar="A,B", help="Networks to compare, such as blast-net,resnet50. Default: all.")
+@click.option("--folds", default=2, type=click.IntRange(1, 5), show_default=True, help="Number of folds of groups.")
+@click.option("--epochs", default=6, type=click.IntRange(1), show_default=True, help="Epochs per training run.")
+@click.option("--steps", default=50, type=click.IntRange(1), show_default=True, help="Batches per epoch.")
 @click.option(
     "--bfloat16",
     is_flag=True,
-    help="Train in bfloat16 where float32 is slow: for processors with AMX. All networks alike.",
+    help="Train all networks in bfloat16; faster on processors with AMX.",
 )
 @threads_option
 def command(
@@ -35,10 +35,11 @@ def command(
     bfloat16: bool,
     threads: int | None,
 ) -> int:
-    """Train every architecture on the same groups with the same budget, and ours; tabulate quality and cost.
+    """Train all architectures, including ours, on the same groups and budget, and tabulate quality and cost.
 
-    Writes DIR/comparison.csv after each training, and goes on from it when started again; then comparison.html. A
-    network whose loss was still falling when the budget ended is marked unconverged and cannot lose.
+    Writes DIR/comparison.csv after each training run and resumes from it when started again; then writes
+    comparison.html. A network whose loss was still falling when the budget ended is marked unconverged and cannot be
+    ranked as the loser.
 
     \b
     Example:
@@ -69,7 +70,7 @@ def command(
     from edge_all_export.recipe import load_recipe
 
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "name a folder for --out")
+        raise UsageError(f"{out} is a file", "choose a folder for --out")
     chosen = contestants([n.strip() for n in networks.split(",")] if networks else ())
     set_threads(threads)
     precision = BFLOAT16 if bfloat16 else FLOAT32
@@ -81,14 +82,14 @@ def command(
     file = out / "comparison.csv"
     results = read_results(file)
     if any(r.data_sha256 != sha256 for r in results):
-        raise UsageError(f"{file} holds results of other data", "name another --out")
+        raise UsageError(f"{file} contains results from other data", "choose another --out")
     wanted = set()
     for recipe in recipes:
         kind = kind_of(recipe)
         click.echo(f"reading and preparing {kind} cells")
         cells = classifier_cells(data, recipe, click.echo)
         if not any(is_scored(c) and c.segmented == (kind == "segmented") for c in cells):
-            click.echo(f"there are no {kind} cells: that half of the comparison is left out")
+            click.echo(f"no {kind} cells found; skipping that half of the comparison")
             continue
         names = (SERIES_FOLDS if kind == "field" else SEGMENTED_FOLDS)[:folds]
         for contestant, fold in [(c, f) for c in chosen for f in names]:
@@ -116,7 +117,7 @@ def command(
         (out / "comparison.html").write_text(table.page(lines, budget))
         (out / "comparison.png").write_bytes(table.plot(lines))
     except OSError as error:
-        raise EdgeAllError(f"cannot write into {out} ({error.strerror})", "free space") from error
+        raise EdgeAllError(f"cannot write to {out} ({error.strerror})", "free space") from error
     rows = [table.HEAD, *(table.cells_of_line(line) for line in lines)]
     widths = [max(len(r[i]) for r in rows) for i in range(len(table.HEAD))]
     for row in rows:

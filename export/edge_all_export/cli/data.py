@@ -1,4 +1,4 @@
-"""edge-all data check."""
+"""The command ``edge-all data check``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 @click.group("data")
 def command() -> None:
-    """Look at folders of labelled images before training on them.
+    """Check folders of labeled images before training on them.
 
     \b
     Example:
@@ -22,13 +22,13 @@ def command() -> None:
 @command.command("check")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the counts here."
+    "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Also write the counts to FILE."
 )
 def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
-    """Recognise data sets; count classes, groups, duplicates and damaged files.
+    """Recognize datasets; count classes, groups, duplicates and damaged files.
 
-    Groups (patients, series) that share an image are joined into one, since a split between them would leak. Exits 1
-    when a file is damaged or missing.
+    Groups (patients, series) that share an image are joined into one, because a split between them would leak. The
+    exit status is 1 if a file is damaged or missing.
 
     \b
     Example:
@@ -65,9 +65,9 @@ def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
         if part.copies:
             click.echo(f"  {part.copies} exact duplicates of another image")
         for name in part.joined:
-            click.echo(f"  joined into one group, for they share images or are known to: {plain(name)}")
+            click.echo(f"  joined into one group, because they share images or are known to: {plain(name)}")
         for file, wrong in part.corrupt[:10]:
-            click.echo(f"  damaged: {plain(file)} ({wrong}); it is skipped")
+            click.echo(f"  damaged: {plain(file)} ({wrong}); skipped")
         if len(part.corrupt) > 10:
             click.echo(f"  and {len(part.corrupt) - 10} more damaged files")
         for file in part.missing[:10]:
@@ -87,5 +87,5 @@ def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
         try:
             json_file.write_text(json.dumps(values, indent=1) + "\n")
         except OSError as error:
-            raise UsageError(f"cannot write {json_file} ({error.strerror})", "name another file") from error
+            raise UsageError(f"cannot write {json_file} ({error.strerror})", "choose another file") from error
     return 1 if faulty else 0

@@ -1,4 +1,4 @@
-"""edge-all evaluate."""
+"""The command ``edge-all evaluate``."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="[MODEL]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
-    help="Labelled images ('data check' tells which); may be given again. Default: the sources of the shipped recipes.",
+    help="Labeled images ('data check' lists them); may be repeated. Default: the sources of the shipped recipes.",
 )  # fmt: skip
 @out_option
 @click.option(
     "--um-per-px", type=FiniteRange(0.005, 2), help="Scale of single-cell pictures that show no erythrocytes."
 )
-@click.option("--no-smears", is_flag=True, help="Leave out what run would say of each smear.")
+@click.option("--no-smears", is_flag=True, help="Skip the result that 'edge-all run' would give for each smear.")
 @threads_option
 def command(
     model: Path | None,
@@ -34,11 +34,11 @@ def command(
     no_smears: bool,
     threads: int | None,
 ) -> int:
-    """Measure a classifier on labelled cells of groups it has not seen.
+    """Evaluate a classifier on labeled cells of groups it has not seen.
 
-    MODEL is a checkpoint, an ONNX file of any precision, or left out for the shipped one. Writes DIR/evaluation.html
-    and DIR/evaluation.json. Cells of groups that the model was trained on are left out; where there are no others, the
-    title says so.
+    MODEL is a checkpoint or an ONNX file of any precision; the default is the shipped one. Writes DIR/evaluation.html
+    and DIR/evaluation.json. Cells of groups that the model was trained on are left out; if there are no others, they
+    are used and the title says so.
 
     \b
     Example:
@@ -61,13 +61,13 @@ def command(
     from edge_all_export.recipe import load_recipe
 
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "name a folder for --out")
+        raise UsageError(f"{out} is a file", "choose a folder for --out")
     root = data_root()
     wanted = list(paths)
     if not wanted and root is not None:
         wanted = source_folders(root, load_recipe("classifier")["data.sources"])
     if not wanted:
-        raise UsageError("there are no images to evaluate on", "name them with --data, or set EDGE_ALL_DATA")
+        raise UsageError("no images to evaluate on", "name them with --data, or set EDGE_ALL_DATA")
     engine = load_classifier(model, threads or 0)
     for_segmented = load_for_segmented(model, engine, threads or 0)
     used: list[Engine] = []
@@ -83,18 +83,18 @@ def command(
     )
     if not cells:
         raise UsageError(
-            f"{', '.join(map(str, wanted))} holds no labelled cell", "'edge-all data check' tells what it holds"
+            f"no labeled cells in {', '.join(map(str, wanted))}", "run 'edge-all data check' to list its contents"
         )
     console = Console(stderr=True)
     if engine.contract.extra.get("cells") == "segmented":
-        click.echo(f"{engine.contract.name} judges segmented cells only: cells in fields are left out", err=True)
+        click.echo(f"{engine.contract.name} classifies segmented cells only; cells in fields are left out", err=True)
         cells = [c for c in cells if c.segmented]
         no_smears = True
     elif any(c.segmented for c in cells) and for_segmented is engine:
-        click.echo("no classifier-segmented lies beside the model: it judges segmented cells too", err=True)
+        click.echo("no classifier-segmented next to the model; the model classifies segmented cells too", err=True)
     fields = [] if no_smears else [f for d in data for f in d.fields]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("judging", total=len(cells) + len(fields))
+        task = progress.add_task("classifying", total=len(cells) + len(fields))
         judged = []
         for own, segmented in ((engine, False), (for_segmented, True)):
             part = [c for c in cells if c.segmented == segmented]

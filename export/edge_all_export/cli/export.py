@@ -1,4 +1,4 @@
-"""edge-all export."""
+"""The command ``edge-all export``."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ import click
 from edge_all_export.cli.options import out_option, threads_option
 
 _NO_GPU = (
-    "this machine has no NVIDIA GPU to build an engine for; an engine runs only on the GPU model, the TensorRT version "
-    "and the platform that built it, so that one from elsewhere would not load on a Jetson"
+    "this machine has no NVIDIA GPU to build an engine for; an engine runs only on the GPU model, TensorRT version "
+    "and platform that built it, so one from elsewhere would not load on a Jetson"
 )
 
 
 @click.command("export")
 @click.argument("checkpoint", metavar="[CHECKPOINT]", required=False, type=click.Path(path_type=Path))
 @out_option
-@click.option("--int8", is_flag=True, help="Also INT8 files, each through the gate on unseen groups.")
+@click.option("--int8", is_flag=True, help="Also write INT8 files; each must pass the accuracy gate on unseen groups.")
 @click.option(
     "--data", "paths", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
-    help="Images to calibrate and compare on. Default: those of the checkpoint's recipe.",
+    help="Images for calibration and comparison. Default: those of the checkpoint's recipe.",
 )  # fmt: skip
 @click.option(
     "--fold", "folds", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
-    help="A checkpoint of the same recipe without some groups, for the gate; may be given again.",
+    help="A checkpoint of the same recipe, trained without some groups, for the gate; may be repeated.",
 )  # fmt: skip
-@click.option("--tensorrt", is_flag=True, help="Also build an engine for the GPU in this machine.")
+@click.option("--tensorrt", is_flag=True, help="Also build an engine for this machine's GPU.")
 @threads_option
 def command(
     checkpoint: Path | None, out: Path, int8: bool, paths: tuple[Path, ...], folds: tuple[Path, ...], tensorrt: bool,
     threads: int | None,
 ) -> int:  # fmt: skip
-    """Turn a trained network into the files a device runs.
+    """Export a trained network to the files that a device runs.
 
-    Writes DIR/detector and DIR/classifier (of one CHECKPOINT, that one): float.onnx, fp16.onnx, with --int8 also
-    int8-cpu.onnx and int8-trt.onnx, MODEL_CARD.md and parity.json. Of a network whose INT8 file loses too much on
-    unseen groups nothing is written, and the exit status is 1. Without CHECKPOINT the shipped models, each by itself.
+    Writes DIR/detector and DIR/classifier (with CHECKPOINT, only its folder): float.onnx, fp16.onnx, MODEL_CARD.md and
+    parity.json, and with --int8 also int8-cpu.onnx and int8-trt.onnx. If an INT8 file loses too much accuracy on
+    unseen groups, nothing is written for that network and the exit status is 1. Without CHECKPOINT, exports each of
+    the shipped models.
 
     \b
     Example:
@@ -46,9 +47,9 @@ def command(
     from edge_all.errors import EdgeAllError, UsageError
 
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "name a folder for --out")
+        raise UsageError(f"{out} is a file", "choose a folder for --out")
     if tensorrt and not _has_gpu():
-        raise EdgeAllError(_NO_GPU, "copy the ONNX files to the device: it builds its engines from them")
+        raise EdgeAllError(_NO_GPU, "copy the ONNX files to the device, which builds its engines from them")
 
     from edge_all_export.cli.options import set_threads
     from edge_all_export.export import GateFailedError, export
@@ -58,7 +59,7 @@ def command(
 
     set_threads(threads)
     if checkpoint is None and folds:
-        raise UsageError("--fold belongs to a CHECKPOINT of your own", "name the checkpoint, or leave --fold out")
+        raise UsageError("--fold needs a CHECKPOINT", "name the checkpoint, or omit --fold")
     files = [checkpoint] if checkpoint else [shipped_checkpoint(name) for name in SHIPPED_FOLDS]
     failed: list[GateFailedError] = []
     for file in files:

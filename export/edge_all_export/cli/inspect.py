@@ -1,4 +1,4 @@
-"""edge-all inspect."""
+"""The command ``edge-all inspect``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import click
 
 @click.command("inspect")
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.option("--layers/--no-layers", default=True, help="The precision of every layer.")
+@click.option("--layers/--no-layers", default=True, help="List the precision of each layer.")
 def command(model: Path, layers: bool) -> int:
-    """Print what a model file or a checkpoint is: contract, precision of each layer, size, engines that can run it.
+    """Print a model file's or checkpoint's contract, layer precisions, size and the engines that can run it.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Options that the workstation's commands share."""
+"""Options shared by the workstation commands."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ out_option = click.option(
     "--out", metavar="DIR", required=True, type=click.Path(path_type=Path), help="Folder for the results."
 )
 leaky_option = click.option(
-    "--leaky", is_flag=True, help="Allow a split by image; every report of it says LEAKY in its title."
+    "--leaky", is_flag=True, help="Allow a split by image; every report of it has LEAKY in its title."
 )
-threads_option = click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: one for each core.")
+threads_option = click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: one per core.")
 
 
 def set_threads(threads: int | None) -> None:
-    """PyTorch's and OpenCV's threads."""
+    """Set the thread counts of PyTorch (None: one per core) and OpenCV (1)."""
     import os
 
     import cv2

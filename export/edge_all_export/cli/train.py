@@ -1,4 +1,4 @@
-"""edge-all train."""
+"""The command ``edge-all train``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from edge_all_export.cli.options import leaky_option, threads_option
 @click.option(
     "--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for the results. Default: runs/RECIPE."
 )
-@click.option("--fresh", is_flag=True, help="Begin anew where --out holds an unfinished training.")
+@click.option("--fresh", is_flag=True, help="Start over if --out contains an unfinished training run.")
 @leaky_option
 @threads_option
 def command(recipe_file: Path, out: Path | None, fresh: bool, leaky: bool, threads: int | None) -> int:
-    """Train a detector or a classifier by a recipe.
+    """Train a detector or a classifier from a recipe.
 
-    Killed and started again with the same --out it goes on after the last finished epoch, with the same result. Writes
-    checkpoint.pt, which names the groups it has never seen, and a log for TensorBoard. On several GPUs: torchrun
-    --nproc-per-node N -m edge_all train RECIPE.toml --out DIR.
+    If it is interrupted and started again with the same --out, it resumes after the last finished epoch, with the same
+    result. Writes checkpoint.pt, which names the groups it has never seen, and a log for TensorBoard. On several GPUs:
+    torchrun --nproc-per-node N -m edge_all train RECIPE.toml --out DIR.
 
     \b
     Example:
@@ -41,9 +41,9 @@ def command(recipe_file: Path, out: Path | None, fresh: bool, leaky: bool, threa
     set_threads(threads)
     checkpoint = in_parallel(lambda: start(recipe, out, fresh=fresh, say=click.echo))
     if checkpoint is not None:
-        unseen = ", ".join(checkpoint.unseen_groups) or "none: it has seen everything"
-        click.echo(f"groups it has never seen: {unseen}")
+        unseen = ", ".join(checkpoint.unseen_groups) or "none; it has seen all groups"
+        click.echo(f"groups never seen: {unseen}")
         if checkpoint.task == "classifier" and not checkpoint.decision:
-            click.echo("thresholds are not chosen: name groups of both classes under [data] hold_out to choose them by")
+            click.echo("thresholds not chosen: name groups of both classes under [data] hold_out")
         click.echo(f"written to {out / 'checkpoint.pt'}")
     return 0

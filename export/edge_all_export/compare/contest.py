@@ -1,4 +1,4 @@
-"""Every architecture trained on the same data, groups, budget and augmentation, and tested on the same unseen cells."""
+"""Comparison of architectures with the same data, groups, budget and augmentation, and the same unseen test cells."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from edge_all_export.recipe import Recipe
 from edge_all_export.training.fit import fit
 
 STILL_IMPROVING = 0.03
-"""A training loss that fell by more than this share over the last third of the epochs was still falling when the budget
-ended."""
+"""Share by which a training loss must fall over the last third of the epochs to count as still falling at the end."""
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
@@ -35,7 +34,7 @@ Loss = Callable[[nn.Module, Sequence[Tensor]], Tensor]
 
 @dataclass(frozen=True)
 class Contestant:
-    """A network from scratch or from ImageNet weights."""
+    """A network trained from scratch or from ImageNet weights."""
 
     network: str
     pretrained: bool
@@ -47,8 +46,10 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Result:
-    """One contestant on one fold of one kind of cells ("field" or "segmented"): figures on the fold's unseen cells.
-    unconverged: its loss was still falling."""
+    """Figures of a contestant on the unseen cells of one fold of one kind of cells ("field" or "segmented").
+
+    unconverged: its loss was still falling.
+    """
 
     network: str
     pretrained: bool
@@ -63,20 +64,23 @@ class Result:
     recipe_sha256: str
     data_sha256: str
     precision: str = FLOAT32
-    """Of the training."""
+    """Precision of the training."""
 
     @property
     def key(self) -> tuple[str, bool, str, str, str, str]:
-        """What was trained, on what, by which recipe, in which precision."""
+        """Identity of the training run: network, cells, fold, recipe and precision."""
         return self.network, self.pretrained, self.cells, self.fold, self.recipe_sha256, self.precision
 
 
 def contestants(names: Sequence[str] = ()) -> list[Contestant]:
-    """Each named network from scratch and, where the weights can be had offline, from ImageNet; no name: all. Ours is
-    made for ImageNet weights, and comes in its textured form where cells are segmented."""
+    """Return each named network (all if names is empty), from scratch and, if available offline, from ImageNet weights.
+
+    Ours is designed for ImageNet weights, and its textured form is used for segmented cells. Raises UsageError for an
+    unknown name.
+    """
     for name in names:
         if name not in ARCHITECTURES:
-            raise UsageError(f"there is no network '{name}'", f"take some of {', '.join(ARCHITECTURES)}")
+            raise UsageError(f"unknown network '{name}'", f"choose from {', '.join(ARCHITECTURES)}")
     chosen = [
         a
         for a in ARCHITECTURES.values()
@@ -90,13 +94,15 @@ def contestants(names: Sequence[str] = ()) -> list[Contestant]:
 
 
 def alone(recipe: Recipe) -> Recipe:
-    """With one network of ours where the shipped recipe has a pair, on the crops that all contestants see."""
+    """Return the recipe with one network of ours instead of a pair, on the crops that all contestants use."""
     return recipe.but(network=OURS_TEXTURED, untouched_penalty=0.0) if recipe["network"] == OURS_PAIRED else recipe
 
 
 def recipe_for(contestant: Contestant, recipe: Recipe, epochs: int, steps: int) -> Recipe:
-    """The shipped recipe with another network and the contest's budget. Ours keeps its recipe's start, a last layer
-    that was solved first, and takes what is left of the budget."""
+    """Return the shipped recipe with another network and the comparison's budget.
+
+    Ours keeps its recipe's start, in which the last layer is solved first, and uses the rest of the budget.
+    """
     if contestant.network == OURS:
         solved = min(recipe["probe_batches"], epochs * steps)
         rest = 0 if recipe["epochs"] == 0 else max(0, epochs - solved // steps)
@@ -122,8 +128,11 @@ def compete(
     say: Say,
     precision: str = FLOAT32,
 ) -> Result:
-    """Train without the fold's groups, test on their blasts and normal cells. precision: BFLOAT16 trains convolutions
-    in it, which processors with AMX carry out several times faster; the test is in float32."""
+    """Train without the fold's groups, and test on their blasts and normal cells.
+
+    precision: with BFLOAT16, convolutions are trained in bfloat16, which is several times faster on processors with
+    AMX. The test is in float32.
+    """
     losses: list[float] = []
     job = classifier_job(cells, recipe, data_sha256, leave_out=lambda c: is_out(c.source, c.group))
     if precision == BFLOAT16:
@@ -162,20 +171,23 @@ def _in_bfloat16(loss: Loss) -> Loss:
 
 
 def still_improving(losses: Sequence[float]) -> bool:
-    """Whether the loss, one value an epoch, was falling when the budget ended; one epoch tells nothing, so yes."""
+    """Return whether the loss, one value per epoch, was still falling at the end; always true for a single epoch."""
     if not losses:
-        return False  # nothing was trained by steps: the last layer was solved
+        return False  # nothing was trained in steps; the last layer was solved
     before = losses[-1 - max(1, len(losses) // 3)] if len(losses) > 1 else float("inf")
     return losses[-1] < (1 - STILL_IMPROVING) * before
 
 
 def kind_of(recipe: Recipe) -> str:
-    """What the fold's test cells are: "field" or "segmented"."""
+    """Return the kind of the recipe's test cells: "field" or "segmented"."""
     return "segmented" if recipe["cells"] == "segmented" else "field"
 
 
 def is_scored(cell: TrainingCell) -> bool:
-    """Blasts, and normal cells; of ALL-IDB1 those of healthy series, which an expert labelled."""
+    """Return whether a cell is scored: blasts and normal cells, in ALL-IDB1 only normal cells of healthy series.
+
+    An expert labeled those.
+    """
     if cell.source == "allidb1" and cell.kind == "normal":
         return cell.group in HEALTHY
     return cell.kind in ("blast", "normal")
@@ -191,14 +203,17 @@ def _figures(logit: np.ndarray, is_blast: np.ndarray) -> tuple[float, float]:  #
 
 
 def read_results(path: Path) -> list[Result]:
-    """Rows of a comparison.csv, oldest first; none where it is not there. Raises UsageError when it is another file."""
+    """Read the rows of a comparison.csv, oldest first; none if it does not exist.
+
+    Raises UsageError when the file is not a comparison table.
+    """
     if not path.is_file():
         return []
     try:
         with path.open(newline="") as file:
             return [_parsed(row) for row in csv.DictReader(file)]
     except (KeyError, ValueError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no table of a comparison", "name another --out") from error
+        raise UsageError(f"{path} is not a comparison table", "choose another --out") from error
 
 
 def _parsed(row: dict[str, str]) -> Result:
@@ -208,7 +223,7 @@ def _parsed(row: dict[str, str]) -> Result:
 
 
 def write_results(results: Sequence[Result], path: Path) -> None:
-    """The whole table, under a temporary name first."""
+    """Write the whole table atomically. Raises EdgeAllError when writing fails."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -221,4 +236,4 @@ def write_results(results: Sequence[Result], path: Path) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or name another --out") from error
+        raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or choose another --out") from error

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, bytes, milliseconds."""
+"""Cost of a network: parameters, multiply-adds, bytes, milliseconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ RUNS = 100
 
 @dataclass(frozen=True)
 class Cost:
-    """multiply_adds of one crop; milliseconds of one call at batch 1 and 8, ONNX Runtime, float, one thread."""
+    """Cost of a network.
+
+    multiply_adds: for one crop. ms_batch_1, ms_batch_8: milliseconds per call with ONNX Runtime, float, one thread.
+    """
 
     parameters: int
     multiply_adds: int
@@ -30,7 +33,7 @@ class Cost:
 
 
 def cost_of(network: nn.Module) -> Cost:
-    """Measured on this machine, median of 100 calls."""
+    """Measure the cost on this machine, as the median of 100 calls."""
     network = network.cpu().eval()
     parameters = sum(p.numel() for p in network.parameters())
     model = _onnx(network)
@@ -40,7 +43,7 @@ def cost_of(network: nn.Module) -> Cost:
 
 
 def multiply_adds(network: nn.Module) -> int:
-    """Of convolutions and linear layers for one crop, by PyTorch's counter (two of its operations are one)."""
+    """Count the multiply-adds of convolutions and linear layers for one crop: half of PyTorch's operation count."""
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
@@ -70,8 +73,8 @@ def _milliseconds(session: object, batch: int) -> float:
     image = np.random.default_rng(0).uniform(0, 255, (batch, 3, COARSE.side, COARSE.side)).astype(np.float32)
     times = []
     for i in range(RUNS + 10):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         session.run(None, {"image": image})  # type: ignore[attr-defined]
         if i >= 10:
-            times.append(time.perf_counter() - begun)
+            times.append(time.perf_counter() - started)
     return statistics.median(times) * 1000

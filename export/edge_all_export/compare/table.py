@@ -16,7 +16,7 @@ from edge_all_export.compare.cost import Cost
 
 @dataclass(frozen=True)
 class Line:
-    """A contestant over its folds: (mean, smallest, largest) of each figure."""
+    """Results of a contestant over its folds: (mean, minimum, maximum) of each figure."""
 
     contestant: Contestant
     folds: int
@@ -31,7 +31,7 @@ HEAD = ("network", "AUROC, in fields", "AUROC, segmented", "weighted F1, in fiel
 
 
 def lines_of(results: Sequence[Result], costs: Mapping[str, Cost]) -> list[Line]:
-    """One line a contestant, best mean AUROC first."""
+    """Return one line per contestant, best mean AUROC first."""
     lines = []
     for contestant in dict.fromkeys(Contestant(r.network, r.pretrained) for r in results):
         own = [r for r in results if (r.network, r.pretrained) == (contestant.network, contestant.pretrained)]
@@ -44,12 +44,12 @@ def lines_of(results: Sequence[Result], costs: Mapping[str, Cost]) -> list[Line]
 
 
 def mean_auroc(line: Line) -> float:
-    """Over both kinds of cells."""
+    """Return the mean AUROC over both kinds of cells."""
     return float(np.nanmean([line.figures["auroc", cells][0] for cells in ("field", "segmented")]))
 
 
 def cells_of_line(line: Line) -> tuple[str, ...]:
-    """As text, in HEAD's order."""
+    """Return the cells of a line as text, in the order of HEAD."""
     cost = line.cost
     figures = [f"{m:.3f} ({low:.3f} to {high:.3f})" for m, low, high in (line.figures[f] for f in FIGURES)]
     return (
@@ -65,11 +65,11 @@ def cells_of_line(line: Line) -> tuple[str, ...]:
 
 
 def verdict(lines: Sequence[Line]) -> str:
-    """What the comparison says of ours. A network that was still improving cannot lose."""
+    """Return a sentence about the rank of ours. A network that was still improving cannot be ranked as the loser."""
     ours = next((line for line in lines if line.contestant.network == OURS), None)
     others = [line for line in lines if line.contestant.network != OURS]
     if ours is None or not others:
-        return "ours was not compared with another"
+        return "ours was not compared with any other network"
     converged = [line for line in others if not line.unconverged]
     open_ones = sorted({line.contestant.name for line in others if line.unconverged})
     words = []
@@ -82,12 +82,12 @@ def verdict(lines: Sequence[Line]) -> str:
             f"{mean_auroc(best):.3f} of {best.contestant.name}, at {share:.2f} of its multiply-adds"
         )
     if open_ones:
-        words.append(f"not decided against {', '.join(open_ones)}: still improving when the budget ended")
+        words.append(f"undecided against {', '.join(open_ones)}, which were still improving when the budget ended")
     return "; ".join(words)
 
 
 def plot(lines: Sequence[Line]) -> bytes:
-    """Mean AUROC over multiply-adds, PNG."""
+    """Plot mean AUROC over multiply-adds; PNG."""
     import io
 
     import matplotlib as mpl
@@ -104,7 +104,7 @@ def plot(lines: Sequence[Line]) -> bytes:
         axes.annotate(line.contestant.name, (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.set(
         xscale="log",
-        xlabel="million multiply-adds a cell",
+        xlabel="million multiply-adds per cell",
         ylabel="AUROC on unseen groups, mean of both kinds of cells",
     )
     axes.set_title("open circle: still improving when the budget ended", fontsize=9)
@@ -117,7 +117,7 @@ def plot(lines: Sequence[Line]) -> bytes:
 
 
 def page(lines: Sequence[Line], budget: str) -> str:
-    """HTML with table and plot."""
+    """Return the HTML page with table and plot."""
     rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}" for c in cells_of_line(line)) + "</tr>" for line in lines)
     picture = base64.b64encode(plot(lines)).decode()
     return (

@@ -1,7 +1,7 @@
-"""ALL-IDB1 fields in the layout of the project's data folder, with this project's own annotations on top.
+"""ALL-IDB1 fields in the layout of the project's data folder, plus this project's own annotations.
 
-The set labels blasts and some normal cells. Smudges, other leukocytes of the ALL series and plainly mature cells among
-them were marked for this project by eye (annotations/allidb1_objects.csv): not an expert's labels,
+The dataset labels blasts and some normal cells. Smudges, other leukocytes of the ALL series and clearly mature cells
+among them were marked by eye for this project (annotations/allidb1_objects.csv). These are not expert labels; they are
 used for training, never for scoring.
 """
 
@@ -21,17 +21,17 @@ HEALTHY = ("C", "E", "G")
 ANNOTATIONS = Path(__file__).parent.parent / "annotations" / "allidb1_objects.csv"
 
 _BLAST_RADIUS = 1.06
-"""Radius of the masks of ALL-IDB2 over that of the stained area, median of 91 blasts."""
+"""Radius of the ALL-IDB2 masks divided by that of the stained area, median of 91 blasts."""
 _SAME_CELL_PX = 40.0
 
 
 def load(root: Path) -> list[LabelledField]:
-    """All 65 fields; group = acquisition series."""
+    """Load all 65 fields; group = acquisition series."""
     return load_folder(root / "allidb1")
 
 
 def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
-    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
+    """Load from the dataset's own folder; without ``measure``, um_per_px is 0."""
     fields = {r["file"]: r for r in rows(folder / "fields.csv")}
     cells, crops, ours = defaultdict(list), defaultdict(list), defaultdict(list)
     for r in rows(folder / "cells.csv"):
@@ -69,7 +69,7 @@ def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
 
 
 def _scales(folder: Path, fields: dict[str, dict[str, str]]) -> dict[str, float]:
-    """um per pixel of each field: the median over the fields of its series taken at the same magnification."""
+    """Return um per pixel of each field: the median over fields of its series at the same magnification."""
     measured = {}
     for name in fields:
         measurement = measure_um_per_px(read_rgb(folder / "images" / name))

@@ -1,4 +1,7 @@
-"""BCCD fields with boxes of leukocytes: healthy blood, 640x480. One source, no ids: never split within."""
+"""BCCD fields with boxes of leukocytes: healthy blood, 640x480.
+
+The dataset is one source without ids, so it is never split.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from edge_all_export.data.labelled_field import LabelledField, LabelledObject, h
 
 
 def load(root: Path) -> list[LabelledField]:
-    """All 364 fields; group "bccd"."""
+    """Load all 364 fields; group "bccd"."""
     return load_folder(root / "bccd")
 
 
 def is_folder(root: Path) -> bool:
-    """boxes.csv in pixels beside images/."""
+    """Return whether root has boxes.csv, in pixels, next to images/."""
     return (root / "images").is_dir() and has_boxes(root, fractions=False)
 
 
 def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
-    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
+    """Load from the dataset's own folder; without ``measure``, um_per_px is 0."""
     boxes = defaultdict(list)
     for r in rows(folder / "boxes.csv"):
         if r["label"] == "WBC":

@@ -8,12 +8,12 @@ from pathlib import Path
 from edge_all_export.data.labelled_field import header, rows
 
 LINKED = (("20", "21"), ("51", "75", "78"), ("H2", "H4", "H5", "H6"), ("H10", "H3"))
-"""Subjects that share byte-identical cells in the published set: one group each."""
+"""Subjects that share byte-identical cells in the published dataset; each tuple is one group."""
 
 
 @dataclass(frozen=True)
 class SegmentedCell:
-    """One cell on black. group: the subject, or all subjects linked with it."""
+    """A cell on black. group: the subject, or all subjects linked with it."""
 
     path: Path
     is_blast: bool
@@ -22,7 +22,7 @@ class SegmentedCell:
 
 
 def group_of(subject: str) -> str:
-    """The linked subjects' common name, or the subject's own."""
+    """Return the joint name of linked subjects, or the subject's own name."""
     for linked in LINKED:
         if subject in linked:
             return "+".join(linked)
@@ -30,18 +30,18 @@ def group_of(subject: str) -> str:
 
 
 def load(root: Path) -> list[SegmentedCell]:
-    """All 6,603 cells."""
+    """Load all 6,603 cells."""
     return load_folder(root / "cnmc")
 
 
 def is_folder(root: Path) -> bool:
-    """cells.csv with file, label and subject beside images/."""
+    """Return whether root has cells.csv, with file, label and subject, next to images/."""
     table = root / "cells.csv"
     return (root / "images").is_dir() and table.is_file() and {"file", "label", "subject"} <= set(header(table))
 
 
 def load_folder(folder: Path) -> list[SegmentedCell]:
-    """As load, of the set's own folder."""
+    """Load from the dataset's own folder."""
     return [
         SegmentedCell(folder / "images" / r["file"], r["label"] == "all", r["subject"], group_of(r["subject"]))
         for r in rows(folder / "cells.csv")

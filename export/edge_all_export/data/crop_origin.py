@@ -1,4 +1,4 @@
-"""Finds the field that a crop was cut from, pixel for pixel, so that both stay on one side of a split."""
+"""Search for the field that a crop was cut from, pixel for pixel, so that both stay on one side of a split."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy.typing as npt
 from edge_all_export.data.labelled_field import read_rgb
 
 _RUN = 24
-"""Pixels of a row that are hashed: long enough to be one of a kind in a photograph."""
+"""Number of pixels of a row to hash: long enough to be unique in a photograph."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Centre of the crop in pixels of the field."""
+    """Center of the crop in pixels of the field."""
 
     field: Path
     x_px: int
@@ -25,7 +25,7 @@ class Origin:
 
 
 def find_origins(crops: Sequence[Path], fields: Iterable[Path]) -> dict[Path, Origin]:
-    """The origin of every crop that occurs in one of the fields without a changed pixel; unreadable files are left."""
+    """Return the origin of each crop that occurs unchanged in one of the fields; unreadable files are skipped."""
     images = {}
     for path in crops:
         try:
@@ -62,7 +62,7 @@ def _probe(crop: npt.NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def _run_hashes(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """A hash of the _RUN pixels from each place to the right; int64 H x (W - _RUN + 1)."""
+    """Hash the _RUN pixels to the right of each position; int64 H x (W - _RUN + 1)."""
     pixels = image.astype(np.int64)
     value = pixels[..., 0] * 65599 + pixels[..., 1] * 257 + pixels[..., 2]
     width = image.shape[1] - _RUN + 1

@@ -1,4 +1,4 @@
-"""What a folder of labelled images holds, whatever its layout."""
+"""Contents of a folder of labeled images, independent of its layout."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edge_all_export.data.labelled_field import LabelledField
 
 @dataclass(frozen=True)
 class CellFile:
-    """One image of one cell. label: blast, normal, leukocyte (which is not known) or another kind of object.
+    """An image of one cell. label: blast, normal, leukocyte (kind unknown) or another kind of object.
 
-    group: what a split keeps together; UNKNOWN_GROUP where the set does not tell. on_black: the surroundings are cut
-    away. um_per_px: None where it must be measured.
+    group: images that a split keeps together; UNKNOWN_GROUP if the dataset does not specify it. on_black: the
+    surroundings are cut away. um_per_px: None if it must be measured.
     """
 
     path: Path
@@ -27,12 +27,12 @@ class CellFile:
 
 
 UNKNOWN_GROUP = "unknown"
-"""The set names neither patients nor series: all its images stay on one side of any split."""
+"""Group for datasets without patients or series: all their images stay on one side of any split."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """layout: its name in words. note: what a user must know before believing a number made from it."""
+    """A dataset. layout: human-readable name. note: caveat for figures made from it."""
 
     layout: str
     root: Path
@@ -40,10 +40,10 @@ class DataSet:
     fields: tuple[LabelledField, ...] = ()
     note: str = ""
     missing: tuple[str, ...] = field(default=())
-    """Files that the labels name and that are not there."""
+    """Files that the labels name but that do not exist."""
 
     def regrouped(self, names: dict[str, str]) -> DataSet:
-        """With groups renamed: those that turned out to share an image."""
+        """Return a copy with groups renamed; names: old -> new, for groups that share an image."""
         return replace(
             self,
             cells=tuple(replace(c, group=names.get(c.group, c.group)) for c in self.cells),
@@ -52,5 +52,5 @@ class DataSet:
 
 
 def images_of(data: Iterable[DataSet]) -> list[tuple[Path, str]]:
-    """Every image file with its group, ``source/group``."""
+    """Return each image file with its group, ``source/group``."""
     return [(item.path, f"{item.source}/{item.group}") for part in data for item in (*part.cells, *part.fields)]

@@ -1,4 +1,4 @@
-"""Small fields with boxes of leukocytes, of one source without ids: never split within."""
+"""Small fields with boxes of leukocytes from one source without ids, so the dataset is never split."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from edge_all_export.data.labelled_field import (
 
 
 def load(root: Path) -> list[LabelledField]:
-    """All 100 fields; group "draaslan"."""
+    """Load all 100 fields; group "draaslan"."""
     return load_folder(root / "draaslan")
 
 
 def is_folder(root: Path) -> bool:
-    """boxes.csv in fractions of the side beside images/."""
+    """Return whether root has boxes.csv, in fractions of the side, next to images/."""
     return (root / "images").is_dir() and has_boxes(root, fractions=True)
 
 
 def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
-    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
+    """Load from the dataset's own folder; without ``measure``, um_per_px is 0."""
     boxes = defaultdict(list)
     for r in rows(folder / "boxes.csv"):
         if r["label"] == "WBC":

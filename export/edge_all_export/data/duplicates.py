@@ -1,4 +1,4 @@
-"""Exact duplicates, found by the hash of their pixels, and the groups they tie together."""
+"""Exact duplicates, found by pixel hash, and the groups that they join."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Duplicates:
-    """copies: sets of files with the same pixels. corrupt: (file, what is wrong). names: old group -> joint name."""
+    """Result of a duplicate search.
+
+    copies: sets of files with the same pixels. corrupt: (file, reason). names: old group -> joint name.
+    """
 
     images: int
     copies: tuple[tuple[Path, ...], ...]
@@ -23,14 +26,17 @@ class Duplicates:
 
     @property
     def joined(self) -> list[str]:
-        """The joint names, each once."""
+        """Joint group names, sorted, each once."""
         return sorted(set(self.names.values()))
 
 
 def find_duplicates(
     images: Sequence[tuple[Path, str]], advance: Callable[[], None] = lambda: None, workers: int = 2
 ) -> Duplicates:
-    """images: (file, group). Decodes every file once; a file that cannot be decoded is named, not raised."""
+    """Find duplicates among images, given as (file, group).
+
+    Decodes each file once. A file that cannot be decoded is listed in ``corrupt``; no error is raised.
+    """
 
     def one(item: tuple[Path, str]) -> tuple[str, str]:
         digest, wrong = _pixel_hash(item[0])
@@ -52,7 +58,10 @@ def find_duplicates(
 
 
 def join_groups(tied: Iterable[Sequence[str]]) -> dict[str, str]:
-    """Groups that are tied, directly or over others, get one joint name ``a+b``; the rest are left out."""
+    """Map each group that is linked to another, directly or indirectly, to their joint name ``a+b``.
+
+    Groups without a link are left out.
+    """
     parent: dict[str, str] = {}
 
     def top(name: str) -> str:
@@ -83,5 +92,5 @@ def _pixel_hash(path: Path) -> tuple[str, str]:
     except cv2.error:
         image = None
     if image is None:
-        return "", "no image that can be decoded"
+        return "", "not a decodable image"
     return hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest(), ""

@@ -1,4 +1,4 @@
-"""A field with its labelled objects, whatever set it comes from."""
+"""A field with its labeled objects, from any dataset."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from edge_all.field.scale import measure_um_per_px
 
 @dataclass(frozen=True)
 class LabelledObject:
-    """kind: blast, normal, leukocyte (a label that does not say which), smudge, erythroblast,
-    immature_granulocyte, platelet, ignore. Centre and radius in pixels of the field's file."""
+    """A labeled object; center and radius in pixels of the field's file.
+
+    kind: blast, normal, leukocyte (kind not specified), smudge, erythroblast, immature_granulocyte, platelet, ignore.
+    """
 
     x_px: float
     y_px: float
@@ -28,7 +30,10 @@ class LabelledObject:
 
 @dataclass(frozen=True)
 class LabelledField:
-    """source: the set's folder name. group: what a split keeps together (series, or the whole source)."""
+    """A labeled field. source: the dataset's folder name.
+
+    group: fields that a split keeps together (a series, or the whole source).
+    """
 
     source: str
     group: str
@@ -41,12 +46,12 @@ class LabelledField:
         return self.path.name
 
     def read(self) -> npt.NDArray[np.uint8]:
-        """RGB uint8."""
+        """Read the image as RGB uint8. Raises OSError when it cannot be read."""
         return read_rgb(self.path)
 
 
 def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
-    """An image file as RGB uint8, stored orientation."""
+    """Read an image file as RGB uint8 in its stored orientation. Raises OSError when it cannot be read."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise OSError(f"cannot read the image {path}")
@@ -54,19 +59,19 @@ def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a csv file."""
+    """Yield the rows of a csv file."""
     with path.open(newline="") as file:
         yield from csv.DictReader(file)
 
 
 def header(path: Path) -> list[str]:
-    """Column names of a csv file."""
+    """Return the column names of a csv file."""
     with path.open(newline="", errors="replace") as file:
         return [h.strip() for h in next(csv.reader(file), [])]
 
 
 def has_boxes(folder: Path, fractions: bool) -> bool:
-    """Whether boxes.csv lies there, with boxes in fractions of the side (0 to 1) or in pixels."""
+    """Return whether folder has boxes.csv, with boxes in fractions of the side (0 to 1) or in pixels."""
     table = folder / "boxes.csv"
     if not table.is_file() or not {"file", "label", "xmin", "ymax"} <= set(header(table)):
         return False
@@ -76,8 +81,10 @@ def has_boxes(folder: Path, fractions: bool) -> bool:
 
 
 def typical_um_per_px(paths: list[Path], most: int = 60) -> float:
-    """Median of the scales measured in up to ``most`` of the images: for sets taken through one optic; NaN
-    where none shows erythrocytes."""
+    """Return the median of the scales measured in up to ``most`` of the images, in um per pixel.
+
+    For datasets taken through one optic. NaN if no image shows erythrocytes.
+    """
     chosen = paths[:: max(1, len(paths) // most)][:most]
     measured = [measure_um_per_px(read_rgb(p)) for p in chosen if p.is_file()]
     known = [m.um_per_px for m in measured if m is not None]

@@ -1,4 +1,4 @@
-"""Recognises what a folder of images is."""
+"""Recognition of dataset layouts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edge_all_export.data.labelled_field import LabelledField
 
 @dataclass(frozen=True)
 class Layout:
-    """what: one line that tells what is looked for."""
+    """A known layout. what: one-line description of the files that identify it."""
 
     name: str
     what: str
     recognises: Callable[[Path], bool]
     load: Callable[[Path, bool], DataSet]
-    """(root, measure): measure also finds each field's um per pixel, which takes time."""
+    """(root, measure) -> DataSet. With measure, each field's um per pixel is also measured, which takes time."""
 
 
 def _files(*needed: str) -> Callable[[Path], bool]:
@@ -96,16 +96,16 @@ LAYOUTS = (
     Layout("folder", "blast/PATIENT/*.png and normal/PATIENT/*.png (own cells)", own_cells.is_folder,
            _plain(own_cells.load_folder)),
 )  # fmt: skip
-"""In the order in which they are tried: the more particular first."""
+"""Known layouts in the order in which they are tried, most specific first."""
 
 
 def read_data(path: Path, measure: bool = True) -> list[DataSet]:
-    """The data sets at a path: itself in a known layout, or a folder whose subfolders are.
+    """Read the datasets at a path: the path itself in a known layout, or a folder whose subfolders are.
 
-    Raises UsageError where nothing is recognised, and names what was looked for.
+    Raises UsageError, with the known layouts, when none is recognized.
     """
     if not path.exists():
-        raise UsageError(f"there is no {path}", "check the path")
+        raise UsageError(f"{path} does not exist", "check the path")
     own = _recognise(path)
     if own is not None:
         return [own.load(path, measure)]
@@ -117,12 +117,12 @@ def read_data(path: Path, measure: bool = True) -> list[DataSet]:
                 found.append(layout.load(sub, measure))
     if not found:
         looked = "; ".join(layout.what for layout in LAYOUTS)
-        raise UsageError(f"{path} is in none of the known layouts", f"looked for {looked}")
+        raise UsageError(f"{path} has an unknown layout", f"known layouts: {looked}")
     return tie_crops(found)
 
 
 def read_all(paths: list[Path], measure: bool = True) -> list[DataSet]:
-    """The data sets at several paths, crops tied to the fields among them."""
+    """Read the datasets at several paths, with crops assigned to the fields among them."""
     return tie_crops([part for path in paths for part in read_data(path, measure)])
 
 
@@ -131,7 +131,7 @@ def _recognise(path: Path) -> Layout | None:
 
 
 def tie_crops(data: list[DataSet]) -> list[DataSet]:
-    """ALL-IDB2 cells take source and series of the ALL-IDB1 field that holds them, pixel for pixel."""
+    """Give each ALL-IDB2 cell the source and series of the ALL-IDB1 field that contains it, pixel for pixel."""
     from dataclasses import replace
 
     fields = {f.path: f for part in data for f in part.fields if f.source == "allidb1"}

@@ -1,4 +1,4 @@
-"""Cells with an expert's masks of nucleus and cytoplasm, as portraits at the place where the detector found them."""
+"""Cells with expert masks of nucleus and cytoplasm, as portraits at the position found by the detector."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from edge_all_export.data import allidb1, bccd
 from edge_all_export.data.labelled_field import LabelledField, rows
 
 TUNING_SERIES = ("A", "C", "E")
-"""Series of ALL-IDB2 that the segmentation may learn from; B, D and G are kept out, with their other cameras' light."""
+"""Series of ALL-IDB2 for training the segmentation; B, D and G, with other cameras and light, are held out."""
 TUNING_BCCD = 206
-"""BCCD names no smear; its files are numbered as they were taken. Those under this number are for tuning."""
+"""Files under this number are for tuning. BCCD does not identify smears; its files are in acquisition order."""
 
 Found = tuple[float, float, float]
 """x, y, radius in pixels of the field."""
@@ -28,7 +28,10 @@ Found = tuple[float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class MaskedCell:
-    """portrait: RGB uint8 192 x 192. cell, nucleus: bool masks of it. radius_px: the detection's, in the portrait."""
+    """A cell with its masks.
+
+    portrait: RGB uint8 192 x 192. cell, nucleus: bool masks of it. radius_px: radius of the detection in the portrait.
+    """
 
     source: str
     group: str
@@ -41,7 +44,7 @@ class MaskedCell:
 
 
 def read_found(table: Path) -> dict[tuple[str, str], list[Found]]:
-    """Out-of-fold detections by (source, file): of networks that have not seen the series, or the source."""
+    """Read out-of-fold detections by (source, file), from networks that have not seen the series or the source."""
     found: dict[tuple[str, str], list[Found]] = defaultdict(list)
     with table.open(newline="") as file:
         for r in csv.DictReader(file):
@@ -52,7 +55,7 @@ def read_found(table: Path) -> dict[tuple[str, str], list[Found]]:
 
 
 def load(root: Path, detections: Path) -> tuple[list[MaskedCell], int]:
-    """Every cell with a mask that the detector found, and how many it missed. root: EDGE_ALL_DATA."""
+    """Return the cells with masks that the detector found, and how many it missed. root: EDGE_ALL_DATA."""
     found = read_found(detections)
     cells, missed = [], 0
     for one in (*_allidb2(root, found), *_bccd(root, found)):
@@ -76,7 +79,7 @@ def _allidb2(root: Path, found: Mapping[tuple[str, str], Sequence[Found]]) -> li
             continue
         image = field.read()
         height, width = mask.shape
-        # The crop may reach over the field's edge.
+        # The crop may extend beyond the field's edge.
         whole = np.zeros((image.shape[0] + 2 * height, image.shape[1] + 2 * width), np.uint8)
         top, left = int(y) - height // 2 + height, int(x) - width // 2 + width
         whole[top : top + height, left : left + width] = mask
@@ -125,7 +128,7 @@ def _masked(
         return cut_cell(of, x, y, field.um_per_px, PORTRAIT_SIDE, PORTRAIT_UM_PER_PX)
 
     levels = cut(np.repeat(mask[..., None], 3, axis=2))[..., 0].copy()
-    levels[cut(np.zeros_like(image))[..., 0] > 0] = 0  # beyond the field's edge cut_cell gives white
+    levels[cut(np.zeros_like(image))[..., 0] > 0] = 0  # cut_cell returns white beyond the field's edge
     count, labels = cv2.connectedComponents((levels > 60).astype(np.uint8))
     if count < 2:
         return None

@@ -17,12 +17,12 @@ LABELS = {
     "smudge": "smudge", "platelet": "platelet", "erythroblast": "erythroblast", "debris": "debris",
     "immature_granulocyte": "immature_granulocyte",
 }  # fmt: skip
-"""What a class folder or a csv label may be called, and what it is here."""
+"""Accepted names of class folders and csv labels -> label."""
 NAMED = "blast or all; normal, hem, healthy or a mature kind; smudge, platelet, erythroblast, debris"
 
 
 def is_folder(root: Path) -> bool:
-    """Subfolders named by a class, with images in them or one level deeper."""
+    """Return whether root has subfolders named by class, with images in them or one level deeper."""
     return any(_images_below(d) for d in _class_folders(root))
 
 
@@ -36,7 +36,7 @@ def _images_below(folder: Path) -> list[tuple[Path, str]]:
 
 
 def load_folder(root: Path) -> DataSet:
-    """CLASS/GROUP/image; images directly in CLASS have no known group."""
+    """Load CLASS/GROUP/image; images directly in CLASS have no known group."""
     source = root.resolve().name
     cells = [
         CellFile(path, LABELS[folder.name.lower()], group, source, folder.name.lower())
@@ -45,7 +45,7 @@ def load_folder(root: Path) -> DataSet:
     ]
     note = ""
     if any(c.group == UNKNOWN_GROUP for c in cells):
-        note = "images directly in a class folder name no patient: put them in CLASS/PATIENT/, or no split is honest"
+        note = "images directly in a class folder have no patient; put them in CLASS/PATIENT/, or no split is honest"
     return DataSet("own cells, CLASS/GROUP folders", root, tuple(cells), (), note)
 
 
@@ -62,13 +62,17 @@ def _header(path: Path) -> list[str]:
 
 
 def is_table(path: Path) -> bool:
-    """A csv file, or a folder with one, whose columns include file, label and group."""
+    """Return whether path is a csv file, or a folder with one, whose columns include file, label and group."""
     table = _table(path)
     return table is not None and {"file", "label", "group"} <= set(_header(table))
 
 
 def load_table(path: Path) -> DataSet:
-    """file: beside the csv. label: see NAMED. group: patient or series. um_per_px: optional column."""
+    """Load a csv table with the columns file, label, group and optionally um_per_px.
+
+    file: relative to the csv. label: see NAMED. group: patient or series. Raises EdgeAllError with the line of an
+    invalid value.
+    """
     table = _table(path)
     assert table is not None
     cells, missing = [], []
@@ -77,9 +81,11 @@ def load_table(path: Path) -> DataSet:
             row = {k.strip().lower(): (v or "").strip() for k, v in raw.items() if k}
             label = LABELS.get(row["label"].lower())
             if label is None:
-                raise EdgeAllError(f"{table}, line {number}: no label '{row['label']}'", f"take one of {NAMED}")
+                raise EdgeAllError(f"{table}, line {number}: unknown label '{row['label']}'", f"use one of {NAMED}")
             if not row["group"]:
-                raise EdgeAllError(f"{table}, line {number}: no group", "name the patient or the series of every cell")
+                raise EdgeAllError(
+                    f"{table}, line {number}: missing group", "name the patient or the series of each cell"
+                )
             scale = _scale(row.get("um_per_px", ""), table, number)
             image = table.parent / row["file"]
             if image.is_file():
@@ -99,5 +105,7 @@ def _scale(text: str, table: Path, number: int) -> float | None:
     except ValueError:
         value = -1.0
     if not 0.005 < value < 2:
-        raise EdgeAllError(f"{table}, line {number}: um_per_px '{text}'", "give micrometres per pixel, such as 0.1")
+        raise EdgeAllError(
+            f"{table}, line {number}: invalid um_per_px '{text}'", "use micrometers per pixel, such as 0.1"
+        )
     return value

@@ -1,4 +1,4 @@
-"""PBC single cells (Acevedo et al.) with the field around them: seven kinds, one source without ids."""
+"""PBC single cells (Acevedo et al.) with the surrounding field: seven kinds, one source without ids."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ MATURE = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
 
 def load(root: Path) -> list[LabelledField]:
-    """All 700 images; group "pbc"; detail = the kind."""
+    """Load all 700 images; group "pbc"; detail = the kind."""
     return load_folder(root / "pbc")
 
 
 def is_folder(root: Path) -> bool:
-    """cells.csv with class and box beside images/."""
+    """Return whether root has cells.csv, with class and box, next to images/."""
     table = root / "cells.csv"
     return (root / "images").is_dir() and table.is_file() and {"file", "class", "cx", "w"} <= set(header(table))
 
 
 def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
-    """As load, of the set's own folder; without ``measure`` um_per_px is 0."""
+    """Load from the dataset's own folder; without ``measure``, um_per_px is 0."""
     listed = list(rows(folder / "cells.csv"))
     scale = typical_um_per_px([folder / "images" / r["file"] for r in listed]) if measure else 0.0
     fields = []

@@ -1,4 +1,4 @@
-"""The layouts in which the public sets are handed out by their makers."""
+"""Layouts in which the public datasets are distributed."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 _ALL_IDB_NAME = re.compile(r"Im(\d+)_([01])$", re.IGNORECASE)
 _CNMC_NAME = re.compile(r"UID_(H?\d+)_(\d+)_(\d+)_(all|hem)$", re.IGNORECASE)
 _BLAST_RADIUS_UM = 6.6
-"""Of a lymphoblast, where the set gives its centre only."""
+"""Radius of a lymphoblast, for datasets that give only its center."""
 _TYPICAL_UM_PER_PX = 0.1
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Image files directly in a folder, sorted."""
+    """Return the image files directly in a folder, sorted."""
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
 
 
 def child(folder: Path, *names: str) -> Path | None:
-    """The first of the named subfolders that is there, whatever its case."""
+    """Return the first of the named subfolders that exists, ignoring case."""
     if not folder.is_dir():
         return None
     present = {p.name.lower(): p for p in folder.iterdir() if p.is_dir()}
@@ -39,13 +39,13 @@ def child(folder: Path, *names: str) -> Path | None:
 
 
 def is_allidb1(root: Path) -> bool:
-    """im/ImNNN_L.jpg with xyc/ImNNN_L.xyc."""
+    """Return whether root has im/ImNNN_L.jpg with xyc/ImNNN_L.xyc."""
     images, centres = child(root, "im"), child(root, "xyc")
     return images is not None and centres is not None and any(_ALL_IDB_NAME.match(p.stem) for p in images_in(images))
 
 
 def load_allidb1(root: Path) -> DataSet:
-    """ALL-IDB1 (Labati et al. 2011). Groups: series.csv (file,series) beside im/, else camera size and class."""
+    """Load ALL-IDB1 (Labati et al. 2011). Groups: series.csv (file,series) next to im/, else camera size and class."""
     images, centres = child(root, "im"), child(root, "xyc")
     assert images is not None
     assert centres is not None
@@ -68,8 +68,8 @@ def load_allidb1(root: Path) -> DataSet:
         ""
         if table
         else (
-            "the published layout names no acquisition series: groups are camera size and class, too coarse for a "
-            "split; put series.csv (file,series) beside im/"
+            "the published layout does not name the acquisition series; groups are camera size and class, too coarse "
+            "for a split; put series.csv (file,series) next to im/"
         )
     )
     return DataSet("ALL-IDB1, published", root, (), tuple(fields), note, tuple(missing))
@@ -86,7 +86,7 @@ def _centres(path: Path) -> list[tuple[float, float]]:
         try:
             found.append((float(words[0]), float(words[1])))
         except (ValueError, IndexError):
-            raise EdgeAllError(f"{path}, line {number}: '{line}' is no 'x y'", "mend or remove the line") from None
+            raise EdgeAllError(f"{path}, line {number}: '{line}' is not 'x y'", "fix or remove the line") from None
     return found
 
 
@@ -96,7 +96,7 @@ def _size(path: Path) -> str:
 
 
 def is_allidb2(root: Path) -> bool:
-    """img/ImNNN_L.tif without xyc/."""
+    """Return whether root has img/ImNNN_L.tif without xyc/."""
     folder = child(root, "img")
     return (
         folder is not None
@@ -106,7 +106,7 @@ def is_allidb2(root: Path) -> bool:
 
 
 def load_allidb2(root: Path) -> DataSet:
-    """ALL-IDB2: 257 x 257 crops of ALL-IDB1. Groups are set by finding each crop in its field (crop_origin)."""
+    """Load ALL-IDB2: 257 x 257 crops of ALL-IDB1. Groups are set by finding each crop in its field (crop_origin)."""
     folder = child(root, "img")
     assert folder is not None
     cells = []
@@ -114,12 +114,12 @@ def load_allidb2(root: Path) -> DataSet:
         named = _ALL_IDB_NAME.match(path.stem)
         if named is not None:
             cells.append(CellFile(path, "blast" if named[2] == "1" else "normal", UNKNOWN_GROUP, "allidb2"))
-    note = "crops of ALL-IDB1: no independent test of what was trained on it; check both together to tie them"
+    note = "crops of ALL-IDB1: not an independent test for models trained on it; check both together to link them"
     return DataSet("ALL-IDB2, published", root, tuple(cells), (), note)
 
 
 def is_cnmc(root: Path) -> bool:
-    """fold_0..2/all|hem, or the preliminary test set with its csv."""
+    """Return whether root has fold_0..2/all|hem, or the preliminary test set with its csv."""
     return bool(_cnmc_folds(root)) or _cnmc_table(root) is not None
 
 
@@ -139,7 +139,7 @@ def _cnmc_table(root: Path) -> Path | None:
 
 
 def load_cnmc(root: Path) -> DataSet:
-    """C-NMC 2019 (TCIA): single cells on black, 450 x 450, by subject."""
+    """Load C-NMC 2019 (TCIA): single cells on black, 450 x 450, by subject."""
     cells, missing = [], []
     for fold in _cnmc_folds(root):
         for word, label in (("all", "blast"), ("hem", "normal")):
@@ -191,12 +191,12 @@ def _taleqani_word(name: str) -> str:
 
 
 def is_taleqani(root: Path) -> bool:
-    """Benign, Early, Pre and Pro side by side."""
+    """Return whether root has the folders Benign, Early, Pre and Pro."""
     return _taleqani_home(root) is not None
 
 
 def load_taleqani(root: Path) -> DataSet:
-    """Taleqani ALL (Aria et al. 2021): whole fields labelled by their smear; patients are not named."""
+    """Load Taleqani ALL (Aria et al. 2021): whole fields labeled by their smear; patients are not identified."""
     home = _taleqani_home(root)
     assert home is not None
     cells = []
@@ -204,12 +204,12 @@ def load_taleqani(root: Path) -> DataSet:
         word = _taleqani_word(folder.name)
         if word in _TALEQANI:
             cells += [CellFile(p, _TALEQANI[word], UNKNOWN_GROUP, "taleqani", word) for p in images_in(folder)]
-    note = "fields labelled as a whole, of 89 patients whose names are not given: no honest split within it is possible"
+    note = "fields labeled as a whole, from 89 patients who are not identified: no honest split within it is possible"
     return DataSet("Taleqani ALL", root, tuple(cells), (), note)
 
 
 def is_bccd(root: Path) -> bool:
-    """JPEGImages/ with Annotations/*.xml (Pascal VOC)."""
+    """Return whether root has JPEGImages/ with Annotations/*.xml (Pascal VOC)."""
     return _bccd_home(root) is not None
 
 
@@ -221,7 +221,7 @@ def _bccd_home(root: Path) -> Path | None:
 
 
 def load_bccd(root: Path) -> DataSet:
-    """BCCD: fields with boxes in Pascal VOC xml."""
+    """Load BCCD: fields with boxes in Pascal VOC xml."""
     home = _bccd_home(root)
     assert home is not None
     images, notes = child(home, "JPEGImages"), child(home, "Annotations")
@@ -234,7 +234,7 @@ def load_bccd(root: Path) -> DataSet:
             missing.append(f"Annotations/{listed.name}")
             continue
         fields.append(LabelledField("bccd", "bccd", path, 0.0, tuple(_voc_objects(listed))))
-    return DataSet("BCCD, Pascal VOC", root, (), tuple(fields), "one source, no patients named", tuple(missing))
+    return DataSet("BCCD, Pascal VOC", root, (), tuple(fields), "one source, patients not identified", tuple(missing))
 
 
 def _voc_objects(path: Path) -> Iterable[LabelledObject]:
@@ -245,7 +245,9 @@ def _voc_objects(path: Path) -> Iterable[LabelledObject]:
                 x0, y0, x1, y1 = (float(o.findtext(f"bndbox/{k}") or "nan") for k in ("xmin", "ymin", "xmax", "ymax"))
                 yield LabelledObject((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2, "normal", "box")
     except (ElementTree.ParseError, ValueError) as error:
-        raise EdgeAllError(f"{path} is no Pascal VOC annotation ({error})", "mend or remove the file") from error
+        raise EdgeAllError(
+            f"{path} is not a valid Pascal VOC annotation ({error})", "fix or remove the file"
+        ) from error
 
 
 _PBC = {
@@ -262,7 +264,7 @@ _PBC = {
 
 
 def is_pbc(root: Path) -> bool:
-    """At least five of the eight kinds as folders."""
+    """Return whether root has at least five of the eight kinds as folders."""
     home = _pbc_home(root)
     return home is not None
 
@@ -277,7 +279,7 @@ def _pbc_home(root: Path) -> Path | None:
 
 
 def load_pbc(root: Path) -> DataSet:
-    """PBC (Acevedo et al. 2020): single cells of healthy blood by kind; patients are not named."""
+    """Load PBC (Acevedo et al. 2020): single cells of healthy blood by kind; patients are not identified."""
     home = _pbc_home(root)
     assert home is not None
     cells = []
@@ -285,4 +287,4 @@ def load_pbc(root: Path) -> DataSet:
         kind = folder.name.lower()
         if kind in _PBC:
             cells += [CellFile(p, _PBC[kind], UNKNOWN_GROUP, "pbc", kind) for p in images_in(folder)]
-    return DataSet("PBC, published", root, tuple(cells), (), "one source, no patients named")
+    return DataSet("PBC, published", root, tuple(cells), (), "one source, patients not identified")

@@ -1,4 +1,4 @@
-"""All training sets at once, and a hash that names them."""
+"""The training datasets together, and a hash that identifies them."""
 
 from __future__ import annotations
 
@@ -31,31 +31,36 @@ Say = Callable[[str], None]
 
 
 def data_of(recipe: Recipe) -> list[DataSet]:
-    """The sets that a recipe names: its sources under EDGE_ALL_DATA, and its paths. Raises UsageError."""
+    """Read the datasets that a recipe names: its sources under EDGE_ALL_DATA, and its paths.
+
+    Raises UsageError when a folder is missing.
+    """
     folders: list[Path] = []
     if recipe["data.sources"]:
         root = data_root()
         if root is None:
-            raise UsageError("there are no images to train on", "set EDGE_ALL_DATA, or name folders under [data] paths")
+            raise UsageError("no images to train on", "set EDGE_ALL_DATA, or name folders under [data] paths")
         folders = source_folders(root, recipe["data.sources"])
     return read_all(folders + [Path(p) for p in recipe["data.paths"]])
 
 
 def source_folders(root: Path, sources: Sequence[str]) -> list[Path]:
-    """The folders of some sources under a data folder, in one order however they are listed; whatever else lies beside
-    them is not looked at. Raises UsageError where one is absent."""
+    """Return the folders of some sources under a data folder, sorted; other folders there are ignored.
+
+    Raises UsageError when one is missing.
+    """
     names = sorted(set(sources))
     missing = [name for name in names if not (root / name).is_dir()]
     if missing:
         raise UsageError(
-            f"{root} holds no folder {', '.join(missing)}, which the recipe lists as a source",
-            "add it, set EDGE_ALL_DATA to the folder that holds it, or change [data] sources",
+            f"{root} has no folder {', '.join(missing)}, which the recipe lists as a source",
+            "add it, set EDGE_ALL_DATA to the folder that contains it, or change [data] sources",
         )
     return [root / name for name in names]
 
 
 def sets_sha256(data: Sequence[DataSet]) -> str:
-    """Of the names, labels and sizes of all images: notices other data, reads fast."""
+    """Return the SHA-256 of the names, labels and sizes of all images, which detects other data and is fast to read."""
     digest = hashlib.sha256(allidb1.ANNOTATIONS.read_bytes())
     for part in data:
         for cell in part.cells:
@@ -68,12 +73,15 @@ def sets_sha256(data: Sequence[DataSet]) -> str:
 
 @lru_cache(maxsize=4)
 def data_sha256(root: Path, sources: tuple[str, ...]) -> str:
-    """Of these sources under a data folder, without measuring scales. Raises UsageError where one is absent."""
+    """Return the SHA-256 of some sources under a data folder, without measuring scales.
+
+    Raises UsageError when one is missing.
+    """
     return sets_sha256(read_all(source_folders(root, sources), measure=False))
 
 
 def simulated_fields(recipe: Recipe) -> list[LabelledField]:
-    """The simulator's share of a recipe."""
+    """Draw the recipe's simulated fields."""
     fields: list[LabelledField] = []
     defocus = recipe["simulator.defocus"]
     for i, seed in enumerate(range(*recipe["simulator.seeds"])):
@@ -83,7 +91,7 @@ def simulated_fields(recipe: Recipe) -> list[LabelledField]:
 
 
 def detector_fields(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[PreparedField]:
-    """Everything the detector trains on; a damaged image is named and left out."""
+    """Prepare all fields for training the detector; damaged images are reported and skipped."""
     prepared = []
     for field in [f for part in data for f in with_scale(part.fields)] + simulated_fields(recipe):
         try:
@@ -94,7 +102,7 @@ def detector_fields(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -
 
 
 def with_scale(fields: Sequence[LabelledField]) -> list[LabelledField]:
-    """Fields whose scale is not known get the typical one of their source."""
+    """Return the fields, with unknown scales replaced by the typical scale of their source."""
     unknown = [f.path for f in fields if not f.um_per_px > 0]
     if not unknown:
         return list(fields)
@@ -103,7 +111,7 @@ def with_scale(fields: Sequence[LabelledField]) -> list[LabelledField]:
 
 
 def classifier_cells(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[TrainingCell]:
-    """Everything a classifier trains on: all cells, or only those cut out of their surroundings."""
+    """Prepare the cells for training a classifier: all cells, or only those cut out of their surroundings."""
     from edge_all_export.classifier.architectures import form_of
 
     if recipe["cells"] == "segmented":
@@ -123,8 +131,11 @@ def real_cells(
     say: Say = print,
     segmented_form: CropForm = COARSE,
 ) -> list[TrainingCell]:
-    """Every labelled cell of some sets, COARSE; those cut out of their surroundings in the form of the network that
-    judges them. A damaged image is named and left out."""
+    """Return all labeled cells of some datasets.
+
+    Cells are in the form COARSE; those cut out of their surroundings are in the form of the network that classifies
+    them. Damaged images are reported and skipped. Raises UsageError when a scale is neither known nor measurable.
+    """
     cells: list[TrainingCell] = []
     for part in data:
         for field in with_scale(part.fields):
@@ -170,7 +181,7 @@ def _measured(files: Sequence[CellFile], on_black: bool) -> float:
     scale = float("nan") if on_black else typical_um_per_px([f.path for f in files])
     if not scale > 0:
         raise UsageError(
-            f"the scale of {source} is not known, and its pictures hold no erythrocytes to measure it by",
-            f"give micrometres per pixel: [data.um_per_px] {source} = 0.1 in the recipe, --um-per-px, or a column",
+            f"the scale of {source} is unknown, and its pictures contain no erythrocytes to measure it by",
+            f"set micrometers per pixel: [data.um_per_px] {source} = 0.1 in the recipe, --um-per-px, or a column",
         )
     return scale

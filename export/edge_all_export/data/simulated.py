@@ -1,4 +1,4 @@
-"""Fields of the simulated microscope with their truth, as a set like the others."""
+"""Fields of the simulated microscope with their ground truth, as a dataset like the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_all_export.data.labelled_field import LabelledField, LabelledObject
 
 @dataclass(frozen=True, eq=False)
 class SimulatedField(LabelledField):
-    """A labelled field whose picture is drawn, not read."""
+    """A labeled field whose picture is drawn, not read."""
 
     image: npt.NDArray[np.uint8] | None = None
 
@@ -29,14 +29,14 @@ _MATURE = {"neutrophil", "eosinophil", "basophil", "lymphocyte", "monocyte"}
 
 
 def kind_of(simulated: str) -> str:
-    """The data sets' word for a kind of the simulator."""
+    """Return the datasets' name for a kind of the simulator."""
     if simulated in _KINDS:
         return _KINDS[simulated]
     return "normal" if simulated in _MATURE else simulated
 
 
 def load(seeds: range, fields: int, query: str = "") -> Iterator[LabelledField]:
-    """The sharpest still frame of each stop; group "simulator-SEED"."""
+    """Yield the sharpest still frame of each stop; group "simulator-SEED"."""
     for seed in seeds:
         camera = SimulatedMicroscope(f"sim:?seed={seed}&fields={fields}&frames_per_field=1{query}")
         with camera:

@@ -1,4 +1,4 @@
-"""Counts what data sets hold and says whether an honest split of them is possible."""
+"""Survey of datasets: their contents, and whether an honest split is possible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JUDGED = ("blast", "normal")
 
 @dataclass
 class SetSurvey:
-    """One data set. objects: cells by label. groups: label -> groups that hold it."""
+    """Survey of one dataset. objects: cells by label. groups: label -> groups that contain it."""
 
     layout: str
     root: str
@@ -31,13 +31,13 @@ class SetSurvey:
 
     @property
     def one_group_only(self) -> list[str]:
-        """Judged classes that no honest split can put on both sides."""
+        """Scored classes that no honest split can put on both sides."""
         return [k for k in JUDGED if k in self.groups and len(self.groups[k]) < 2]
 
 
 @dataclass
 class Survey:
-    """All sets looked at together; data: the same sets with joined groups renamed."""
+    """Survey of all datasets together; data: the same datasets with joined groups renamed."""
 
     sets: list[SetSurvey]
     duplicates: Duplicates
@@ -45,7 +45,7 @@ class Survey:
 
 
 def survey(data: Sequence[DataSet], advance: Callable[[], None] = lambda: None) -> Survey:
-    """Decodes every image once: finds corrupt files, exact duplicates, and groups that share one."""
+    """Decode each image once to find corrupt files, exact duplicates, and groups that share an image."""
     images = images_of(data)
     duplicates = find_duplicates(images, advance)
     corrupt = dict(duplicates.corrupt)
@@ -87,7 +87,7 @@ def survey(data: Sequence[DataSet], advance: Callable[[], None] = lambda: None) 
 
 
 def _own_names(part: DataSet, joint: dict[str, str]) -> dict[str, str]:
-    """Joint names of this set's groups, without the source in front."""
+    """Return joint names of this dataset's groups, without the source prefix."""
     sources = {i.source for i in (*part.cells, *part.fields)}
     names = {}
     for old, new in joint.items():
@@ -98,7 +98,7 @@ def _own_names(part: DataSet, joint: dict[str, str]) -> dict[str, str]:
 
 
 def _members(joint: str, sources: set[str]) -> list[str]:
-    """The groups of these sources in a joint name; others keep their source."""
+    """Return the groups in a joint name; only groups of other sources keep their source prefix."""
     found, rest = [], joint
     parts = []
     for piece in rest.split("+"):

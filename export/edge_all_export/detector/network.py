@@ -1,4 +1,4 @@
-"""The leukocyte detector: a small U-shaped fully convolutional network with heatmaps of centres."""
+"""The leukocyte detector: a small U-shaped fully convolutional network with heatmaps of centers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Depthwise-separable convolution (MobileNet: Howard et al. 2017) with batch norm and ReLU6."""
+    """Build a depthwise-separable convolution (MobileNet: Howard et al. 2017) with batch norm and ReLU6."""
     return nn.Sequential(
         nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
@@ -19,9 +19,9 @@ def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class LeukocyteNet(nn.Module):
-    """Input float N x 3 x H x W in 0..255 (sides multiples of 16); stride 4.
+    """Leukocyte detector. Input float N x 3 x H x W in 0..255 (sides multiples of 16); stride 4.
 
-    Returns logits N x 3 x H/4 x W/4: centre of a leukocyte, centre of a smudge, ln(radius / 6 um).
+    Output logits N x 3 x H/4 x W/4: center of a leukocyte, center of a smudge, ln(radius / 6 um).
     """
 
     def __init__(self, width: int = 24) -> None:
@@ -36,7 +36,7 @@ class LeukocyteNet(nn.Module):
         self.up4 = nn.Conv2d(3 * w, 2 * w, 1)
         self.mix4 = nn.Sequential(_block(2 * w, 2 * w), _block(2 * w, 2 * w))
         self.head = nn.Conv2d(2 * w, 3, 1)
-        nn.init.constant_(self.head.bias[:2], -4.0)  # centres are rare: begin with a small probability
+        nn.init.constant_(self.head.bias[:2], -4.0)  # centers are rare: start with a small probability
 
     def forward(self, image: Tensor) -> Tensor:
         x = image / 127.5 - 1.0
@@ -49,13 +49,13 @@ class LeukocyteNet(nn.Module):
 
 
 class DeployedLeukocyteNet(nn.Module):
-    """What the device runs: uint8 N x H x W x 3 in, probabilities and ln(radius / 6 um) out."""
+    """Detector as deployed: uint8 N x H x W x 3 in, probabilities and ln(radius / 6 um) out."""
 
     def __init__(self, network: LeukocyteNet) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        # Cast first: TensorRT takes no transpose of uint8.
+        # Cast first, because TensorRT does not support a transpose of uint8.
         maps = self.network(image.to(torch.float32).permute(0, 3, 1, 2))
         return torch.sigmoid(maps[:, :2]), maps[:, 2:]

@@ -1,4 +1,4 @@
-"""Random training windows for the detector, cut from labelled fields, with the bench's variations."""
+"""Random training windows for the detector, cut from labeled fields, with the variations of a bench."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class PreparedField:
-    """A field at 0.32 um per px in even light, with objects as rows (x, y, radius, kind):
-    kind 0 leukocyte, 1 smudge, 2 ignore."""
+    """A field at 0.32 um per px in even light, with objects as rows (x, y, radius, kind).
+
+    kind: 0 leukocyte, 1 smudge, 2 ignore.
+    """
 
     group: str
     source: str
@@ -35,7 +37,7 @@ class PreparedField:
 
 
 def prepare(field: LabelledField) -> PreparedField:
-    """Read and normalise once."""
+    """Read and normalize a field. Raises OSError when its image cannot be read."""
     image = field.read()
     prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), BASE_UM_PER_PX)
     width = round(image.shape[1] * prepared.scale_x)
@@ -61,7 +63,7 @@ def prepare(field: LabelledField) -> PreparedField:
 
 
 class SampleMaker:
-    """Draws windows: source by weight, field at random within it, half of them around an object."""
+    """Sampler of windows: a source by weight, a random field within it, half of the windows around an object."""
 
     def __init__(self, fields: Sequence[PreparedField], shares: Mapping[str, float], seed: int) -> None:
         self._seed = seed
@@ -76,18 +78,23 @@ class SampleMaker:
 
         self._sources = sorted(k for k in self._by_source if share_of(k.split("/")[0]) > 0)
         if not self._sources:
-            raise UsageError("no field has a share in the training", "name the sources under [shares] in the recipe")
+            raise UsageError(
+                "no field has a share in the training data", "name the sources under [shares] in the recipe"
+            )
         series = sum(s.startswith("allidb1/") for s in self._sources)
         share = np.array([share_of("allidb1") / series if "/" in s else share_of(s) for s in self._sources], np.float64)
         self._share = share / share.sum()
 
     def begin_epoch(self, epoch: int, rank: int) -> None:
-        """Start this epoch's random numbers."""
+        """Seed the random numbers of an epoch."""
         self._rng = np.random.Generator(np.random.PCG64([self._seed, epoch, rank]))
 
     def batch(self, size: int) -> tuple[npt.NDArray[np.uint8], FloatArray, FloatArray, FloatArray]:
-        """Images N x S x S x 3 uint8; heat N x 2 x s x s; ln radius N x s x s (0 away from centres);
-        weight N x s x s (0 where ignored)."""
+        """Draw a batch of windows.
+
+        Returns images N x S x S x 3 uint8; heat N x 2 x s x s; ln radius N x s x s (0 away from centers);
+        weight N x s x s (0 where ignored).
+        """
         made = [self._one() for _ in range(size)]
         images, heats, radii, weights = zip(*made, strict=True)
         return np.stack(images), np.stack(heats), np.stack(radii), np.stack(weights)
@@ -139,7 +146,7 @@ class SampleMaker:
         return np.asarray(window), objects[inside]
 
     def _vary(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Stain strength and hue, residual light, focus, noise."""
+        """Vary stain strength and hue, residual light, focus and noise."""
         rng = self._rng
         density = -np.log(np.maximum(image.astype(np.float32), 1.0) / BACKGROUND_LEVEL)
         density *= np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.15, 3)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The detector's training job: loss, what is held out."""
+"""Training job of the detector: loss, held-out fields."""
 
 from __future__ import annotations
 
@@ -27,12 +27,17 @@ def detector_job(
     leave_out: Callable[[PreparedField], bool] | None = None,
     leaky: bool = False,
 ) -> Job:
-    """A training on all fields but those left out (never seen) and held out (early stop only)."""
+    """Create a job that trains on all fields except those left out (never seen) and held out (early stopping only).
+
+    Raises UsageError when no labeled field is left, or early stopping has no held-out fields.
+    """
     left, held, seen = parted(fields, recipe, leave_out, leaky)
     if not any(len(f.objects) for f in seen):
-        raise UsageError("no labelled field is left to train on", "leave fewer groups out, or name more data")
+        raise UsageError("no labeled field is left to train on", "leave fewer groups out, or name more data")
     if recipe["patience"] and not held:
-        raise UsageError("early stop needs fields held out", "name groups under [data] hold_out, or set patience = 0")
+        raise UsageError(
+            "early stopping needs held-out fields", "name groups under [data] hold_out, or set patience = 0"
+        )
     torch.manual_seed(recipe["seed"])
     return Job(
         recipe,
@@ -56,7 +61,7 @@ def _batch_loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
 
 @torch.inference_mode()
 def held_out_loss(network: nn.Module, fields: Sequence[PreparedField], recipe: Recipe) -> float:
-    """Mean loss on the same random windows each time."""
+    """Return the mean loss on random windows that are the same for each call."""
     network.eval()
     maker = SampleMaker(fields, recipe["shares"], recipe["seed"] + 1)
     device = next(network.parameters()).device
@@ -68,7 +73,10 @@ def held_out_loss(network: nn.Module, fields: Sequence[PreparedField], recipe: R
 
 
 def loss_of(maps: Tensor, heat: Tensor, log_radius: Tensor, weight: Tensor) -> Tensor:
-    """Penalty-reduced focal loss of the centres (Law and Deng 2018, alpha 2, beta 4) and L1 of the radius."""
+    """Return the penalty-reduced focal loss of the centers (Law and Deng 2018) plus half the L1 loss of the radius.
+
+    The focal loss uses alpha 2 and beta 4.
+    """
     logits = maps[:, :2]
     p = torch.sigmoid(logits)
     peak = (heat > 0.99).float()

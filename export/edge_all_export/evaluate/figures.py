@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_all_export.evaluate.judged import Scored
 
 FEW_GROUPS = 8
-"""Under this many groups a bootstrap of them says little: each group and the range are shown instead."""
+"""Below this number of groups, a bootstrap over groups is not informative; the range is given instead."""
 ENOUGH_FOR_CALIBRATION = 1000
 RESAMPLES = 500
 
@@ -21,8 +21,10 @@ Weights = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Figure:
-    """value: None where it cannot be told, with the reason in ``how``. low, high: 95 % interval over groups, or the
-    range over groups where there are few."""
+    """A figure of merit. value: None if it cannot be computed, with the reason in ``how``.
+
+    low, high: 95 % interval over groups, or the range over groups if there are few.
+    """
 
     name: str
     value: float | None
@@ -94,7 +96,7 @@ _FIGURES: tuple[tuple[str, Callable[[Scored, Weights], float], str], ...] = (
 def calibration_error(
     probability: npt.NDArray[np.float64], is_blast: npt.NDArray[np.bool_], weight: Weights, bins: int = 15
 ) -> float:
-    """Expected calibration error (Naeini et al. 2015) over bins of equal width."""
+    """Return the expected calibration error (Naeini et al. 2015) over bins of equal width."""
     index = np.minimum((probability * bins).astype(int), bins - 1)
     total = np.bincount(index, weight, bins)
     difference = np.bincount(index, weight * (probability - is_blast), bins)
@@ -102,7 +104,7 @@ def calibration_error(
 
 
 def figures(s: Scored, seen: bool, seed: int = 0) -> list[Figure]:
-    """All figures."""
+    """Compute all figures. seen: the model was trained on these cells. seed: of the bootstrap."""
     names = np.unique(s.group)
     found = []
     for name, measure, needs in _FIGURES:

@@ -1,4 +1,4 @@
-"""Cells judged by an engine, as the device judges them."""
+"""Cells classified by an engine, as the device classifies them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edge_all_export.splits import matches
 
 @dataclass(frozen=True, eq=False)
 class JudgedCell:
-    """seen: whether the model was trained on the cell's group. cut: the two-way threshold for it."""
+    """A classified cell. seen: whether the model was trained on its group. cut: its two-way threshold."""
 
     cell: TrainingCell
     judgement: Judgement
@@ -39,8 +39,10 @@ class JudgedCell:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Labelled cells as arrays: probability 0 to 1, is_blast, group, label given, over the two-way threshold or
-    not."""
+    """Labeled cells as arrays.
+
+    probability: of blast, 0 to 1. label: given by the model. suspect: over the two-way threshold.
+    """
 
     probability: npt.NDArray[np.float64]
     is_blast: npt.NDArray[np.bool_]
@@ -52,14 +54,14 @@ class Scored:
 def judge_cells(
     engine: Engine, cells: Sequence[TrainingCell], advance: Callable[[int], None] = lambda _: None
 ) -> list[JudgedCell]:
-    """Every cell's judgement, in order. Raises UsageError when the model takes other crops than are made here."""
+    """Classify cells, in order. Raises UsageError when the model needs crops of another form."""
     contract = engine.contract
     for form in {c.form for c in cells}:
         if contract.input_px != form.side or abs(contract.um_per_px - form.um_per_px) > 1e-6:
             raise UsageError(
                 f"{contract.name} takes {contract.input_px} px at {contract.um_per_px} um per px; "
                 f"cells are cut at {form.side} px and {form.um_per_px}",
-                "evaluate it with the version of edge-all that made it",
+                "evaluate it with the version of edge-all that created it",
             )
     judge = Judge(engine)
     cut = float(contract.extra.get("suspect", contract.thresholds["blast"]))
@@ -73,15 +75,16 @@ def judge_cells(
 
 
 def form_for(contract: Contract) -> CropForm:
-    """The form of crops that a contract asks for; COARSE where it asks for none that is made here (judge_cells then
-    says so)."""
+    """Return the form of crops that a contract requires; COARSE if it is unknown (judge_cells then reports it)."""
     known = (COARSE, FINE)
     return next((f for f in known if (f.side, f.um_per_px) == (contract.input_px, contract.um_per_px)), COARSE)
 
 
 def was_seen(engine: Engine, cell: TrainingCell) -> bool:
-    """Whether the contract names the cell's group among those trained on; a file that names no groups has seen every
-    group of its sources."""
+    """Return whether the contract lists the cell's group among those trained on.
+
+    A file without groups counts as having seen all groups of its sources.
+    """
     contract = engine.contract
     seen = contract.extra.get("seen_groups")
     if seen is not None:
@@ -91,7 +94,7 @@ def was_seen(engine: Engine, cell: TrainingCell) -> bool:
 
 
 def scored(judged: Sequence[JudgedCell]) -> Scored:
-    """Those whose label says blast or normal."""
+    """Return the cells labeled blast or normal as arrays."""
     known = [j for j in judged if j.cell.kind in ("blast", "normal")]
     return Scored(
         np.array([j.judgement.blast_probability for j in known], np.float64),

@@ -1,4 +1,4 @@
-"""Whatever model is named, as an engine."""
+"""Loading of any kind of model as an engine."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from edge_all_export.model_files import SEGMENTED
 
 
 def load_classifier(path: Path | None, threads: int = 0) -> Engine:
-    """A checkpoint, an ONNX file, or a folder with classifier/float.onnx; None: the shipped classifier. Raises
-    UsageError, ModelError."""
+    """Load a checkpoint, an ONNX file, or a folder with classifier/float.onnx; None: the shipped classifier.
+
+    Raises UsageError when there is no model, and ModelError when it cannot be used. threads: 0 for all cores.
+    """
     if path is None:
         return load_file(models_folder() / "classifier" / "float.onnx", "classifier", threads)
     if not path.exists():
-        raise UsageError(f"there is no model {path}", "name a checkpoint.pt or an ONNX file")
+        raise UsageError(f"model {path} does not exist", "name a checkpoint.pt or an ONNX file")
     if path.is_dir():
         for inner in (path / "classifier" / "float.onnx", path / "float.onnx", path / "checkpoint.pt"):
             if inner.is_file():
                 return load_classifier(inner, threads)
-        raise UsageError(f"{path} holds neither classifier/float.onnx nor checkpoint.pt", "name a model file")
+        raise UsageError(f"{path} contains neither classifier/float.onnx nor checkpoint.pt", "name a model file")
     if path.suffix == ".pt":
         from edge_all_export.evaluate.torch_engine import checkpoint_engine
 
@@ -31,8 +33,10 @@ def load_classifier(path: Path | None, threads: int = 0) -> Engine:
 
 
 def load_for_segmented(path: Path | None, classifier: Engine, threads: int = 0) -> Engine:
-    """What judges cells that were cut out of their surroundings: the classifier-segmented beside a classifier's file,
-    else the classifier itself."""
+    """Load the engine for cells that were cut out of their surroundings.
+
+    It is the classifier-segmented next to a classifier's file, else the classifier itself.
+    """
     if classifier.contract.extra.get("cells") == "segmented":
         return classifier
     file = models_folder() / "classifier" / "float.onnx" if path is None else path

@@ -1,4 +1,4 @@
-"""ROC, precision-recall, reliability and confusion plots, and sheets of cells, as PNG bytes."""
+"""ROC, precision-recall, reliability and confusion plots, and pictures of cells, as PNG bytes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _png(figure: Any) -> bytes:
 
 
 def roc(s: Scored, cut: float) -> bytes:
-    """True over false positive rate; the two-way threshold marked."""
+    """Plot the true over the false positive rate, with the two-way threshold marked."""
     from sklearn.metrics import roc_curve
 
     figure, axes = _figure()
@@ -52,7 +52,7 @@ def roc(s: Scored, cut: float) -> bytes:
 
 
 def precision_recall(s: Scored) -> bytes:
-    """Precision over recall."""
+    """Plot precision over recall."""
     from sklearn.metrics import precision_recall_curve
 
     figure, axes = _figure()
@@ -65,23 +65,23 @@ def precision_recall(s: Scored) -> bytes:
 
 
 def reliability(s: Scored) -> bytes:
-    """Share of blasts over the probability said, ten bins, with the number of cells in each."""
+    """Plot the share of blasts over the predicted probability, in ten bins, with the number of cells in each."""
     figure, axes = _figure()
     bins = np.minimum((s.probability * 10).astype(int), 9)
     count = np.bincount(bins, minlength=10)
     there = count > 0
-    said = np.bincount(bins, s.probability, 10)[there] / count[there]
-    was = np.bincount(bins, s.is_blast, 10)[there] / count[there]
+    predicted = np.bincount(bins, s.probability, 10)[there] / count[there]
+    observed = np.bincount(bins, s.is_blast, 10)[there] / count[there]
     axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=1)
     axes.bar(np.arange(10)[there] / 10 + 0.05, count[there] / count.max(), 0.09, color=_SOFT, label="cells (relative)")
-    axes.plot(said, was, "o-", color=_ACCENT, lw=2, label="share of blasts")
-    axes.set(xlabel="blast probability said", ylabel="share", xlim=(0, 1), ylim=(0, 1.02), title="Reliability")
+    axes.plot(predicted, observed, "o-", color=_ACCENT, lw=2, label="share of blasts")
+    axes.set(xlabel="predicted blast probability", ylabel="share", xlim=(0, 1), ylim=(0, 1.02), title="Reliability")
     axes.legend(loc="upper left", frameon=False)
     return _png(figure)
 
 
 def confusion(s: Scored) -> bytes:
-    """True class over the label that the device gives."""
+    """Plot the true class over the label given by the device."""
     figure, axes = _figure()
     labels = ("blast", "unidentified", "normal")
     table = np.array([[np.sum((s.is_blast == b) & (s.label == k)) for k in labels] for b in (True, False)])
@@ -89,17 +89,17 @@ def confusion(s: Scored) -> bytes:
     axes.imshow(share, cmap="Purples", vmin=0, vmax=1, aspect="auto")
     for i in range(2):
         for j in range(3):
-            colour = "white" if share[i, j] > 0.5 else _INK
-            axes.text(j, i, f"{table[i, j]}\n{share[i, j]:.1%}", ha="center", va="center", color=colour)
+            color = "white" if share[i, j] > 0.5 else _INK
+            axes.text(j, i, f"{table[i, j]}\n{share[i, j]:.1%}", ha="center", va="center", color=color)
     axes.set_xticks(range(3), labels)
     axes.set_yticks(range(2), ["blast", "normal"])
-    axes.set(xlabel="label given", ylabel="label known", title="Labels")
+    axes.set(xlabel="predicted label", ylabel="true label", title="Labels")
     axes.grid(visible=False)
     return _png(figure)
 
 
 def worst_cells(judged: Sequence[JudgedCell], count: int = 20) -> list[JudgedCell]:
-    """The cells furthest on the wrong side, missed blasts and false ones alike."""
+    """Return the cells with the largest errors, missed blasts and false blasts alike."""
     known = [j for j in judged if j.cell.kind in ("blast", "normal")]
 
     def wrongness(j: JudgedCell) -> float:
@@ -110,7 +110,7 @@ def worst_cells(judged: Sequence[JudgedCell], count: int = 20) -> list[JudgedCel
 
 
 def picture(crop: Image, side: int = 160) -> bytes:
-    """A cell's crop enlarged, PNG."""
+    """Return a cell's crop, enlarged, as PNG."""
     large = cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC)
     done, data = cv2.imencode(".png", np.ascontiguousarray(np.asarray(large)[..., ::-1]))
     assert done

@@ -1,4 +1,4 @@
-"""The evaluation as one JSON and one HTML page that needs nothing beside it."""
+"""The evaluation as a JSON file and a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -22,23 +22,21 @@ from edge_all_export.evaluate.smears import SmearResult
 
 PLAIN = ("auroc", "weighted_f1", "sensitivity", "specificity")
 _CHOSEN = (
-    "Chosen for sensitivity on cells the judging networks had not seen: under 'normal' lie at most 0.5 % of blasts, "
-    "over 'blast' at most 3 % of normal cells, over 'unfamiliar' at most 1 % of leukocytes; 'suspect', for two-way "
+    "Chosen for sensitivity on cells that the networks had not seen: at most 0.5 % of blasts are under 'normal', "
+    "at most 3 % of normal cells over 'blast', at most 1 % of leukocytes over 'unfamiliar'; 'suspect', for two-way "
     "figures only, keeps 97 % of blasts."
 )
 _TWO_WAY = (
-    "Chosen on cells of subjects the judging networks had not seen: the one threshold with the highest weighted F1; "
-    "over 'unfamiliar' lie at most 1 % of cells."
+    "Chosen on cells of subjects that the networks had not seen: the threshold with the highest weighted F1; "
+    "at most 1 % of cells are over 'unfamiliar'."
 )
-_NOT_CHOSEN = (
-    "Not chosen: no groups were held out to choose them by ([data] hold_out). They are the same for every network."
-)
+_NOT_CHOSEN = "Not chosen, because no groups were held out ([data] hold_out). They are the same for every network."
 RESEARCH_USE = "Research use only, not a diagnosis."
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything an evaluation came to. seen: the figures are of cells that the model was trained on."""
+    """Result of an evaluation. seen: the figures are of cells that the model was trained on."""
 
     title: str
     seen: bool
@@ -52,15 +50,17 @@ class Evaluation:
 def evaluation(
     engines: Sequence[Engine], judged: Sequence[JudgedCell], smears: Sequence[SmearResult], data: Sequence[str]
 ) -> Evaluation:
-    """Figures on unseen cells where there are blasts and normals of them, else on all, said in the title. engines:
-    those that judged, one for cells in fields, one for segmented cells."""
+    """Compute the figures on unseen cells, or on all cells if there are no unseen ones, which the title then states.
+
+    engines: those that classified, one for cells in fields, one for segmented cells. data: layout names.
+    """
     known = [j for j in judged if j.cell.kind in ("blast", "normal")]
     unseen = [j for j in known if not j.seen]
-    # A class is enough: a healthy smear has no blasts to show.
+    # One class is enough, because a healthy smear has no blasts.
     seen = not unseen
     used = known if seen else unseen
     s = scored(used)
-    # The one that judged most stands first.
+    # The engine that classified most cells comes first.
     engines = sorted(engines, key=lambda e: -sum(j.judgement.model == e.identity for j in used))
     engine = engines[0]
     thresholds = {k: float(v) for k, v in engine.contract.thresholds.items()}
@@ -71,7 +71,7 @@ def evaluation(
     if leaky:
         title = f"LEAKY split by image: {title}"
     if seen and known:
-        title += ", on cells it was trained on: no measure of quality"
+        title += ", on cells it was trained on: not a measure of quality"
     groups = tuple(_group_row(name, [j for j in known if j.group == name]) for name in _names(known))
     plain = {f.name: f.value for f in found if f.name in PLAIN}
     values = {
@@ -121,7 +121,7 @@ def _group_row(name: str, cells: Sequence[JudgedCell]) -> dict[str, Any]:
 
 
 def _other_kinds(judged: Sequence[JudgedCell]) -> dict[str, dict[str, float]]:
-    """What is neither blast nor normal, by what it was called."""
+    """Return the labels given to cells that are neither blast nor normal, by kind."""
     kinds: dict[str, dict[str, float]] = {}
     others = [j for j in judged if j.cell.kind not in ("blast", "normal")]
     for kind in sorted({j.cell.kind for j in others}):
@@ -133,7 +133,7 @@ def _other_kinds(judged: Sequence[JudgedCell]) -> dict[str, dict[str, float]]:
 
 
 def write_evaluation(result: Evaluation, out: Path) -> None:
-    """out/evaluation.json and out/evaluation.html, each whole or not at all. Raises EdgeAllError."""
+    """Write out/evaluation.json and out/evaluation.html, each atomically. Raises EdgeAllError when writing fails."""
     from edge_all.errors import EdgeAllError
 
     try:
@@ -142,7 +142,7 @@ def write_evaluation(result: Evaluation, out: Path) -> None:
         _replace(out / "evaluation.html", page(result))
     except OSError as error:
         raise EdgeAllError(
-            f"cannot write into {out} ({error.strerror})", "free space, or name another --out"
+            f"cannot write to {out} ({error.strerror})", "free space, or choose another --out"
         ) from error
 
 
@@ -166,15 +166,15 @@ img{max-width:100%}details{margin:.2em 0}
 
 
 def page(result: Evaluation) -> str:
-    """The HTML page, pictures inside."""
+    """Return the HTML page, with pictures embedded."""
     v, s = result.values, result.scored
     both = bool(s.is_blast.any() and (~s.is_blast).any())
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{_e(result.title)}</title><style>{_STYLE}</style>",
         f"<h1>{_e(result.title)}</h1><p class=warn>{RESEARCH_USE}</p>",
         f"<p>{v['blasts']} blasts and {v['normals']} normal cells of {_e(', '.join(v['data']))}; "
-        f"{v['left_out_because_seen']} more were left out, for the model was trained on their groups. "
-        f"Models: {_e('; '.join(_said(m) for m in v['models']))}.</p>",
+        f"{v['left_out_because_seen']} more were left out because the model was trained on their groups. "
+        f"Models: {_e('; '.join(_described(m) for m in v['models']))}.</p>",
         "<h2>Figures</h2>" + _table(("figure", "value", "low", "high", "interval"), (
             (f.name, _n(f.value), _n(f.low), _n(f.high), f.how) for f in result.figures)),
         "<h2>Thresholds</h2><p>" + ", ".join(f"{_e(k)} {t:.4f}" for k, t in v["thresholds"].items())
@@ -197,15 +197,15 @@ def page(result: Evaluation) -> str:
             ((k, int(r["cells"]), _n(r["called_blast"]), _n(r["called_unidentified"]), _n(r["called_normal"]))
              for k, r in v["other_kinds"].items())))  # fmt: skip
     if v["smears"]:
-        parts.append("<h2>Each smear, as run would print it</h2>")
+        parts.append("<h2>Each smear, as 'edge-all run' would print it</h2>")
         for r in v["smears"]:
-            head = f"{_e(r['smear'])}: {_e(r['result'])} ({r['fields']} fields, {r['known_blasts']} blasts known)"
+            head = f"{_e(r['smear'])}: {_e(r['result'])} ({r['fields']} fields, {r['known_blasts']} known blasts)"
             rows = _table(("field", "result"), r["each"])
             parts.append(f"<details><summary>{head}</summary>{rows}</details>")
     if result.worst:
-        parts.append("<h2>The cells furthest on the wrong side</h2>")
+        parts.append("<h2>Worst errors</h2>")
         for j in result.worst:
-            words = f"{j.cell.kind}, said {j.judgement.blast_probability:.3f}, {j.group}, {j.cell.name}"
+            words = f"{j.cell.kind}, blast probability {j.judgement.blast_probability:.3f}, {j.group}, {j.cell.name}"
             parts.append(f"<figure>{_img(plots.picture(plain_view(j.cell)), words)}<br>{_e(words)}</figure>")
     return "\n".join(parts) + "\n</html>\n"
 
@@ -216,7 +216,7 @@ def _how_chosen(contract: Contract) -> str:
     return _TWO_WAY if contract.extra.get("cells") == "segmented" else _CHOSEN
 
 
-def _said(model: dict[str, str]) -> str:
+def _described(model: dict[str, str]) -> str:
     return f"{model['name']} {model['version']}, sha256 {model['sha256'][:16]}, {model['engine']}"
 
 

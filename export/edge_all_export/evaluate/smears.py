@@ -1,4 +1,4 @@
-"""What ``edge-all run`` would say of each smear and of each field."""
+"""Results that ``edge-all run`` would give for each smear and each field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edge_all_export.data.labelled_field import LabelledField
 
 @dataclass(frozen=True)
 class SmearResult:
-    """labels: blasts the data know of, in the fields of this smear."""
+    """Result of one smear. known_blasts: blasts labeled in the data, in the fields of this smear."""
 
     smear: str
     fields: int
@@ -34,7 +34,7 @@ class SmearResult:
     smudges: int
     result: str
     each: tuple[tuple[str, str], ...]
-    """(field, result) of every field."""
+    """(field, result) of each field."""
 
 
 def smear_results(
@@ -68,8 +68,8 @@ def _smear(name: str, fields: Iterable[LabelledField], models: Models, advance: 
         own.add(result)
         smear.add(result)
         counts = own.counts()
-        said = result_words(counts) if result.skip is None else f"not analysed: {result.skip.reason}"
-        each.append((field.file, said))
+        words = result_words(counts) if result.skip is None else f"not analyzed: {result.skip.reason}"
+        each.append((field.file, words))
         number += 1
         advance()
     total = smear.counts()

@@ -1,4 +1,4 @@
-"""A checkpoint as an engine, so that it is judged by the same code as a model file."""
+"""A checkpoint as an engine, so that it is evaluated by the same code as a model file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint
 
 
 class TorchEngine:
-    """Runs a checkpoint's network on the CPU."""
+    """Engine that runs a checkpoint's network on the CPU."""
 
     def __init__(self, deployed: nn.Module, contract: Contract, identity: ModelIdentity) -> None:
         self.contract = contract
@@ -28,16 +28,16 @@ class TorchEngine:
 
     @torch.inference_mode()
     def run(self, batch: Image) -> tuple[npt.NDArray[Any], ...]:
-        """Outputs in the contract's order for uint8 N x H x W x 3."""
+        """Return the outputs, in the contract's order, for uint8 N x H x W x 3."""
         outputs = self._network(torch.from_numpy(np.ascontiguousarray(batch)))
         return tuple(o.numpy() for o in outputs)
 
     def close(self) -> None:
-        """Nothing is held outside Python."""
+        """Do nothing; no resources are held outside Python."""
 
 
 def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
-    """The checkpoint's network with its weights. Raises UsageError when they are of another architecture."""
+    """Build the checkpoint's network with its weights. Raises UsageError when they belong to another architecture."""
     from edge_all_export.classifier.architectures import OURS_PAIRED, build_network
     from edge_all_export.classifier.pair import with_untouched_trunk
     from edge_all_export.detector.network import LeukocyteNet
@@ -47,7 +47,10 @@ def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
         network: nn.Module
         if checkpoint.task == "detector":
             if checkpoint.architecture != ARCHITECTURE:
-                raise UsageError(f"{where} is of the architecture {checkpoint.architecture}", "this program has none")
+                raise UsageError(
+                    f"{where} has the unknown architecture {checkpoint.architecture}",
+                    "use a checkpoint of this version",
+                )
             network = LeukocyteNet()
         else:
             network = build_network(checkpoint.architecture, pretrained=False)
@@ -56,18 +59,21 @@ def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
     except (RuntimeError, AttributeError, KeyError) as error:
         raise UsageError(
             f"the weights in {where} do not fit the network {checkpoint.architecture}",
-            "it is a checkpoint of another architecture or version: train it again",
+            "the checkpoint belongs to another architecture or version; train it again",
         ) from error
     return network.eval()
 
 
 def checkpoint_engine(path: Path) -> TorchEngine:
-    """A classifier's checkpoint, calibrated by its own decision or else the shipped model's."""
+    """Load a classifier's checkpoint as an engine, calibrated by its own decision or else by NOT_CHOSEN.
+
+    Raises UsageError when the file is not a classifier's checkpoint.
+    """
     from edge_all_export.model_files import classifier_contract, decision_of, deployed_classifier
 
     checkpoint = load_checkpoint(path)
     if checkpoint.task != "classifier":
-        raise UsageError(f"{path} is a {checkpoint.task}", "evaluate takes a classifier")
+        raise UsageError(f"{path} is a {checkpoint.task}", "name a classifier to evaluate")
     network, decision = network_of(checkpoint, path), decision_of(checkpoint)
     contract = classifier_contract(checkpoint, decision)
     identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(path.read_bytes()).hexdigest())

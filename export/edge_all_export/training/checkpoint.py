@@ -1,4 +1,4 @@
-"""Checkpoints: weights with the recipe, the data and the groups they have never seen."""
+"""Checkpoints: weights with their recipe, their data and the groups they have never seen."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ FORMAT = 2
 
 @dataclass
 class Checkpoint:
-    """architecture: "leukocyte-net" or the name of a classifier's network. decision: calibration and thresholds where
-    they were chosen."""
+    """A trained network with its provenance.
+
+    architecture: "leukocyte-net" or the name of a classifier's network. decision: calibration and thresholds if they
+    were chosen, else empty.
+    """
 
     task: str
     architecture: str
@@ -46,7 +49,10 @@ def recipe_of(checkpoint: Checkpoint) -> Recipe:
 
 
 def save_atomically(value: object, path: Path) -> None:
-    """torch.save under a temporary name, flushed to the disk, then renamed: no half file ever has the final name."""
+    """Save with torch.save under a temporary name, flush and rename, so that the final file is never partial.
+
+    Raises EdgeAllError when the file cannot be written.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,29 +65,29 @@ def save_atomically(value: object, path: Path) -> None:
         temporary.unlink(missing_ok=True)
         # PyTorch's writer turns a full disk into a RuntimeError.
         reason = getattr(error, "strerror", None) or "no space left, or the disk failed"
-        raise EdgeAllError(f"cannot write {path} ({reason})", "free space, or name another --out") from error
+        raise EdgeAllError(f"cannot write {path} ({reason})", "free space, or choose another --out") from error
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write it whole or not at all."""
+    """Write a checkpoint atomically. Raises EdgeAllError when it cannot be written."""
     save_atomically({"format": FORMAT, **vars(checkpoint)}, path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Raises UsageError when the file is no checkpoint of this program."""
-    remedy = "give a checkpoint.pt that 'edge-all train' wrote"
+    """Load a checkpoint. Raises UsageError when the file is not a checkpoint of this program."""
+    remedy = "use a checkpoint.pt written by 'edge-all train'"
     if not path.is_file():
-        raise UsageError(f"there is no checkpoint {path}", remedy)
+        raise UsageError(f"checkpoint {path} does not exist", remedy)
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes the unpickler fail in a dozen ways
-        raise UsageError(f"{path} is no checkpoint, or is damaged", remedy) from error
+        raise UsageError(f"{path} is not a checkpoint, or is damaged", remedy) from error
     if not isinstance(values, dict) or "weights" not in values:
-        raise UsageError(f"{path} holds no edge-all checkpoint", remedy)
+        raise UsageError(f"{path} is not an edge-all checkpoint", remedy)
     if values.pop("format", None) != FORMAT:
-        raise UsageError(f"{path} is a checkpoint of another version of edge-all", remedy)
+        raise UsageError(f"{path} is a checkpoint from another version of edge-all", remedy)
     try:
         checkpoint = Checkpoint(**values)
     except TypeError as error:
-        raise UsageError(f"{path} holds no edge-all checkpoint ({error})", remedy) from error
+        raise UsageError(f"{path} is not an edge-all checkpoint ({error})", remedy) from error
     return checkpoint

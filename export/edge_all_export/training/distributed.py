@@ -1,4 +1,4 @@
-"""Data-parallel training under torchrun; a plain call anywhere else."""
+"""Data-parallel training under torchrun, and a plain call otherwise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 def in_parallel(work: Callable[[], Result]) -> Result | None:
-    """The result of ``work`` in the first process, None in the others."""
+    """Run ``work`` and return its result in the first process, None in the others."""
     import torch
 
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:

@@ -1,4 +1,4 @@
-"""The training loop: PyTorch-Ignite's engine with epochs, averaged weights, early stop, logs and exact resumption."""
+"""The training loop: PyTorch-Ignite's engine with epochs, averaged weights, early stopping, logs and exact resuming."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def fit(
     resume: bool = True,
     watch: Callable[[int, float], None] = lambda *_: None,
 ) -> Checkpoint:
-    """Train to the end, or on from the last finished epoch in ``out``; the result is the same either way.
+    """Train to completion, or resume after the last finished epoch in ``out``; the result is the same either way.
 
-    Writes out/checkpoint.pt (averaged weights) and TensorBoard's log. Mixed precision on a GPU; data parallel when
-    started by torchrun. watch(epoch, mean loss) is told of every epoch. Raises EdgeAllError when the loss is no number
-    or the disk is full.
+    Writes out/checkpoint.pt (averaged weights) and TensorBoard's log. Uses mixed precision on a GPU, and is data
+    parallel when started by torchrun. watch(epoch, mean loss) is called after each epoch. Raises EdgeAllError when the
+    loss is not a number, the disk is full, or ``out`` contains another training run.
     """
     import ignite.distributed as idist
     from ignite.engine import Engine, Events
@@ -86,8 +86,8 @@ def fit(
         state = torch.load(resumable, map_location="cpu", weights_only=True)
         if (state["recipe_sha256"], state["data_sha256"], state["world"]) != (recipe.sha256, job.data_sha256, world):
             raise EdgeAllError(
-                f"{resumable} is of another recipe, other data or another number of processes",
-                "name another --out, or give --fresh to begin anew",
+                f"{resumable} belongs to another recipe, other data or another number of processes",
+                "choose another --out, or use --fresh to start over",
             )
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
@@ -95,10 +95,10 @@ def fit(
         schedule.load_state_dict(state["schedule"])
         scaler.load_state_dict(state["scaler"])
         history[:], best = state["history"], state["best"]
-        say(f"goes on after epoch {state['epoch']} of {recipe['epochs']}")
+        say(f"resuming after epoch {state['epoch']} of {recipe['epochs']}")
     first = state["epoch"] if state is not None else 0
     log = _log(out, first) if rank == 0 else None
-    begun = time.monotonic()
+    started = time.monotonic()
     total = [0.0]
 
     @engine.on(Events.ITERATION_COMPLETED)  # type: ignore[untyped-decorator]
@@ -124,10 +124,10 @@ def fit(
             if value is not None:
                 log.add_scalar("held_out", value, epoch)
             log.flush()
-            say(f"{words} {time.monotonic() - begun:.0f} s")
+            say(f"{words} {time.monotonic() - started:.0f} s")
         patience = recipe["patience"]
         if job.score is not None and patience and epoch - best["epoch"] >= patience:
-            say(f"no better for {patience} epochs: stopped; epoch {best['epoch']} is kept")
+            say(f"stopped: no improvement for {patience} epochs; keeping epoch {best['epoch']}")
             engine.terminate()
         if rank == 0:
             save_atomically(
@@ -186,8 +186,11 @@ def _clone(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class _Batches:
-    """An epoch's batches, drawn ahead by a thread. Every epoch begins its own random numbers, so that a training
-    taken up again after epoch n sees what it would have seen."""
+    """Batches of an epoch, drawn ahead by a thread.
+
+    Each epoch has its own random seed, so that a training run resumed after epoch n sees the same batches as an
+    uninterrupted one.
+    """
 
     def __init__(self, sampler: Sampler, recipe: Any, size: int, rank: int, done: int) -> None:
         self._sampler, self._recipe, self._size, self._rank = sampler, recipe, size, rank
@@ -217,7 +220,7 @@ class _Batches:
                     if given_up.is_set():
                         return
                     put(self._sampler.batch(self._size))
-            except Exception as error:  # raised again where it is waited for
+            except Exception as error:  # raised again by the consumer
                 put(error)
 
         thread = threading.Thread(target=draw, name="batches", daemon=True)

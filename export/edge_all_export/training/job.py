@@ -1,4 +1,4 @@
-"""What the training loop must be told: a network, its batches, its loss and its score."""
+"""Input of the training loop: a network, its batches, its loss and its score."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from edge_all_export.recipe import Recipe
 
 
 class Sampler(Protocol):
-    """Draws batches; the same (epoch, rank) draws the same ones."""
+    """Source of batches; the same (epoch, rank) gives the same batches."""
 
     def begin_epoch(self, epoch: int, rank: int) -> None:
-        """Start the random numbers of an epoch."""
+        """Seed the random numbers of an epoch."""
 
     def batch(self, size: int) -> Sequence[Any]:
-        """Arrays with the batch as first axis."""
+        """Return arrays with the batch as first axis."""
 
 
 @dataclass
 class Job:
-    """One training. loss(network, batch of tensors) -> scalar. score(network) -> higher is better, on the groups held
-    out; None where none are. unseen: the groups that no batch holds, "source/group". into_training sets the modes."""
+    """A training run.
+
+    loss(network, batch of tensors) -> scalar. score(network) -> higher is better, on the held-out groups; None if there
+    are none. unseen: the groups in no batch, "source/group". into_training sets the modules' modes.
+    """
 
     recipe: Recipe
     network: nn.Module
@@ -38,4 +41,4 @@ class Job:
     score: Callable[[nn.Module], float] | None = None
     leaky: bool = False
     decide: Callable[[nn.Module], dict[str, Any]] | None = None
-    """Calibration and thresholds, from the groups held out."""
+    """Returns calibration and thresholds from the held-out groups."""

@@ -1,4 +1,4 @@
-"""From a recipe to a training: data, job, loop."""
+"""Start of a training run from a recipe: data, job, loop."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from edge_all_export.training.fit import CHECKPOINT, RESUME, fit
 
 
 def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None]) -> Checkpoint:
-    """Train, or go on. Raises UsageError where ``out`` holds a checkpoint of another recipe."""
+    """Train, or resume training. Raises UsageError when ``out`` contains a checkpoint of another recipe."""
     from edge_all_export.classifier.training import classifier_job
     from edge_all_export.data.sets import classifier_cells, data_of, detector_fields, sets_sha256
     from edge_all_export.detector.training import ARCHITECTURE, detector_job
 
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "name a folder for --out")
+        raise UsageError(f"{out} is a file", "choose a folder for --out")
     first = os.environ.get("RANK", "0") == "0"
     quiet: Callable[[str], None] = say if first else (lambda _: None)
     if fresh and first:
@@ -30,7 +30,7 @@ def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None])
     elif (out / CHECKPOINT).is_file():
         there = load_checkpoint(out / CHECKPOINT)
         if there.recipe_sha256 != recipe.sha256:
-            raise UsageError(f"{out} holds a checkpoint of another recipe", "name another --out, or give --fresh")
+            raise UsageError(f"{out} contains a checkpoint of another recipe", "choose another --out, or use --fresh")
     data = data_of(recipe)
     sha256 = sets_sha256(data)
     leaky = recipe["data.split"] == "image"
