@@ -89,7 +89,7 @@ def test_what_looks_for_nothing_it_knows_says_what_it_looked_for(edge_all, tmp_p
     (tmp_path / "empty").mkdir()
     done = edge_all("data", "check", tmp_path / "empty")
     assert done.exit_code == 2
-    assert "none of the known layouts" in done.stderr
+    assert "unknown layout" in done.stderr
     for name in ("ALL-IDB1", "C-NMC", "Taleqani", "BCCD", "PBC", "file,label,group"):
         assert name in done.stderr
 

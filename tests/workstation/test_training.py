@@ -75,14 +75,14 @@ def test_it_stops_early_on_groups_held_out(tiny_recipe, tmp_path):
 
 
 def test_early_stop_without_both_classes_held_out_is_refused(tiny_recipe):
-    with pytest.raises(UsageError, match="early stop needs blast and normal cells"):
+    with pytest.raises(UsageError, match="early stopping needs blast and normal cells"):
         job_of(tiny_recipe(patience=2, hold_out='["own/patient1"]'))
 
 
 def test_a_class_of_one_group_that_is_left_out_is_explained(tiny_recipe, own_cells):
     table = own_cells / "cells.csv"
     table.write_text(table.read_text().replace("patient1,", "patient0,").replace("patient2,", "patient0,"))
-    with pytest.raises(UsageError, match="from one group, .*: no honest split is possible"):
+    with pytest.raises(UsageError, match=r"from one group, .*: no honest split is possible"):
         job_of(tiny_recipe())
 
 
