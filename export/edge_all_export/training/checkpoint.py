@@ -39,8 +39,11 @@ class Checkpoint:
 
 
 def recipe_of(checkpoint: Checkpoint) -> Recipe:
-    """The recipe that trained it. The sources of a checkpoint from before recipes listed them are those of its groups:
-    its recipe named no folders, and read all of EDGE_ALL_DATA."""
+    """Return the recipe that trained a checkpoint.
+
+    Older recipes did not list their sources; without folders, they read all of EDGE_ALL_DATA. For their checkpoints,
+    the sources are those of the groups.
+    """
     values = {"data.sources": [], **checkpoint.recipe}
     if not values["data.sources"] and not values["data.paths"]:
         groups = (*checkpoint.seen_groups, *checkpoint.unseen_groups)
