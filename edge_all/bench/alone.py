@@ -1,4 +1,4 @@
-"""A foreign network alone, for comparison: any ONNX file with one image as its input."""
+"""Benchmark of a baseline network by itself, from any ONNX file with one image as its input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_all.errors import UsageError
 
 @dataclass(frozen=True)
 class Alone:
-    """A network's own time, nothing before or after it."""
+    """Time of a network alone, without pre- or postprocessing."""
 
     file: str
     shape: tuple[int, ...]
@@ -23,14 +23,19 @@ class Alone:
 
 
 def time_alone(path: Path, runs: int, threads: int) -> Alone:
-    """With ONNX Runtime on the CPU. threads: 0 takes every core. Raises ModelError, UsageError."""
+    """Time a network with ONNX Runtime on the CPU. ``threads`` is 0 for every core.
+
+    Raises:
+        ModelError: when the network cannot run with one image as its input.
+        UsageError: when ``runs`` is too small or the file does not exist.
+    """
     if runs < LEAST_RUNS:
-        raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+        raise UsageError(f"{runs} runs are too few to publish", f"use --runs {LEAST_RUNS} or more")
     threads = threads or len(os.sched_getaffinity(0))
     network = ForeignNetwork(path, threads)
     seconds = []
     for _ in range(runs + 5):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         network.run()
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - started)
     return Alone(path.name, network.shape, threads, percentiles(seconds[5:]))

@@ -1,4 +1,4 @@
-"""Measures in a process of its own, so that what was drawn before counts neither as memory nor as warmth."""
+"""Measurement in a separate process, so that rendering the fields affects neither its memory nor its warm-up."""
 
 from __future__ import annotations
 
@@ -31,8 +31,21 @@ def time_way_apart(
     independent: bool = False,
     rounds: int = 5,
 ) -> tuple[WayTimes, BoardReport]:
-    """time_way in a new process, and what the board went through meanwhile. Raises what time_way raises, as
-    EdgeAllError or UsageError; EdgeAllError where the process dies."""
+    """Run time_way() in a new process and report the state of the board during the run.
+
+    Args:
+        fields: The fields, RGB uint8.
+        runs: Total number of fields to process.
+        profile: The profile.
+        models: Folder with the models; None for the models in use.
+        um_per_px: Scale of the fields; None to measure it.
+        independent: Treat fields as independent images, not as views of a moving stage.
+        rounds: Number of sessions.
+
+    Raises:
+        EdgeAllError: when the measurement fails or its process dies.
+        UsageError: when the measurement is called with invalid values.
+    """
     with tempfile.TemporaryDirectory() as folder:
         StoredFields.of(fields, Path(folder))
         job = {
@@ -52,24 +65,24 @@ def time_way_apart(
             check=False,
         )
     try:
-        told = json.loads(done.stdout.splitlines()[-1])
+        result = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise EdgeAllError(
             f"the measuring process died ({last})",
-            "a kill by the kernel means too little memory: take a smaller --size",
+            "if the kernel killed it for lack of memory, use a smaller --size",
         ) from error
-    if "error" in told:
-        kind = UsageError if told["exit_code"] == 2 else EdgeAllError
-        raise kind(told["error"], told["remedy"])
-    return _way(told["way"]), BoardReport(**{**told["board"], "throttled": tuple(told["board"]["throttled"])})
+    if "error" in result:
+        kind = UsageError if result["exit_code"] == 2 else EdgeAllError
+        raise kind(result["error"], result["remedy"])
+    return _way(result["way"]), BoardReport(**{**result["board"], "throttled": tuple(result["board"]["throttled"])})
 
 
-def _way(told: dict[str, Any]) -> WayTimes:
-    steps = {name: Percentiles(**p) for name, p in told.pop("steps").items()}
-    field, beside = Percentiles(**told.pop("field")), Percentiles(**told.pop("beside_networks"))
-    queue, models = QueueUse(**told.pop("record_queue")), tuple(told.pop("models"))
-    return WayTimes(steps=steps, field=field, beside_networks=beside, record_queue=queue, models=models, **told)
+def _way(values: dict[str, Any]) -> WayTimes:
+    steps = {name: Percentiles(**p) for name, p in values.pop("steps").items()}
+    field, other = Percentiles(**values.pop("field")), Percentiles(**values.pop("beside_networks"))
+    queue, models = QueueUse(**values.pop("record_queue")), tuple(values.pop("models"))
+    return WayTimes(steps=steps, field=field, beside_networks=other, record_queue=queue, models=models, **values)
 
 
 def _measure(job: dict[str, Any]) -> dict[str, Any]:

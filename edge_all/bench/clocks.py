@@ -1,4 +1,4 @@
-"""Clocks, and the counters of what held them down, from sysfs."""
+"""CPU clocks and throttling counters from sysfs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _OVER_CURRENT = {
     "oc2": "average over-current",
     "oc3": "instantaneous over-current",
 }
-"""Of a Jetson Orin's soctherm (Jetson Linux Developer Guide, platform power and performance)."""
+"""Over-current alarms of a Jetson Orin's soctherm (Jetson Linux Developer Guide, platform power and performance)."""
 
 
 def clock_mhz(root: Path = Path("/sys")) -> float | None:
-    """Mean clock of the CPU's cores; None where it is not told (a virtual machine)."""
-    told = [_number(f) for f in root.glob("devices/system/cpu/cpu*/cpufreq/scaling_cur_freq")]
-    known = [n for n in told if n is not None]
+    """Return the mean clock of the CPU cores in MHz; None if the system does not report it (a virtual machine)."""
+    clocks = [_number(f) for f in root.glob("devices/system/cpu/cpu*/cpufreq/scaling_cur_freq")]
+    known = [n for n in clocks if n is not None]
     return sum(known) / len(known) / 1000 if known else None
 
 
 def throttle_counts(root: Path = Path("/sys")) -> Counter[str]:
-    """How often the clocks were held down since the start of the machine, by reason; empty where nothing counts it."""
+    """Return the number of throttling events since the machine started, by reason; empty without counters."""
     counts: Counter[str] = Counter()
     for file in root.glob("class/hwmon/hwmon*/oc*_event_cnt"):
         name = file.name.partition("_")[0]

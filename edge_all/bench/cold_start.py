@@ -1,4 +1,4 @@
-"""From the start of the program to the first field's result on disk, in a process of its own."""
+"""Time from program start until the first field's result is on disk, in a separate process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ _PROGRAM = "from edge_all.cli.main import main; main()"
 def cold_starts(
     image: Path, profile: Profile, models: Path | None, um_per_px: float | None, times: int = 5
 ) -> list[float]:
-    """Seconds, to its end, of each of several starts of ``edge-all run`` on one image file: the interpreter, the
-    libraries, the models, their self-check, the field, the record. Raises EdgeAllError."""
+    """Start ``edge-all run`` on one image file several times and return the duration of each run in seconds.
+
+    A run includes the interpreter, the libraries, the models with their self-check, the field and the record.
+
+    Raises:
+        EdgeAllError: when the program fails.
+    """
     command = [sys.executable, "-c", _PROGRAM, "run", "--camera", str(image)]
     command += ["--engine", profile.engine, "--precision", profile.precision, "--threads", str(profile.threads)]
     if um_per_px is not None:
@@ -28,12 +33,12 @@ def cold_starts(
     seconds = []
     for _ in range(times):
         with tempfile.TemporaryDirectory() as folder:
-            begun = time.perf_counter()
+            started = time.perf_counter()
             done = subprocess.run([*command, "--record", folder], capture_output=True, text=True, check=False)
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started)
         if done.returncode:
             raise EdgeAllError(
-                f"the program did not start ({(done.stderr.strip().splitlines() or ['no word'])[-1]})",
-                "run it by hand with --debug",
+                f"the program did not start ({(done.stderr.strip().splitlines() or ['no output'])[-1]})",
+                "run it manually with --debug",
             )
     return seconds

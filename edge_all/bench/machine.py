@@ -1,4 +1,4 @@
-"""What a benchmark ran on: processor, clocks, temperature, power; of a Jetson what its board tells."""
+"""Machine that a benchmark runs on: processor, clocks, temperature, power, and the data of a Jetson's board."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from edge_all.bench.clocks import clock_mhz, throttle_counts
 
 _HOLDS_CLOCKS = re.compile("cpu|gpu|processor|devfreq|throttle|alert|powerclamp", re.IGNORECASE)
-"""Cooling devices that slow something down; a fan that turns is no throttling."""
+"""Cooling devices that reduce clocks; a running fan is not throttling."""
 _LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "tensorrt", "pycuda")
 
 
 def machine() -> dict[str, str]:
-    """Processor, cores, system, versions; only what can be told."""
-    told = {
+    """Return processor, cores, system and versions, as far as they are known."""
+    facts = {
         "cpu": _cpu_name(),
         "cores": str(len(os.sched_getaffinity(0))),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -30,16 +30,16 @@ def machine() -> dict[str, str]:
     }
     for name in _LIBRARIES:
         try:
-            told[name] = version(name)
+            facts[name] = version(name)
         except PackageNotFoundError:
             continue
     board = Path("/proc/device-tree/model")
     if board.is_file():
-        told["board"] = board.read_text(errors="replace").strip("\0\n ")
+        facts["board"] = board.read_text(errors="replace").strip("\0\n ")
     mode = _power_mode()
     if mode:
-        told["power mode"] = mode
-    return told
+        facts["power mode"] = mode
+    return facts
 
 
 def _cpu_name() -> str:
@@ -59,27 +59,27 @@ def _power_mode() -> str:
 
 @dataclass(frozen=True)
 class BoardSample:
-    """One look at the board."""
+    """One sample of the board's state."""
 
     power_mw: int | None = None
-    """Of the whole module."""
+    """Power of the whole module in mW."""
     temperature_c: float | None = None
-    """The hottest sensor."""
+    """Temperature of the hottest sensor in °C."""
     gpu_percent: int | None = None
     throttled: tuple[str, ...] = ()
     clock_mhz: float | None = None
-    """Mean of the CPU's cores."""
+    """Mean clock of the CPU cores."""
 
 
 def parse_tegrastats(line: str) -> BoardSample:
-    """One line of NVIDIA's tegrastats (JetPack 5 and 6).
+    """Parse one line of NVIDIA's tegrastats (JetPack 5 and 6).
 
-    Power is VDD_IN (Orin Nano and NX: the whole module), else the sum of the rails that are told (AGX Orin).
+    Power is VDD_IN (the whole module, on Orin Nano and NX), or else the sum of the reported rails (AGX Orin).
     """
     rails = {name: int(now) for name, now in re.findall(r"\b(V(?:DD|IN)\w*) (\d+)mW/\d+mW", line)}
     power = rails.get("VDD_IN", sum(rails.values()) if rails else None)
     temperatures = [float(t) for t in re.findall(r"@(-?[\d.]+)C\b", line)]
-    sound = [t for t in temperatures if t > -50]  # -256: the sensor's part of the chip is switched off
+    sound = [t for t in temperatures if t > -50]  # -256 means that the sensor's part of the chip is off
     gpu = re.search(r"GR3D_FREQ (\d+)%", line)
     clocks = [int(mhz) for mhz in re.findall(r"\d+%@(\d+)", (re.search(r"CPU \[(.*?)\]", line) or [""])[0])]
     clock = sum(clocks) / len(clocks) if clocks else None
@@ -87,7 +87,7 @@ def parse_tegrastats(line: str) -> BoardSample:
 
 
 def throttling_now(root: Path = Path("/sys")) -> tuple[str, ...]:
-    """Which limits hold the clocks down at this moment, by the kernel's cooling devices."""
+    """Return the kernel's cooling devices that reduce clocks at this moment."""
     active = []
     for device in sorted(root.glob("class/thermal/cooling_device*")):
         kind, state = _text(device / "type"), _text(device / "cur_state")
@@ -97,7 +97,7 @@ def throttling_now(root: Path = Path("/sys")) -> tuple[str, ...]:
 
 
 def temperature_c(root: Path = Path("/sys")) -> float | None:
-    """The hottest thermal zone."""
+    """Return the temperature of the hottest thermal zone in °C, or None without one."""
     found = []
     for zone in root.glob("class/thermal/thermal_zone*/temp"):
         text = _text(zone)
@@ -115,20 +115,20 @@ def _text(path: Path) -> str:
 
 @dataclass
 class BoardReport:
-    """What the board went through during a run. energy_j: of the whole module, None where no rail is told."""
+    """Summary of the board's state during a run. ``energy_j`` is for the whole module; None if no rail is reported."""
 
     energy_j: float | None = None
     mean_power_w: float | None = None
     hottest_c: float | None = None
     throttled: tuple[str, ...] = ()
     lowest_clock_mhz: float | None = None
-    """Of the CPU, mean over its cores."""
+    """Lowest CPU clock, as the mean over the cores."""
     samples: int = 0
 
 
 @dataclass
 class BoardWatch:
-    """Looks at the board once a second while something runs, in a thread; nothing where the board tells nothing."""
+    """Thread that samples the board once per second during a run. Values that the board does not report stay None."""
 
     root: Path = Path("/sys")
     period_s: float = 1.0
@@ -178,7 +178,7 @@ class BoardWatch:
 
 
 def summed(samples: Iterable[BoardSample], period_s: float) -> BoardReport:
-    """Energy is the sum of power times the time between two looks."""
+    """Summarize the samples. Energy is the sum of power times the sampling period."""
     seen = list(samples)
     powers = [s.power_mw / 1000 for s in seen if s.power_mw is not None]
     temperatures = [s.temperature_c for s in seen if s.temperature_c is not None]

@@ -1,4 +1,4 @@
-"""Memory of this process, as the kernel counts it (Linux)."""
+"""Memory use of this process as reported by the Linux kernel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def resident_mib() -> float:
-    """Now."""
+    """Return the present resident memory in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
 
 
 def peak_mib() -> float:
-    """The most so far. Not getrusage's ru_maxrss: a child process inherits its parent's there."""
+    """Return the peak resident memory in MiB. getrusage's ru_maxrss is unsuitable, as a child inherits its parent's."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024

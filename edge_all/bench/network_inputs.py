@@ -1,4 +1,4 @@
-"""What each network sees, made from drawn fields: the detector's inputs, the classifier's crops."""
+"""Inputs of each network, made from simulated fields: the detector's images and the classifier's crops."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from edge_all.vocabulary import Field, Frame, Image, Quality
 
 
 def network_inputs(folder: Path, fields: int = 16, cells: int = 12) -> dict[str, list[Image]]:
-    """By task, RGB uint8: one input of the detector for each 1280x720 field, and some 190 crops of the leukocytes that
-    the float detector in ``folder`` finds there. Raises ModelError."""
+    """Return the inputs by task, RGB uint8.
+
+    There is one detector input for each 1280x720 field, and by default about 190 crops of the leukocytes found there
+    by the float detector in ``folder``.
+
+    Raises:
+        ModelError: when a model is missing or invalid.
+    """
     detector = load_file(folder / "detector" / "float.onnx", "detector")
     finder = LeukocyteFinder(detector)
     cropper = Cropper(read_model_file(folder / "classifier" / "float.onnx", "classifier").contract)

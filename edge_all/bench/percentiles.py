@@ -1,4 +1,4 @@
-"""What is said of many times."""
+"""Percentiles of measured times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAST_RUNS = 100
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Of n times, in milliseconds."""
+    """Percentiles of n times, in milliseconds."""
 
     n: int
     p50_ms: float
@@ -23,8 +23,12 @@ class Percentiles:
 
 
 def percentiles(seconds: Sequence[float]) -> Percentiles:
-    """Raises UsageError for fewer than LEAST_RUNS times: the 99th of a hundred is the worst but one."""
+    """Return the percentiles of times in seconds.
+
+    Raises:
+        UsageError: for fewer than LEAST_RUNS times, as the 99th percentile of 100 times is the second largest.
+    """
     if len(seconds) < LEAST_RUNS:
-        raise UsageError(f"{len(seconds)} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+        raise UsageError(f"{len(seconds)} runs are too few to publish", f"use --runs {LEAST_RUNS} or more")
     p50, p95, p99 = (float(1000 * v) for v in np.percentile(np.asarray(seconds), (50, 95, 99)))
     return Percentiles(len(seconds), p50, p95, p99)

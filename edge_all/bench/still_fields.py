@@ -1,4 +1,4 @@
-"""Fields with a known number of leukocytes, drawn or read before the clock starts, as a camera that needs no time."""
+"""Prepared fields with a known number of leukocytes, served by a camera without delay."""
 
 from __future__ import annotations
 
@@ -19,20 +19,25 @@ from edge_all.vocabulary import Field, Frame, Image
 
 _NOT_LEUKOCYTES = ("platelet", "clump", "debris", "smudge")
 _DENSEST = 20.0
-"""Leukocytes in 1280x720 at 0.1 um per px that the simulated smear has room for."""
+"""Highest number of leukocytes in 1280x720 at 0.1 um per px on the simulated smear."""
 _SEEDS = range(5000, 5400)
 UM_PER_PX = 0.1
 
 
 def drawn_fields(width: int, height: int, cells: int, count: int, um_per_px: float = UM_PER_PX) -> list[Image]:
-    """Different fields of the simulated microscope with ``cells`` leukocytes each (from 20 on, within
-    a twentieth). RGB uint8. Raises UsageError where they do not fit."""
+    """Render different fields of the simulated microscope with ``cells`` leukocytes each, RGB uint8.
+
+    From 20 cells on, the number may differ by 5 %.
+
+    Raises:
+        UsageError: when the cells do not fit into a field.
+    """
     per_field = cells / (width * height * um_per_px**2 / (1280 * 720 * UM_PER_PX**2))
     if per_field > _DENSEST:
         side = (cells / _DENSEST) ** 0.5 * UM_PER_PX / um_per_px
         raise UsageError(
             f"{cells} leukocytes do not fit into {width}x{height} at {um_per_px} um per px",
-            f"ask for a size of at least {math.ceil(1280 * side)}x{math.ceil(720 * side)}, for fewer, or for a coarser "
+            f"use a size of at least {math.ceil(1280 * side)}x{math.ceil(720 * side)}, fewer cells, or a coarser "
             "--um-per-px",
         )
     slack = cells // 20
@@ -53,12 +58,16 @@ def drawn_fields(width: int, height: int, cells: int, count: int, um_per_px: flo
                         return fields
     if fields:
         return fields
-    raise UsageError(f"no field of {width}x{height} with {cells} leukocytes came up", "ask for another number")
+    raise UsageError(f"no field of {width}x{height} with {cells} leukocytes was generated", "choose another number")
 
 
 def fields_of(uri: str, count: int, limits: GateLimits, um_per_px: float | None = None) -> tuple[list[Image], bool]:
-    """The first frames of a camera that the gate lets through, and whether each is a field of its own. Raises
-    CameraError, UsageError."""
+    """Return the first frames of a camera that pass the gate, and whether each is an independent field.
+
+    Raises:
+        CameraError: when the camera cannot be read.
+        UsageError: when no frame passes the gate.
+    """
     fields: list[Image] = []
     with open_camera(uri) as camera:
         gate = Gate(limits, um_per_px, camera.independent_fields)
@@ -66,43 +75,43 @@ def fields_of(uri: str, count: int, limits: GateLimits, um_per_px: float | None 
             if isinstance(frame, Frame) and isinstance(gate.check(frame), Field):
                 fields.append(frame.image)
     if not fields:
-        raise UsageError(f"{uri} gave no good field", "'edge-all run' on it says why")
+        raise UsageError(f"{uri} has no usable field", "run 'edge-all run' on it to see the reasons")
     return fields, camera.independent_fields
 
 
 TURNS = 4
-"""A field and its mirror images: four places."""
+"""A field and its three mirror images count as four places."""
 _ROOM = 128 * 2**20
-"""Bytes that mirror images may take."""
+"""Memory limit of the mirror images in bytes."""
 
 
-def _turned(image: Image, turn: int) -> Image:
+def _mirrored(image: Image, turn: int) -> Image:
     return np.asarray(cv2.flip(image, (0, 1, -1)[turn - 1]), np.uint8)
 
 
 class StillFields:
-    """A camera that hands out fields in turn, mirrored from the second turn on: each frame shows a new place."""
+    """Camera that serves prepared fields in turn, mirrored from the second turn on, so that each frame is new."""
 
     live = False
 
     def __init__(self, fields: Sequence[Image], count: int, independent: bool = False) -> None:
-        """count: frames until the end; at most four turns show places that have not been seen."""
+        """Create the camera. ``count`` is the number of frames; at most four turns show new places."""
         self.uri = "bench"
         self.independent_fields = independent
         self.frame_count: int | None = count
         self._fields = fields
         self._mirrored: list[Image] = []
-        """The later turns, where there is room for them."""
+        """Images of the later turns, if they fit in memory."""
         if count > len(fields) and 3 * sum(f.nbytes for f in fields) <= _ROOM:
-            self._mirrored = [_turned(f, turn) for turn in range(1, TURNS) for f in fields]
+            self._mirrored = [_mirrored(f, turn) for turn in range(1, TURNS) for f in fields]
         self._next = 0
 
     def start(self) -> None:
-        """Begin with the first field."""
+        """Restart with the first field."""
         self._next = 0
 
     def read(self) -> Frame | None:
-        """The next; None after ``count``."""
+        """Return the next frame, or None after ``count`` frames."""
         index, count = self._next, self.frame_count
         if count is not None and index >= count:
             return None
@@ -114,11 +123,11 @@ class StillFields:
         elif self._mirrored:
             image = self._mirrored[(turn - 1) * len(self._fields) + place]
         else:
-            image = _turned(self._fields[place], turn)
+            image = _mirrored(self._fields[place], turn)
         return Frame(image, index, time.time(), f"bench#{index}")
 
     def stop(self) -> None:
-        """Nothing to release."""
+        """Do nothing; there is nothing to release."""
 
     def __enter__(self) -> StillFields:
         return self

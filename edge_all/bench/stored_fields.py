@@ -1,4 +1,4 @@
-"""Fields on disk, read one at a time, as a camera's driver hands over one at a time."""
+"""Fields on disk, read one at a time like frames from a camera driver."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edge_all.vocabulary import Image
 
 
 class StoredFields(Sequence[Image]):
-    """Each access reads its field anew: a process that measures itself holds no more than the product would."""
+    """Sequence that reads a field on each access, so that a measuring process uses no more memory than the product."""
 
     def __init__(self, folder: Path) -> None:
         self._files = sorted(folder.glob("*.npy"))
 
     @classmethod
     def of(cls, fields: Sequence[Image], folder: Path) -> StoredFields:
-        """Writes fields, RGB uint8, into a folder."""
+        """Write fields (RGB uint8) to a folder."""
         for index, image in enumerate(fields):
             np.save(folder / f"{index:04d}.npy", image)
         return cls(folder)

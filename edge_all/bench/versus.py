@@ -1,4 +1,4 @@
-"""Two engines or precisions in turn, in one process, on the same cells."""
+"""Comparison of two engines or precisions, alternating in one process on the same cells."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Versus:
-    """How the second does against the first."""
+    """Result of a comparison of the second engine with the first."""
 
     task: str
     first: str
@@ -35,27 +35,34 @@ class Versus:
     first_ms: float
     second_ms: float
     ratio: float
-    """The first's time over the second's: over 1, the second is faster. Median of the rounds."""
+    """Time of the first divided by that of the second (median of the rounds); above 1, the second is faster."""
     lowest: float
     highest: float
     largest_difference: float
     mean_difference: float
     difference_99: float
-    """99 % of the outputs differ by no more."""
+    """99th percentile of the differences between the outputs."""
     agreement: float
-    """Classifier: share of cells with one label from both. Detector: of the cells that either finds, the share that
-    both find."""
+    """Agreement from 0 to 1.
+
+    For the classifier, the share of cells with the same label. For the detector, the share of cells found by both
+    among those found by either.
+    """
 
 
 def parsed(text: str) -> Wanted:
-    """ "ENGINE", "PRECISION" or "ENGINE:PRECISION". Raises UsageError."""
+    """Parse "ENGINE", "PRECISION" or "ENGINE:PRECISION".
+
+    Raises:
+        UsageError: when the engine or the precision is unknown.
+    """
     parts = text.replace("float", "fp32").split(":")
     if len(parts) == 1:
         parts = [parts[0], "auto"] if parts[0] in ENGINES else ["auto", parts[0]]
     if len(parts) != 2 or parts[0] not in ("auto", *ENGINES) or parts[1] not in PRECISIONS:
         raise UsageError(
-            f"'{text}' names no engine and no precision",
-            f"write ENGINE:PRECISION, of {', '.join(ENGINES)} and {', '.join(PRECISIONS)}",
+            f"'{text}' is not an engine or a precision",
+            f"write ENGINE:PRECISION, from {', '.join(ENGINES)} and {', '.join(PRECISIONS)}",
         )
     return Wanted(parts[0], parts[1], wait=True)
 
@@ -70,11 +77,27 @@ def versus(
     runs: int,
     rounds: int = 5,
 ) -> Versus:
-    """The network of a task on its own inputs (RGB uint8, all of one size), ``batch`` at a time, the two engines taking
-    turns. Differences are of all outputs of a classifier, of a detector's maps of centres. Raises
-    EngineUnavailableError, ModelError, UsageError."""
+    """Compare two engines on the network of a task, alternating between them.
+
+    Differences cover all outputs of a classifier, and the center maps of a detector.
+
+    Args:
+        task: "detector" or "classifier".
+        first: Options of the first engine.
+        second: Options of the second engine.
+        folder: Folder with the models.
+        images: Inputs of the network, RGB uint8, all of one size.
+        batch: Images per call.
+        runs: Calls of each engine.
+        rounds: Rounds for the median and the range of the ratio.
+
+    Raises:
+        EngineUnavailableError: when an engine is not available here.
+        ModelError: when a model is missing or invalid.
+        UsageError: when ``runs`` is too small.
+    """
     if runs < LEAST_RUNS:
-        raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+        raise UsageError(f"{runs} runs are too few to publish", f"use --runs {LEAST_RUNS} or more")
     engines: list[Engine] = []
     try:
         for wanted in (first, second):
@@ -111,7 +134,7 @@ def _outputs(engine: Engine, images: Sequence[Image], batch: int) -> list[FloatA
 
 
 def _same_labels(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Contract]) -> float:
-    """Share of the cells that get one label from both, each by its own file's thresholds."""
+    """Return the share of cells with the same label from both, each by its own file's thresholds."""
     labels = []
     for (probability, unfamiliarity), contract in zip(outputs, contracts, strict=True):
         t = contract.thresholds
@@ -122,7 +145,7 @@ def _same_labels(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Co
 
 
 def _same_cells(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Contract]) -> float:
-    """Of the cells that either finds, the share that both find, at one place and of one kind."""
+    """Return the share of cells found by both, at the same place and of the same kind, among those found by either."""
     both = either = 0
     for index in range(len(outputs[0][0])):
         found = [
@@ -140,7 +163,7 @@ def _same_cells(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Con
 
 
 def _times(engines: Sequence[Engine], images: Image, runs: int, rounds: int) -> list[tuple[float, float]]:
-    """Median seconds of one call of each, in every round."""
+    """Return the median seconds per call of each engine, for every round."""
     for engine in engines:
         for _ in range(5):
             engine.run(images)
@@ -149,8 +172,8 @@ def _times(engines: Sequence[Engine], images: Image, runs: int, rounds: int) -> 
         seconds: tuple[list[float], list[float]] = ([], [])
         for _ in range(-(-runs // rounds)):
             for engine, own in zip(engines, seconds, strict=True):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 engine.run(images)
-                own.append(time.perf_counter() - begun)
+                own.append(time.perf_counter() - started)
         medians.append((statistics.median(seconds[0]), statistics.median(seconds[1])))
     return medians

@@ -1,4 +1,4 @@
-"""Whole sessions over prepared fields, each step timed."""
+"""End-to-end benchmark: complete sessions on prepared fields, with the time of each step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edge_all.vocabulary import Image
 
 @dataclass(frozen=True)
 class WayTimes:
-    """What sessions over one kind of field took. Rates are medians over the rounds, with the lowest and highest."""
+    """Times of sessions on one kind of field. Rates are medians over the rounds, with the lowest and highest."""
 
     fields_per_s: float
     lowest: float
@@ -32,11 +32,11 @@ class WayTimes:
     cells_per_field: float
     steps: dict[str, Percentiles]
     field: Percentiles
-    """From the moment a frame was grabbed until its cells are on disk, without waiting for those before it."""
+    """Time from grabbing a frame until its cells are on disk, without waiting for earlier frames."""
     beside_networks: Percentiles
-    """Gate, track, crop and both hand-overs of a field: what the analysis does besides running networks."""
+    """Time of the analysis without the networks: gate, track, crop and both queue handovers of a field."""
     record_queue: QueueUse
-    """Before the record, over all rounds."""
+    """Use of the queue before the recorder, over all rounds."""
     engine: str
     models: tuple[str, ...]
     peak_mib: float
@@ -52,10 +52,24 @@ def time_way(
     independent: bool = False,
     rounds: int = 5,
 ) -> WayTimes:
-    """At least ``runs`` fields in all, in ``rounds`` sessions, each over fields that are new to it. independent: as of
-    a folder of images, not of a stage that moves. Raises UsageError for too few, ModelError, EngineUnavailableError."""
+    """Time at least ``runs`` fields in total, in ``rounds`` sessions, each on fields that are new to it.
+
+    Args:
+        fields: The fields, RGB uint8.
+        runs: Total number of fields to process.
+        profile: The profile.
+        models: Folder with the models; None for the models in use.
+        um_per_px: Scale of the fields; None to measure it.
+        independent: Treat fields as independent images, not as views of a moving stage.
+        rounds: Number of sessions.
+
+    Raises:
+        UsageError: when ``runs`` is too small or fields were skipped.
+        ModelError: when a model is missing or invalid.
+        EngineUnavailableError: when no engine works here.
+    """
     if runs < LEAST_RUNS:
-        raise UsageError(f"{runs} runs are too few to publish", f"take --runs {LEAST_RUNS} or more")
+        raise UsageError(f"{runs} runs are too few to publish", f"use --runs {LEAST_RUNS} or more")
     each = -(-runs // rounds)
     rounds = max(rounds, -(-runs // min(each, TURNS * len(fields))))
     each = -(-runs // rounds)
@@ -94,7 +108,7 @@ _BESIDE_NETWORKS = ("gate", "track", "crop", "count", *HAND_OVERS)
 
 
 def _summed(times: StepTimes, names: Sequence[str]) -> list[float]:
-    """Of each field, in order: every step runs once a field."""
+    """Return the summed time of each field, in order; every step runs once per field."""
     return [sum(parts) for parts in zip(*(times.seconds[n] for n in names), strict=True)]
 
 
@@ -107,29 +121,33 @@ def _session(
     independent: bool,
     times: StepTimes,
 ) -> tuple[float, int, str, tuple[str, ...], QueueUse]:
-    """Fields a second from the first frame to the last row on disk, cells, engines, hashes of the models, the queue
-    before the record."""
+    """Run one session.
+
+    Returns:
+        Fields per second from the first frame to the last row on disk, number of cells, engines, hashes of the models,
+        and the use of the queue before the recorder.
+    """
     camera = StillFields(fields, count, independent)
     with (
         tempfile.TemporaryDirectory() as folder,
         Session(camera, Path(folder), profile, models=models, um_per_px=um_per_px, times=times) as session,
     ):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         summary = session.run()
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
         engines, queue = session.engines_in_words, session.record_queue
     if summary.error is not None:
         raise summary.error
     counts = summary.counts
     if counts.fields < count:
         skipped = ", ".join(f"{k} {v}" for k, v in counts.skipped.items())
-        raise UsageError(f"{count - counts.fields} of {count} fields were skipped ({skipped})", "take others")
+        raise UsageError(f"{count - counts.fields} of {count} fields were skipped ({skipped})", "use other fields")
     found = counts.leukocytes + counts.smudges
     return count / seconds, found, engines, tuple(m.sha256 for m in summary.models), queue
 
 
 def memory_over(fields: Sequence[Image], frames: int, every: int, profile: Profile) -> list[tuple[int, float]]:
-    """(frames recorded, MiB resident) every so many frames of one long session over fields that come again."""
+    """Return (recorded frames, resident MiB) after every ``every`` frames of one long session on repeating fields."""
     seen: list[tuple[int, float]] = []
     count = 0
 

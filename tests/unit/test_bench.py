@@ -154,7 +154,7 @@ def test_what_to_compare():
     assert (parsed("int8").engine, parsed("int8").precision) == ("auto", "int8")
     assert parsed("onnxruntime-cpu:float").precision == "fp32"
     assert parsed("tensorrt").engine == "tensorrt"
-    with pytest.raises(UsageError, match="'fast' names no engine"):
+    with pytest.raises(UsageError, match="'fast' is not an engine"):
         parsed("fast")
 
 
@@ -313,8 +313,8 @@ SHORT = ("--size", "320x240", "--cells", "1", "--no-cold-start", "--runs", "100"
         (("--models", "/nowhere"), "does not exist"),
         (("--cells", "200", "--size", "640x360"), "do not fit"),
         (("--camera", "sin:"), "did you mean sim:"),
-        (("--camera", "sim:?fields=2&defocus=3", *SHORT), "gave no good field"),
-        (("--compare", "a", "b"), "names no engine"),
+        (("--camera", "sim:?fields=2&defocus=3", *SHORT), "has no usable field"),
+        (("--compare", "a", "b"), "is not an engine"),
         (("--json", "/nowhere/x.json"), "the folder of /nowhere/x.json does not exist"),
         (("--baseline", "/nowhere.onnx", *SHORT), "the file /nowhere.onnx does not exist"),
     ],
