@@ -1,18 +1,18 @@
 #!/bin/sh
-# A Debian package of a folder of wheels (deploy/wheels.sh makes it), built by dpkg-deb: deploy/deb.sh WHEELS [OUT]
-# Its installation is install.sh's, without network; removing keeps settings and record, purging removes them.
+# Build a Debian package from a folder of wheels (made by deploy/wheels.sh) with dpkg-deb: deploy/deb.sh WHEELS [OUT]
+# The package runs install.sh without a network. Removing it keeps settings and record; purging it removes them.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -ge 1 ] || { echo "deb.sh: name the folder of wheels (deploy/wheels.sh makes it)" >&2; exit 2; }
+[ $# -ge 1 ] || { echo "deb.sh: give the folder of wheels (made by deploy/wheels.sh)" >&2; exit 2; }
 wheels=$1 out=${2:-.}
 wheel=$(ls -t "$wheels"/edge_all-*.whl 2>/dev/null | head -n 1)
-[ -n "$wheel" ] || { echo "deb.sh: $wheels holds no edge_all-*.whl" >&2; exit 1; }
+[ -n "$wheel" ] || { echo "deb.sh: $wheels contains no edge_all-*.whl" >&2; exit 1; }
 version=$(basename "$wheel" | cut -d- -f2)
-# The wheels of numpy and others are of one processor.
+# The wheels of numpy and others are built for one architecture.
 case $(ls "$wheels") in
   *aarch64*) architecture=arm64 ;;
   *x86_64*) architecture=amd64 ;;
-  *) echo "deb.sh: the wheels in $wheels are of no processor that is known" >&2; exit 1 ;;
+  *) echo "deb.sh: unknown architecture of the wheels in $wheels" >&2; exit 1 ;;
 esac
 tree=$(mktemp -d); trap 'rm -rf "$tree"' EXIT
 chmod 755 "$tree"
@@ -30,7 +30,7 @@ Section: science
 Priority: optional
 Depends: python3 (>= 3.10), python3-venv, openssl, passwd, util-linux
 Description: finds leukocytes in blood smears and flags lymphoblasts
- Runs beside a microscope camera as a service, with pages to watch and review.
+ Runs as a service with a microscope camera and provides web pages for live view and review.
  Research use only, not a diagnosis.
 C
 cat >"$tree/DEBIAN/postinst" <<'C'
@@ -53,5 +53,5 @@ fi
 C
 chmod 755 "$tree/DEBIAN/postinst" "$tree/DEBIAN/prerm" "$tree/DEBIAN/postrm"
 mkdir -p "$out"
-# The wheels are packed already.
+# The wheels are already compressed.
 dpkg-deb --root-owner-group -Znone --build "$tree" "$out/edge-all_${version}_$architecture.deb"

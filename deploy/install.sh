@@ -1,15 +1,15 @@
 #!/bin/bash
-# Installs edge-all as a service on JetPack 6 and 7, Debian and Raspberry Pi OS. Run it again: it changes what is not as
-# it should be, and nothing else. docs/service.md explains it.
+# Install edge-all as a service on JetPack 6 and 7, Debian and Raspberry Pi OS. The script can be run repeatedly; it changes
+# only what differs from the target state. See docs/service.md.
 #
 #   sudo deploy/install.sh                      from this checkout, packages from the network
-#   sudo deploy/install.sh --wheels FOLDER      without network; deploy/wheels.sh makes the folder
+#   sudo deploy/install.sh --wheels FOLDER      without a network; make the folder with deploy/wheels.sh
 #   sudo deploy/install.sh --no-start           install only
-#   sudo deploy/install.sh --uninstall          remove program and service, keep settings and record
-#   sudo deploy/install.sh --uninstall --purge  remove those too
+#   sudo deploy/install.sh --uninstall          remove program and service; keep settings and record
+#   sudo deploy/install.sh --uninstall --purge  also remove settings and record
 #
-# A new version is installed beside the old one, checks itself, and takes over; when it does not come up, the old one
-# goes on and the exit code is 1.
+# A new version is installed next to the old one, runs its self-check, and takes over. If it does not start, the old one is
+# restored and the exit code is 1.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -34,12 +34,12 @@ while [ $# -gt 0 ]; do
     --purge) purge=1 ;;
     --force) force=1 ;;
     -h|--help) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) printf 'edge-all: unknown option %s (--help tells more)\n' "$1" >&2; exit 2 ;;
+    *) printf 'edge-all: unknown option %s (see --help)\n' "$1" >&2; exit 2 ;;
   esac
   shift
 done
 
-[ "$(id -u)" = 0 ] || die "root is needed: sudo $0"
+[ "$(id -u)" = 0 ] || die "root permission is required: sudo $0"
 has_systemd() { [ -d /run/systemd/system ]; }
 
 # -- removing --------------------------------------------------------------------------------------------------------
@@ -57,16 +57,16 @@ remove() {
   if [ "$purge" = 1 ]; then
     rm -rf "$STATE" "$STATE"-* "$SETTINGS" /var/log/edge-all /var/log/edge-all-*
     if id edge-all >/dev/null 2>&1; then userdel edge-all; fi
-    say "removed, with settings and record"
+    say "removed, including settings and record"
   else
-    say "removed; settings stay in $SETTINGS, the record in $STATE (--purge removes them too)"
+    say "removed; settings are kept in $SETTINGS and the record in $STATE (--purge removes both)"
   fi
 }
 
 if [ "$uninstall" = 1 ]; then remove; exit 0; fi
-[ "$purge" = 0 ] || die "--purge goes with --uninstall"
+[ "$purge" = 0 ] || die "--purge requires --uninstall"
 
-# -- what this machine is --------------------------------------------------------------------------------------------
+# -- detecting the machine -------------------------------------------------------------------------------------------
 
 profile_here() {
   local model=
@@ -81,37 +81,37 @@ profile_here() {
   esac
 }
 
-jetpack() { # 6 or 7; nothing elsewhere
+jetpack() { # prints 6 or 7; nothing on other machines
   [ -r /etc/nv_tegra_release ] || return 0
   case $(sed -n 's/^# R\([0-9]*\).*/\1/p' /etc/nv_tegra_release) in
     36) echo 6 ;;
     38|39) echo 7 ;;
-    *) die "this Jetson's Linux for Tegra is neither of JetPack 6 nor of 7: flash one of them" ;;
+    *) die "this Jetson runs neither JetPack 6 nor JetPack 7: flash one of them" ;;
   esac
 }
 
 JETPACK=$(jetpack)
 PYTHON=$(command -v python3 || true)
 [ -n "$PYTHON" ] || die "python3 is missing: apt install python3 python3-venv"
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "Python 3.10 or newer is needed; this is $("$PYTHON" --version)"
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "Python 3.10 or later is required; this is $("$PYTHON" --version)"
 if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || ! command -v openssl >/dev/null; then
-  [ -z "$wheels" ] || die "python3-venv or openssl is missing: apt install python3-venv openssl (from a medium), then run this again"
+  [ -z "$wheels" ] || die "python3-venv or openssl is missing: run apt install python3-venv openssl (from local media), then run this script again"
   say "installing python3-venv and openssl"
   apt-get update -qq && apt-get install -y -qq python3-venv openssl >/dev/null || die "apt could not install python3-venv and openssl"
 fi
 
-# -- the package, and what goes with it ------------------------------------------------------------------------------
+# -- the package and its extras --------------------------------------------------------------------------------------
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-chmod 711 "$work" # the service's user checks itself in a folder below
+chmod 711 "$work" # the service's user runs the self-check in a folder below
 if [ -n "$wheels" ]; then
-  wheels=$(cd "$wheels" 2>/dev/null && pwd) || die "there is no folder $wheels"
+  wheels=$(cd "$wheels" 2>/dev/null && pwd) || die "folder $wheels does not exist"
   wheel=$(ls -t "$wheels"/edge_all-*.whl 2>/dev/null | head -n 1)
-  [ -n "$wheel" ] || die "$wheels holds no edge_all-*.whl: make the folder with deploy/wheels.sh"
+  [ -n "$wheel" ] || die "$wheels contains no edge_all-*.whl: make the folder with deploy/wheels.sh"
   constraints=$wheels/constraints.txt
   from=(--no-index --find-links "$wheels")
 else
-  [ -f "$HERE/../pyproject.toml" ] || die "there is no checkout around $HERE: name a folder of wheels with --wheels"
+  [ -f "$HERE/../pyproject.toml" ] || die "$HERE is not in a checkout: give a folder of wheels with --wheels"
   "$PYTHON" -m venv "$work/build"
   "$work/build/bin/pip" wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$work" "$HERE/.." || die "the package could not be built"
   wheel=$(ls "$work"/edge_all-*.whl)
@@ -121,18 +121,18 @@ fi
 [ -f "$constraints" ] || die "$constraints is missing: make the folder with deploy/wheels.sh"
 
 extras=web,report,service
-# NVIDIA's onnxruntime-gpu and ours are one import package: ours would overwrite it.
+# NVIDIA's onnxruntime-gpu and our onnxruntime are the same import package; ours would overwrite it.
 if ! "$PYTHON" -c 'import onnxruntime' 2>/dev/null; then extras=$extras,cpu; fi
 if [ -n "$JETPACK" ] && ! "$PYTHON" -c 'import pycuda' 2>/dev/null; then
   if [ -z "$wheels" ] || ls "$wheels"/pycuda-* >/dev/null 2>&1; then
     extras=$extras,jetson
-    PATH=$PATH:/usr/local/cuda/bin # it is built with nvcc, which sudo's PATH does not have
+    PATH=$PATH:/usr/local/cuda/bin # the build needs nvcc, which is not in sudo's PATH
   else
-    say "$wheels holds no pycuda: without it TensorRT is not used. Build its wheel on a Jetson with network and the same Python (PATH=\$PATH:/usr/local/cuda/bin pip wheel pycuda), put what that makes in the folder, run this again"
+    say "$wheels contains no pycuda, so TensorRT will not be used. To use it, build the wheel on a Jetson with a network and the same Python (PATH=\$PATH:/usr/local/cuda/bin pip wheel pycuda), copy it to the folder and run this script again"
   fi
 fi
 
-# What is in the wheel decides, not when it was packed.
+# The version id depends on the wheel's contents, not on when it was packed.
 contents() { "$PYTHON" - "$1" <<'P'
 import hashlib, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as z:
@@ -147,44 +147,44 @@ version=$ROOT/versions/$id
 
 if ! id edge-all >/dev/null 2>&1; then
   useradd --system --user-group --no-create-home --home-dir "$STATE" --shell /usr/sbin/nologin edge-all
-  changed "user edge-all made"
+  changed "user edge-all created"
 fi
 for group in video render; do
-  getent group "$group" >/dev/null || { groupadd --system "$group"; changed "group $group made"; }
-  if ! id -nG edge-all | tr ' ' '\n' | grep -qx "$group"; then usermod -aG "$group" edge-all; changed "edge-all joins $group"; fi
+  getent group "$group" >/dev/null || { groupadd --system "$group"; changed "group $group created"; }
+  if ! id -nG edge-all | tr ' ' '\n' | grep -qx "$group"; then usermod -aG "$group" edge-all; changed "user edge-all added to group $group"; fi
 done
-if [ ! -d "$SETTINGS" ]; then install -d -m 755 "$SETTINGS"; changed "$SETTINGS made"; fi
-if [ ! -d "$STATE" ]; then install -d -m 750 -o edge-all -g edge-all "$STATE"; changed "$STATE made"; fi
+if [ ! -d "$SETTINGS" ]; then install -d -m 755 "$SETTINGS"; changed "$SETTINGS created"; fi
+if [ ! -d "$STATE" ]; then install -d -m 750 -o edge-all -g edge-all "$STATE"; changed "$STATE created"; fi
 if ! ls "$SETTINGS"/*.toml >/dev/null 2>&1; then
   here=$(profile_here)
-  { echo "# This device's settings: edge-all config show tells what is in force, docs/profiles.md what there is."
+  { echo "# This device's settings. 'edge-all config show' lists those in effect; docs/profiles.md lists all settings."
     echo "inherits = \"${here:-default}\""; } >"$SETTINGS/device.toml"
-  changed "$SETTINGS/device.toml made: profile ${here:-default}"
+  changed "$SETTINGS/device.toml created with profile ${here:-default}"
 fi
 
-# -- the new version beside the old one ------------------------------------------------------------------------------
+# -- the new version, next to the old one ----------------------------------------------------------------------------
 
 as_edge_all() { setpriv --reuid edge-all --regid edge-all --init-groups --reset-env "$@"; }
 
 if [ ! -f "$version/complete" ]; then
   say "installing $id"
   rm -rf "$version"; mkdir -p "$ROOT/versions"
-  # The system's tensorrt, gi, libcamera and onnxruntime-gpu are seen from it, and are not written to.
+  # The venv uses the system's tensorrt, gi, libcamera and onnxruntime-gpu, and does not modify them.
   "$PYTHON" -m venv --system-site-packages "$version"
   if ! "$version/bin/python" -m pip install --quiet --disable-pip-version-check "${from[@]}" --constraint "$constraints" "$wheel[$extras]"; then
     rm -rf "$version"
-    die "the packages could not be installed; what ran before goes on"
+    die "the packages could not be installed; the previous version keeps running"
   fi
   check=$work/check; install -d -m 700 -o edge-all -g edge-all "$check"
   if ! as_edge_all env EDGE_ALL_STATE="$check" EDGE_ALL_CONFIG="$SETTINGS" "$version/bin/edge-all" doctor --only program,models; then
     rm -rf "$version"
-    die "version $id does not pass its self-check; what ran before goes on"
+    die "version $id failed its self-check; the previous version keeps running"
   fi
   touch "$version/complete"
   changed "version $id installed"
 fi
 
-# -- the system's files ----------------------------------------------------------------------------------------------
+# -- system files ---------------------------------------------------------------------------------------------------
 
 put() { # FILE TARGET MODE
   cmp -s "$1" "$2" && return 0
@@ -210,7 +210,7 @@ fi
 
 point_to() { ln -sfn "$1" "$ROOT/current.new" && mv -T "$ROOT/current.new" "$ROOT/current"; }
 
-comes_up() { # started by systemd, and it answers
+comes_up() { # start the service and wait until it answers
   systemctl restart edge-all.service || return 1
   local end=$((SECONDS + STARTS_WITHIN_S)) pid
   pid=$(systemctl show -p MainPID --value edge-all.service)
@@ -225,7 +225,7 @@ comes_up() { # started by systemd, and it answers
   return 1
 }
 
-# A unit of the new version may not start the old one.
+# A unit of the new version must not start the old version, so the previous files are restored.
 files_before() {
   [ -d "$work/files-before" ] || return 0
   local file
@@ -233,8 +233,8 @@ files_before() {
   systemctl daemon-reload
 }
 
-# The schema that a new version brought the record to is one that the old version cannot read: its own, from before, comes
-# back. What was written since lies aside; crops and sidecars give it to the next start.
+# The old version cannot read a record that was migrated by the new version, so the backup from before the upgrade is restored.
+# The newer record is set aside; the next start recovers its data from crops and sidecars.
 record_before() {
   local folder backup aside
   for folder in "$STATE/record" "$STATE"-*/record; do
@@ -244,14 +244,14 @@ record_before() {
     install -d -m 750 -o edge-all -g edge-all "$aside"
     mv "$folder"/record.sqlite3* "$aside/"
     cp --preserve=mode,ownership "$backup" "$folder/record.sqlite3"
-    say "the record of before the upgrade is back in $folder"
+    say "restored the record from before the upgrade in $folder"
   done
 }
 
-running() { # STATUS of a service, of an instance: does it work on a session?
-  local said # exit code 1 says that there is a problem, in a session or without
-  said=$("$@" --json 2>/dev/null || true)
-  grep -qE '"phase": "(running|paused|starting)"' <<<"$said"
+running() { # STATUS COMMAND of a service or an instance: succeeds if it has a session
+  local status # exit code 1 only means that there is a problem, with or without a session
+  status=$("$@" --json 2>/dev/null || true)
+  grep -qE '"phase": "(running|paused|starting)"' <<<"$status"
 }
 instances() { systemctl list-units --plain --no-legend 'edge-all@*.service' | awk '{print $1}' | sed 's/^edge-all@//; s/\.service$//'; }
 
@@ -260,17 +260,17 @@ old=$(readlink -f "$ROOT/current" 2>/dev/null || true)
 if [ "$old" != "$version" ]; then
   if [ -n "$old" ] && [ "$force" = 0 ] && has_systemd; then
     if running "$old/bin/edge-all" session status; then
-      die "a session runs: end it first (edge-all session stop), or say --force. $id waits in $version"
+      die "a session is running: stop it first (edge-all session stop), or use --force. $id is ready in $version"
     fi
     for instance in $(instances); do
       if running "$old/bin/edge-all" session status --instance "$instance"; then
-        die "a session runs at edge-all@$instance: end it first, or say --force. $id waits in $version"
+        die "a session is running on edge-all@$instance: stop it first, or use --force. $id is ready in $version"
       fi
     done
   fi
   touch "$work/taking-over"
   point_to "$version"
-  changed "$ROOT/current is $id"
+  changed "$ROOT/current now points to $id"
   if has_systemd && [ "$start" = 1 ] && ! comes_up; then
     journalctl --no-pager -q -n 20 -u edge-all.service >&2 || true
     if [ -n "$old" ]; then
@@ -280,31 +280,31 @@ if [ "$old" != "$version" ]; then
       files_before
       record_before
       systemctl reset-failed edge-all.service || true
-      comes_up || die "version $id did not come up, and $(basename "$old") neither: see journalctl -u edge-all"
-      die "version $id did not come up: rolled back to $(basename "$old")"
+      comes_up || die "version $id did not start, and neither did $(basename "$old"): see journalctl -u edge-all"
+      die "version $id did not start: rolled back to $(basename "$old")"
     fi
-    die "version $id did not come up: see journalctl -u edge-all"
+    die "version $id did not start: see journalctl -u edge-all"
   fi
   if has_systemd && [ "$start" = 1 ]; then # the other microscopes of this machine
-    for instance in $(instances); do systemctl restart "edge-all@$instance.service" || say "edge-all@$instance does not come up: see journalctl"; done
+    for instance in $(instances); do systemctl restart "edge-all@$instance.service" || say "edge-all@$instance does not start: see journalctl"; done
   fi
-  # The version before stays, for going back by hand; others go.
+  # Keep the previous version for a manual rollback; remove all others.
   for kept in "$ROOT"/versions/*; do
     if [ "$kept" != "$version" ] && [ "$kept" != "$old" ]; then rm -rf "$kept"; fi
   done
 elif has_systemd && [ "$start" = 1 ] && { [ "$units" = 1 ] || ! systemctl is-active --quiet edge-all.service; }; then
   if ! comes_up; then
-    [ -d "$work/files-before" ] || die "the service does not come up: see journalctl -u edge-all"
+    [ -d "$work/files-before" ] || die "the service does not start: see journalctl -u edge-all"
     files_before
     systemctl reset-failed edge-all.service || true
-    comes_up || die "the service does not come up, with the unit of before neither: see journalctl -u edge-all"
-    die "the service does not come up with the new unit: the one of before is back"
+    comes_up || die "the service does not start, even with the previous unit: see journalctl -u edge-all"
+    die "the service does not start with the new unit: restored the previous unit"
   fi
   changed "service started"
 fi
 if has_systemd && [ "$start" = 1 ] && ! systemctl is-enabled --quiet edge-all.service; then
   systemctl enable --quiet edge-all.service
-  changed "service starts with the machine"
+  changed "service enabled at boot"
 fi
 
 if [ "$CHANGED" = 0 ]; then say "$id is installed; nothing to change"; else say "$id is installed"; fi

@@ -1,9 +1,9 @@
 #!/bin/sh
-# A folder of wheels, to install edge-all where there is no network:
+# Make a folder of wheels, to install edge-all without a network:
 #   deploy/wheels.sh FOLDER                        for this machine
 #   deploy/wheels.sh FOLDER --jetson               for JetPack 6 (Python 3.10, aarch64)
 #   deploy/wheels.sh FOLDER --python 3.12 --arch aarch64
-# Run it on a machine with network, from a checkout; carry FOLDER and deploy/ over.
+# Run it on a machine with a network, from a checkout, then copy FOLDER and deploy/ to the device.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -11,7 +11,7 @@ folder=$1; shift
 python= arch= extras=web,report,service,cpu
 while [ $# -gt 0 ]; do
   case $1 in
-    --jetson) python=3.10 arch=aarch64 ;; # its onnxruntime is installed only where there is no onnxruntime-gpu
+    --jetson) python=3.10 arch=aarch64 ;; # its onnxruntime is installed only if there is no onnxruntime-gpu
     --python) python=$2; shift ;;
     --arch) arch=$2; shift ;;
     --extras) extras=$2; shift ;;
@@ -33,7 +33,7 @@ wheel=$(ls -t "$folder"/edge_all-*.whl | head -n 1)
 constraints=$folder/constraints.txt
 cp "$here/../constraints.txt" "$constraints"
 if [ -n "$python" ]; then
-  # pip reads "python_version" for the Python that runs here: the lines for the other one are picked out before.
+  # pip evaluates "python_version" for the running Python, so the lines for the target version are selected first.
   constraints=$folder/.constraints
   "$run" - "$folder/constraints.txt" "$python" >"$constraints" <<'P'
 import sys

@@ -274,14 +274,14 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
     seen: Seen = {}
     c.run("edge-all", "session", "start", "S2")
     code, said = install(c, "/upgrades/good")
-    seen["no upgrade under a running session"] = code == 1 and "a session runs" in said
+    seen["no upgrade under a running session"] = code == 1 and "a session is running" in said
     c.run("edge-all", "session", "stop")
     code, said = install(c, "/upgrades/good")
     current = _current(c)
     seen["a good version takes over"] = code == 0 and current.startswith("0.1.1-")
     code, said = install(c, "/upgrades/damaged")
     seen["a version that fails its self-check does not take over"] = (
-        code == 1 and "does not pass its self-check" in said and _current(c) == current
+        code == 1 and "failed its self-check" in said and _current(c) == current
     )
     seen["the service was not touched by it"] = _state(c).get("phase") == "idle"
     code, said = install(c, "/upgrades/crashing")
@@ -289,7 +289,7 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
     seen["the version before runs again"] = _current(c) == current and _state(c).get("phase") == "idle"
     code, said = install(c, "/upgrades/migrating")
     seen["one that changed the record's schema before it fell gives the record back"] = (
-        code == 1 and "the record of before the upgrade is back" in said and f"rolled back to {current}" in said
+        code == 1 and "restored the record from before the upgrade" in said and f"rolled back to {current}" in said
     )
     # A unit that the version before does not know comes with one that falls; then alone, beside the version that runs.
     c.shell(
@@ -323,7 +323,7 @@ def uninstalls(c: Container) -> Seen:
     code, said = install(c)
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
     seen["installed again, the sessions are there"] = code == 0 and "S1" in listed
-    seen["a Jetson without pycuda is said"] = "holds no pycuda: without it TensorRT is not used" in said
+    seen["a Jetson without pycuda is said"] = "contains no pycuda, so TensorRT will not be used" in said
     code = c.call("/deploy/install.sh", "--uninstall", "--purge").returncode
     left = c.shell("ls -d /var/lib/edge-all /etc/edge-all 2>/dev/null; id edge-all 2>/dev/null")
     seen["--purge removes them too"] = code == 0 and not left.strip()

@@ -319,7 +319,7 @@ def test_the_unit_is_hardened(name):
 
 def test_each_open_door_of_the_unit_has_its_reason():
     unit = (DEPLOY / "edge-all.service").read_text()
-    _, doors = unit.split("# Doors left open")
+    _, doors = unit.split("# Restrictions that are relaxed")
     for line in (
         "PrivateTmp=no",
         "PrivateDevices=no",
