@@ -165,18 +165,18 @@ def _fit_lines(profile: FloatArray, period: float) -> tuple[float, float, int] |
     depth = np.array([-np.interp(p, np.arange(len(smooth)), smooth) for p in places])
     if len(places) < LEAST_LINES:
         return None
-    kept = np.array(places)[depth > 0.3 * np.quantile(depth, 0.8)]
-    if len(kept) < LEAST_LINES:
+    strong = np.array(places)[depth > 0.3 * np.quantile(depth, 0.8)]
+    if len(strong) < LEAST_LINES:
         return None
-    number = np.round((kept - kept[0]) / period)
+    number = np.round((strong - strong[0]) / period)
     for _ in range(3):  # a small error of the period adds up over many lines
-        pitch, start = np.polyfit(number, kept, 1)
-        number = np.round((kept - start) / pitch)
-    jitter = float((kept - start - pitch * number).std() / pitch)
+        pitch, start = np.polyfit(number, strong, 1)
+        number = np.round((strong - start) / pitch)
+    jitter = float((strong - start - pitch * number).std() / pitch)
     expected = number[-1] - number[0] + 1
-    if jitter > _MOST_JITTER or len(kept) < 0.7 * expected or not 0.8 < pitch / period < 1.25:
+    if jitter > _MOST_JITTER or len(strong) < 0.7 * expected or not 0.8 < pitch / period < 1.25:
         return None
-    return float(pitch), jitter, len(kept)
+    return float(pitch), jitter, len(strong)
 
 
 def _vertex(before: float, top: float, after: float) -> float:

@@ -73,15 +73,15 @@ def take_from_files(record: Record, database: sqlite3.Connection, *, overrule: b
     Both have checksums. If they disagree with a row of the database, they replace it when ``overrule`` is set.
     Information that cannot be recovered is noted with its session.
     """
-    beside = sessions_beside(record.folder)
+    sidecars = sessions_beside(record.folder)
     crops = record.folder / "crops"
-    sessions = sorted({*beside, *(p.name for p in crops.glob("*") if p.is_dir())})
+    sessions = sorted({*sidecars, *(p.name for p in crops.glob("*") if p.is_dir())})
     done = Repaired()
     database.execute("BEGIN IMMEDIATE")
     try:
         for session in sessions:
-            if session in beside:
-                for table, row in read_rows(beside[session]):
+            if session in sidecars:
+                for table, row in read_rows(sidecars[session]):
                     _put(database, table, row, overrule=overrule or table == "session")
             if not database.execute("SELECT 1 FROM session WHERE id = ?", (session,)).fetchone():
                 made_up = session_of_crops(record.folder, session)

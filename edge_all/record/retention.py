@@ -88,8 +88,8 @@ class Keeper:
         """
         freed = Freed()
         ended = [
-            (str(session), float(begun))
-            for session, begun in record.rows(
+            (str(session), float(start))
+            for session, start in record.rows(
                 "SELECT id, begun FROM session WHERE ended IS NOT NULL ORDER BY number", ()
             )
             if not is_written(self._folder, session)
@@ -109,13 +109,13 @@ class Keeper:
         for kind, days in ((NORMAL_CROPS, s.normal_days), (FIELDS, s.field_days), (FINDING_CROPS, s.finding_days)):
             if days is None:
                 continue
-            for session, begun in ended:
-                if now - begun > days * _DAY_S and session not in approved:
+            for session, start in ended:
+                if now - start > days * _DAY_S and session not in approved:
                     while self._delete(record, session, kind, f"older than {days:g} days", freed):
                         pass
         if s.normal_days is not None:
-            for session, begun in ended:
-                if now - begun > s.normal_days * _DAY_S:
+            for session, start in ended:
+                if now - start > s.normal_days * _DAY_S:
                     self._forget_skipped(record, session, f"older than {s.normal_days:g} days")
 
     def _by_need(self, record: Record, sessions: list[str], freed: Freed) -> None:

@@ -105,11 +105,11 @@ def _fell_behind(record: Record) -> bool:
     A completely lost write-ahead log leaves no other trace. The check covers which sessions exist, and all lines of the
     few sidecars that were written last.
     """
-    beside = sessions_beside(record.folder)
+    sidecars = sessions_beside(record.folder)
     ended = dict(record.rows("SELECT id, ended FROM session", ()))
-    if not beside.keys() <= ended.keys():
+    if not sidecars.keys() <= ended.keys():
         return True
-    for path in sorted(beside.values(), key=lambda p: p.stat().st_mtime)[-_LATEST:]:
+    for path in sorted(sidecars.values(), key=lambda p: p.stat().st_mtime)[-_LATEST:]:
         for table, row in read_rows(path):
             if table == "session":
                 if row["ended"] is not None and ended[row["id"]] is None:
