@@ -68,6 +68,6 @@ def _of_sqlite(error: Exception, folder: Path) -> RecordError:
         )
     if "readonly" in text or "unable to open" in text:
         return RecordError(
-            f"the record in {folder} is not writable", "check its permissions, or choose another folder with --record"
+            f"the record in {folder} cannot be written", "check its permissions, or choose another folder with --record"
         )
     return DamagedRecordError(f"the record in {folder} is damaged ({text})", how_mended(folder))

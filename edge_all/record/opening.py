@@ -47,7 +47,7 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
         if create:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-                raise RecordError(f"the record folder {folder} is not writable", "choose another one with --record")
+                raise RecordError(f"the record folder {folder} cannot be written", "choose another one with --record")
             _probe(folder)
         mode = "rwc" if create else "rw" if os.access(folder, os.W_OK) else "ro&immutable=1"
         # The record has a single writer thread, which is not the thread that opens it.
