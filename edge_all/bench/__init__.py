@@ -1,0 +1,1 @@
+"""Benchmarks of single steps, networks and the full pipeline."""

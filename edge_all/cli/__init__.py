@@ -1,0 +1,1 @@
+"""Command-line interface of edge-all, one module per command."""

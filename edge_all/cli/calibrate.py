@@ -72,7 +72,9 @@ def light(
     frames: int,
     max_unevenness: float | None,
 ) -> int:
-    """Measure flat field and color balance from an empty bright field: clear glass next to the smear, in focus.
+    """Measure flat field and color balance.
+
+    Use an empty bright field: clear glass next to the smear, in focus.
 
     \b
     Example:
@@ -113,9 +115,10 @@ def scale(
     micrometer_um: float | None,
     seconds: float,
 ) -> int:
-    """Measure micrometers per pixel from the erythrocytes of several fields (7.2 um) or from a stage micrometer.
+    """Measure the scale in micrometers per pixel.
 
-    With erythrocytes, move the stage during the measurement; each field counts once.
+    It is measured from the erythrocytes of several fields (7.2 um) or from a stage micrometer. With erythrocytes, move
+    the stage during the measurement; each field counts once.
 
     \b
     Example:
@@ -172,10 +175,10 @@ def focus(
     share: float | None,
     um_per_px: float | None,
 ) -> int:
-    """Measure the best sharpness while you turn the focus slowly through its sharpest point.
+    """Measure the best sharpness.
 
-    Use a field with cells. Start out of focus, turn through the sharpest point and out of focus again. Calibrate the
-    scale first.
+    While it measures, turn the focus slowly through its best point: start out of focus, turn through the sharpest point
+    and out of focus again. Use a field with cells. Calibrate the scale first.
 
     \b
     Example:

@@ -43,7 +43,9 @@ def command() -> None:
     "--profile", "profile_name", metavar="NAME|FILE", help="Profile that sets max_batch and build_memory_mib."
 )
 def build(models: str | None, precision: str | None, profile_name: str | None) -> int:
-    """Build the missing engines and check that they reproduce the model's stored answers.
+    """Build the missing engines and verify their outputs.
+
+    Each engine must reproduce the outputs stored in its model.
 
     \b
     Example:
@@ -91,7 +93,9 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
 
 @command.command("list")
 def list_engines() -> int:
-    """List the stored engines: good (runs here), damaged, or foreign (built for another GPU, driver or TensorRT).
+    """List the stored engines and their state.
+
+    The state is good (runs here), damaged, or foreign (built for another GPU, driver or TensorRT).
 
     \b
     Example:

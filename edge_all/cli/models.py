@@ -37,9 +37,10 @@ _profile = click.option(
 @click.argument("file")
 @_profile
 def install(file: str, profile_name: str | None) -> int:
-    """Verify FILE's signature and contract, run its self-check, then activate it. The previous set is kept.
+    """Verify FILE and activate its models.
 
-    If any step fails, nothing changes. A running session finishes with the models it started with.
+    Checks the signature and the contracts and runs the self-check. The previous set is kept. If any step fails, nothing
+    changes. A running session finishes with the models it started with.
 
     \b
     Example:
@@ -89,7 +90,9 @@ def rollback(profile_name: str | None) -> int:
 @command.command("trust")
 @click.argument("file", metavar="KEY.pub.pem")
 def trust_key(file: str) -> int:
-    """Trust a public key, so that models signed with it can be installed here. Compare the fingerprint first.
+    """Trust a public key for installing models.
+
+    Models signed with the key can then be installed here. Compare the fingerprint first.
 
     \b
     Example:
@@ -130,7 +133,9 @@ def make_key(file: str, no_passphrase: bool) -> int:
 @click.option("--version", required=True, metavar="VERSION", help="Version of the set.")
 @click.option("--out", required=True, metavar="FILE", help="Package file to write, for devices to install.")
 def sign(folder: str, key: str, name: str, version: str, out: str) -> int:
-    """Pack and sign a folder with detector/ and classifier/, as written by 'edge-all export'.
+    """Sign a models folder as one package.
+
+    The folder contains detector/ and classifier/, as written by 'edge-all export'.
 
     \b
     Example:

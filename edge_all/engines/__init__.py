@@ -1,0 +1,1 @@
+"""Inference engines, model files and installed model sets."""

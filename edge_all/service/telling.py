@@ -25,7 +25,7 @@ def mqtt_settings(section: Mqtt) -> MqttSettings:
 
 
 class Telling:
-    """MQTT client, active from begin() to end(). Both can be called repeatedly."""
+    """MQTT client, active from ``begin()`` to ``end()``. Both can be called repeatedly."""
 
     def __init__(
         self,
