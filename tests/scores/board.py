@@ -1,4 +1,4 @@
-"""One row of the scoreboard, the table on the terminal, the page in docs."""
+"""Rows of the scoreboard, printed as a table and written to the page in docs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "scores.md"
 
 @dataclass(frozen=True)
 class Row:
-    """What was to be reached, and what was measured. reached None: reported, not judged."""
+    """A target and its measurement. reached: None if only reported."""
 
     what: str
     target: str
@@ -27,7 +27,7 @@ class Row:
 
 
 def publish(part: str, rows: Sequence[Row], notes: Sequence[str]) -> int:
-    """Print the table and write it into docs/scores.md; 1 when a judged row falls short."""
+    """Print the table and write it to docs/scores.md; return 1 if a target is missed, else 0."""
     print(f"\nscores, part {part}")
     for row in rows:
         print(f"{row.verdict:<12} {row.what}: {row.value} (target {row.target}) {row.spread}")
@@ -49,6 +49,6 @@ def publish(part: str, rows: Sequence[Row], notes: Sequence[str]) -> int:
         for block in PAGE.read_text().split("\n## ")[1:]:
             parts[block.split("\n", 1)[0]] = "## " + block.rstrip() + "\n"
     parts[part] = "\n".join(lines)
-    head = "# Scores\n\nWhat the project promises and what it measured. Written by `make scores`.\n"
+    head = "# Scores\n\nWhat the project promises, and the measured results. Written by `make scores`.\n"
     PAGE.write_text(head + "\n" + "\n".join(parts[p] for p in sorted(parts)))
     return int(any(r.reached is False for r in rows))

@@ -1,4 +1,4 @@
-"""Committed out-of-fold predictions: whose they are, and how they are made anew."""
+"""Committed out-of-fold predictions: their provenance, and how to regenerate them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ OUT_OF_FOLD = Path(__file__).parent / "out_of_fold"
 
 
 def ready(names: Sequence[str], part: str) -> bool:
-    """Retrain first where RETRAIN=1 asks for it; then whether each NAME.csv belongs to the recipe and the data here,
-    the reason printed where it does not."""
+    """Return whether each NAME.csv belongs to the current recipe and data, and print the reason if it does not.
+
+    With RETRAIN=1, retrain first.
+    """
     if os.environ.get("RETRAIN") == "1":
         from edge_all_export import out_of_fold
         from edge_all_export.model_files import CHECKPOINTS
@@ -36,7 +38,7 @@ def _stale(name: str) -> str | None:
     made = json.loads((OUT_OF_FOLD / f"{name}.json").read_text())
     recipe = load_recipe(made["recipe"])
     if made["recipe_sha256"] != recipe.sha256:
-        return f"{name}.csv was made by another recipe"
+        return f"{name}.csv was made with another recipe"
     root = data_root()
     if root is not None and made["data_sha256"] != data_sha256(root, tuple(recipe["data.sources"])):
         return f"{name}.csv was made from other data"

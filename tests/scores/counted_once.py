@@ -1,4 +1,4 @@
-"""Rows about counting: every cell of a smear that a hand moves, once."""
+"""Rows about counting each cell once, on smears that are moved by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOT_CELLS = ("platelet", "clump", "debris")
 
 @dataclass
 class Counting:
-    """What a session made of the cells that are really there."""
+    """A session's counts compared with the true cells."""
 
     wanted: int = 0
     once: int = 0
@@ -38,12 +38,12 @@ class Counting:
     counted: int = 0
     """Cells in the record."""
     nothing: int = 0
-    """Of them, those where no cell is."""
+    """Cells in the record without a true cell."""
     details: list[str] = field(default_factory=list)
 
 
 def hand_scan(seed: int, columns: int, rows: int) -> HandMovedMicroscope:
-    """A scan by hand with two revisits: the first on the way, the second by a jump too fast to be followed."""
+    """A scan by hand with two revisits: the first during the scan, the second after a jump too fast to track."""
     rng = np.random.default_rng(seed)
     stops = with_revisits(scan(columns, rows, WIDTH, HEIGHT, rng), rng)
     poses = walk(stops, rng, (60, 420))
@@ -51,7 +51,7 @@ def hand_scan(seed: int, columns: int, rows: int) -> HandMovedMicroscope:
 
 
 def count_smear(seed: int, columns: int = 9, rows: int = 9) -> Counting:
-    """A whole session; its record against the truth of every frame."""
+    """Run a whole session, and compare its record with the ground truth of each frame."""
     camera = hand_scan(seed, columns, rows)
     with tempfile.TemporaryDirectory() as folder:
         with Session(camera, Path(folder), Profile()) as session:
@@ -87,7 +87,7 @@ def count_smear(seed: int, columns: int = 9, rows: int = 9) -> Counting:
             near = min(others, key=lambda o: np.hypot(others[o][1] - x, others[o][2] - y))
             off = np.hypot(others[near][1] - x, others[near][2] - y)
             result.details.append(
-                f"cell {cell['cell']} at frame {cell['frame_index']} is no cell: "
+                f"cell {cell['cell']} at frame {cell['frame_index']} is not a cell: "
                 f"{others[near][0] if off < 5 else 'nothing'} ({distance[nearest]:.1f} um from the nearest)"
             )
     result.once = sum(times[i] == 1 for i in ids)
@@ -104,21 +104,21 @@ def smear_rows() -> list[Row]:
     worst = max(off.values(), key=abs)
     each = "; ".join(
         f"seed {s}: {c.wanted} cells, once {c.once}, missed {c.missed}, twice {c.twice}, "
-        f"counted {c.counted}, of them no cell {c.nothing}"
+        f"counted {c.counted}, of which not cells {c.nothing}"
         for s, c in found.items()
     )
     return [
         Row("simulator, moved by hand: cells counted exactly once", ">= 98 %", f"{once / wanted:.2%}", each,
             once / wanted >= 0.98),
         Row("simulator, moved by hand: total, worst seed", "within 2 %", f"{worst:+.2%}",
-            "cells in the record over cells whose centre was shown at a stop", abs(worst) <= 0.02),
+            "cells in the record relative to cells whose center was shown at a stop", abs(worst) <= 0.02),
     ]  # fmt: skip
 
 
 def pan_poses(width: int, height: int, seed: int) -> list[Pose]:
-    """Over a field of that size with steps of 15 to 40 px: along rows, back and forth, with stops on the way."""
+    """Poses over a field of that size with steps of 15 to 40 px: along rows, back and forth, with stops."""
     rng = np.random.default_rng(seed)
-    inset = 14  # a turn of a degree shows that much beyond the window
+    inset = 14  # a rotation of a degree shows this much beyond the window
     right, bottom = width - WIDTH - inset, height - HEIGHT - inset
     rows = max(2, int(np.ceil((bottom - inset) / 500)) + 1)
     columns = max(2, int(np.ceil((right - inset) / 650)) + 1)
@@ -126,7 +126,7 @@ def pan_poses(width: int, height: int, seed: int) -> list[Pose]:
     for k, y in enumerate(np.linspace(inset, bottom, rows)):
         line = [(float(x), float(y)) for x in np.linspace(inset, right, columns)]
         stops += line if k % 2 == 0 else line[::-1]
-    # walk's speed is the fastest of a move whose mean is three quarters of it
+    # walk's speed is a move's maximum; the mean is three quarters of it
     return walk(stops, rng, (20, 40), most_turn=0.9, refocused=0.15, rest=(3, 8))
 
 
@@ -137,7 +137,7 @@ def read_field(file: Path) -> Image:
 
 
 def count_pan(camera: HandMovedField, models: Models, blasts: list[tuple[float, float, float]]) -> Counting:
-    """One pan; the counted cells against the labelled blasts."""
+    """Run one pan, and compare the counted cells with the labeled blasts."""
     analysis = Analysis(Profile(), models, None, False)
     at: dict[int, tuple[int, float, float, bool]] = {}
     while (frame := camera.read()) is not None:
@@ -171,7 +171,7 @@ def count_pan(camera: HandMovedField, models: Models, blasts: list[tuple[float, 
 
 
 def pans(root: Path, every: int = 1) -> list[tuple[str, str, HandMovedField, list[tuple[float, float, float]]]]:
-    """File, series, camera, labelled blasts (x, y, radius in px) of each field of allidb1."""
+    """Return file, series, camera and labeled blasts (x, y, radius in px) of each field of allidb1."""
     folder = root / "allidb1"
     blasts: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     with (folder / "cells.csv").open(newline="") as file:

@@ -1,4 +1,4 @@
-"""make scores PART=engines: how fast the way is on two cores, what a cell more costs, memory, cold start."""
+"""make scores PART=engines: pipeline speed on two cores, cost of an additional cell, memory, cold start."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from tests.scores.board import Row, publish
 PROFILE = Profile(engine="onnxruntime-cpu", threads=2)
 CELLS = (1, 5, 20, 50, 100, 200)
 COARSE_UM_PER_PX = 0.32
-"""200 leukocytes lie in 1280x720 only where a pixel is this large."""
+"""200 leukocytes fit into 1280x720 only if a pixel is this large."""
 _ANALYSIS = ("take", "gate", "detect", "track", "pass on", "crop", "classify", "count", "hand on")
 _FRAMES, _EVERY, _SETTLED = 20_000, 250, 1_000
 _GROWTH_MIB = 2.0
-"""What counts as none: the allocator's own coming and going."""
+"""Growth that counts as none, because the allocator itself fluctuates."""
 
 
 def way_rows() -> list[Row]:
-    """The whole way at 1280x720 with five cells."""
+    """The full pipeline at 1280x720 with five cells."""
     way, board = time_way_apart(drawn_fields(1280, 720, 5, 12), 250, PROFILE, um_per_px=0.1)
     engine = way.engine.removeprefix("engine ")
     steps = ", ".join(f"{name} {p.p50_ms:.1f}" for name, p in way.steps.items())
@@ -50,15 +50,15 @@ def way_rows() -> list[Row]:
             way.fields_per_s >= 100 and all_int8,
         ),
         Row(
-            "gate, crop, track and hand-overs, 1280x720, 5 cells",
-            "<= 2.5 ms a field",
+            "gate, crop, track and queues, 1280x720, 5 cells",
+            "<= 2.5 ms per field",
             f"{beside.p50_ms:.2f} ms",
             f"p95 {beside.p95_ms:.2f}, p99 {beside.p99_ms:.2f}, n {beside.n}",
             beside.p50_ms <= 2.5,
         ),
         Row(
-            "recording beside, 1280x720, 5 cells, fields as fast as they come",
-            "the analysis never waits for it",
+            "concurrent recording, 1280x720, 5 cells, unpaced fields",
+            "the analysis never waits for the record",
             f"waited {queue.waits} times in {way.field.n} fields",
             f"at most {queue.deepest} of {queue.size} queued; record p50 {way.steps['record'].p50_ms:.1f} ms",
             queue.waits == 0,
@@ -67,7 +67,7 @@ def way_rows() -> list[Row]:
 
 
 def _network_ms(counts: Sequence[int]) -> list[float]:
-    """The classifier alone on so many crops, in batches as the judge makes them: median of 100 runs, milliseconds."""
+    """Return the median milliseconds of 100 runs of the classifier alone on each number of crops, batched as usual."""
     crops = network_inputs(models_folder())["classifier"]
     wanted = Wanted(PROFILE.engine, PROFILE.precision, PROFILE.threads)
     engine = load_engine(models_folder() / "classifier", "classifier", wanted).engine
@@ -86,20 +86,23 @@ def _network_ms(counts: Sequence[int]) -> list[float]:
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of the least-squares line."""
+    """Return the slope of the least-squares line."""
     return float(np.polyfit(np.asarray(x, float), np.asarray(y, float), 1)[0])
 
 
 def steepening(x: Sequence[float], y: Sequence[float]) -> float:
-    """Slope of the upper points over that of the lower ones, the middle point in both: 1 for a straight line, more
-    where a step grows faster than linearly. Slopes under 2 us a cell are noise and count as 1."""
+    """Return the slope of the upper points divided by that of the lower ones, with the middle point in both.
+
+    It is 1 for a straight line, and more if a step grows faster than linearly. Slopes under 2 us per cell are noise and
+    count as 1.
+    """
     middle = len(x) // 2
     lower, upper = slope(x[: middle + 1], y[: middle + 1]), slope(x[middle:], y[middle:])
     return upper / max(lower, 0.002) if upper > 0.002 else 1.0
 
 
 def cell_rows() -> list[Row]:
-    """What one more cell costs, from 1 to 200 in a field."""
+    """Cost of an additional cell, from 1 to 200 in a field."""
     ways: list[WayTimes] = []
     for cells in CELLS:
         fields = drawn_fields(1280, 720, cells, 12, COARSE_UM_PER_PX)
@@ -116,14 +119,14 @@ def cell_rows() -> list[Row]:
     return [
         Row(
             f"one more cell in a field, {where}",
-            "<= 1.3x the network's own",
+            "<= 1.3x the cost of the network alone",
             f"{whole / network:.2f}x",
-            f"{whole:.3f} ms against {network:.3f} ms; us a cell: {each}",
+            f"{whole:.3f} ms against {network:.3f} ms; us per cell: {each}",
             whole <= 1.3 * network,
         ),
         Row(
             "growth of each step from 1 to 200 cells",
-            "none faster than linearly (from 50 on <= 1.3x as steep as before)",
+            "none faster than linear (slope from 50 on <= 1.3x the slope before)",
             f"steepest: {worst} {bends[worst]:.2f}x",
             ", ".join(f"{name} {b:.2f}" for name, b in bends.items()),
             bends[worst] <= 1.3,
@@ -132,7 +135,7 @@ def cell_rows() -> list[Row]:
 
 
 def memory_rows() -> list[Row]:
-    """20,000 frames in one session, in a process of its own."""
+    """20,000 frames in one session, in a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.scores.engines", "memory"], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -152,7 +155,7 @@ def memory_rows() -> list[Row]:
 
 
 def _first_result_s(camera: str) -> float:
-    """From the start of a new process to the summary after its first field."""
+    """Return the time from the start of a new process to the summary after its first field."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "edge_all", "run", "--camera", camera, "--max-frames", "1"]
         begun = time.perf_counter()
@@ -172,7 +175,7 @@ def _first_result_s(camera: str) -> float:
 
 
 def cold_rows() -> list[Row]:
-    """New processes, files of the programs in the page cache."""
+    """New processes, with the program's files in the page cache."""
     seconds = sorted(_first_result_s("sim:") for _ in range(7))
     middle = statistics.median(seconds)
     return [
@@ -180,7 +183,7 @@ def cold_rows() -> list[Row]:
             "cold start to first result, edge-all run --camera sim: on the CPU",
             "<= 2 s",
             f"{middle:.2f} s",
-            f"{seconds[0]:.2f} to {seconds[-1]:.2f}, 7 new processes, drawing the first field included",
+            f"{seconds[0]:.2f} to {seconds[-1]:.2f}, 7 new processes, including drawing the first field",
             middle <= 2,
         )
     ]
@@ -196,8 +199,8 @@ def main() -> int:
     rows = [*way_rows(), *cell_rows(), *memory_rows(), *cold_rows()]
     notes = [
         "Machine: " + ", ".join(f"{k} {v}" for k, v in machine().items()) + ".",
-        "Fields are drawn before the clock starts and given as fast as they are taken, as of a stage that moves; "
-        "sessions are whole ones with recording; see docs/benchmarks.md.",
+        "Fields are drawn before the clock starts and delivered as fast as they are taken, as from a moving stage; "
+        "sessions are complete, with recording; see docs/benchmarks.md.",
     ]
     return publish("engines", rows, notes)
 

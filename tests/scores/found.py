@@ -1,4 +1,4 @@
-"""Rows about finding leukocytes, from committed out-of-fold detections and the data's labels."""
+"""Rows about detecting leukocytes, from committed out-of-fold detections and the data's labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Label = tuple[float, float, float]
 
 
 def read_detections(path: Path, fold: str, threshold: float) -> dict[str, list[Found]]:
-    """Detections of one fold, by file."""
+    """Read the detections of one fold, by file."""
     found: dict[str, list[Found]] = defaultdict(list)
     with path.open(newline="") as file:
         for r in csv.DictReader(file):
@@ -29,9 +29,9 @@ def read_detections(path: Path, fold: str, threshold: float) -> dict[str, list[F
 
 
 def match(found: Sequence[Found], wanted: Sequence[Label], allowed: Sequence[Label]) -> tuple[int, int]:
-    """How many wanted objects a leukocyte detection hit, one for one, and how many detections hit nothing.
+    """Return how many expected objects were hit by a leukocyte detection, one for one, and how many hit nothing.
 
-    A smudge is no leukocyte: it hits nothing and is not false.
+    A smudge is not a leukocyte: it hits nothing and is not false.
     """
     free = [f for f in found if not f[3]]
     hits = 0
@@ -51,7 +51,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def allidb1_rows(root: Path, detections: Path, threshold: float) -> list[Row]:
-    """Leave one series out: every labelled blast and every normal cell of ALL-IDB2."""
+    """Leave one series out: all labeled blasts and all normal cells of ALL-IDB2."""
     folder = root / "allidb1"
     series = {r["file"]: r["series"] for r in _rows(folder / "fields.csv")}
     wanted: dict[str, list[Label]] = defaultdict(list)
@@ -88,7 +88,7 @@ def allidb1_rows(root: Path, detections: Path, threshold: float) -> list[Row]:
         ),
         Row(
             "false cells, healthy series of `allidb1`",
-            "<= 0.3 a field",
+            "<= 0.3 per field",
             f"{false / fields:.2f} ({false} in {fields} fields)",
             ", ".join(f"{s} {per[s][2]}/{per[s][3]}" for s in "CEG"),
             false / fields <= 0.3,
@@ -119,7 +119,7 @@ def bccd_rows(root: Path, detections: Path, threshold: float) -> list[Row]:
         ),
         Row(
             "false cells, `bccd`, trained without it",
-            "<= 0.1 a field",
+            "<= 0.1 per field",
             f"{false / len(files):.3f} ({false} in {len(files)})",
             "",
             false / len(files) <= 0.1,
@@ -128,7 +128,7 @@ def bccd_rows(root: Path, detections: Path, threshold: float) -> list[Row]:
 
 
 def crossing_rows(root: Path, detections: Path, threshold: float) -> list[Row]:
-    """A network trained on simulated fields alone, on real ones. Reported, not judged."""
+    """A network trained on simulated fields alone, tested on real ones. Only reported."""
     wanted: dict[str, list[Label]] = defaultdict(list)
     for r in _rows(root / "allidb1" / "cells.csv"):
         if r["kind"] == "blast":

@@ -1,4 +1,4 @@
-"""Rows about the gate: which frames it skips, by the truth of each."""
+"""Rows about the gate: skipped frames compared with the ground truth."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SEEDS = (77_201, 77_202, 77_203)
 GOOD_UM = 0.6
 BAD_UM = 1.5
 MOVING_UM = 0.7
-"""Path during the exposure, um: more than an objective of 100x resolves three times over."""
+"""Path during the exposure, um: over three times the resolution of a 100x objective."""
 
 
 @dataclass
 class Judged:
-    """Frames by what they are, and what the gate made of them."""
+    """Numbers of good and bad frames, and the gate's decisions."""
 
     bad: int = 0
     bad_passed: int = 0
     good: int = 0
     good_skipped: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    """Of good frames that were skipped, and of bad ones that passed."""
+    """Reasons for good frames that were skipped and bad ones that passed."""
 
     def add(self, other: Judged) -> None:
         self.bad += other.bad
@@ -41,7 +41,7 @@ class Judged:
 
 
 def kind_of(pose: Pose, um_per_px: float) -> str | None:
-    """good, moving, defocused, or None for what is between them."""
+    """Return good, moving or defocused; None for frames in between."""
     if pose.path_px * um_per_px >= MOVING_UM:
         return "moving"
     if pose.defocus_um > BAD_UM:
@@ -50,11 +50,11 @@ def kind_of(pose: Pose, um_per_px: float) -> str | None:
 
 
 def judge(camera: HandMovedMicroscope | HandMovedField, um_per_px: float) -> Judged:
-    """Every frame of a camera through a gate of its own, in order."""
+    """Pass all frames of a camera through a new gate, in order."""
     gate, result = Gate(GateLimits(), None, False), Judged()
     while (frame := camera.read()) is not None:
         checked = gate.check(frame)
-        # A good frame that shows what was just analysed is no wrongly skipped one.
+        # A good frame of a field that was just analyzed is not skipped wrongly.
         skipped = isinstance(checked, Skip) and checked.reason != "same field"
         kind = kind_of(camera.poses[frame.index], um_per_px)
         if kind == "good":
@@ -69,7 +69,7 @@ def judge(camera: HandMovedMicroscope | HandMovedField, um_per_px: float) -> Jud
 
 
 def gate_rows(every: int = 4) -> list[Row]:
-    """Drawn smears, and every fourth real field."""
+    """Rows for drawn smears, and every fourth real field."""
     drawn, real = Judged(), Judged()
     for seed in SEEDS:
         drawn.add(judge(hand_scan(seed, 5, 4), 0.1))
@@ -84,7 +84,7 @@ def gate_rows(every: int = 4) -> list[Row]:
             continue
         bad, good = 1 - j.bad_passed / j.bad, j.good_skipped / j.good
         rows.append(
-            Row(f"gate, {name}: frames out of focus by over {BAD_UM:g} um or moving, skipped", ">= 98 %",
+            Row(f"gate, {name}: skipped share of frames out of focus by over {BAD_UM:g} um or moving", ">= 98 %",
                 f"{bad:.2%}", f"{j.bad} frames; passed {dict(j.reasons)}", bad >= 0.98)
         )  # fmt: skip
         rows.append(

@@ -1,4 +1,4 @@
-"""How a person moves a stage: stops, moves with a soft start and end, refocusing, revisits. Poses only, no pixels."""
+"""Model of a hand-moved stage: stops, moves with a soft start and end, refocusing, revisits; poses without pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXPOSURE = 0.5
 
 @dataclass(frozen=True)
 class Pose:
-    """Of one frame. Place of the window's upper left corner, and its path during the exposure, in px."""
+    """Pose of one frame: position of the window's upper left corner, and its path during the exposure, in px."""
 
     x: float
     y: float
@@ -23,7 +23,7 @@ class Pose:
     light: float
     """Factor on the lamp's level."""
     stop: int | None
-    """Which stop the stage rests at, in focus; None while it moves or is being focused."""
+    """Stop at which the stage rests, in focus; None while it moves or is being focused."""
 
     @property
     def path_px(self) -> float:
@@ -42,9 +42,9 @@ def walk(
     refocused: float = 0.2,
     rest: tuple[int, int] = (8, 20),
 ) -> list[Pose]:
-    """Frames of a stage that goes from stop to stop. slow: least and greatest px a frame of a move at its fastest.
+    """Return the frames of a stage that moves from stop to stop. slow: range of a move's maximum speed, px per frame.
 
-    At some stops (share ``refocused``) it arrives out of focus, and the focus is turned over some frames.
+    At some stops (share ``refocused``) it arrives out of focus, and is refocused over some frames.
     """
     poses: list[Pose] = []
     turn = float(rng.uniform(-most_turn, most_turn))
@@ -56,7 +56,7 @@ def walk(
             count = max(3, round(1.3 * way / speed))
             s = np.linspace(0, 1, count + 1)
             soft = 10 * s**3 - 15 * s**4 + 6 * s**5 if way > 150 else s
-            soft = 0.35 * soft + 0.65 * s  # a hand starts and stops at once, more or less
+            soft = 0.35 * soft + 0.65 * s  # a hand starts and stops almost abruptly
             for a, b in pairwise(soft):
                 step = ((b - a) * (x - before[0]), (b - a) * (y - before[1]))
                 at = (before[0] + b * (x - before[0]), before[1] + b * (y - before[1]))
@@ -78,7 +78,7 @@ def _flicker(rng: np.random.Generator) -> float:
 
 
 def scan(columns: int, rows: int, width: int, height: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """Stops row by row, back and forth, by eye: with overlaps that vary, and rows that are not straight."""
+    """Return stops row by row, back and forth, as by eye: with varying overlaps and rows that are not straight."""
     stops = []
     y = 0.0
     for row in range(rows):
@@ -93,7 +93,7 @@ def scan(columns: int, rows: int, width: int, height: int, rng: np.random.Genera
 
 
 def with_revisits(stops: list[tuple[float, float]], rng: np.random.Generator) -> list[tuple[float, float]]:
-    """The same with two places seen again, minutes later and not quite the same, before it goes on."""
+    """Return the stops with two positions revisited later, slightly shifted, before the scan continues."""
     third = len(stops) // 3
     first, second = int(rng.integers(1, third)), int(rng.integers(third, 2 * third - 4))
 

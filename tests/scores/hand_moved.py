@@ -1,4 +1,4 @@
-"""Cameras that a hand moves: over the drawn smear, and over one real field. They know the truth of every frame."""
+"""Hand-moved cameras over the drawn smear and over one real field, with the ground truth of each frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 1280, 720
 
 
 class _HandMoved(ABC):
-    """What both have in common: a camera over a list of poses, that never drops."""
+    """Base of both: a camera over a list of poses that never drops frames."""
 
     live = False
     independent_fields = False
@@ -53,11 +53,11 @@ class _HandMoved(ABC):
 
     @abstractmethod
     def picture(self, index: int) -> Image:
-        """The frame of a pose."""
+        """Return the frame of a pose."""
 
 
 class HandMovedMicroscope(_HandMoved):
-    """Over the drawn smear of a seed."""
+    """Camera over the drawn smear of a seed."""
 
     def __init__(self, seed: int, poses: list[Pose], cells: float = 5.0, um_per_px: float = 0.1) -> None:
         super().__init__(f"hand:{seed}", poses)
@@ -83,7 +83,7 @@ class HandMovedMicroscope(_HandMoved):
 
 
 class HandMovedField(_HandMoved):
-    """Over one picture of a real field: a window of it, turned by under a degree, with the sensor's noise."""
+    """Camera over a picture of a real field: a window of it, rotated by under a degree, with sensor noise."""
 
     def __init__(self, name: str, image: Image, um_per_px: float, poses: list[Pose], seed: int) -> None:
         super().__init__(f"pan:{name}", poses)
@@ -93,19 +93,19 @@ class HandMovedField(_HandMoved):
         self._noise = np.clip(bank + 0.5, 0, 255).astype(np.uint8)
 
     def matrix(self, pose: Pose) -> np.ndarray:
-        """From the window's pixels to the field's, 2 x 3."""
+        """Return the transform from the window's pixels to the field's, 2 x 3."""
         turn = np.deg2rad(pose.turn_deg)
         c, s = np.cos(turn), np.sin(turn)
         mx, my = (WIDTH - 1) / 2, (HEIGHT - 1) / 2
         return np.array([[c, -s, pose.x + mx - c * mx + s * my], [s, c, pose.y + my - s * mx - c * my]], np.float64)
 
     def on_field(self, index: int, x: float, y: float) -> tuple[float, float]:
-        """A place in a frame as a place in the field's picture, px."""
+        """Convert a position in a frame to a position in the field's picture, px."""
         at = self.matrix(self.poses[index]) @ (x, y, 1.0)
         return float(at[0]), float(at[1])
 
     def in_frame(self, index: int, x: float, y: float) -> tuple[float, float]:
-        """The reverse."""
+        """Convert a position in the field's picture to a position in a frame, px."""
         matrix = cv2.invertAffineTransform(self.matrix(self.poses[index]))
         at = matrix @ (x, y, 1.0)
         return float(at[0]), float(at[1])
@@ -132,7 +132,7 @@ class HandMovedField(_HandMoved):
 
 
 def _exposed(pose: Pose, cut: Callable[[float, float], Image]) -> Image:
-    """Mean of what passes while the shutter is open."""
+    """Average the images that pass while the shutter is open."""
     count = min(16, int(np.ceil(pose.path_px / 1.5)))
     if count <= 1:
         return cut(pose.x, pose.y)

@@ -1,4 +1,4 @@
-"""Rows about INT8's speed on this CPU, float and INT8 measured in turn in one process."""
+"""Rows about INT8's speed on this CPU, with float and INT8 measured alternately in one process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def _measured(batch: int) -> list[tuple[float, float]]:
-    """(float, INT8) median milliseconds of each round, with the allocator set as every session sets it."""
+    """Return (float, INT8) median milliseconds of each round, with the allocator settings of a session."""
     keep_freed_memory()
     folder = models_folder() / "classifier"
     sessions = [_session(folder / name) for name in ("float.onnx", "int8-cpu.onnx")]
@@ -34,9 +34,9 @@ def _measured(batch: int) -> list[tuple[float, float]]:
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(RUNS // ROUNDS + 20):
             for session, own in zip(sessions, times, strict=True):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 session.run(None, {"image": images})
-                own.append(1000 * (time.perf_counter() - begun))
+                own.append(1000 * (time.perf_counter() - started))
         rounds.append((statistics.median(times[0]), statistics.median(times[1])))
     return rounds
 
@@ -46,20 +46,20 @@ def _float_alone() -> float:
     image = np.random.default_rng(0).integers(0, 255, (1, 80, 80, 3), dtype=np.uint8)
     times = []
     for _ in range(RUNS):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         session.run(None, {"image": image})
-        times.append(1000 * (time.perf_counter() - begun))
+        times.append(1000 * (time.perf_counter() - started))
     return statistics.median(times)
 
 
 def speed_rows() -> list[Row]:
-    """INT8 against float at batch 8, and one cell alone; without a shipped INT8 file float's time is told."""
+    """INT8 against float at batch 8, and one cell alone; without a shipped INT8 file, only float's time."""
     if not (models_folder() / "classifier" / "int8-cpu.onnx").is_file():
-        said = "no INT8 file of the classifier has passed the gate"
+        reason = "no INT8 file of the classifier has passed the gate"
         single = _float_alone()
         return [
-            Row("INT8 against float, CPU, one thread, batch 8", ">= 1.5x", said, "", False),
-            Row("one cell, batch 1, one thread, INT8", "<= 0.4 ms", said, f"float {single:.3f} ms", False),
+            Row("INT8 against float, CPU, one thread, batch 8", ">= 1.5x", reason, "", False),
+            Row("one cell, batch 1, one thread, INT8", "<= 0.4 ms", reason, f"float {single:.3f} ms", False),
         ]
     eight, one = _measured(8), _measured(1)
     ratios = sorted(a / b for a, b in eight)

@@ -1,4 +1,4 @@
-"""Rows about telling blasts, from committed out-of-fold logits."""
+"""Rows about classifying blasts, from committed out-of-fold logits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MATURE = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
 
 def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Area under the ROC curve: the share of pairs in the right order (Mann and Whitney)."""
+    """Return the area under the ROC curve: the share of pairs in the right order (Mann and Whitney)."""
     both = np.concatenate([positive, negative])
     order = np.argsort(both, kind="stable")
     rank = np.empty(len(both))
@@ -37,7 +37,7 @@ class Cells:
             self.rows = list(csv.DictReader(file))
 
     def of(self, fold: str, scored: bool = True) -> list[dict[str, str]]:
-        """A fold's expert-labelled blasts and the normal cells of healthy series (or all its rows)."""
+        """Return a fold's expert-labeled blasts and the normal cells of healthy series (or all its rows)."""
         return [
             r
             for r in self.rows
@@ -47,14 +47,14 @@ class Cells:
 
 
 def arrays(rows: Sequence[dict[str, str]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Blast logit, unfamiliarity 0 to 1, whether blast."""
+    """Return blast logit, unfamiliarity 0 to 1, and whether each cell is a blast."""
     logit = np.array([float(r["blast_logit"]) for r in rows])
     unfamiliar = 1 / (1 + np.exp(-np.array([float(r["unfamiliar_logit"]) for r in rows])))
     return logit, unfamiliar, np.array([r["kind"] == "blast" for r in rows])
 
 
 def decided_without(cells: Cells, left_out: str | None) -> Decision:
-    """Thresholds from the other folds' unseen cells only."""
+    """Choose thresholds from the other folds' unseen cells only."""
     parts = [arrays(cells.of(f)) for f in FOLDS if f != left_out]
     logit, unfamiliar, blast = (np.concatenate(a) for a in zip(*parts, strict=True))
     return choose_decision(logit, unfamiliar, blast)
@@ -91,14 +91,16 @@ def series_rows(cells: Cells) -> list[Row]:
     where = "`allidb1`, series left out, pooled"
     return [
         Row(f"blast or normal, {where} ({n})", "AUROC >= 0.95", f"{area:.4f}", folds(1), area >= 0.95),
-        Row(f"blasts labelled blast or unidentified, {where}", ">= 0.97", f"{kept:.4f}", folds(2), kept >= 0.97),
-        Row(f"normals of healthy series labelled blast, {where}", "<= 0.05", f"{false:.3f}", folds(3), false <= 0.05),
+        Row(f"blasts labeled blast or unidentified, {where}", ">= 0.97", f"{kept:.4f}", folds(2), kept >= 0.97),
+        Row(
+            f"normal cells of healthy series labeled blast, {where}", "<= 0.05", f"{false:.3f}", folds(3), false <= 0.05
+        ),
         Row(f"unidentified, {where}", "<= 0.10", f"{unsure:.3f}", folds(4), unsure <= 0.10),
     ]
 
 
 def pbc_rows(cells: Cells) -> list[Row]:
-    """PBC kept out of training as a source; thresholds from ALL-IDB1's folds."""
+    """PBC held out of training as a source; thresholds from ALL-IDB1's folds."""
     decision = decided_without(cells, None)
     rows = cells.of("out-pbc", scored=False)
     logit, unfamiliar, _ = arrays(rows)
@@ -110,14 +112,14 @@ def pbc_rows(cells: Cells) -> list[Row]:
     others = [k for k in share if k not in MATURE]
     return [
         Row(
-            "mature kinds of `pbc` called blast, source kept out",
+            "mature kinds of `pbc` labeled blast, source held out",
             "each <= 0.03",
             f"worst {worst:.2f}",
             ", ".join(f"{k} {share[k]:.2f} (unidentified {unsure[k]:.2f})" for k in MATURE),
             worst <= 0.03,
         ),
         Row(
-            "erythroblasts, immature granulocytes of `pbc` called blast",
+            "erythroblasts, immature granulocytes of `pbc` labeled blast",
             "-",
             ", ".join(f"{k} {share[k]:.2f} (unidentified {unsure[k]:.2f})" for k in others),
             "",
@@ -127,7 +129,7 @@ def pbc_rows(cells: Cells) -> list[Row]:
 
 
 def unfamiliar_rows(cells: Cells) -> list[Row]:
-    """What is no leukocyte against what is one, groups never seen in training."""
+    """Objects that are not leukocytes against leukocytes, from groups never seen in training."""
     outlier, inside, per = [], [], {}
     for fold in (*FOLDS, "out-pbc"):
         for r in cells.of(fold, scored=False):
@@ -144,7 +146,7 @@ def unfamiliar_rows(cells: Cells) -> list[Row]:
     tested = [each[k] for k in ("platelet", "erythroblast") if k in each]
     return [
         Row(
-            "unfamiliar against leukocytes, real, groups kept out",
+            "unfamiliar against leukocytes, real, groups held out",
             "AUROC >= 0.90 for each",
             f"pooled {area:.3f}",
             spread,
@@ -154,7 +156,7 @@ def unfamiliar_rows(cells: Cells) -> list[Row]:
 
 
 def crossing_rows(cells: Cells) -> list[Row]:
-    """A network trained in one world, in the other. Reported, not judged."""
+    """A network trained on simulated cells tested on real ones, and the reverse. Only reported."""
     rows = []
     for fold, name in (("simulator-only", "simulator -> real (`allidb1`)"), ("real-only", "real -> simulator")):
         part = [r for r in cells.of(fold, scored=False) if r["kind"] in ("blast", "normal")]

@@ -1,4 +1,4 @@
-"""make scores PART=live: the stage moved by hand, every cell once; the gate; the scale; a live camera."""
+"""make scores PART=live: counting once on a hand-moved stage, the gate, the scale, a live camera."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.scores.live_rate import rate_rows
 from tests.scores.scale import scale_rows
 
 ROWS = {"smear": smear_rows, "pan": pan_rows, "gate": gate_rows, "scale": scale_rows, "rate": rate_rows}
-"""Each part of the table; a name on the command line measures that part alone and publishes nothing."""
+"""Parts of the table; a name on the command line measures only that part and publishes nothing."""
 
 
 def main() -> int:
-    """Measure, print, and publish when all was measured."""
+    """Measure and print, and publish if all parts were measured."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("only", nargs="*", choices=[*ROWS, []], help="measure these alone, publish nothing")
+    parser.add_argument("only", nargs="*", choices=[*ROWS, []], help="measure only these parts, and publish nothing")
     only = parser.parse_args().only
     rows: list[Row] = [row for name, make in ROWS.items() if not only or name in only for row in make()]
     if only:
@@ -29,15 +29,15 @@ def main() -> int:
 
 
 NOTES = [
-    "The hand of `tests/scores/hand.py`: stops with overlaps that vary, moves that blur, a flickering lamp, refocusing "
-    "at a fifth of the stops, two revisits, the second by a jump too fast to be followed.",
-    "A cell is what the finder is made to find: leukocytes, erythroblasts, smudges. Those whose centre was in the "
-    "frame at a stop are wanted.",
-    "The pans use the shipped finder, which has seen these fields: the row is about counting once. How many it finds "
-    "unseen stands under `main`.",
-    "Moving: a path of 0.7 um or more during the exposure. Good: resting, at most 0.6 um out of focus. Frames between "
-    "are not judged.",
-    "By hand: `tests/scores/erythrocytes_by_hand.csv`, shown in docs/calibration.md.",
+    "`tests/scores/hand.py` simulates a hand-moved stage: stops with varying overlaps, blurring moves, a flickering "
+    "lamp, refocusing at a fifth of the stops, two revisits, the second after a jump too fast to track.",
+    "Cells are the objects that the detector should find: leukocytes, erythroblasts, smudges. Those whose center was "
+    "in the frame at a stop are expected.",
+    "The pans use the shipped detector, which has seen these fields, because the row measures counting once. `main` "
+    "shows the recall on unseen fields.",
+    "Moving: a path of 0.7 um or more during the exposure. Good: resting, at most 0.6 um out of focus. Frames in "
+    "between are not scored.",
+    "Hand measurement: `tests/scores/erythrocytes_by_hand.csv`, shown in docs/calibration.md.",
 ]
 
 

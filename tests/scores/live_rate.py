@@ -1,4 +1,4 @@
-"""The row about a live camera: how soon each new field is analysed after the stage came to rest."""
+"""The row about a live camera: how soon each new field is analyzed after the stage stops."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ _LATEST_S = 0.5
 
 
 class LiveHandMoved:
-    """The same frames at 30 a second, as JPEG as most microscope cameras send them, decoded where they are read. A
-    sensor does not wait: a frame that nobody read in time is gone."""
+    """The same frames at 30 per second, as JPEG, which most microscope cameras send, decoded on reading.
+
+    A sensor does not wait: a frame that is not read in time is lost.
+    """
 
     live = True
     independent_fields = False
@@ -38,18 +40,18 @@ class LiveHandMoved:
             cv2.imencode(".jpg", cv2.cvtColor(camera.picture(i), cv2.COLOR_RGB2BGR), options)[1]
             for i in range(len(camera.poses))
         ]
-        self.begun = 0.0
+        self.started = 0.0
         self._next = 0
         self.missed = 0
 
     def start(self) -> None:
-        self.begun = time.monotonic()
+        self.started = time.monotonic()
 
     def read(self) -> Frame | None:
-        wait = self.begun + self._next / FPS - time.monotonic()
+        wait = self.started + self._next / FPS - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        due = int((time.monotonic() - self.begun) * FPS)
+        due = int((time.monotonic() - self.started) * FPS)
         self.missed += max(0, due - self._next)
         index = max(self._next, due)
         if index >= len(self._sent):
@@ -69,8 +71,10 @@ class LiveHandMoved:
 
 
 def delays(columns: int = 5, rows: int = 3) -> tuple[dict[int, float], int, int, int]:
-    """Seconds from rest to record of each stop's field (infinite where it was never analysed), frames, frames that the
-    session dropped, frames that the camera's reader missed."""
+    """Return the delays, the frames, the frames that the session dropped, and those that the camera's reader missed.
+
+    A delay is the seconds from rest to record of a stop's field; infinite if it was never analyzed.
+    """
     camera = LiveHandMoved(hand_scan(SEED, columns, rows))
     first: dict[int, int] = {}
     for index, pose in enumerate(camera.poses):
@@ -82,11 +86,11 @@ def delays(columns: int = 5, rows: int = 3) -> tuple[dict[int, float], int, int,
         result = progress.result
         if result is None or result.field is None:
             return
-        # A field that was analysed while the focus was still being turned needs no second analysis.
+        # A field that was analyzed during refocusing does not need a second analysis.
         x, y = camera.poses[result.frame.index].x, camera.poses[result.frame.index].y
         for stop, index in first.items():
             if (camera.poses[index].x, camera.poses[index].y) == (x, y):
-                late = time.monotonic() - (camera.begun + index / FPS)
+                late = time.monotonic() - (camera.started + index / FPS)
                 done[stop] = min(done.get(stop, np.inf), max(0.0, late))
 
     with (
@@ -98,11 +102,11 @@ def delays(columns: int = 5, rows: int = 3) -> tuple[dict[int, float], int, int,
 
 
 def rate_rows() -> list[Row]:
-    """A live session on this machine's cores."""
+    """Row of a live session on this machine's cores."""
     late, frames, dropped, missed = delays()
     values = np.array(sorted(late.values()))
     return [
-        Row("live, 30 frames/s 1280x720: latest analysis of a new field after the stage stops", "<= 0.5 s",
+        Row("live, 30 frames/s 1280x720: longest delay until a new field is analyzed after the stage stops", "<= 0.5 s",
             f"{values.max():.2f} s",
             f"median {np.median(values):.2f} s of {len(values)} stops; {frames} frames, {dropped} dropped and counted, "
             f"{missed} not read", bool(values.max() <= _LATEST_S)),

@@ -1,4 +1,4 @@
-"""make scores PART=main: finding leukocytes, telling blasts, the simulator, speed."""
+"""make scores PART=main: detecting leukocytes, classifying blasts, the simulator, speed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> int:
     cells = judged.Cells(OUT_OF_FOLD / "cells.csv")
     rows: list[Row] = []
     if root is None:
-        print("rows about found leukocytes need the real images: set EDGE_ALL_DATA", file=sys.stderr)
+        print("the rows about detecting leukocytes need the real images: set EDGE_ALL_DATA", file=sys.stderr)
     else:
         detections = OUT_OF_FOLD / "detections.csv"
         rows += found.allidb1_rows(root, detections, threshold)
@@ -36,12 +36,12 @@ def main() -> int:
     rows += simulator_rows()
     rows += speed_rows()
     notes = [
-        "Splits are by series (`allidb1`) or by whole source (`bccd`, `pbc`). The networks of the folds are trained by "
-        "the recipes in `export/recipes`; their predictions are in `tests/scores/out_of_fold`; `RETRAIN=1` makes "
-        "them anew.",
-        "Thresholds of a fold come from the unseen cells of the other folds only.",
-        "The share of a leukocyte's map under which a peak is a smudge (0.7) and the detector's threshold were chosen "
-        "after a look at these folds.",
+        "Splits are by series (`allidb1`) or by whole source (`bccd`, `pbc`). The networks of the folds are trained "
+        "with the recipes in `export/recipes`; their predictions are in `tests/scores/out_of_fold`; `RETRAIN=1` "
+        "regenerates them.",
+        "The thresholds of a fold come only from the unseen cells of the other folds.",
+        "The share of the leukocyte map below which a peak is a smudge (0.7) and the detector's threshold were chosen "
+        "with these folds in view.",
         "Simulator and speed are measured with the shipped files.",
     ]
     return publish("main", rows, notes)

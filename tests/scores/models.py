@@ -1,4 +1,4 @@
-"""make scores PART=models: telling blasts on unseen subjects and series, and what INT8 gains and costs."""
+"""make scores PART=models: classifying blasts on unseen subjects and series, and the gain and cost of INT8."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ COMPARISON = Path(__file__).parent / "comparison" / "comparison.csv"
 
 
 def series_rows() -> list[Row]:
-    """ALL-IDB1, one series with blasts and one healthy left out at a time, pooled."""
+    """ALL-IDB1, one series with blasts and one healthy series left out at a time, pooled."""
     cells = Cells(OUT_OF_FOLD / "cells.csv")
     parts = [arrays(cells.of(f)) for f in FOLDS]
     each = ", ".join(f"{f[4:]} {auroc(z[y], z[~y]):.3f}" for f, (z, _, y) in zip(FOLDS, parts, strict=True))
     logit, _, blast = (np.concatenate(a) for a in zip(*parts, strict=True))
     area = auroc(logit[blast], logit[~blast])
-    # The lowest threshold that leaves at least 90 % of the normal cells under it.
+    # The lowest threshold with at least 90 % of the normal cells below it.
     cut = np.sort(logit[~blast])[int(np.ceil(0.9 * (~blast).sum())) - 1]
     sensitivity = float((logit[blast] > cut).mean())
     own = []
@@ -75,12 +75,12 @@ def subject_rows() -> list[Row]:
 
 
 def gate_rows() -> list[Row]:
-    """What the shipped INT8 files lost at the gate."""
+    """Accuracy that the shipped INT8 files lost at the gate."""
     rows = []
     for name in ("detector", "classifier", SEGMENTED):
         report = json.loads((models_folder() / name / "parity.json").read_text())
         int8 = [r for r in report if r["precision"].startswith("int8")]
-        said = [
+        results = [
             f"{r['precision']}: " + ", ".join(f"{c['name']} {c['before']:.4f} -> {c['after']:.4f}" for c in r["checks"])
             + (f", {len(r['float_layers'])} layers in float" if r["float_layers"] else "")
             for r in int8
@@ -91,18 +91,18 @@ def gate_rows() -> list[Row]:
         passed = len(int8) == 2 and all(r["passed"] and r["checks"] for r in int8)
         missing = sorted({"int8-cpu", "int8-trt"} - {r["precision"] for r in int8})
         words = "passed" if passed else f"no {missing[0]} file is shipped: it did not pass" if missing else "failed"
-        rows.append(Row(f"INT8 gate, {name}", "passed", words, "; ".join(said), passed))
+        rows.append(Row(f"INT8 gate, {name}", "passed", words, "; ".join(results), passed))
     return rows
 
 
 def comparison_rows() -> list[Row]:
-    """The committed comparison of architectures. Reported, not judged: its budget is that of two CPU cores."""
+    """The committed comparison of architectures. Only reported, because its budget is that of two CPU cores."""
     from edge_all_export.compare.contest import read_results
 
     if not COMPARISON.is_file():
         return [
             Row("comparison of architectures", "ours leads on AUROC at a tenth of the multiply-adds",
-                "not run to the end yet", "", False)
+                "not completed yet", "", False)
         ]  # fmt: skip
     by_network: dict[tuple[str, bool], dict[str, list[float]]] = {}
     unconverged = set()
@@ -128,8 +128,8 @@ def main() -> int:
         return 1
     rows = [*series_rows(), *subject_rows(), *speed_rows(), *gate_rows(), *comparison_rows()]
     notes = [
-        "Networks of the folds are trained by the recipes in `export/recipes`; their logits are in "
-        "`tests/scores/out_of_fold`; `RETRAIN=1` makes them anew.",
+        "The networks of the folds are trained with the recipes in `export/recipes`; their logits are in "
+        "`tests/scores/out_of_fold`; `RETRAIN=1` regenerates them.",
         "The INT8 gate compares each fold's network with its own INT8 form on the groups that it has not seen.",
     ]
     return publish("models", rows, notes)

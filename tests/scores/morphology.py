@@ -1,4 +1,4 @@
-"""Rows about the segmentation of nucleus and cell, against experts' masks of the half that it has not seen."""
+"""Rows about the segmentation of nucleus and cell, compared with expert masks of the unseen half."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _RESAMPLES = 2000
 
 
 def dice(found: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]) -> float:
-    """Twice the overlap over the sum of both areas (Dice 1945); 1 where both are empty."""
+    """Return twice the overlap over the sum of both areas (Dice 1945); 1 if both are empty."""
     total = int(found.sum()) + int(true.sum())
     return 2 * int((found & true).sum()) / total if total else 1.0
 
 
 def dices(cells: Sequence[MaskedCell]) -> npt.NDArray[np.float64]:
-    """Dice of the cell and of the nucleus, n x 2; 0 for a cell in which nothing was found."""
+    """Return the Dice of cell and nucleus, n x 2; 0 for a cell in which nothing was found."""
     values = []
     for cell in cells:
         found = segment_cell(cell.portrait, cell.radius_px)
@@ -40,7 +40,7 @@ def dices(cells: Sequence[MaskedCell]) -> npt.NDArray[np.float64]:
 
 
 def morphology_rows(root: Path) -> list[Row]:
-    """Mean Dice of the kept-out half of each set, with a bootstrap interval over its groups."""
+    """Mean Dice of the held-out half of each dataset, with a bootstrap interval over its groups."""
     cells, missed = load(root, OUT_OF_FOLD / "detections.csv")
     rows = []
     for source, kept in (("allidb2", "series B, D, G"), ("bccd", "files from 206 on")):
@@ -65,7 +65,7 @@ def morphology_rows(root: Path) -> list[Row]:
             )
             rows.append(
                 Row(
-                    f"Dice of the {what}, {source}, kept out: {kept}",
+                    f"Dice of the {what}, {source}, held out: {kept}",
                     f">= {target:.2f}",
                     f"{mean:.3f}",
                     spread,
@@ -79,7 +79,7 @@ def morphology_rows(root: Path) -> list[Row]:
 
 
 def _ratio_row(unseen: Sequence[MaskedCell]) -> Row:
-    """How far the measured nucleus-to-cell ratio is from that of the masks, kept-out half of both sets."""
+    """Difference of the measured nucleus-to-cell ratio from that of the masks, held-out half of both datasets."""
     errors = []
     for cell in unseen:
         found = measure_cell(cell.portrait, cell.radius_px)
@@ -87,15 +87,17 @@ def _ratio_row(unseen: Sequence[MaskedCell]) -> Row:
             errors.append(found.nucleus_to_cell_area - float(cell.nucleus.sum()) / float(cell.cell.sum()))
     low, high = np.quantile(errors, [0.05, 0.95])
     spread = f"5 % to 95 % quantile {low:+.3f} to {high:+.3f}; n {len(errors)}"
-    return Row("Nucleus-to-cell area less that of the masks", "-", f"{np.median(errors):+.3f} (median)", spread, None)
+    return Row(
+        "Nucleus-to-cell area, difference from the masks", "-", f"{np.median(errors):+.3f} (median)", spread, None
+    )
 
 
 def _time_row(cells: Sequence[MaskedCell]) -> Row:
     spent = []
     for cell in cells:
-        begun = time.process_time()
+        started = time.process_time()
         measure_cell(cell.portrait, cell.radius_px)
-        spent.append(1000 * (time.process_time() - begun))
+        spent.append(1000 * (time.process_time() - started))
     low, high = np.quantile(spent, [0.05, 0.95])
     spread = f"5 % to 95 % quantile {low:.1f} to {high:.1f} ms; n {len(spent)}"
     return Row(
@@ -104,7 +106,7 @@ def _time_row(cells: Sequence[MaskedCell]) -> Row:
 
 
 def drawn_form_rows() -> list[Row]:
-    """Simulated lymphoblasts whose measured form is the drawn one: checks the arithmetic, no more."""
+    """Simulated lymphoblasts whose measured form is the drawn one, which checks only the arithmetic."""
     right, total = dict.fromkeys(BLASTS, 0), dict.fromkeys(BLASTS, 0)
     for seed in range(101, 113):
         camera = SimulatedMicroscope(f"sim:?seed={seed}&fields=6&blast_fraction=0.7&frames_per_field=1")

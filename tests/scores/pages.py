@@ -1,4 +1,4 @@
-"""How fast the pages are, and what the live page costs the analysis."""
+"""Speed of the pages, and the cost of the live page to the analysis."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _VIEWERS = 4
 
 
 def page_rows() -> list[Row]:
-    """Every page of a full record over HTTP, and what a gallery asks for at first."""
+    """All pages of a full record over HTTP, and the initial requests of a gallery."""
     with tempfile.TemporaryDirectory() as folder:
         session = _full_record(Path(folder))
         with Server(Address(port=0), Path(folder)) as server:
@@ -55,24 +55,24 @@ def page_rows() -> list[Row]:
                 f"slowest page, a session of {CELLS} cells in a record of {SESSIONS} sessions",
                 f"median under {_LIMIT_MS:.0f} ms",
                 f"{median:.0f} ms ({name})",
-                f"{len(times)} pages, each asked {_ASKED} times; the slowest single answer {worst:.0f} ms",
+                f"{len(times)} pages, each requested {_ASKED} times; slowest single response {worst:.0f} ms",
                 median < _LIMIT_MS,
             ),
             Row(
-                "crops that a gallery holds before it is scrolled",
+                "crops in a gallery before scrolling",
                 f"under 100 of {CELLS}",
                 str(crops),
-                "each with loading=lazy: a browser asks for those it shows",
+                "each with loading=lazy, so that a browser requests only visible ones",
                 0 < crops < 100 and gallery.count('loading="lazy"') == crops,
             ),
         ]
 
 
 def live_rows() -> list[Row]:
-    """What one and four who watch cost the analysis, in turn with nobody watching.
+    """Cost of one and of four viewers to the analysis, alternating with no viewer.
 
-    The cost is the processor time of the pages' own threads beside that of all others: with every core at work, so much
-    is taken from the rate. The rate itself, measured beside it, shows mostly what else the machine does.
+    The cost is the processor time of the pages' own threads relative to that of all others: with all cores busy, the
+    rate is reduced by this share. The rate itself, also measured, mostly shows the other load of the machine.
     """
     runs: dict[int, list[_Run]] = {0: [], 1: [], _VIEWERS: []}
     with tempfile.TemporaryDirectory() as folder:
@@ -86,14 +86,14 @@ def live_rows() -> list[Row]:
     rate = statistics.median(r.fields_per_s for r in runs[0])
     return [
         Row(
-            "live page: what one who watches costs the analysis",
+            "live page: cost of one viewer to the analysis",
             f"under {_MOST_COST:.0f} % (median)",
             f"{one:.1f} % of the analysis's processor time, at {rate:.1f} fields/s",
-            f"{_PAIRS} runs of {_FRAMES} fields each, in turn with nobody watching; {one_spread}",
+            f"{_PAIRS} runs of {_FRAMES} fields each, alternating with no viewer; {one_spread}",
             one < _MOST_COST,
         ),
         Row(
-            f"live page for {_VIEWERS} at once",
+            f"live page for {_VIEWERS} viewers at once",
             "each gets pictures, at most 10 a second",
             f"{min(pictures):.1f} to {max(pictures):.1f} pictures/s each; costs {four:.1f} %",
             f"{_PAIRS} runs; {four_spread}",
@@ -103,11 +103,11 @@ def live_rows() -> list[Row]:
 
 
 def _cost(alone: Sequence[_Run], watched: Sequence[_Run]) -> tuple[float, str]:
-    """Median and spread, in percent of the analysis's processor time."""
+    """Return median and spread, in percent of the analysis's processor time."""
     costs = [100 * w.pages_cpu_s / w.other_cpu_s for w in watched]
     rates = [100 * (1 - w.fields_per_s / a.fields_per_s) for a, w in zip(alone, watched, strict=True)]
     spread = (
-        f"{min(costs):.1f} to {max(costs):.1f} %; rate lower by {min(rates):.0f} to {max(rates):.0f} %, noise included"
+        f"{min(costs):.1f} to {max(costs):.1f} %; rate reduced by {min(rates):.0f} to {max(rates):.0f} %, incl. noise"
     )
     return statistics.median(costs), spread
 
@@ -137,15 +137,15 @@ def _pages(session: str) -> list[str]:
 
 
 class _Asker:
-    """Asks as one browser."""
+    """Client that acts as one browser."""
 
     def __init__(self, port: int) -> None:
         self._port, self._cookie = port, ""
 
     def __call__(self, path: str) -> float:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         self.get(path)
-        return 1000 * (time.perf_counter() - begun)
+        return 1000 * (time.perf_counter() - started)
 
     def get(self, path: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
@@ -159,7 +159,7 @@ class _Asker:
 
 
 def _full_record(folder: Path) -> str:
-    """499 sessions of 100 cells and one of 5,000 with crops and verdicts; gives its id."""
+    """Write 499 sessions of 100 cells and one of 5,000 with crops and verdicts; return the id of the last."""
     identity, thresholds = ModelIdentity("m", "1", "ff" * 32), Thresholds(0.8, 0.2, 0.5)
     info = SessionInfo("S", "sim:", "default", (identity,), "test", thresholds, None, "0")
     rng = np.random.default_rng(1)
@@ -209,7 +209,7 @@ def _fields() -> list[Image]:
 
 @dataclass(frozen=True)
 class _Run:
-    """One session: its rate, processor time of the pages' threads and of all others, what each viewer got."""
+    """One session: its rate, processor time of the pages' threads and of all others, pictures per viewer."""
 
     fields_per_s: float
     pages_cpu_s: float
@@ -244,13 +244,13 @@ def _run(folder: Path, viewers: int) -> _Run:
 
 
 def _pages_cpu_s() -> float:
-    """Processor time of the threads that serve (Linux: /proc/self/task/ID/schedstat, ns)."""
+    """Return the processor time of the serving threads (Linux: /proc/self/task/ID/schedstat, ns)."""
     own = [t for t in threading.enumerate() if t.name == "pages" or t.name.startswith("AnyIO worker")]
     return sum(int(Path(f"/proc/self/task/{t.native_id}/schedstat").read_text().split()[0]) for t in own) / 1e9
 
 
 def _watch(port: int) -> subprocess.Popen[str]:
-    """A browser's part in a process of its own: reads the stream, asks for the counts once a second."""
+    """Act as a browser in a separate process: read the stream, and request the counts once a second."""
     code = (
         "import http.client,threading,time,sys\n"
         f"def ask():\n c=http.client.HTTPConnection('127.0.0.1',{port})\n"

@@ -1,4 +1,4 @@
-"""make scores PART=review: the segmentation against experts' masks; the pages."""
+"""make scores PART=review: the segmentation compared with expert masks; the pages."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def main() -> int:
         return 1
     rows: list[Row] = [*morphology_rows(root), *drawn_form_rows(), *pages.rows()]
     notes = [
-        "Cells are taken at the place and radius at which a detector that has not seen their series (`allidb2`) or "
-        "their source (`bccd`) found them. The pixel judge learned from the other half only: series A, C, E and the "
-        "BCCD files under 206 (BCCD names no smear; its files are numbered as they were taken). Two ways of drawing "
-        "its training pixels were compared with both halves in view.",
-        "Simulated lymphoblasts are of seeds 101 to 112; the limits of the features were set on seeds 1 to 12.",
+        "Cells are taken at the position and radius given by a detector that has not seen their series (`allidb2`) or "
+        "their source (`bccd`). The pixel classifier was trained on the other half only: series A, C, E and the "
+        "BCCD files under 206 (BCCD does not identify smears; its files are numbered in acquisition order). Two ways "
+        "of drawing its training pixels were compared with both halves in view.",
+        "Simulated lymphoblasts come from seeds 101 to 112; the limits of the features were set on seeds 1 to 12.",
     ]
     return publish("review", rows, notes)
 

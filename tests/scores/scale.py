@@ -1,4 +1,4 @@
-"""Rows about um per pixel from erythrocytes: against the simulator's truth, and against a hand measurement."""
+"""Rows about um per pixel from erythrocytes, compared with the simulator's ground truth and a hand measurement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.scores.board import Row
 BY_HAND = Path(__file__).with_name("erythrocytes_by_hand.csv")
 SCALES = (0.06, 0.1, 0.2)
 SEEDS = tuple(range(501, 507))
-"""Not used while the measurement was made."""
+"""Seeds not used during development of the measurement."""
 FIELDS = 8
 _REACH = 0.05
 
@@ -35,7 +35,7 @@ def _frames(uri: str) -> Iterator[Frame]:
 
 
 def simulator_row(seeds: tuple[int, ...] = SEEDS) -> Row:
-    """As 'edge-all calibrate scale' does it, on smears of different seeds at three scales."""
+    """The method of 'edge-all calibrate scale' on smears of different seeds at three scales."""
     worst, words = 0.0, []
     for um_per_px in SCALES:
         errors, single = [], []
@@ -62,7 +62,7 @@ def simulator_row(seeds: tuple[int, ...] = SEEDS) -> Row:
 
 
 def hand_diameters() -> dict[str, tuple[str, list[float]]]:
-    """File -> camera size, diameters of its erythrocytes, px: the mean of width and height."""
+    """Return file -> camera size and diameters of its erythrocytes, px: the mean of width and height."""
     found: dict[str, tuple[str, list[float]]] = {}
     with BY_HAND.open(newline="") as file:
         for r in csv.DictReader(file):
@@ -73,7 +73,7 @@ def hand_diameters() -> dict[str, tuple[str, list[float]]]:
 
 
 def allidb1_rows(root: Path) -> list[Row]:
-    """Both camera sizes: the measured field, and what 'edge-all calibrate scale' makes of its series."""
+    """Both camera sizes: the measured field, and the result of 'edge-all calibrate scale' for its series."""
     folder = root / "allidb1"
     series: dict[str, list[str]] = defaultdict(list)
     of: dict[str, str] = {}

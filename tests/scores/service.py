@@ -1,4 +1,4 @@
-"""make scores PART=service: the device in a laboratory, with real parts. Each module's rows() is a part of it."""
+"""make scores PART=service: the device in a laboratory, with real components. Each module provides rows()."""
 
 from __future__ import annotations
 

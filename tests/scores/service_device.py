@@ -12,7 +12,7 @@ from tests.system.nspawn import why_not
 
 NOTES = [
     "systemd and install.sh: a fresh Debian 12 from debootstrap, booted in systemd-nspawn with no network but its "
-    "loopback. The hung engine call is a model file whose graph turns 2^62 times in ONNX Runtime; WatchdogSec is 12 s "
+    "loopback. The hung engine call is a model file whose graph loops 2^62 times in ONNX Runtime; WatchdogSec is 12 s "
     "there, 30 s in the unit.",
 ]
 _SYSTEMD = (
@@ -25,9 +25,9 @@ _DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
 
 def rows() -> list[Row]:
-    """The walk of one device, and the units' exposure."""
+    """Walkthrough of one device, and the units' exposure."""
     systemd = (
-        "systemd booted in nspawn: start, watchdog on a hung engine call, crash loop limit, stop, upgrade, roll-back"
+        "systemd booted in nspawn: start, watchdog on a hung engine call, crash loop limit, stop, upgrade, rollback"
     )
     install = "install.sh on a fresh Debian tree, twice, offline, then uninstall"
     if (reason := why_not()) is not None:
@@ -47,22 +47,24 @@ def _together(seen: dict[str, dict[str, bool]], names: list[str]) -> dict[str, b
 
 def _row(what: str, seen: dict[str, bool]) -> Row:
     missing = [name for name, was in seen.items() if not was]
-    told = f"not seen: {'; '.join(missing)}" if missing else "; ".join(seen)
-    return Row(what, "all seen", f"{len(seen) - len(missing)} of {len(seen)} seen", told, not missing)
+    details = f"not seen: {'; '.join(missing)}" if missing else "; ".join(seen)
+    return Row(what, "all seen", f"{len(seen) - len(missing)} of {len(seen)} seen", details, not missing)
 
 
 def _sigterm(seen: dict[str, bool]) -> Row:
     found = re.search(r"SIGTERM ends it cleanly \(([\d.]+) s\)", "; ".join(name for name, was in seen.items() if was))
     took = float(found[1]) if found else float("inf")
-    return Row("SIGTERM in a running session to the program's end", "<= 5 s", f"{took:.1f} s", "one stop", took <= 5)
+    return Row(
+        "time from SIGTERM in a running session to program exit", "<= 5 s", f"{took:.1f} s", "one stop", took <= 5
+    )
 
 
 def _exposure() -> Row:
     levels = {}
     for unit in ("edge-all.service", "edge-all@.service"):
         command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(_DEPLOY / unit)]
-        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        found = re.search(r"exposure level for \S+: ([\d.]+)", told)
+        output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        found = re.search(r"exposure level for \S+: ([\d.]+)", output)
         levels[unit] = float(found[1]) if found else 10.0
     worst = max(levels.values())
     return Row(

@@ -1,4 +1,4 @@
-"""Rows of PART=service: the record against kill -9, full disks, a month, power cuts and damage."""
+"""Rows of PART=service: the record under kill -9, full disks, a month of use, power cuts and damage."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.system.test_full_disk import fill_and_free
 from tests.written_bytes import bytes_an_hour
 
 NOTES = [
-    "kill -9, damage and month write with the program's own record, without camera and networks: cells, clock and the "
-    "moments are made up, SQLite and the files are real.",
-    "Power cut: ext4 behind a disk with a write cache; each write that was not flushed is kept or lost by chance.",
+    "The kill -9, damage and month rows write with the program's own record, without camera and networks. Cells, clock "
+    "and timing are simulated; SQLite and the files are real.",
+    "Power cut: ext4 behind a disk with a write cache; each unflushed write is kept or lost at random.",
 ]
 _BUDGET_MIB = 300
-"""Rows are never deleted: those of 200,000 frames and their two backups alone take 240 MiB."""
+"""Rows are never deleted; those of 200,000 frames and their two backups alone take 240 MiB."""
 
 
 def rows() -> list[Row]:
-    """All of them; some hours on two busy cores, most of it the virtual machine."""
+    """All rows; takes some hours on two busy cores, most of it for the virtual machine."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         return [
@@ -42,20 +42,20 @@ def rows() -> list[Row]:
 def killed(folder: Path, times: int = 500) -> Row:
     """kill -9."""
     seen = kill_often(folder, times, seed=5)
-    told = f"{len(seen.faults)} faults in {seen.kills} kills; {seen.shown} findings shown, all there"
-    told = told if not seen.faults else f"{told[:30]}: {seen.faults[0]}"
+    result = f"{len(seen.faults)} faults in {seen.kills} kills; {seen.shown} findings shown, all there"
+    result = result if not seen.faults else f"{result[:30]}: {seen.faults[0]}"
     return Row(
         "kill -9 at random moments of a session writing 100 cells/s",
         f"{times} kills: opens clean, nothing shown is missing, no crop without a row",
-        told,
-        f"{seen.adopted} crops were ahead of their row and gave it",
+        result,
+        f"{seen.adopted} crops without a row restored it",
         not seen.faults and seen.kills == times and seen.shown > 0,
     )
 
 
 def filled(disk: Path) -> Row:
     """tmpfs."""
-    what = "tmpfs of 64 MB filled by a neighbour in the middle of a session, then freed"
+    what = "64 MB tmpfs filled by another process during a session, then freed"
     target = "nothing lost, no crash"
     disk.mkdir(parents=True)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=False).returncode:
@@ -66,7 +66,7 @@ def filled(disk: Path) -> Row:
         return Row(what, target, f"lost: {str(error).splitlines()[0][:200]}", "", False)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-    return Row(what, target, f"{frames} frames on a full disk, all {findings} findings recorded and told", "", True)
+    return Row(what, target, f"{frames} frames on a full disk, all {findings} findings recorded and reported", "", True)
 
 
 def month(folder: Path, frames: int = 200_000) -> Row:
@@ -95,17 +95,17 @@ def month(folder: Path, frames: int = 200_000) -> Row:
 
 def power_cut(times: int = 30) -> Row:
     """qemu."""
-    what = f"power cut: a qemu guest killed {times} times in the middle of a session"
+    what = f"power cut: a qemu guest killed {times} times during a session"
     target = "boots, record clean, every finding that was shown is there"
     if os.geteuid() != 0:
         return Row(what, target, "not run: needs root", "", False)
     seen = cut_often(times, seed=3)
-    told = f"{len(seen.faults)} faults; {seen.shown} findings shown, all there"
+    result = f"{len(seen.faults)} faults; {seen.shown} findings shown, all there"
     return Row(
         what,
         target,
-        told if not seen.faults else f"{len(seen.faults)} faults: {seen.faults[0]}",
-        f"{seen.lost_sectors} sectors lost in the disk's cache; {seen.mended} starts had something to mend",
+        result if not seen.faults else f"{len(seen.faults)} faults: {seen.faults[0]}",
+        f"{seen.lost_sectors} sectors lost in the disk's cache; {seen.mended} starts made repairs",
         not seen.faults and seen.cuts == times and seen.shown > 0,
     )
 
@@ -118,9 +118,9 @@ def damaged(folder: Path, times: int = 1000) -> Row:
     wrong = [o for o in outcomes if o.wrong]
     return Row(
         f"{times} random bit flips or truncations of the database and its log",
-        "opens, or is set aside and rebuilt; no crash, no wrong count unsaid",
+        "opens, or is set aside and rebuilt; no crash, no unreported wrong count",
         f"{len(wrong)} faults" + (f": {wrong[0].damage}: {wrong[0].wrong}" if wrong else ""),
-        f"{sum(o.rebuilt for o in outcomes)} rebuilt, {sum(o.doubted for o in outcomes)} with a doubt that is said",
+        f"{sum(o.rebuilt for o in outcomes)} rebuilt, {sum(o.doubted for o in outcomes)} with a reported doubt",
         not wrong,
     )
 
@@ -129,7 +129,7 @@ def written(folder: Path) -> Row:
     """Wear."""
     empty, busy = bytes_an_hour(folder / "empty", cells_a_second=0), bytes_an_hour(folder / "busy", cells_a_second=5)
     return Row(
-        "bytes written in an hour: 10 frames/s without cells; with 5 cells/s, one in 20 a finding",
+        "bytes written per hour: 10 frames/s without cells; with 5 cells/s, one in 20 a finding",
         "reported",
         f"{empty / 1e6:.0f} MB; {busy / 1e6:.0f} MB",
         "counted by the kernel (/proc/self/io) over a minute",

@@ -1,4 +1,4 @@
-"""Rows about the simulator: the shipped networks on seeds that no training has seen, through a real session."""
+"""Rows about the simulator: the shipped networks on unseen seeds, in a real session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_LEUKOCYTES = ("platelet", "clump", "debris", "smudge", "erythroblast")
 
 
 def simulator_rows() -> list[Row]:
-    """Recall over the fields that were analysed, and AUROC of the cells found there."""
+    """Recall over the analyzed fields, and AUROC of the cells found there."""
     found, total, seeds = 0, 0, []
     blast, normal = [], []
     for seed in SEEDS:

@@ -1,4 +1,4 @@
-"""Rows about speed and memory: the whole way, measured in a process of its own."""
+"""Rows about speed and memory: the full pipeline, measured in a separate process."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _RUNS = 300
 
 
 def measure(width: int, height: int, um_per_px: float) -> WayTimes:
-    """Whole sessions over fields with 5 leukocytes, recording included, each field by itself as of a folder of images.
-    The fields are drawn in this process, before the clock starts."""
+    """Time whole sessions over fields with 5 leukocytes, including recording, with independent fields as in a folder.
+
+    The fields are drawn in this process, before the clock starts.
+    """
     profile = Profile(engine="onnxruntime-cpu", precision="fp32")
     fields = drawn_fields(width, height, 5, 12, um_per_px)
     return time_way_apart(fields, _RUNS, profile, um_per_px=um_per_px, independent=True)[0]
 
 
 def speed_rows() -> list[Row]:
-    """Both sizes of the table."""
+    """Rows for both sizes of the table."""
     rows, peaks = [], []
     for width, height, um, target in ((1280, 720, 0.1, 40), (2592, 1944, 0.086, 8)):
         way = measure(width, height, um)

@@ -150,12 +150,12 @@ def installs_offline_twice(c: Container) -> Seen:
         and c.run("systemctl", "is-enabled", UNIT).strip() == "enabled"
     )
     needed = "import paho.mqtt, prometheus_client, cryptography, uvicorn, fpdf"
-    seen["MQTT, metrics, signatures, pages, reports are there"] = (
+    seen["MQTT, metrics, signatures, pages, reports are installed"] = (
         c.call("/opt/edge-all/current/bin/python", "-c", needed).returncode == 0
     )
     files, pid = _files(c), c.property("MainPID")
     code, said = install(c)
-    seen["second run says that nothing changed"] = code == 0 and "nothing to change" in said
+    seen["second run reports no changes"] = code == 0 and "nothing to change" in said
     seen["second run changes no file, and no process"] = files == _files(c) and pid == c.property("MainPID")
     return seen
 
@@ -169,14 +169,14 @@ def starts_and_stops(c: Container) -> Seen:
     c.run("systemctl", "reload", UNIT)
     seen["SIGHUP reads the settings"] = c.wait_for(lambda: "event=settings" in _journal(c))
     picture = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/live/picture.jpg').read(3).hex())"
-    seen["a live picture while idle"] = c.wait_for(lambda: c.run("python3", "-c", picture).strip() == "ffd8ff")
+    seen["live view while idle"] = c.wait_for(lambda: c.run("python3", "-c", picture).strip() == "ffd8ff")
     c.run("edge-all", "session", "start", "S1")
-    seen["a session by command"] = c.wait_for(lambda: _state(c).get("phase") == "running")
+    seen["session started by command"] = c.wait_for(lambda: _state(c).get("phase") == "running")
     session = _state(c).get("session_id")
     c.wait_for(lambda: "leukocytes" in c.property("StatusText"))
     seen["STATUS counts"] = "leukocytes in" in c.property("StatusText")
     c.run("systemctl", "kill", "-s", "KILL", UNIT)
-    seen["after kill -9 the session goes on"] = c.wait_for(
+    seen["session resumed after kill -9"] = c.wait_for(
         lambda: (_state(c).get("phase"), _state(c).get("session_id")) == ("running", session)
     )
     begun = c.shell("date +%s%N")
@@ -187,7 +187,7 @@ def starts_and_stops(c: Container) -> Seen:
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
     seen["the session is ended in the record"] = str(session) in listed and "not ended" not in listed
     c.run("systemctl", "start", UNIT)
-    seen["after it the service is idle"] = c.wait_for(lambda: _state(c).get("phase") == "idle")
+    seen["the service is idle afterward"] = c.wait_for(lambda: _state(c).get("phase") == "idle")
     return seen
 
 
@@ -212,18 +212,18 @@ def watchdog_restarts(c: Container) -> Seen:
         "watchdog ends a hung engine call": c.wait_for(lambda: "Watchdog timeout" in _journal(c, 400))
         and "code=killed, status=6/ABRT" in _journal(c, 400),
         "systemd starts it again": c.wait_for(lambda: int(c.property("NRestarts")) > before),
-        "the open session goes on": c.wait_for(lambda: f"event=goes-on session={session}" in _journal(c, 400)),
-        "after three times it waits and says so": c.wait_for(
+        "the open session is resumed": c.wait_for(lambda: f"event=goes-on session={session}" in _journal(c, 400)),
+        "after three times it waits and reports it": c.wait_for(
             lambda: _state(c).get("phase") == "idle" and "interrupted each time" in str(_state(c).get("problems"))
         ),
-        "STATUS says so": c.wait_for(lambda: "interrupted each time" in c.property("StatusText")),
+        "STATUS reports it": c.wait_for(lambda: "interrupted each time" in c.property("StatusText")),
     }
     c.shell(f"cp /root/good/*.onnx {good}/; rm -r /etc/systemd/system/edge-all.service.d; systemctl daemon-reload")
     c.run("systemctl", "restart", UNIT)
     c.run("edge-all", "session", "start", "works")
     seen["with a good model the next session counts"] = c.wait_for(lambda: "leukocytes in" in c.property("StatusText"))
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
-    seen["the one that was cut off is ended in the record"] = "not ended" not in listed and listed.count("running") == 1
+    seen["the interrupted session is ended in the record"] = "not ended" not in listed and listed.count("running") == 1
     c.run("edge-all", "session", "stop")
     return seen
 
@@ -245,7 +245,7 @@ def _slow_engines(c: Container) -> Seen:
     untouched = (c.property("MainPID"), c.property("NRestarts")) == (process, "0")
     if not (goes_on := untouched and "leukocytes in" in c.property("StatusText")):
         print(_journal(c, 60))
-    loads = f"engines that load for {longest:.0f} s of a watchdog's {WATCHDOG_S} s are no restart"
+    loads = f"engines that load for {longest:.0f} s of a watchdog's {WATCHDOG_S} s cause no restart"
     return {loads: goes_on and longest > WATCHDOG_S}
 
 
@@ -265,7 +265,7 @@ def crash_loop_ends(c: Container) -> Seen:
         "Start request repeated too quickly" in _journal(c, 100))}  # fmt: skip
     c.shell(f"rm -r {Path(drop_in).parent}; systemctl daemon-reload; systemctl reset-failed {UNIT}")
     c.shell(f"systemctl start {UNIT}")
-    seen["mended, it comes up"] = c.run("systemctl", "is-active", UNIT).strip() == "active"
+    seen["it comes up after the repair"] = c.run("systemctl", "is-active", UNIT).strip() == "active"
     return seen
 
 
@@ -274,7 +274,7 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
     seen: Seen = {}
     c.run("edge-all", "session", "start", "S2")
     code, said = install(c, "/upgrades/good")
-    seen["no upgrade under a running session"] = code == 1 and "a session is running" in said
+    seen["no upgrade during a running session"] = code == 1 and "a session is running" in said
     c.run("edge-all", "session", "stop")
     code, said = install(c, "/upgrades/good")
     current = _current(c)
@@ -283,12 +283,12 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
     seen["a version that fails its self-check does not take over"] = (
         code == 1 and "failed its self-check" in said and _current(c) == current
     )
-    seen["the service was not touched by it"] = _state(c).get("phase") == "idle"
+    seen["the service is unaffected"] = _state(c).get("phase") == "idle"
     code, said = install(c, "/upgrades/crashing")
     seen["a version that does not come up is rolled back"] = code == 1 and f"rolled back to {current}" in said
-    seen["the version before runs again"] = _current(c) == current and _state(c).get("phase") == "idle"
+    seen["the previous version runs again"] = _current(c) == current and _state(c).get("phase") == "idle"
     code, said = install(c, "/upgrades/migrating")
-    seen["one that changed the record's schema before it fell gives the record back"] = (
+    seen["a version that changed the record's schema before failing restores the record"] = (
         code == 1 and "restored the record from before the upgrade" in said and f"rolled back to {current}" in said
     )
     # A unit that the version before does not know comes with one that falls; then alone, beside the version that runs.
@@ -300,9 +300,9 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
         code, said = install(c, folder, program="/root/later/install.sh")
         same = c.call("cmp", *units.split()).returncode == 0
         told.append(code == 1 and same and _current(c) == current and _state(c).get("phase") == "idle")
-    seen["a unit that does not start it is rolled back too"] = all(told)
+    seen["a unit that does not start is rolled back too"] = all(told)
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
-    seen["the sessions of before are in it"] = "S1" in listed and not _state(c).get("problems")
+    seen["earlier sessions are in the record"] = "S1" in listed and not _state(c).get("problems")
     c.run("edge-all", "session", "start", "S3")
     seen["the next session counts"] = c.wait_for(lambda: "leukocytes in" in c.property("StatusText"))
     c.run("edge-all", "session", "stop")
@@ -322,8 +322,8 @@ def uninstalls(c: Container) -> Seen:
     c.write("/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3\n")
     code, said = install(c)
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
-    seen["installed again, the sessions are there"] = code == 0 and "S1" in listed
-    seen["a Jetson without pycuda is said"] = "contains no pycuda, so TensorRT will not be used" in said
+    seen["sessions are kept after reinstalling"] = code == 0 and "S1" in listed
+    seen["a Jetson without pycuda is reported"] = "contains no pycuda, so TensorRT will not be used" in said
     code = c.call("/deploy/install.sh", "--uninstall", "--purge").returncode
     left = c.shell("ls -d /var/lib/edge-all /etc/edge-all 2>/dev/null; id edge-all 2>/dev/null")
     seen["--purge removes them too"] = code == 0 and not left.strip()
