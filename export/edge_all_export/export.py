@@ -213,7 +213,7 @@ def _write(folder: Path, made: dict[str, onnx.ModelProto], report: Sequence[Pari
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(temporary.iterdir()):
             path.replace(folder / path.name)
-        for stale in folder.glob("*.onnx"):  # left from an earlier export: a device would mistake it for this network's
+        for stale in folder.glob("*.onnx"):  # left from an earlier export; a device would use it for this network
             if stale.stem not in made:
                 stale.unlink()
     except OSError as error:

@@ -35,7 +35,7 @@ def refuse_leaky(split: str, leaky: bool) -> None:
     if split == "image" and not leaky:
         raise UsageError(
             "a split by image puts cells of one patient on both sides and inflates every figure",
-            'set split = "group", or use --leaky; the title of the report then says so',
+            'set split = "group", or use --leaky; the title of the report then states this',
         )
 
 

@@ -38,7 +38,7 @@ def command(
 
     MODEL is a checkpoint or an ONNX file of any precision; the default is the shipped one. Writes DIR/evaluation.html
     and DIR/evaluation.json. Cells of groups that the model was trained on are left out; if there are no others, they
-    are used and the title says so.
+    are used and the title states this.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from edge_all_export.data.labelled_field import LabelledField
 
 @dataclass(frozen=True)
 class Layout:
-    """A known layout. what: one-line description of the files that identify it."""
+    """A known layout; ``what`` is a one-line description of the files that identify it."""
 
     name: str
     what: str
