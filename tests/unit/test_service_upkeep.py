@@ -24,5 +24,5 @@ def test_it_runs_beside_and_tells_what_is_wrong(tmp_path, monkeypatch):
         while not (backups(tmp_path) and upkeep.problem) and time.monotonic() < until:
             time.sleep(0.02)
     assert len(backups(tmp_path)) == 1
-    assert "over its room" in upkeep.problem
+    assert "exceeds its space" in upkeep.problem
     assert upkeep.state.last_backup is not None
