@@ -1,4 +1,4 @@
-# Two commands on a fresh machine: make demo, make test.
+# On a fresh machine, run make demo and make test.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,12 +10,12 @@ PART ?= main
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "edge-all needs Python 3.10 or newer; this is $$($(PYTHON) --version). Name another: make PYTHON=python3.11 install"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "edge-all needs Python 3.10 or newer; this is $$($(PYTHON) --version). Choose another: make PYTHON=python3.11 install"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# PyTorch and what goes with it; its wheels are for Python 3.11 and later. On 3.10 the device half's tests alone run.
+# PyTorch and related packages; their wheels need Python 3.11 or later. On 3.10, only the device half's tests run.
 workstation: $(VENV)/.workstation
 
 $(VENV)/.workstation: $(VENV)/.installed
@@ -23,21 +23,21 @@ $(VENV)/.workstation: $(VENV)/.installed
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export]' && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps torchvision && \
 	  { test "$$(uname -sm)" != "Linux x86_64" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt tensorrt-rtx-cu13; }; \
-	else echo "Python 3.10: the workstation's commands and tests are left out"; fi
+	else echo "Python 3.10: skipping the workstation's commands and tests"; fi
 	@touch $@
 
 demo: install
 	$(BIN)/edge-all run --camera 'sim:?seed=1&fields=40' --sample demo --record $(DEMO)
 	$(BIN)/edge-all show last --record $(DEMO) --png $(DEMO)/findings.png | tail -n 1
 
-# A file's tests stay together: what it draws or trains first is made once.
+# The tests of a file stay together, so that its fixtures are drawn or trained only once.
 test: workstation
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-system: workstation
 	$(BIN)/python -m pytest tests/system --timeout=1500
 
-# The buffer code with a real pycuda, built here, on a stub of the CUDA driver: three minutes, most of it compiling.
+# The buffer code with a real pycuda, built here, on a stub of the CUDA driver; takes three minutes, mostly compiling.
 test-cuda: workstation
 	$(BIN)/python -m pytest tests/system/test_buffers_with_pycuda.py --timeout=1500
 
@@ -56,7 +56,7 @@ $(VENV)/.docs: $(VENV)/.workstation
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
-# The share of lines that the fast tests run, of each package.
+# The share of lines in each package that the fast tests cover.
 coverage: workstation
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -q --cov --cov-report=
 	$(BIN)/python scripts/coverage_summary.py
