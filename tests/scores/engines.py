@@ -169,8 +169,8 @@ def _first_result_s(camera: str) -> float:
             said = process.stdout.readline()
             seconds = time.perf_counter() - begun
             rest = process.stdout.read()
-    if process.returncode or "1 analysed" not in said + rest:
-        raise RuntimeError(f"no field was analysed: {said}{rest}")
+    if process.returncode or "1 analyzed" not in said + rest:
+        raise RuntimeError(f"no field was analyzed: {said}{rest}")
     return seconds
 
 
