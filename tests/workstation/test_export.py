@@ -255,7 +255,7 @@ def test_inspect_tells_what_a_file_is(edge_all):
     assert done.exit_code == 0, done.stderr
     for word in ("classifier blast-net", "sha256", "um per px", "thresholds", "int8", "not TensorRT"):
         assert word in done.stdout
-    assert "self-check batch there" in done.stdout
+    assert "self-check batch present" in done.stdout
     trt = edge_all("inspect", models_folder() / "detector" / "int8-trt.onnx", "--no-layers").stdout
     assert "TensorRT 8.6 and later, INT8" in trt
     assert "checkpoint of a classifier" in edge_all("inspect", CHECKPOINTS / "classifier.pt").stdout

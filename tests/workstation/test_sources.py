@@ -100,7 +100,7 @@ def test_a_source_that_is_absent_is_named_in_one_line(edge_all, data, tmp_path, 
         assert len(done.stderr.splitlines()) == 1
         assert f"{data} has no folder" in done.stderr
         assert "pbc" in done.stderr
-        assert "set EDGE_ALL_DATA to the folder that holds it" in done.stderr
+        assert "set EDGE_ALL_DATA to the folder that contains it" in done.stderr
 
 
 def test_sources_without_a_data_folder(data, monkeypatch, recipe_with):
