@@ -184,12 +184,12 @@ def command(
         click.echo(f"Camera {camera.uri}, profile {profile.name}, {session.engines_in_words}", err=True)
         with ProgressPrinter(camera.frame_count, log_json) as printer:
 
-            def told(progress: Progress) -> None:
+            def on_progress(progress: Progress) -> None:
                 printer(progress)
                 if also is not None:
                     also(progress)
 
-            summary = session.run(told)
+            summary = session.run(on_progress)
         for line in summary_lines(summary):
             click.echo(line, err=log_json)
         return summary
