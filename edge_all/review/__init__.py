@@ -1,0 +1,1 @@
+"""Review of recorded sessions: web pages, reports, control runs and data set export."""

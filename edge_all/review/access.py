@@ -1,4 +1,4 @@
-"""Which role a page needs."""
+"""Access control of the pages by role."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Page = Callable[[Request], Response]
 
 
 def needs(role: str, named: bool = False) -> Callable[[Page], Page]:
-    """Refuses whoever has a lesser role, and, where the name is kept, whoever gave none."""
+    """Return a decorator that refuses visitors without the role and, if ``named``, visitors who gave no name."""
 
     def decorate(page: Page) -> Page:
         @wraps(page)

@@ -1,4 +1,4 @@
-"""Who may log in: names, roles and password hashes in one file of the state folder."""
+"""User accounts: names, roles and password hashes in one file of the state folder."""
 
 from __future__ import annotations
 
@@ -18,38 +18,42 @@ from edge_all.record.pictures import write_file
 from edge_all.state_folder import state_folder
 
 ROLES = ("viewer", "reviewer", "admin")
-"""Each may do what those before it may: look; review and steer the session; delete."""
+"""Roles in ascending order. Each adds to the one before: view; review and control the session; delete."""
 LEAST_PASSWORD = 10
 MOST_PASSWORD = 1024
 NAME_LENGTH = 64
-# RFC 7914; 16 MiB and about 50 ms of a small computer for each guess.
+# RFC 7914. Each guess costs 16 MiB and about 50 ms on a small computer.
 _N, _R, _P = 2**14, 8, 1
 _NOBODY = "scrypt$16384$8$1$" + "AAAA" * 6 + "$" + "AAAA" * 10 + "AAA="
 
 
 @dataclass(frozen=True)
 class Account:
-    """One person. password_hash: "scrypt$N$r$p$salt$hash", both base64."""
+    """Account of one person. password_hash: "scrypt$N$r$p$salt$hash", salt and hash in base64."""
 
     name: str
     role: str
     password_hash: str
 
     def may(self, role: str) -> bool:
-        """Whether this account has at least that role."""
+        """Return True if this account has at least this role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
 def accounts_file() -> Path:
-    """users.json in the state folder."""
+    """Return the path of users.json in the state folder."""
     return state_folder() / "users.json"
 
 
 def check_name(name: str) -> str:
-    """The name as it is kept. Raises UsageError when it is none."""
+    """Return the name with its white space normalized.
+
+    Raises:
+        UsageError: when the name is empty, too long or not printable.
+    """
     kept = " ".join(name.split())
     if not kept or len(kept) > NAME_LENGTH or not kept.isprintable():
-        raise UsageError("that is no name", f"write 1 to {NAME_LENGTH} printable characters")
+        raise UsageError("invalid user name", f"use 1 to {NAME_LENGTH} printable characters")
     return kept
 
 
@@ -58,9 +62,13 @@ def _alike(name: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    """With a salt of its own. Raises UsageError when it is too short."""
+    """Hash a password with a random salt.
+
+    Raises:
+        UsageError: when the password is too short or too long.
+    """
     if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
-        raise UsageError("the password is too short or too long", f"take at least {LEAST_PASSWORD} characters")
+        raise UsageError("the password is too short or too long", f"use {LEAST_PASSWORD} to {MOST_PASSWORD} characters")
     salt = secrets.token_bytes(18)
     return f"scrypt${_N}${_R}${_P}${_text(salt)}${_text(_scrypt(password, salt, _N, _R, _P))}"
 
@@ -86,7 +94,7 @@ def _matches(password: str, password_hash: str) -> bool:
 
 
 class Accounts:
-    """Reads the file anew when it has changed, so that 'edge-all users' works while pages are served."""
+    """Accounts in the users file. It is reread on change, so 'edge-all users' works while pages are served."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -94,7 +102,11 @@ class Accounts:
         self._accounts: dict[str, Account] = {}
 
     def all(self) -> dict[str, Account]:
-        """By name. Raises EdgeAllError when the file is damaged: nobody gets in then."""
+        """Return all accounts by name.
+
+        Raises:
+            EdgeAllError: when the file is damaged. No one can log in then.
+        """
         try:
             status = self._file.stat()
         except FileNotFoundError:
@@ -107,28 +119,32 @@ class Accounts:
         return self._accounts
 
     def find(self, name: str) -> Account | None:
-        """The account of that name."""
+        """Return the account with this name, or None."""
         return self.all().get(name)
 
     def find_like(self, name: str) -> Account | None:
-        """One whose name is the same to the eye: it differs in case or in how its letters are composed."""
+        """Return an account whose name differs only in case or Unicode composition."""
         return next((a for a in self.all().values() if _alike(a.name) == _alike(name)), None)
 
     def check(self, name: str, password: str) -> Account | None:
-        """The account when the password is right. An unknown name takes as long as a wrong password."""
+        """Return the account if the password is right, else None. An unknown name takes as long as a wrong password."""
         account = self.find(name)
         right = _matches(password, account.password_hash if account else _NOBODY)
         return account if right else None
 
     def put(self, account: Account) -> None:
-        """Add or replace one."""
+        """Add or replace an account."""
         self._write({**self.all(), account.name: account})
 
     def remove(self, name: str) -> None:
-        """Remove one. Raises UsageError when there is none."""
+        """Remove an account.
+
+        Raises:
+            UsageError: when there is no account with this name.
+        """
         left = dict(self.all())
         if left.pop(name, None) is None:
-            raise UsageError(f"there is no user {name!r}", "'edge-all users list' shows them")
+            raise UsageError(f"unknown user {name!r}", "list the users with 'edge-all users list'")
         self._write(left)
 
     def _read(self) -> dict[str, Account]:
@@ -136,10 +152,10 @@ class Accounts:
             rows: list[dict[str, Any]] = json.loads(self._file.read_text(encoding="utf-8"))["users"]
             found = [Account(str(r["name"]), str(r["role"]), str(r["password"])) for r in rows]
             if any(a.role not in ROLES for a in found):
-                raise ValueError("a role that is none")
+                raise ValueError("unknown role")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EdgeAllError(
-                f"the users in {self._file} cannot be read", "mend the file, or remove it and add the users again"
+                f"the users in {self._file} cannot be read", "fix the file, or remove it and add the users again"
             ) from error
         return {a.name: a for a in found}
 
@@ -150,7 +166,7 @@ class Accounts:
             write_file(self._file, json.dumps({"users": rows}, indent=1).encode())
         except OSError as error:
             raise EdgeAllError(
-                f"the users cannot be written to {self._file} ({error.strerror})", "check its folder's rights"
+                f"the users cannot be written to {self._file} ({error.strerror})", "check the permissions of its folder"
             ) from error
         finally:
             os.umask(before)

@@ -1,4 +1,4 @@
-"""How far two reviewers agree."""
+"""Agreement between two reviewers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from edge_all.record.verdicts import Reviewer, Verdict, by_reviewer
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of two reviewers over the cells that both labelled, by the last word of each."""
+    """Agreement of two reviewers on the cells that both labeled, by the last verdict of each."""
 
     first: Reviewer
     second: Reviewer
     cells: int
     same: int
-    """Of them, those with the same label."""
+    """Number of these cells with the same label."""
     kappa: float | None
-    """cohens_kappa."""
+    """Result of cohens_kappa."""
 
 
 def agreements(verdicts: Sequence[Verdict]) -> tuple[Agreement, ...]:
-    """Of each two reviewers with a cell in common. verdicts: the session's, undone ones included."""
+    """Return the agreement of each pair of reviewers with cells in common.
+
+    verdicts: All verdicts of the session, including undone ones.
+    """
     found = []
     for (first, a), (second, b) in combinations(by_reviewer(verdicts).items(), 2):
         pairs = [(str(a[n].label), str(b[n].label)) for n in sorted(a.keys() & b.keys())]
@@ -34,10 +37,10 @@ def agreements(verdicts: Sequence[Verdict]) -> tuple[Agreement, ...]:
 
 
 def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Agreement of two raters beyond chance (Cohen 1960): 1 always the same, 0 as by chance; unweighted.
+    """Return the unweighted agreement of two raters beyond chance (Cohen 1960): 1 is identical, 0 is chance.
 
-    (p_o - p_e) / (1 - p_e), p_e from each rater's own shares. None without pairs, or where both said one label only:
-    chance explains all of it.
+    (p_o - p_e) / (1 - p_e), p_e from each rater's own shares. None without pairs, or when both raters used only
+    one label, because chance then explains all of the agreement.
     """
     if not pairs:
         return None

@@ -1,4 +1,4 @@
-"""The pages as one ASGI application."""
+"""ASGI application of the web pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def make_app(context: ReviewContext) -> Starlette:
-    """Every route, behind the guard."""
+    """Return the application with all routes behind the security middleware."""
     session, one_cell = "/sessions/{session}", "/sessions/{session}/cells/{cell}"
     routes = [
         Route("/", live.first_page),
@@ -64,7 +64,7 @@ def make_app(context: ReviewContext) -> Starlette:
         routes=routes,
         middleware=[Middleware(Guard, context=context)],
         exception_handlers={
-            EdgeAllError: _told,  # type: ignore[dict-item]
+            EdgeAllError: _error_page,  # type: ignore[dict-item]
             HTTPException: _http_error,  # type: ignore[dict-item]
         },
     )
@@ -72,7 +72,7 @@ def make_app(context: ReviewContext) -> Starlette:
     return app
 
 
-def _told(request: Request, error: EdgeAllError) -> Response:
+def _error_page(request: Request, error: EdgeAllError) -> Response:
     status = 404 if isinstance(error, NotRecordedError) else 503 if isinstance(error, RecordError) else 409
     return refusal(request, str(error), status)
 

@@ -1,4 +1,4 @@
-"""Cells of a session that look alike: neighbours by colour in rings around the centre, and size."""
+"""Search for similar cells of a session, by color in rings around the center and by size."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Vector = npt.NDArray[np.float32]
 _SIDE = 64
 _RINGS = 8
 _SIZE_WEIGHT = 4.0
-"""One um of diameter weighs as much as so many units of CIELAB lightness."""
+"""Weight of 1 um of diameter, in units of CIELAB lightness."""
 _SESSIONS_KEPT = 4
 
 
 def describe(crop: Image, size_um: float) -> Vector:
-    """float32, 49 numbers: mean and standard deviation of CIELAB in eight rings of equal width, and the size.
+    """Return 49 float32 values: mean and standard deviation of CIELAB in eight rings of equal width, and the size.
 
-    Rings do not change when the cell is turned. crop: RGB uint8, square, the cell in its centre.
+    Rings are invariant to rotation of the cell. crop: RGB uint8, square, cell in its center. size_um: diameter.
     """
     small = cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).reshape(-1, 3).astype(np.float64)
@@ -43,7 +43,7 @@ _PIXELS = np.bincount(_RING, minlength=_RINGS + 1)[:_RINGS]
 
 
 def nearest(vectors: dict[int, Vector], number: int, most: int = 8) -> list[int]:
-    """Numbers of the cells nearest to this one (Euclidean), the nearest first; empty when it was not described."""
+    """Return the numbers of the cells nearest to this one (Euclidean), nearest first. Empty if it was not described."""
     if number not in vectors:
         return []
     others = [n for n in vectors if n != number]
@@ -54,14 +54,17 @@ def nearest(vectors: dict[int, Vector], number: int, most: int = 8) -> list[int]
 
 
 class Appearance:
-    """Describes the kept crops of a session once, and remembers it for the sessions looked at last."""
+    """Cache of the descriptions of saved crops, for the sessions viewed last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, dict[int, tuple[str, Vector]]] = OrderedDict()
 
     def neighbours(self, folder: Path, rows: Sequence[CellRow], number: int) -> list[int]:
-        """rows: all cells of one session. Those without a crop, or with a damaged one, are nobody's neighbours."""
+        """Return the numbers of the most similar cells, nearest first.
+
+        rows: All cells of one session. Cells without a readable crop are skipped.
+        """
         if not rows:
             return []
         with self._lock:
@@ -73,7 +76,7 @@ class Appearance:
             for row in rows:
                 if not row["crop"]:
                     continue
-                # A sharper view of a cell has another place.
+                # A sharper view of a cell has another position, so its description is computed again.
                 key = f"{row['crop']} {row['frame_index']} {row['x_px']}"
                 found = known.get(row["cell"])
                 if found is None or found[0] != key:

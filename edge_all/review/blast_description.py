@@ -1,8 +1,8 @@
-"""The session's blasts in the words of the French-American-British group: a description by measurement, no diagnosis.
+"""Description of a session's blasts by FAB (French-American-British) features. Measurements, not a diagnosis.
 
-Features after Bennett, Catovsky, Daniel et al. 1976 and the score of 1981 (British Journal of Haematology 47: 553),
-each by a measurement and a limit. No images labelled L1, L2 or L3 were at hand: how well a share agrees with a person's
-typing is not known, and every description says so.
+The features follow Bennett, Catovsky, Daniel et al. 1976 and the score of 1981 (British Journal of Haematology
+47: 553). Each one is a measurement with a limit. No images labeled L1, L2 or L3 were available, so the agreement with
+typing by a person is not known. Every description states this.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from edge_all.review.catalogue import text
 from edge_all.session.differential import wilson_interval
 
 LARGE_UM = 13.0
-"""About twice the nucleus of a small lymphocyte (6.5 um): a larger cell is large."""
+"""Diameter in um above which a cell is large: about twice the nucleus of a small lymphocyte (6.5 um)."""
 HIGH_RATIO = 0.8
-"""Cytoplasm of a fifth of the cell's area or less is scant."""
+"""Nucleus-to-cell area from which the cytoplasm (at most a fifth of the cell's area) is scant."""
 INDENTED = 0.04
 UNROUND = 0.87
 BASOPHILIC = 0.3
@@ -27,7 +27,7 @@ MANY_VACUOLES = 4
 
 @dataclass(frozen=True)
 class FeatureShare:
-    """So many of the measured blasts show a feature; with the 95 % Wilson interval, as fractions."""
+    """Number of measured blasts that show a feature, with the 95 % Wilson interval as fractions."""
 
     name: str
     """L1, L2, L3, or a name of FEATURES."""
@@ -41,21 +41,21 @@ class FeatureShare:
 
 @dataclass(frozen=True)
 class BlastDescription:
-    """Of the measured blasts."""
+    """Description of the measured blasts."""
 
     measured: int
     unmeasured: int
     """Blasts without a crop, without a nucleus found, or cut off by an edge."""
     left_out: int
-    """Blasts that were not looked at: of very many, some evenly chosen ones stand for all."""
+    """Blasts that were not measured, because an evenly spaced sample represents a large number of them."""
     forms: tuple[FeatureShare, ...]
-    """Whose features each cell fits best: L1, L2, L3; they add up to ``measured``."""
+    """Form whose features each cell fits best (L1, L2, L3). The counts add up to ``measured``."""
     features: tuple[FeatureShare, ...]
     median_diameter_um: float | None
     diameter_spread_um: float | None
     """Standard deviation of the diameters: L1 is uniform, L2 is not."""
     note: str
-    """What the description is not."""
+    """Statement of the limits of the description."""
 
 
 FORMS = ("L1", "L2", "L3")
@@ -67,11 +67,11 @@ FEATURES: dict[str, dict[str, float]] = {
     "vacuolated": {"vacuoles": MANY_VACUOLES},
     "basophilic_cytoplasm": {"blueness": BASOPHILIC},
 }
-"""Each with the limits that its rule names (texts/en.toml)."""
+"""Features with the limits that their rules name (texts/en.toml)."""
 
 
 def features_of(cell: Morphology) -> dict[str, bool]:
-    """Which features one cell shows, by name."""
+    """Return, for each feature name, whether the cell shows it."""
     return {
         "large": cell.cell_diameter_um > LARGE_UM,
         "scant_cytoplasm": cell.nucleus_to_cell_area >= HIGH_RATIO,
@@ -83,7 +83,7 @@ def features_of(cell: Morphology) -> dict[str, bool]:
 
 
 def form_of(cell: Morphology) -> str:
-    """The form whose features one cell fits best: L1, L2 or L3."""
+    """Return the form whose features the cell fits best: L1, L2 or L3."""
     shown = features_of(cell)
     if shown["vacuolated"] and shown["basophilic_cytoplasm"]:
         return "L3"
@@ -97,7 +97,10 @@ def form_of(cell: Morphology) -> str:
 
 
 def describe_blasts(cells: Sequence[Morphology | None], left_out: int = 0) -> BlastDescription:
-    """Describe a session's blasts; None stands for one that could not be measured. left_out: those not looked at."""
+    """Describe a session's blasts.
+
+    cells: Measurements, with None for a blast that could not be measured. left_out: Number of blasts not examined.
+    """
     whole = [c for c in cells if c is not None and not c.cut]
     shown = [features_of(c) for c in whole]
     forms = [form_of(c) for c in whole]

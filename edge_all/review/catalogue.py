@@ -1,4 +1,4 @@
-"""Every text that a page shows, from one file a language."""
+"""Catalog of all texts that pages show, one file per language."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ TEXTS = Path(__file__).parent / "texts"
 
 @lru_cache(maxsize=8)
 def load_texts(language: str = "en") -> dict[str, str]:
-    """Texts by "group.name"."""
+    """Return the texts of a language, by "group.name"."""
     groups = tomllib.loads((TEXTS / f"{language}.toml").read_text(encoding="utf-8"))
     return {f"{group}.{name}": text for group, names in groups.items() for name, text in names.items()}
 
 
 def text(name: str, /, **values: object) -> str:
-    """The text of that name with its values filled in. Raises KeyError for a name that no catalogue holds."""
+    """Return the text of this name with its values filled in.
+
+    Raises:
+        KeyError: when the catalog has no such name.
+    """
     found = load_texts()[name]
     return found.format(**values) if values else found

@@ -1,4 +1,4 @@
-"""What a count of cells does not say, in words beside it."""
+"""Cautions shown with a count of cells."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from edge_all.session.differential import ENOUGH_CELLS
 
 
 def cautions(counted: Differential) -> tuple[str, ...]:
-    """Few cells, and no blast among them: each a sentence."""
+    """Return one sentence for each caution: too few cells, and no blasts among them."""
     cells, blasts = counted.leukocytes, counted.share("blast")
-    said = []
+    sentences = []
     if counted.few:
-        said.append(text("caution.few", cells=cells, enough=ENOUGH_CELLS, better=2 * ENOUGH_CELLS))
+        sentences.append(text("caution.few", cells=cells, enough=ENOUGH_CELLS, better=2 * ENOUGH_CELLS))
     if blasts.count == 0:
-        said.append(text("caution.no_blast", cells=cells, high=f"{blasts.high:.1f}"))
-    return tuple(said)
+        sentences.append(text("caution.no_blast", cells=cells, high=f"{blasts.high:.1f}"))
+    return tuple(sentences)

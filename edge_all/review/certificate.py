@@ -1,4 +1,4 @@
-"""The certificate that pages are served with off the loopback: a given one, or an own one made at first use."""
+"""TLS certificate for remote access: a given one, or a self-signed one created on first use."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from edge_all.errors import EdgeAllError, UsageError
 from edge_all.review.own_addresses import own_addresses
 
 _DAYS = 825
-"""The longest that today's browsers accept."""
+"""Validity in days; the longest that current browsers accept."""
 _MOST_NAMES = 40
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """For a server, TLS 1.2 and later. Raises UsageError when the two do not fit."""
+    """Return a server context for TLS 1.2 and later.
+
+    Raises:
+        UsageError: when certificate and key cannot be read or do not match.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
@@ -30,22 +34,29 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise UsageError(
             f"the certificate {certificate} with the key {key} cannot be used ({error.strerror or error})",
-            "name both as PEM files that belong together and can be read",
+            "name a readable certificate and its matching key, both as PEM files",
         ) from error
     return context
 
 
 def own_certificate(folder: Path, host: str, names: Sequence[str] = ()) -> tuple[Path, Path]:
-    """Certificate and key in this folder, made when they are not there, have run out, or lack one of the names and
-    addresses under which browsers reach the pages: host, names, and what this machine calls itself. Browsers warn of a
-    new one once: its fingerprint is to be compared. Raises EdgeAllError when openssl is missing, UsageError."""
+    """Return the self-signed certificate and key in this folder, and create them if needed.
+
+    They are created when they are missing, have expired, or lack a name or address under which browsers reach the
+    pages: host, names, and the machine's own names. Browsers warn once about a new certificate, so that its
+    fingerprint can be compared.
+
+    Raises:
+        EdgeAllError: when openssl is missing or fails.
+        UsageError: when a name is not valid.
+    """
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     wanted, before_it = _wanted(host, names), set[str]()
     if certificate.is_file() and key.is_file() and _lasts(certificate):
         before_it = certificate_names(certificate)
         if wanted <= before_it:
             return certificate, key
-    # A machine whose address changes and changes back needs no third one.
+    # Keep earlier names, so a machine whose address changes and changes back does not need a third certificate.
     known = wanted | set(sorted(before_it - wanted)[: max(0, _MOST_NAMES - len(wanted))])
     program = _openssl()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,7 +71,7 @@ def own_certificate(folder: Path, host: str, names: Sequence[str] = ()) -> tuple
         os.umask(before)
     if done.returncode:
         raise EdgeAllError(
-            f"no certificate could be made in {folder} ({(done.stderr.strip().splitlines() or ['?'])[-1]})",
+            f"cannot create a certificate in {folder} ({(done.stderr.strip().splitlines() or ['?'])[-1]})",
             "name one with --certificate and --key",
         )
     os.replace(new_key, key)
@@ -69,7 +80,7 @@ def own_certificate(folder: Path, host: str, names: Sequence[str] = ()) -> tuple
 
 
 def certificate_names(certificate: Path) -> set[str]:
-    """What it is made out to: "DNS:name", "IP:address"; none for a file that is no certificate."""
+    """Return the subject names, as "DNS:name" and "IP:address". Empty if the file is not a certificate."""
     done = subprocess.run(
         [_openssl(), "x509", "-noout", "-ext", "subjectAltName", "-in", str(certificate)],
         capture_output=True,
@@ -85,7 +96,7 @@ def certificate_names(certificate: Path) -> set[str]:
 def _wanted(host: str, names: Sequence[str]) -> set[str]:
     own = socket.gethostname().lower()
     found = {"DNS:localhost", "IP:127.0.0.1"}
-    for name in (own, f"{own}.local"):  # a machine may call itself what no certificate can hold
+    for name in (own, f"{own}.local"):  # a host name may not be valid in a certificate
         with contextlib.suppress(UsageError):
             found.add(_name(name))
     if host in ("0.0.0.0", "::"):
@@ -101,16 +112,19 @@ def _name(name: str) -> str:
     except ValueError:
         pass
     try:
-        kept = name.lower().encode("idna").decode()
+        encoded = name.lower().encode("idna").decode()
     except UnicodeError:
-        kept = ""
-    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", kept):
-        raise UsageError(f"{name!r} is no name of a machine", "write it as browsers do, without https:// and port")
-    return f"DNS:{kept}"
+        encoded = ""
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", encoded):
+        raise UsageError(f"{name!r} is not a valid host name", "write it as in a browser, without https:// and port")
+    return f"DNS:{encoded}"
 
 
 def expired(certificate: Path) -> bool:
-    """It has run out, or does so within the minute. False for a file that is no certificate: that is another fault."""
+    """Return True if the certificate has expired or expires within a minute.
+
+    A file that is not a certificate returns False, because that is a different fault.
+    """
     done = subprocess.run(
         [_openssl(), "x509", "-enddate", "-checkend", "60", "-noout", "-in", str(certificate)],
         capture_output=True,
@@ -121,7 +135,7 @@ def expired(certificate: Path) -> bool:
 
 
 def fingerprint(certificate: Path) -> str:
-    """SHA-256, as browsers show it."""
+    """Return the SHA-256 fingerprint in the form that browsers show."""
     import hashlib
 
     der = ssl.PEM_cert_to_DER_cert(certificate.read_text().split("-----END CERTIFICATE-----")[0] + _END)
@@ -132,7 +146,7 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def _lasts(certificate: Path) -> bool:
-    """Another day at least."""
+    """Return True if the certificate is valid for another day at least."""
     done = subprocess.run(
         [_openssl(), "x509", "-checkend", "86400", "-noout", "-in", str(certificate)], capture_output=True, check=False
     )
@@ -143,7 +157,7 @@ def _openssl() -> str:
     found = shutil.which("openssl")
     if found is None:
         raise EdgeAllError(
-            "the program openssl, which makes the certificate, is missing",
+            "the program openssl, which creates the certificate, is missing",
             "install it (apt install openssl), or name a certificate with --certificate and --key",
         )
     return found

@@ -1,4 +1,4 @@
-"""What all pages share."""
+"""State shared by all pages."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ MOST_WATCHERS = 8
 
 @dataclass(eq=False)
 class ReviewContext:
-    """One server's. ``station`` and ``live`` are there while a microscope is at hand."""
+    """State of one server. ``station`` and ``live`` are set while a microscope is connected."""
 
     records: RecordByThread
     accounts: Accounts
     models: Path
     loopback: bool = True
-    """Served on this machine only: whoever reaches it may look and review without logging in."""
+    """Served on this machine only, where a visitor may view and review without logging in."""
     secure: bool = False
     """Served over TLS."""
     port: int = 0
     host_names: frozenset[str] = frozenset()
-    """Names that a Host header may carry besides addresses; on the loopback the only ones."""
+    """Names allowed in a Host header, besides addresses. On the loopback, only these are allowed."""
     station: Station | None = None
     live: LiveView | None = None
     device: DeviceState | None = None
-    """What /metrics and /healthz tell."""
+    """State that /metrics and /healthz report."""
     monitoring_token: str = ""
-    """Whoever asks those from another machine must bear it."""
+    """Bearer token required for these from another machine."""
     visitors: Visitors = field(default_factory=Visitors)
     limits: LoginLimits = field(default_factory=LoginLimits)
     watchers: int = 0
     closing: bool = False
-    """Endless answers end."""
+    """True while the server shuts down; endless responses stop then."""
 
     def __post_init__(self) -> None:
         self.appearance = Appearance()
@@ -56,11 +56,11 @@ class ReviewContext:
 
     @property
     def cookie(self) -> str:
-        """Its name. Cookies know no ports: two servers on one machine must not overwrite each other's."""
+        """Name of the cookie. It contains the port, because cookies are shared by all ports of a machine."""
         return f"{'__Host-' if self.secure else ''}edge_all_{self.port}"
 
     def admit(self, visitor: Visitor) -> None:
-        """Set what a visitor may do now: an account that was removed or changed in the meantime is logged out."""
+        """Update the visitor's rank. Log out an account that was removed or changed since the login."""
         accounts = self.accounts.all()
         if visitor.account is not None:
             now = accounts.get(visitor.account.name)
@@ -75,36 +75,40 @@ class ReviewContext:
             visitor.rank = -1
 
     def refuse_running(self, session: str) -> None:
-        """Raises ReviewError while the station runs that session, a paused one as well."""
+        """Raise ReviewError while the station runs this session, even if it is paused."""
         state = self.station.state if self.station is not None else None
         if state is not None and state.phase != "idle" and state.session_id == session:
             raise ReviewError("the session is still running", "stop it first")
 
 
 def context_of(request: Request) -> ReviewContext:
-    """The server's."""
+    """Return the context of the server."""
     return cast(ReviewContext, request.app.state.context)
 
 
 def visitor_of(request: Request) -> Visitor:
-    """Who asks."""
+    """Return the visitor who sent the request."""
     return cast(Visitor, request.scope["edge_all.visitor"])
 
 
 def form_of(request: Request) -> dict[str, object]:
-    """The fields of a form or of a JSON object; small, and its CSRF token was right."""
+    """Return the fields of a form or JSON object. Its size and CSRF token were checked."""
     return cast("dict[str, object]", request.scope["edge_all.form"])
 
 
 def form_text(request: Request, name: str) -> str:
-    """One field as text; empty when it is absent or something else."""
+    """Return one field as text; empty if it is missing or not text."""
     value = form_of(request).get(name)
     return value if isinstance(value, str) else ""
 
 
 def path_number(request: Request, name: str) -> int:
-    """A number in the path; what is none, or too large for the record, is not found. Raises NotRecordedError."""
+    """Return a number from the path.
+
+    Raises:
+        NotRecordedError: when it is not a number or is too large for the record.
+    """
     given = str(request.path_params[name])
     if not (given.isascii() and given.isdigit() and len(given) < 10):
-        raise NotRecordedError("there is no such cell or picture in this session", "load the session's page again")
+        raise NotRecordedError("this session has no such cell or picture", "reload the session page")
     return int(given)

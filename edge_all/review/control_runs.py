@@ -1,4 +1,4 @@
-"""Control runs: a smear that is known, run now and then, with a trend and limits. docs/qc.md."""
+"""Control runs of a known smear, with trend and limits (docs/qc.md)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MEASURES: dict[str, str] = {
     "sharpness": "",
 }
 BASELINE_RUNS = 10
-"""Where nothing is expected from outside, the first so many runs say what is usual."""
+"""Number of first runs that define the baseline, if no expected values are given."""
 LEAST_RUNS = 3
 _FLOOR = {"um_per_px": 0.03, "sharpness": 0.1}
-"""Least standard deviation as a share of the target: runs that happen to agree must not make the limits absurd."""
+"""Minimum standard deviation as a fraction of the target, so runs that happen to agree do not make absurd limits."""
 _SAME_SIDE = 10
 
 IN_CONTROL, WARNING, OUT, BASELINE = "in control", "warning", "out of control", "baseline"
@@ -34,27 +34,27 @@ IN_CONTROL, WARNING, OUT, BASELINE = "in control", "warning", "out of control", 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a measure should be: target and standard deviation."""
+    """Target and standard deviation of a measure."""
 
     target: float
     sd: float
 
     def z(self, value: float) -> float:
-        """Distance from the target in standard deviations."""
+        """Return the distance from the target in standard deviations."""
         return (value - self.target) / self.sd
 
 
 @dataclass(frozen=True)
 class ControlRun:
-    """One run of a control. values, limits: by measure; a measure without a limit is not judged yet."""
+    """One run of a control. values and limits are by measure; a measure without a limit is not evaluated yet."""
 
     name: str
-    """Of the control smear: runs compare with those of the same name."""
+    """Name of the control smear. Runs are compared with those of the same name."""
     time: float
     session: str
     camera: str
     models: tuple[str, ...]
-    """sha256 of the model files."""
+    """SHA-256 of each model file."""
     fields: int
     leukocytes: int
     values: Mapping[str, float]
@@ -64,8 +64,11 @@ class ControlRun:
 
 
 def limits_for(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str, float]) -> dict[str, Limit]:
-    """Targets from what is expected, else from the first 10 good ones of the earlier runs (3 at least); the standard
-    deviation is theirs, and never less than counting so few cells allows."""
+    """Return the limits of each measure.
+
+    The target is the expected value, or else the mean of the first 10 good earlier runs (at least 3). The standard
+    deviation is that of these runs, and at least the sampling error of the number of cells counted.
+    """
     limits = {}
     good = [r for r in earlier if r.verdict in (BASELINE, IN_CONTROL)]
     for name, value in run.values.items():
@@ -84,7 +87,7 @@ def limits_for(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping
 def _least_sd(name: str, target: float, run: ControlRun) -> float:
     if name.endswith("_percent"):
         cells = max(run.leukocytes, 1)
-        # One cell more or less must not leave the limits where none is expected.
+        # If no such cell is expected, one cell more or less must stay within the limits.
         share = min(max(target / 100, 1 / cells), 1 - 1 / max(cells, 2))
         return 100 * sqrt(share * (1 - share) / cells)
     if name == "leukocytes_per_field":
@@ -93,22 +96,22 @@ def _least_sd(name: str, target: float, run: ControlRun) -> float:
 
 
 def judged(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str, float]) -> ControlRun:
-    """The run with its limits and verdict, by Westgard's rules 1-2s (warning), 1-3s, 2-2s (out) and 10x (warning).
+    """Return the run with limits and verdict, by Westgard's rules 1-2s (warning), 1-3s, 2-2s (out) and 10x (warning).
 
-    earlier: runs of the same control, the oldest first.
+    earlier: Runs of the same control, oldest first.
     """
     limits = limits_for(run, earlier, expected)
     out, warnings = [], []
     for name, limit in limits.items():
         value, z = run.values[name], limit.z(run.values[name])
-        said = f"{name} {value:.3g} is {abs(z):.1f} SD {'above' if z > 0 else 'below'} {limit.target:.3g}"
+        deviation = f"{name} {value:.3g} is {abs(z):.1f} SD {'above' if z > 0 else 'below'} {limit.target:.3g}"
         before = [limit.z(r.values[name]) for r in earlier if name in r.values]
         if abs(z) > 3:
-            out.append(f"{said} (1-3s)")
+            out.append(f"{deviation} (1-3s)")
         elif abs(z) > 2 and before and abs(before[-1]) > 2 and before[-1] * z > 0:
-            out.append(f"{said}, as the run before (2-2s)")
+            out.append(f"{deviation}, like the run before (2-2s)")
         elif abs(z) > 2:
-            warnings.append(f"{said} (1-2s)")
+            warnings.append(f"{deviation} (1-2s)")
         else:
             side = [*before[-(_SAME_SIDE - 1) :], z]
             if len(side) == _SAME_SIDE and (min(side) > 0.5 or max(side) < -0.5):
@@ -118,13 +121,17 @@ def judged(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str
 
 
 def keep(run: ControlRun, state: Path | None = None) -> None:
-    """Append to the state folder's controls.jsonl, on disk when this returns. Raises EdgeAllError."""
+    """Append the run to controls.jsonl in the state folder and sync it to disk.
+
+    Raises:
+        EdgeAllError: when it cannot be written.
+    """
     path = (state or state_folder()) / FILE
     line = json.dumps(asdict(run), ensure_ascii=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
-            # A line that a power cut left half written must not swallow this one.
+            # A line left incomplete by a power cut must not absorb this one.
             if file.tell() and not _ends_with_newline(path):
                 line = "\n" + line
             file.write(line.encode())
@@ -132,25 +139,29 @@ def keep(run: ControlRun, state: Path | None = None) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise EdgeAllError(
-            f"the control run cannot be kept in {path} ({error.strerror})", "name a state folder with EDGE_ALL_STATE"
+            f"cannot save the control run in {path} ({error.strerror})", "name a state folder with EDGE_ALL_STATE"
         ) from error
 
 
 def control_runs(name: str | None = None, state: Path | None = None) -> list[ControlRun]:
-    """All runs, or those of one control, the oldest first. A damaged line is left out, the others are not lost."""
+    """Return all runs, or those of one control, oldest first. Damaged lines are skipped.
+
+    Raises:
+        EdgeAllError: when the file cannot be read.
+    """
     path = (state or state_folder()) / FILE
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise EdgeAllError(f"cannot read {path} ({error.strerror})", "check its rights") from error
+        raise EdgeAllError(f"cannot read {path} ({error.strerror})", "check its permissions") from error
     runs = [r for r in map(_run, lines) if r is not None]
     return [r for r in runs if name is None or r.name == name]
 
 
 def last_control(before: float | None = None, state: Path | None = None) -> ControlRun | None:
-    """The last control run, or the last one at or before a time (a session's begin); None when there was none."""
+    """Return the last control run, or the last one at or before a time (a session's start). None if there is none."""
     runs = [r for r in control_runs(state=state) if before is None or r.time <= before]
     return max(runs, key=lambda r: r.time) if runs else None
 

@@ -1,4 +1,4 @@
-"""Runs a control smear as a session and holds it against what is expected."""
+"""Analysis of a control smear as a session, compared with the expected values."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edge_all.session.session import Session
 from edge_all.simulator.kinds import BLASTS, MATURE
 
 SIMULATED = "sim:?seed=2024&fields=30&cells=8&blast_fraction=0.2"
-"""The control smear where no other is named: drawn, so that optics and stain never change."""
+"""Default control smear. It is simulated, so optics and stain never change."""
 
 
 def simulated_expectation(camera: SimulatedMicroscope) -> dict[str, float]:
-    """What is really on the part of a drawn smear that its stage goes over: each leukocyte once."""
+    """Return the true values of the part of a simulated smear that the stage covers, each leukocyte once."""
     assert camera.frame_count is not None
     seen: dict[int, bool] = {}
     stops = set()
@@ -49,10 +49,14 @@ def run_control(
     state: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ControlRun:
-    """Run, judge and keep. expected: targets by measure; those of the drawn smear are known without.
+    """Run a control, evaluate it and save the result.
 
-    The session stays in the record, with the sample "control NAME". Raises EdgeAllError when the session failed or
-    counted nothing: that is no result.
+    expected: Targets by measure. Those of the simulated smear are known.
+
+    The session stays in the record, with the sample "control NAME".
+
+    Raises:
+        EdgeAllError: when the session failed, was interrupted or counted no leukocytes.
     """
     targets = dict(simulated_expectation(camera)) if isinstance(camera, SimulatedMicroscope) else {}
     targets.update(expected or {})
@@ -63,7 +67,8 @@ def run_control(
     counts = summary.counts
     if summary.interrupted or counts.leukocytes == 0:
         raise EdgeAllError(
-            f"the control '{name}' is no result: {summary.result}", "run it to its end on a smear with leukocytes"
+            f"the control '{name}' gave no valid result: {summary.result}",
+            "run it to its end on a smear with leukocytes",
         )
     with Record.open(record_folder) as record:
         row = record.session(summary.session_id)

@@ -1,7 +1,8 @@
-"""Reviewed cells as a data set that 'edge-all train' reads: CLASS/GROUP/image and labels.csv, without any name.
+"""Export of reviewed cells as a data set for 'edge-all train': CLASS/GROUP/image and labels.csv, without any name.
 
-A group is all that came from one sample: its id goes through HMAC-SHA256 with a salt that stays on this device, so that
-nobody who has the data set can tell or test whose it is, and later exports of the same sample join the same group.
+A group holds all cells of one sample. Its name is the HMAC-SHA256 of the sample ID with a salt that stays on this
+device. The holder of the data set can therefore neither find nor test the sample ID, and later exports of the same
+sample join the same group.
 """
 
 from __future__ import annotations
@@ -34,34 +35,36 @@ from edge_all.vocabulary import Image
 TABLE = "labels.csv"
 COLUMNS = ("file", "label", "group", "um_per_px", "kind", "reviewers", "agree", "model_label", "blast_probability")
 CLASSES = {"blast": "blast", "normal": "normal", "smudge": "smudge", "not_a_cell": "debris"}
-"""Verdict -> class of the data set. An unidentified cell has no class to learn."""
+"""Class of the data set for each verdict. An unidentified cell has no class to learn."""
 SALT = "export_salt"
 
 
 @dataclass(frozen=True)
 class ExportedDataset:
-    """What was written, and what could not be."""
+    """Summary of an export: what was written and what was not."""
 
     folder: Path
     classes: dict[str, int]
     groups: int
     unidentified: int
-    """Reviewed as unidentified: left out."""
+    """Cells reviewed as unidentified, which are left out."""
     without_picture: int
-    """Reviewed, but neither a crop nor the field's picture was kept."""
+    """Cells reviewed, but without a saved crop or field picture."""
 
 
 def export_dataset(record: Record, sessions: Sequence[str], out: Path, state: Path | None = None) -> ExportedDataset:
-    """Write the reviewed cells of some sessions into a new folder, whole or not at all.
+    """Write the reviewed cells of some sessions into a new folder, completely or not at all.
 
-    Raises RecordError for an unknown session, UsageError where the folder is not empty or nothing was reviewed.
+    Raises:
+        RecordError: when a session is unknown.
+        UsageError: when the folder is not empty or cannot be written, or nothing was reviewed.
     """
     rows = {s.id: s for s in (record.session(name) for name in sessions)}
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UsageError(f"{out} is not empty", "name a new folder: an export never mixes with another")
+            raise UsageError(f"{out} is not empty", "name a new folder, because exports are never mixed")
     except OSError as error:
-        raise UsageError(f"cannot look into {out} ({error.strerror})", "name another folder") from error
+        raise UsageError(f"cannot read {out} ({error.strerror})", "name another folder") from error
     salt = _salt(state or state_folder())
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
@@ -70,7 +73,7 @@ def export_dataset(record: Record, sessions: Sequence[str], out: Path, state: Pa
         if not any(written[0].values()):
             raise UsageError(
                 f"no cell of {'these sessions' if len(rows) > 1 else 'this session'} can be exported",
-                "review cells first: only what a person judged is exported",
+                "review cells first, because only reviewed cells are exported",
             )
         if out.is_dir():
             out.rmdir()
@@ -84,7 +87,7 @@ def export_dataset(record: Record, sessions: Sequence[str], out: Path, state: Pa
 
 
 def group_of(session: SessionRow, salt: bytes) -> str:
-    """The group that stands for a session's sample; a session without a sample id is a group of its own."""
+    """Return the group name of a session's sample. A session without a sample ID is a separate group."""
     sample = " ".join(unicodedata.normalize("NFKC", session.sample or "").casefold().split())
     return "g" + _hashed(salt, f"sample {sample}" if sample else f"session {session.id}", 12)
 
@@ -94,7 +97,7 @@ def _hashed(salt: bytes, text: str, digits: int) -> str:
 
 
 def _salt(state: Path) -> bytes:
-    """32 random bytes, made at first use, readable by their owner only."""
+    """Return the 32 random bytes of the salt, created on first use and readable by their owner only."""
     path = state / SALT
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -114,7 +117,8 @@ def _salt(state: Path) -> bytes:
         ) from error
     if len(salt) != 32:
         raise EdgeAllError(
-            f"the export's salt {path} is damaged", "move it away: the next export makes another, with other groups"
+            f"the export's salt {path} is damaged",
+            "move it away; the next export creates another salt, with other groups",
         )
     return salt
 
@@ -144,8 +148,8 @@ def _write(
             if picture is None:
                 without += 1
                 continue
-            # The name says nothing of session or sample either; the picture is encoded anew, without the row that the
-            # record's crops carry.
+            # The name reveals neither session nor sample. The picture is encoded again, without the database row that
+            # the record's crops contain.
             name = f"{label}/{group}/{_hashed(salt, f'name {session.id}', 8)}-{cell['cell']}.png"
             done, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             assert done
@@ -179,7 +183,7 @@ def _by_cell(verdicts: Sequence[Verdict]) -> dict[int, list[Verdict]]:
 
 
 def _picture(record: Record, cell: CellRow) -> Image | None:
-    """The cell's crop, else a portrait cut from its field's kept picture."""
+    """Return the cell's crop, or else a portrait cut from its saved field."""
     if cell["crop"]:
         crop = read_crop(record.folder / str(cell["crop"]))
         if crop is not None:

@@ -1,6 +1,6 @@
-"""The differential of a session: counts by label and kind, shares with their 95 % intervals.
+"""Differential of a session: counts by label and kind, and shares with their 95 % intervals.
 
-The pages, the report and the FHIR bundle all take it from here, so that no two of them can differ.
+The pages, the report and the FHIR bundle all use this module, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -17,73 +17,84 @@ LEUKOCYTES = ("blast", "normal", "unidentified")
 
 @dataclass(frozen=True)
 class Share:
-    """count of total, in percent with the 95 % Wilson interval. It covers the sampling of cells, not the error of who
-    judged them."""
+    """Share of a count in a total, in percent, with the 95 % Wilson interval.
+
+    The interval covers the sampling of cells, not errors of their classification.
+    """
 
     count: int
     total: int
 
     @property
     def percent(self) -> float:
+        """Share in percent; 0 without cells."""
         return 100 * self.count / self.total if self.total else 0.0
 
     @property
     def low(self) -> float:
+        """Lower end of the interval, in percent."""
         return 100 * wilson_interval(self.count, self.total)[0]
 
     @property
     def high(self) -> float:
+        """Upper end of the interval, in percent."""
         return 100 * wilson_interval(self.count, self.total)[1]
 
 
 @dataclass(frozen=True)
 class Differential:
-    """Of one way of counting. Smudges and what is no cell are not among the leukocytes."""
+    """Counts by label and kind. Smudges and objects that are not cells are not leukocytes."""
 
     by_label: Mapping[str, int]
-    """blast, normal, unidentified, smudge, not_a_cell."""
+    """Counts of blast, normal, unidentified, smudge and not_a_cell."""
     kinds: Mapping[str, int]
-    """Of the normal cells that a reviewer named a kind of."""
+    """Counts of the normal cells to which a reviewer assigned a kind."""
 
     @property
     def leukocytes(self) -> int:
+        """Number of leukocytes."""
         return sum(self.by_label.get(label, 0) for label in LEUKOCYTES)
 
     @property
     def few(self) -> bool:
+        """True if there are too few leukocytes for a differential."""
         return self.leukocytes < ENOUGH_CELLS
 
     @property
     def smudges(self) -> int:
+        """Number of smudges."""
         return self.by_label.get("smudge", 0)
 
     @property
     def smudges_per_100(self) -> float | None:
-        """For 100 leukocytes; None without leukocytes."""
+        """Smudges per 100 leukocytes; None without leukocytes."""
         return 100 * self.smudges / self.leukocytes if self.leukocytes else None
 
     @property
     def not_cells(self) -> int:
+        """Number of objects that a reviewer marked as not a cell."""
         return self.by_label.get("not_a_cell", 0)
 
     @property
     def kind_not_named(self) -> int:
-        """Normal cells without a kind."""
+        """Number of normal cells without a kind."""
         return self.by_label.get("normal", 0) - sum(self.kinds.values())
 
     def share(self, label: str) -> Share:
-        """Of the leukocytes."""
+        """Return the share of a label among the leukocytes."""
         return Share(self.by_label.get(label, 0), self.leukocytes)
 
     def kind(self, kind: str) -> Share:
-        """Of the leukocytes."""
+        """Return the share of a kind among the leukocytes."""
         return Share(self.kinds.get(kind, 0), self.leukocytes)
 
 
 def differential(labels: Mapping[int, str], verdicts: Mapping[int, Verdict] | None = None) -> Differential:
-    """The model's, or with verdicts the reviewed one: a cell without a verdict keeps the model's label.
+    """Return the model's differential, or with verdicts the reviewed one.
 
-    labels: the model's, by the cell's number. verdicts: the one that counts, by the cell's number.
+    Cells without a verdict keep the model's label.
+
+    labels: The model's label by cell number. verdicts: The verdict that counts, by cell number.
     """
     by_label: Counter[str] = Counter()
     kinds: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The trend of a control as a Levey-Jennings chart (Levey and Jennings 1950): each run in standard deviations."""
+"""Levey-Jennings chart of a control's trend (Levey and Jennings 1950): each run in standard deviations."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _OUT, _WARN, _GOOD = "#d55e00", "#e69f00", "#0072b2"
 
 
 def levey_jennings(runs: Sequence[ControlRun]) -> str:
-    """SVG of the last 60 runs of one control, a panel for each measure that has limits; the newest run's limits hold.
+    """Return an SVG of the last 60 runs of one control, with a panel for each measure that has limits.
 
-    Points beyond 2 SD are diamonds, beyond 3 SD crosses: they can be told apart without colour.
+    The limits are those of the newest run. Points beyond 2 SD are diamonds and points beyond 3 SD are crosses, so they
+    can be distinguished without color.
     """
     runs = runs[-_MOST_RUNS:]
     name = shown(runs[-1].name) if runs else ""
@@ -32,7 +33,7 @@ def levey_jennings(runs: Sequence[ControlRun]) -> str:
         f'<text x="12" y="24" font-size="16">Control {escape(name)}: {len(runs)} runs</text>',
     ]
     if not panels:
-        parts.append(f'<text x="12" y="{_TOP + 40}">No limits yet: they need 3 runs, or expected values.</text>')
+        parts.append(f'<text x="12" y="{_TOP + 40}">No limits yet. They need 3 runs or expected values.</text>')
     for i, measure in enumerate(panels):
         parts += _panel(runs, measure, limits[measure], _TOP + i * _PANEL)
     if runs:
@@ -57,10 +58,10 @@ def _panel(runs: Sequence[ControlRun], measure: str, limit: Limit, top: float) -
         f'<text x="12" y="{middle + 24:.1f}" fill="#555555">SD {limit.sd:.2g}</text>',
         f'<line x1="{_LEFT}" y1="{middle:.1f}" x2="{_WIDTH - _RIGHT}" y2="{middle:.1f}" stroke="#222222"/>',
     ]
-    for z, colour in _BANDS:
+    for z, color in _BANDS:
         for side in (z, -z):
             parts.append(
-                f'<line x1="{_LEFT}" y1="{y(side):.1f}" x2="{_WIDTH - _RIGHT}" y2="{y(side):.1f}" stroke="{colour}" '
+                f'<line x1="{_LEFT}" y1="{y(side):.1f}" x2="{_WIDTH - _RIGHT}" y2="{y(side):.1f}" stroke="{color}" '
                 'stroke-dasharray="5 4"/>'
             )
             parts.append(

@@ -1,4 +1,4 @@
-"""What the session under way shows to whoever watches: its newest frame with outlined cells, and its counts."""
+"""Live view of the running session: its newest frame with outlined cells, and its counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge_all.vocabulary import Counts, Frame, Label
 
 MOST_PICTURES_PER_S = 10.0
 _SHARE_OF_TIME = 0.02
-"""Drawing takes no larger share of one core: a slow device shows fewer pictures, and its analysis is not slowed."""
+"""Maximum share of one core used for drawing. A slow device shows fewer pictures instead of slowing its analysis."""
 _WIDTH_PX = 960
 _JPEG_QUALITY = 80
 _IDLE_FRESH_S = 3.0
@@ -26,28 +26,28 @@ _SAME_FIELD = "same field"
 
 @dataclass(frozen=True)
 class LiveCounts:
-    """As of the newest frame in the record."""
+    """Counts as of the newest frame in the record."""
 
     session_id: str
     counts: Counts
     gate: str
-    """What the gate said of that frame; empty when it was analysed without a doubt."""
+    """Gate result of that frame; empty if it was analyzed without a warning."""
     fields_per_s: float
     age_s: float
-    """Seconds since that frame."""
+    """Age of that frame, in seconds."""
     camera: str = ""
-    """Why no frame comes while the camera is lost; empty while it works."""
+    """Reason why the camera is lost; empty while it works."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
     frame: Frame
     outlines: tuple[tuple[float, float, float, Label], ...]
-    """Centre and radius in pixels of the frame, and the label."""
+    """Center and radius in pixels of the frame, and the label."""
 
 
 class LiveView:
-    """Fed from the record's thread, which only leaves a reference; pictures are drawn where they are asked for."""
+    """Live view fed by the record's thread, which only stores a reference. Pictures are drawn on request."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -66,7 +66,7 @@ class LiveView:
         self._next_at = 0.0
 
     def take(self, progress: Progress) -> None:
-        """A frame is in the record."""
+        """Accept a frame that is in the record."""
         result, now = progress.result, time.monotonic()
         with self._lock:
             if progress.session_id != self._session:
@@ -105,18 +105,18 @@ class LiveView:
             self._sequence += 1
 
     def show(self, frame: Frame) -> None:
-        """A frame that no session looked at: the picture while the microscope waits."""
+        """Show a frame outside of a session, while the microscope is idle."""
         with self._lock:
             self._shown, self._idle_came = _Shown(frame, ()), time.monotonic()
             self._sequence += 1
 
     @property
     def shows_idle(self) -> bool:
-        """Pictures come while no session runs."""
+        """True if pictures are arriving without a running session."""
         return time.monotonic() - self._idle_came < _IDLE_FRESH_S
 
     def counts(self) -> LiveCounts | None:
-        """None before the first frame."""
+        """Return the current counts, or None before the first frame."""
         now = time.monotonic()
         with self._lock:
             progress, times = self._progress, self._analysed
@@ -127,15 +127,17 @@ class LiveView:
             return LiveCounts(progress.session_id, progress.counts, self._gate, rate, now - self._came, self._camera)
 
     def has_newer(self, number: int) -> bool:
-        """Whether picture() would give another than the one of this number. Costs next to nothing."""
+        """Return True if picture() would return a newer picture than this number. Cheap to call."""
         drawn = self._drawn
         if drawn is not None and drawn[0] != number:
             return True
         return self._sequence != number and self._shown is not None and time.monotonic() >= self._next_at
 
     def picture(self) -> tuple[int, bytes] | None:
-        """The newest picture as JPEG and its number, drawn once for all who watch and at most ten times a second;
-        None before the first frame. Called from any thread."""
+        """Return the number of the newest picture and its JPEG data, or None before the first frame.
+
+        The picture is drawn once for all viewers and at most ten times per second. Safe to call from any thread.
+        """
         with self._drawing:
             if self._drawn is not None and time.monotonic() < self._next_at:
                 return self._drawn
@@ -156,7 +158,7 @@ def _draw(shown: _Shown) -> bytes:
     factor = min(1.0, _WIDTH_PX / image.shape[1])
     if factor < 1:
         size = (_WIDTH_PX, max(1, round(image.shape[0] * factor)))
-        # The eye does not miss a better filter, the analysis would miss its time.
+        # A better filter would not be visible here, but would take time from the analysis.
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     turned = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
     for x, y, radius, label in shown.outlines:

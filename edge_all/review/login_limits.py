@@ -1,4 +1,4 @@
-"""Slows down who guesses passwords."""
+"""Limits that slow down password guessing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ _MOST_KEYS = 4096
 
 
 class LoginLimits:
-    """Five wrong tries are free; each one more doubles the wait, from 30 s to 15 min. Counted by name and by address:
-    one who guesses at many names waits as well. An hour without a try is forgiven."""
+    """Waiting times after failed logins.
+
+    Five failed attempts are free. Each further one doubles the wait, from 30 s to 15 min. Attempts are counted by name
+    and by address, so guessing at many names is slowed as well. An hour without an attempt resets the count.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -24,13 +27,13 @@ class LoginLimits:
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def wait_s(self, keys: Sequence[str]) -> float:
-        """Seconds until one of these may try again; 0: now."""
+        """Return the seconds until a login with these keys is allowed; 0 means now."""
         now = self._clock()
         with self._lock:
             return max((self._left(key, now) for key in keys), default=0.0)
 
     def wrong(self, keys: Sequence[str]) -> None:
-        """A try was wrong."""
+        """Record a failed attempt."""
         now = self._clock()
         with self._lock:
             for key in keys:
@@ -40,7 +43,7 @@ class LoginLimits:
                 self._wrong.popitem(last=False)
 
     def right(self, keys: Sequence[str]) -> None:
-        """A try was right: all is forgiven."""
+        """Record a successful attempt, which resets the count."""
         with self._lock:
             for key in keys:
                 self._wrong.pop(key, None)

@@ -1,4 +1,4 @@
-"""The live picture as an endless multipart answer (MJPEG). Who does not read it holds nobody up."""
+"""Live picture as an endless multipart response (MJPEG). A slow reader does not delay others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edge_all.review.context import ReviewContext
 _BOUNDARY = b"edge-all-picture"
 _LOOKS_EVERY_S = 0.1
 _STALLED_S = 10.0
-"""A browser that takes nothing for so long is let go."""
+"""Seconds after which a browser that reads nothing is disconnected."""
 
 
 class MjpegResponse(Response):
-    """Sends the newest picture whenever there is one; none is queued for a slow reader."""
+    """Response that sends each new picture. Pictures are not queued for a slow reader."""
 
     def __init__(self, context: ReviewContext) -> None:
         super().__init__(media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}")
@@ -27,7 +27,7 @@ class MjpegResponse(Response):
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Until the reader leaves or stalls."""
+        """Send pictures until the reader leaves or stalls."""
         if scope["method"] == "HEAD":
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b""})

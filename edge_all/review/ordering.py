@@ -1,4 +1,4 @@
-"""The order in which a session's cells are looked at: blasts first, by probability."""
+"""Order in which a session's cells are shown: blasts first, by probability."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ ORDER = {label: i for i, label in enumerate(("blast", "unidentified", "normal", 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a gallery shows. label: one of LABELS, by the verdict where there is one, or all. reviewed: all, yes, no."""
+    """Filter of a gallery. label: one of LABELS (of the verdict, if there is one) or all. reviewed: all, yes or no."""
 
     label: str = "all"
     reviewed: str = "all"
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Choice:
-        """From a URL; anything unknown is "all"."""
+        """Return the choice given in a URL. Unknown values count as "all"."""
         label, reviewed = query.get("label", "all"), query.get("reviewed", "all")
         return cls(label if label in LABELS else "all", reviewed if reviewed in ("yes", "no") else "all")
 
     @property
     def query(self) -> str:
+        """Query string of a URL with this choice."""
         return f"label={self.label}&reviewed={self.reviewed}"
 
 
 def said_of(cell: CellLabel, verdicts: Mapping[int, Verdict]) -> str:
-    """The reviewer's label where there is one, else the model's."""
+    """Return the reviewer's label if there is one, else the model's."""
     verdict = verdicts.get(cell.number)
     return (verdict.label or cell.label) if verdict is not None else cell.label
 
 
 def chosen(cells: Iterable[CellLabel], verdicts: Mapping[int, Verdict], choice: Choice) -> list[int]:
-    """Numbers of the cells that a choice shows, in order."""
+    """Return the numbers of the cells that a choice shows, in order."""
     left = [
-        (ORDER[said], -(cell.blast_probability or 0.0), cell.number)
+        (ORDER[label], -(cell.blast_probability or 0.0), cell.number)
         for cell in cells
-        if (said := said_of(cell, verdicts)) == choice.label or choice.label == "all"
+        if (label := said_of(cell, verdicts)) == choice.label or choice.label == "all"
         if choice.reviewed == "all" or (cell.number in verdicts) == (choice.reviewed == "yes")
     ]
     return [number for *_, number in sorted(left)]

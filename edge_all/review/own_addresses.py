@@ -1,4 +1,4 @@
-"""Under which addresses this machine is reached from others."""
+"""Addresses under which other machines reach this one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 _SIOCGIFADDR = 0x8915
 _IPV6 = Path("/proc/net/if_inet6")
 _PASSING = 0x01 | 0x20
-"""Flags of an IPv6 address that is for some hours only: temporary, deprecated."""
+"""Flags of an IPv6 address that lasts only some hours: temporary, deprecated."""
 
 
 def own_addresses() -> set[str]:
-    """The first IPv4 address of each interface, and the IPv6 addresses that stay; neither loopback nor link-local."""
+    """Return the first IPv4 address of each interface and permanent IPv6 addresses, except loopback and link-local."""
     found = {*_ipv4(), *_ipv6()}
     return {str(a) for a in found if not (a.is_loopback or a.is_link_local)}
 
@@ -25,7 +25,7 @@ def _ipv4() -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     found: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         for _, name in socket.if_nameindex():
-            with contextlib.suppress(OSError):  # it has none
+            with contextlib.suppress(OSError):  # the interface has no address
                 answer = fcntl.ioctl(asked.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
                 found.add(ipaddress.ip_address(answer[20:24]))
     return found

@@ -1,4 +1,4 @@
-"""Fonts of the machine for a PDF, so that names in any script come out; no font travels with the package."""
+"""Fonts of this machine for PDF reports, so that names in any script are readable. The package contains no fonts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MOST_FALLBACKS = 4
 
 
 def text_font() -> Path | None:
-    """A font for running text with many scripts; None on a machine without any of those known."""
+    """Return a text font that covers many scripts, or None if this machine has none of the known ones."""
     there = {p.name: p for p in _installed()}
     return next((there[name] for name in _PREFERRED if name in there), None)
 
 
 def characters_of(font: Path) -> frozenset[int]:
-    """Code points that a font has a glyph for."""
+    """Return the code points for which a font has a glyph."""
     from fontTools.ttLib import TTFont, TTLibError
 
     try:
@@ -37,7 +37,7 @@ def characters_of(font: Path) -> frozenset[int]:
 
 
 def fallback_fonts(missing: Iterable[str]) -> list[Path]:
-    """Fonts of the machine that together have the missing characters, as far as fontconfig knows of any; at most 4."""
+    """Return up to 4 fonts of this machine that cover the missing characters, as far as fontconfig knows any."""
     wanted = {ord(c) for c in missing}
     found: list[Path] = []
     for code in sorted(wanted):

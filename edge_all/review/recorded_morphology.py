@@ -1,4 +1,4 @@
-"""Morphology of cells in the record, measured from their kept crops when it is asked for."""
+"""Morphology of cells in the record, measured on request from their saved crops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_all.vocabulary import Image
 
 
 def read_crop(path: Path) -> Image | None:
-    """A kept crop, RGB uint8; None where it is absent or damaged: a report goes on without it."""
+    """Return a saved crop (RGB uint8), or None if it is missing or damaged. A report is then made without it."""
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
         decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -26,7 +26,7 @@ def read_crop(path: Path) -> Image | None:
 
 
 def recorded_morphology(folder: Path, cells: Iterable[CellRow]) -> dict[int, Morphology | None]:
-    """By cell number; None for a cell without a crop, with a damaged one, or in which no nucleus was found."""
+    """Return the morphology by cell number. None means that the crop is not readable or shows no nucleus."""
     measured: dict[int, Morphology | None] = {}
     for cell in cells:
         crop = read_crop(folder / str(cell["crop"])) if cell["crop"] else None

@@ -1,4 +1,4 @@
-"""Templates and the answers that pages are made of."""
+"""Rendering of templates, and other responses of the pages."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def _environment() -> Environment:
 
 
 def when(seconds: float | None) -> str:
-    """Local time to the minute."""
+    """Return the local time to the minute, or an empty string for None."""
     return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page, or a part of one. Every value is escaped."""
+    """Render a page or a part of one. All values are escaped."""
     context = context_of(request)
     page = (
         _environment()
@@ -59,12 +59,12 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
 
 
 def back_to(path: str, otherwise: str = "/") -> RedirectResponse:
-    """To a page of ours, whatever was asked for."""
+    """Redirect to a path of this server, or to ``otherwise`` if the path is not local."""
     return RedirectResponse(path if _LOCAL.fullmatch(path) else otherwise, 303)
 
 
 def refusal(request: Request, message: str, status: int) -> Response:
-    """In the form that was asked for."""
+    """Return a refusal in the requested form, as JSON or as a page."""
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"error": message}, status)
     return render(request, "refusal.html", status, message=message, status_code=status)

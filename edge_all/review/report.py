@@ -1,4 +1,4 @@
-"""The report of a session as bytes, in each format."""
+"""Report of a session as bytes, in each format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ MEDIA_TYPES = {
 
 
 def render(contents: ReportContents, form: str) -> bytes:
-    """form: pdf, html, json, csv or fhir. Raises UsageError, and EdgeAllError where pdf's library is missing."""
+    """Render a report. form: pdf, html, json, csv or fhir.
+
+    Raises:
+        UsageError: when the format is unknown.
+        EdgeAllError: when the library for PDF is missing.
+    """
     if form == "pdf":
         from edge_all.review.report_pdf import report_pdf
 
@@ -36,4 +41,4 @@ def render(contents: ReportContents, form: str) -> bytes:
         from edge_all.review.report_fhir import report_fhir
 
         return report_fhir(contents).encode()
-    raise UsageError(f"there is no report format '{form}'", f"take one of {', '.join(MEDIA_TYPES)}")
+    raise UsageError(f"unknown report format '{form}'", f"choose one of {', '.join(MEDIA_TYPES)}")

@@ -1,4 +1,4 @@
-"""Everything a report says of a session, read from the record once; each format only sets it out."""
+"""Contents of a session's report, read once from the record. The formats only lay them out."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from edge_all.session.differential import result_words
 
 GALLERY_CELLS = 20
 MEASURED_BLASTS = 300
-"""Of more blasts, so many evenly chosen ones are measured for their description, at about 10 ms each."""
+"""Maximum number of blasts measured for the description, evenly spaced, at about 10 ms each."""
 _GAP_S = 2.0
-"""A camera is silent when the next frame takes longer than this, and ten times the usual."""
+"""Minimum length of a camera gap, in seconds. A gap is also at least ten times the usual interval."""
 
 
 @dataclass(frozen=True)
 class GalleryCell:
-    """One blast of the gallery."""
+    """Blast shown in the gallery."""
 
     number: int
     label: str
@@ -59,7 +59,7 @@ class GalleryCell:
 
 @dataclass(frozen=True)
 class CameraGap:
-    """No frame came for so long. after_frame: index of the last one before."""
+    """Time without frames. after_frame: index of the last frame before the gap."""
 
     after_frame: int
     seconds: float
@@ -67,13 +67,13 @@ class CameraGap:
 
 @dataclass(frozen=True)
 class Quality:
-    """How the fields were: frames by outcome, scale and where it came from, sharpness, gaps."""
+    """Quality of the fields: frames by outcome, scale and its source, sharpness, gaps."""
 
     skipped: tuple[tuple[str, int], ...]
-    """Reason and frames, the most frequent first."""
+    """Reason and number of frames, most frequent first."""
     warned: tuple[tuple[str, int], ...]
     scale_um_per_px: tuple[float, float, float] | None
-    """Least, median, most of the analysed fields."""
+    """Minimum, median and maximum of the analyzed fields."""
     scale_sources: tuple[tuple[str, int], ...]
     sharpness: tuple[float, float, float] | None
     gaps: tuple[CameraGap, ...]
@@ -81,39 +81,42 @@ class Quality:
 
 @dataclass(frozen=True)
 class ReportContents:
-    """One session, as it stands at ``made`` (seconds since the epoch)."""
+    """State of one session at the time ``made`` (seconds since the epoch)."""
 
     session: SessionRow
     unended: Unended | None
-    """None when it has an end."""
+    """State of a session without an end; None if it has ended."""
     made: float
     result: str
     differential: ReviewedDifferential
     description: BlastDescription
     gallery: tuple[GalleryCell, ...]
     blasts: int
-    """Cells that count as blasts; the gallery shows the most suspicious."""
+    """Number of cells counted as blasts. The gallery shows the most suspicious ones."""
     quality: Quality
     models: tuple[ModelFacts, ...]
     engines: tuple[tuple[str, str, int], ...]
-    """Engine, sha256 of its model file, cells it judged: a session may go over to a better engine in its middle."""
+    """Engine, SHA-256 of its model file, cells it classified. A session can switch to a better engine while it runs."""
     reviewers: tuple[tuple[str, bool, int], ...]
-    """Name, proven, standing verdicts."""
+    """Name, whether it is authenticated, number of verdicts that count."""
     approval: Approval | None
     control: ControlRun | None
 
     @property
     def signed(self) -> bool:
-        """Approved, and not re-opened since."""
+        """True if the session is approved and was not reopened since."""
         return self.approval is not None
 
 
 def read_report(
     record: Record, session: str, *, models: Path | None = None, now: float | None = None
 ) -> ReportContents:
-    """session: an id or "last". models: a folder to look for the model files in, before the shipped ones.
+    """Read the contents of a session's report.
 
-    Raises RecordError.
+    session: An ID or "last". models: Folder that is searched for the model files before the shipped ones.
+
+    Raises:
+        RecordError: when the session is unknown or the record cannot be read.
     """
     row = record.session(session)
     cells = record.cells(row.id)
@@ -142,7 +145,11 @@ def read_report(
 
 
 def describe_session(record: Record, session: str) -> BlastDescription:
-    """The blasts of a session as they stand now. Raises RecordError."""
+    """Describe the current blasts of a session.
+
+    Raises:
+        RecordError: when the record cannot be read.
+    """
     blasts = _blasts(record.cells(session), latest_verdicts(record, session))
     described = evenly_chosen(blasts, MEASURED_BLASTS)
     return _description(blasts, described, recorded_morphology(record.folder, described))
@@ -155,7 +162,7 @@ def _description(
 
 
 def _blasts(cells: Sequence[CellRow], latest: dict[int, Verdict]) -> list[CellRow]:
-    """Cells that count as blasts, the most suspicious first."""
+    """Return the cells counted as blasts, most suspicious first."""
 
     def label(cell: CellRow) -> str:
         verdict = latest.get(int(cell["cell"]))
@@ -166,7 +173,7 @@ def _blasts(cells: Sequence[CellRow], latest: dict[int, Verdict]) -> list[CellRo
 
 
 def evenly_chosen(cells: Sequence[CellRow], most: int) -> list[CellRow]:
-    """All of them, or ``most`` at even distances: the same ones each time."""
+    """Return all cells, or ``most`` evenly spaced ones. The choice is deterministic."""
     if len(cells) <= most:
         return list(cells)
     return [cells[i * len(cells) // most] for i in range(most)]
@@ -224,8 +231,10 @@ def _quality(frames: Sequence[FrameEntry], row: SessionRow, paused: Sequence[tup
 
 
 def camera_gaps(frames: Sequence[FrameEntry], paused: Sequence[tuple[float, float]] = ()) -> tuple[CameraGap, ...]:
-    """Waits between frames of over 2 s and over ten times the usual one, by the frames' times. paused: from when to
-    when the session was; that is no gap, nor are frames that came and were dropped, nor a clock that was set."""
+    """Return intervals between frames that exceed 2 s and ten times the usual interval, by the frames' times.
+
+    paused: Start and end of each pause of the session. Pauses, dropped frames and changes of the clock are not gaps.
+    """
     pairs = list(pairwise(frames))
     if not pairs:
         return ()
@@ -233,7 +242,7 @@ def camera_gaps(frames: Sequence[FrameEntry], paused: Sequence[tuple[float, floa
     usual = median(waits)
     apart = median(wait / max(b.index - a.index, 1) for wait, (a, b) in zip(waits, pairs, strict=True))
     set_by = [-wait for wait in waits if wait < -_GAP_S]
-    """A frame whose time is of the clock before: the times go back, and forth again by as much."""
+    """Backward steps of the clock. The times later step forward again by the same amount."""
     gaps = []
     for wait, (a, b) in zip(waits, pairs, strict=True):
         rested = [min(end, b.time) - start for start, end in paused if a.time <= start < b.time]

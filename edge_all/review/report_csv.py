@@ -1,4 +1,4 @@
-"""A report as csv: one line a figure."""
+"""Report as CSV, with one line per value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMULA = ("=", "+", "-", "@")
 
 
 def report_csv(c: ReportContents) -> str:
-    """UTF-8 text with COLUMNS as its head. Text that a spreadsheet would take for a formula gets an apostrophe."""
+    """Return UTF-8 text with COLUMNS as its header. Text that looks like a formula gets an apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -1,7 +1,7 @@
-"""A report as a FHIR R4 (4.0.1) bundle: DiagnosticReport, Observations, Specimen, Device, Practitioner.
+"""Report as a FHIR R4 (4.0.1) bundle: DiagnosticReport, Observations, Specimen, Device, Practitioner.
 
-Only elements that R4 and R4B share. ``preliminary`` until a reviewer approved the session, then ``final``. The record
-holds no patient, so there is no subject: the receiving system joins the specimen to its patient.
+It uses only elements common to R4 and R4B. The status is ``preliminary`` until a reviewer approves the session, then
+``final``. The record holds no patient, so there is no subject. The receiving system links the specimen to its patient.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ UCUM = "http://unitsofmeasure.org"
 BLASTS = ("26446-5", "Blasts/100 leukocytes in Blood")
 PANEL = ("69738-3", "Differential panel, method unspecified - Blood")
 _SPACE = uuid.UUID("6f3f5a52-62c5-5d0c-9a57-7f5e0a3a6f0e")
-"""Of the names of resources: the same session gives the same identifiers each time."""
+"""Namespace of the resource IDs. The same session always gives the same IDs."""
 
 Resource = dict[str, Any]
 
 
 def report_fhir(c: ReportContents) -> str:
-    """UTF-8 JSON text of the bundle."""
+    """Return the bundle as UTF-8 JSON text."""
     return json.dumps(report_bundle(c), indent=1, ensure_ascii=False) + "\n"
 
 
 def report_bundle(c: ReportContents) -> Resource:
-    """The bundle as plain values."""
+    """Return the bundle as plain values."""
     status = "final" if c.signed else "preliminary"
     urls = {n: _url(c, n) for n in ("report", "specimen", "device", "operator", "reviewer")}
     observations = _observations(c, status, urls)
@@ -91,14 +91,14 @@ def _period(c: ReportContents) -> Resource:
 
 def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[tuple[str, Resource]]:
     after, before = c.differential.after, c.differential.before
-    reviewed = "after review" if c.differential.reviewed else "model alone, not reviewed"
+    reviewed = "after review" if c.differential.reviewed else "model only, not reviewed"
     made = [_percentage(after.share("blast"), after, _code(LOINC, *BLASTS), reviewed)]
     made += [
         _percentage(after.share(n), after, {"text": f"{n} leukocytes per 100 leukocytes"}, reviewed)
         for n in ("normal", "unidentified")
     ]
     if c.differential.reviewed:
-        words = "Blasts per 100 leukocytes, before review (model alone)"
+        words = "Blasts per 100 leukocytes, before review (model only)"
         made.append(_percentage(before.share("blast"), before, {"text": words}, "before review"))
     made.append(
         {
@@ -172,7 +172,7 @@ def _conclusion(c: ReportContents) -> str:
     after = c.differential.after
     s = after.share("blast")
     parts = [
-        f"{s.count} of {after.leukocytes} leukocytes count as blasts: {s.percent:.1f} % "
+        f"{s.count} of {after.leukocytes} leukocytes are counted as blasts: {s.percent:.1f} % "
         f"(95 % interval {s.low:.1f} to {s.high:.1f} %).",
         *cautions(after),
         text("page.research"),

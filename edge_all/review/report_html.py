@@ -1,4 +1,4 @@
-"""A report as one HTML file: no script, no request to anywhere, the crops within it."""
+"""Report as one HTML file with embedded crops, without scripts or external requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ figcaption{font-size:12px;overflow-wrap:anywhere}.bar{width:56px;border-top:4px 
 
 
 def report_html(c: ReportContents) -> str:
-    """UTF-8 text. A Content-Security-Policy within allows its own style and the crops, nothing else."""
+    """Return UTF-8 text. Its Content-Security-Policy allows only its own style and the crops."""
     title, research = text("report.title_of", session=c.session.id), escape(text("page.research"))
     status = text("report.final") if c.signed else text("report.preliminary")
     body = [
@@ -66,7 +66,7 @@ def _section(section: ReportSection) -> list[str]:
 
 def _row(r: ReportRow) -> str:
     value = value_in_words(r)
-    # bdi: a name that runs from right to left must not turn its neighbours around.
+    # bdi: a name that runs from right to left must not reverse the text around it.
     return (
         f'<tr><th scope="row"><bdi>{escape(r.item)}</bdi></th><td class="value"><bdi>{escape(value)}</bdi></td>'
         f'<td class="note"><bdi>{escape(r.note)}</bdi></td></tr>'
@@ -98,13 +98,13 @@ def _figure(g: GalleryCell) -> str:
 
 
 def value_in_words(r: ReportRow) -> str:
-    """A row's value with its unit and interval."""
+    """Return a row's value with its unit and interval."""
     value = f"{r.value} {r.unit}".strip()
     return text("report.interval", value=value, low=r.low, high=r.high) if r.low else value
 
 
 def caption_lines(g: GalleryCell) -> list[str]:
-    """What stands under a crop."""
+    """Return the lines of a crop's caption."""
     lines = [text("report.caption", number=g.number, probability=f"{g.blast_probability:.2f}")]
     if g.verdict is not None:
         label = text(f"label.{g.verdict}")

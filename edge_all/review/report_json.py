@@ -1,4 +1,4 @@
-"""A report as JSON."""
+"""Report as JSON."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FORMAT = "edge-all report 1"
 
 
 def report_json(c: ReportContents) -> str:
-    """UTF-8 text; names as they were given (JSON has no markup to fall for), lone surrogates escaped."""
+    """Return UTF-8 text. Names are unchanged, because JSON has no markup; lone surrogates are escaped."""
     written = json.dumps(report_values(c), indent=1, ensure_ascii=False)
     return written.encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def report_values(c: ReportContents) -> dict[str, Any]:
-    """The report as plain values."""
+    """Return the report as plain values."""
     s = c.session
     operator = recorded_operator(s.settings)
     return {
@@ -107,6 +107,6 @@ def _cell(g: GalleryCell) -> dict[str, Any]:
 
 
 def iso_time(seconds: float) -> str:
-    """ISO 8601 to the second, with the local offset: 2026-01-31T09:30:00+01:00."""
+    """Return the time in ISO 8601 to the second, with the local offset, such as 2026-01-31T09:30:00+01:00."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
     return f"{stamp[:-2]}:{stamp[-2:]}"

@@ -1,4 +1,4 @@
-"""A report as PDF, A4."""
+"""Report as PDF, A4."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ _GREY, _PALE, _INK, _ORANGE = (95, 95, 95), (190, 190, 190), (25, 25, 25), (213,
 
 
 def report_pdf(c: ReportContents) -> bytes:
-    """The PDF's bytes. Characters that no font of the machine has are written as [U+5F20]: nothing is lost silently.
+    """Return the PDF. Characters missing from all fonts of the machine are written as [U+5F20], so none is lost.
 
-    Raises EdgeAllError where fpdf2 is not installed.
+    Raises:
+        EdgeAllError: when fpdf2 is not installed.
     """
     try:
         from fpdf import FPDF
     except ModuleNotFoundError as error:
         raise EdgeAllError(
-            "a PDF needs the package fpdf2", "pip install 'edge-all[report]', or take --format html"
+            "a PDF needs the package fpdf2", "pip install 'edge-all[report]', or use --format html"
         ) from error
 
     sections = report_sections(c)
@@ -44,7 +45,7 @@ def report_pdf(c: ReportContents) -> bytes:
     foot = f"{text('report.foot', session=c.session.id, time=made)} {text('page.research')}"
 
     class Paper(FPDF):  # type: ignore[misc]
-        """Every page says what it is."""
+        """Pages with a footer that identifies the report."""
 
         def footer(self) -> None:
             self.set_y(-12)
@@ -100,7 +101,7 @@ class _Writer:
         paper, font = self._paper, text_font()
         if font is None:
             paper.set_font("Helvetica", size=9)
-            # What the PDF's own fonts have: Latin-1.
+            # The built-in PDF fonts cover Latin-1 only.
             return frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x100))
         paper.add_font("text", fname=font)
         known = characters_of(font)
@@ -113,7 +114,7 @@ class _Writer:
         try:
             # Joins Arabic letters and sets right-to-left runs in order.
             paper.set_text_shaping(True)
-        except Exception:  # uharfbuzz is optional: without it such names read letter by letter
+        except Exception:  # uharfbuzz is optional; without it, letters of such names are not joined
             paper.set_text_shaping(False)
         return known
 
@@ -161,7 +162,7 @@ class _Writer:
 
     def _row(self, row: ReportRow) -> None:
         paper = self._paper
-        # A long text without figures takes both columns.
+        # Text without a note uses both columns.
         wide = _VALUE + _NOTE if not row.note else _VALUE
         columns = [(_ITEM, row.item, _GREY), (wide, value_in_words(row), _INK)]
         if row.note:
@@ -170,9 +171,9 @@ class _Writer:
         if paper.get_y() + height > paper.h - 18:
             paper.add_page()
         top, left = paper.get_y(), _MARGIN
-        for width, words, colour in columns:
+        for width, words, color in columns:
             paper.set_xy(left, top)
-            paper.set_text_color(*colour)
+            paper.set_text_color(*color)
             self._write(width - 2, words)
             left += width
         paper.set_xy(_MARGIN, top + height)
@@ -220,7 +221,7 @@ class _Writer:
             stored = BytesIO()
             Picture.fromarray(crop).save(stored, "JPEG", quality=92)
             paper.image(stored, left, top, _SIDE, _SIDE, alt_text=text("report.cell", number=cell.number))
-            # Beyond the field's edge a crop is white: its frame shows that it has the size of the others.
+            # A crop is white beyond the field's edge, so a border shows that it has the same size as the others.
             paper.set_draw_color(*_PALE)
             paper.rect(left, top, _SIDE, _SIDE)
             paper.set_draw_color(*_INK)
@@ -231,7 +232,7 @@ class _Writer:
         paper.set_font_size(9)
 
     def _fitted(self, words: str) -> str:
-        """Shortened in the middle to a crop's width: a frame's name says most at its end."""
+        """Shorten words in the middle to a crop's width, because the end of a frame's name identifies it."""
         paper = self._paper
         keep = len(words)
         shortened = words

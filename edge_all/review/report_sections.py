@@ -1,4 +1,4 @@
-"""A report as sections of rows: the one order and wording that the page, the PDF and the csv share."""
+"""Report as sections of rows. HTML, PDF and CSV share this order and wording."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHORT_PRECISION = {"float": "float32"}
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One line. low, high: a 95 % interval in the unit of value. All text is fit to be shown; none of it is markup."""
+    """One line. low, high: 95 % interval in the unit of the value. All text is safe to display and not markup."""
 
     item: str
     value: str
@@ -35,7 +35,7 @@ class ReportRow:
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A headline and its rows. name: of its title in the catalogue's group report_section."""
+    """Heading with its rows. name: key of the title in the catalog's group report_section."""
 
     name: str
     rows: tuple[ReportRow, ...]
@@ -43,11 +43,12 @@ class ReportSection:
 
     @property
     def title(self) -> str:
+        """Heading in the language of the catalog."""
         return text(f"report_section.{self.name}")
 
 
 def report_sections(c: ReportContents) -> list[ReportSection]:
-    """All of a report but its gallery, in order."""
+    """Return all sections of a report in order, without the gallery."""
     d = c.differential
     blasts = text("report_row.blasts_reviewed") if d.reviewed else text("report_row.blasts_not_reviewed")
     as_before = () if d.reviewed else (text("report_note.as_before"),)
@@ -74,7 +75,7 @@ def report_sections(c: ReportContents) -> list[ReportSection]:
 
 
 def local_time(seconds: float) -> str:
-    """With the zone, to the second."""
+    """Return the local time to the second, with its zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))
 
 
@@ -148,7 +149,7 @@ def _agreement(a: Agreement) -> ReportRow:
 
 
 def description_rows(d: BlastDescription) -> Iterable[ReportRow]:
-    """Which share of the blasts fits L1, L2, L3, and by which measurements."""
+    """Return rows with the shares of blasts that fit L1, L2 and L3, and the measurements behind them."""
     if d.left_out:
         note = text("report_note.unmeasured_chosen", count=d.unmeasured, left=d.left_out)
     else:

@@ -1,4 +1,4 @@
-"""The differential before and after review, and how far the review has come."""
+"""Differential before and after review, and the progress of the review."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from edge_all.review.differential import Differential, differential
 
 @dataclass(frozen=True)
 class ReviewedDifferential:
-    """before: the model alone. after: the last verdict on each cell, and the model's label where there is none."""
+    """before: the model only. after: the last verdict on each cell, or the model's label if there is none."""
 
     before: Differential
     after: Differential
     reviewed: int
-    """Cells with a verdict."""
+    """Number of cells with a verdict."""
     changed: int
-    """Of them, those whose label is not the model's."""
+    """Number of these cells with a label other than the model's."""
     findings_open: int
-    """Blasts and unidentified ones of the model without a verdict."""
+    """Number of the model's blasts and unidentified cells without a verdict."""
     agreements: tuple[Agreement, ...]
 
 
 def reviewed_differential(labels: Mapping[int, str], verdicts: Sequence[Verdict]) -> ReviewedDifferential:
-    """labels: the model's, by the cell's number. verdicts: the session's, undone ones included."""
+    """Return the differential of a session before and after review.
+
+    labels: The model's label by cell number. verdicts: All verdicts of the session, including undone ones.
+    """
     latest = {v.cell: v for v in standing(verdicts) if v.cell in labels}
     return ReviewedDifferential(
         before=differential(labels),

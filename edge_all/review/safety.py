@@ -1,4 +1,4 @@
-"""What stands before every page: right host, right origin, known visitor, small body, right token, strict headers."""
+"""Security middleware: checks of host, origin, visitor, body size and token, and strict headers."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ _HEADERS = {
 
 
 class Guard:
-    """ASGI middleware around all pages."""
+    """ASGI middleware that protects all pages."""
 
     def __init__(self, app: ASGIApp, context: ReviewContext) -> None:
         self._app = app
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or hand on with visitor and form in the scope."""
+        """Refuse the request, or pass it on with visitor and form in the scope."""
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
         new_cookie = ""
-        begun = False
+        started = False
 
         async def send_guarded(message: Message) -> None:
-            nonlocal begun
+            nonlocal started
             if message["type"] == "http.response.start":
-                begun = True
+                started = True
                 out = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     out.setdefault(name, value)
@@ -67,9 +67,9 @@ class Guard:
 
         refusal = self._refuse(scope, headers)
         if refusal is None and scope["path"] in monitoring.PATHS:
-            # Programs ask every few seconds: they are no visitors, and get no cookie.
+            # Monitoring programs send requests every few seconds. They are not visitors and get no cookie.
             if scope["method"] not in ("GET", "HEAD"):
-                refusal = _told(headers, "refusal.method", 405)
+                refusal = _plain_refusal(headers, "refusal.method", 405)
             elif not monitoring.allowed(self._context, headers.get("authorization", "")):
                 refusal = PlainTextResponse(text("refusal.login"), 401, {"WWW-Authenticate": "Bearer"})
         elif refusal is None:
@@ -83,14 +83,14 @@ class Guard:
         try:
             await self._app(scope, receive, send_guarded)
         except Exception as error:
-            # The path alone: it holds no name of a sample or a person.
-            _log.error("an error of the program itself at %.100r", scope["path"], exc_info=error)
-            if begun:
+            # Log the path only, because it contains no name of a sample or a person.
+            _log.error("Internal error at %.100r", scope["path"], exc_info=error)
+            if started:
                 raise
-            await _told(headers, "status.500", 500)(scope, receive, send_guarded)
+            await _plain_refusal(headers, "status.500", 500)(scope, receive, send_guarded)
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive, visitor: Visitor) -> Response | None:
-        """Put visitor and form into the scope; a refusal where the token is wrong or a login is needed."""
+        """Put visitor and form into the scope. Return a refusal if the token is wrong or a login is needed."""
         try:
             self._context.admit(visitor)
         except EdgeAllError as error:
@@ -100,32 +100,32 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD"):
             form = await _read_form(Request(scope, receive))
             if form is None:
-                return _told(headers, "refusal.body", 413)
+                return _plain_refusal(headers, "refusal.body", 413)
             given = headers.get("x-csrf-token") or form.get("csrf")
             if not isinstance(given, str) or not hmac.compare_digest(_bytes(given), visitor.csrf.encode()):
-                return _told(headers, "refusal.token", 403)
+                return _plain_refusal(headers, "refusal.token", 403)
             scope["edge_all.form"] = form
         if visitor.rank >= 0 or scope["path"].startswith(_OPEN_TO_ALL):
             return None
         if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
             return RedirectResponse("/login", 303)
-        return _told(headers, "refusal.login", 401)
+        return _plain_refusal(headers, "refusal.login", 401)
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._knows(host):
-            return _told(headers, "refusal.host", 421)
+            return _plain_refusal(headers, "refusal.host", 421)
         if scope["method"] in ("GET", "HEAD"):
             return None
         if scope["method"] != "POST":
-            return _told(headers, "refusal.method", 405)
+            return _plain_refusal(headers, "refusal.method", 405)
         own = f"{'https' if self._context.secure else 'http'}://{host}"
         if headers.get("origin", "").lower() != own.lower():
-            return _told(headers, "refusal.origin", 403)
+            return _plain_refusal(headers, "refusal.origin", 403)
         return None
 
     def _knows(self, host: str) -> bool:
-        """A name of another site that leads here (DNS rebinding) is refused; an address cannot be made to lie."""
+        """Return True for a known host. A foreign name that resolves to this machine (DNS rebinding) is refused."""
         try:
             parts = urlsplit(f"//{host}")
             name, port = (parts.hostname or "").lower(), parts.port
@@ -147,8 +147,8 @@ class Guard:
         return f"{self._context.cookie}={token}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
 
-def _told(headers: Mapping[str, str], name: str, status: int) -> Response:
-    """In the form that was asked for: a page's script shows the words, and cannot read anything but JSON."""
+def _plain_refusal(headers: Mapping[str, str], name: str, status: int) -> Response:
+    """Return a refusal in the requested form. The scripts of the pages can read only JSON."""
     if "application/json" in headers.get("accept", ""):
         return JSONResponse({"error": text(name)}, status)
     return PlainTextResponse(text(name), status)
@@ -163,7 +163,7 @@ def _cookie_of(headers: Mapping[str, str], name: str) -> str | None:
 
 
 async def _read_form(request: Request) -> dict[str, object] | None:
-    """Fields of an urlencoded form or a JSON object, {} for anything else; None when it is too large."""
+    """Return the fields of a URL-encoded form or JSON object, {} for anything else, None if the body is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk

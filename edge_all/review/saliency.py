@@ -1,4 +1,4 @@
-"""Where in a cell the classifier looks: the blast probability with one patch after another covered."""
+"""Occlusion maps: change of the blast probability when parts of a cell are covered."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ _BATCH = 32
 _SHOWN_PX = 320
 _SURE = 1e-6
 _FAINT = 0.25
-"""Changes of the log-odds are not made to look stronger than this."""
+"""Change of the log-odds that is shown at full strength, at least."""
 
 
 @dataclass(frozen=True, eq=False)
 class Saliency:
-    """change: float32 side x side, log-odds of a blast in the whole crop less those with the place covered; where it is
-    positive, what is seen there speaks for a blast. Log-odds still tell where probabilities are near 0 or 1."""
+    """Occlusion map of a crop.
+
+    change: float32, side x side. Log-odds of a blast for the whole crop minus those with the place covered. Positive
+    places support a blast. Log-odds stay informative when probabilities are near 0 or 1.
+    """
 
     crop: Image
     change: npt.NDArray[np.float32]
@@ -41,19 +44,19 @@ class Saliency:
 
 
 def occlusion(engine: Engine, crop: Image) -> Saliency:
-    """Occlusion map (Zeiler and Fergus 2014) of one classifier's input, RGB uint8 side x side x 3.
+    """Return the occlusion map (Zeiler and Fergus 2014) of one classifier's input, RGB uint8 side x side x 3.
 
-    A square of a fifth of the side, in the crop's mean colour, goes over it in 13 x 13 overlapping places; a pixel's
-    value is the mean over the places that cover it.
+    A square of a fifth of the side, in the crop's mean color, covers 13 x 13 overlapping places in turn. The value of a
+    pixel is the mean over the places that cover it.
     """
     side = crop.shape[0]
     patch = max(2, round(side / _PATCHES_A_SIDE))
     starts = np.unique(np.linspace(0, side - patch, _STEPS).round().astype(int))
-    colour = crop.reshape(-1, 3).mean(0).round().astype(np.uint8)
+    color = crop.reshape(-1, 3).mean(0).round().astype(np.uint8)
     places = [(int(y), int(x)) for y in starts for x in starts]
     covered = np.repeat(crop[None], len(places), 0)
     for image, (y, x) in zip(covered, places, strict=True):
-        image[y : y + patch, x : x + patch] = colour
+        image[y : y + patch, x : x + patch] = color
     inputs = np.concatenate([crop[None], covered])
     found = [
         np.asarray(engine.run(inputs[i : i + _BATCH])[0], np.float32).reshape(-1) for i in range(0, len(inputs), _BATCH)
@@ -71,11 +74,16 @@ def occlusion(engine: Engine, crop: Image) -> Saliency:
 
 
 def classifier_input(view: KeptView, row: CellRow, engine: Engine) -> Image:
-    """The crop that the classifier would get from a kept field. The field was kept as JPEG: not bit for bit what was
-    judged. Raises NotRecordedError."""
+    """Return the crop that the classifier would get from a saved field.
+
+    The field was saved as JPEG, so the crop is not bit-identical to the classified one.
+
+    Raises:
+        NotRecordedError: when the field cannot be read.
+    """
     image = cv2.imread(str(view.file))
     if image is None:
-        raise NotRecordedError("the picture of that field cannot be read", "it was deleted or is damaged")
+        raise NotRecordedError("the picture of this field cannot be read", "it was deleted or is damaged")
     frame = Frame(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), view.frame_index, 0.0, "record")
     field = Gate(GateLimits(), view.um_per_px, True).check(frame)
     assert not isinstance(field, Skip), "independent fields always pass"
@@ -84,20 +92,20 @@ def classifier_input(view: KeptView, row: CellRow, engine: Engine) -> Image:
 
 
 def saliency_png(saliency: Saliency) -> bytes:
-    """PNG 320 px wide: the crop in grey, orange where it speaks for a blast, blue where against; as strong as it is."""
+    """Return a PNG 320 px wide: the crop in gray, orange where it supports a blast, blue where it speaks against it."""
     strength = cv2.resize(saliency.change, (_SHOWN_PX, _SHOWN_PX), interpolation=cv2.INTER_LINEAR)
-    strength = cv2.GaussianBlur(strength, (0, 0), _SHOWN_PX / 40)[..., None]  # the grid of places is no finding
+    strength = cv2.GaussianBlur(strength, (0, 0), _SHOWN_PX / 40)[..., None]  # hide the grid of places
     crop = cv2.resize(saliency.crop, (_SHOWN_PX, _SHOWN_PX), interpolation=cv2.INTER_CUBIC)
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None].repeat(3, 2)
-    # Red, green, blue: two hues that every colour vision tells apart.
-    colour = np.where(strength > 0, np.array((230.0, 120.0, 0.0)), np.array((0.0, 90.0, 200.0)))
+    gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None].repeat(3, 2)
+    # Red, green, blue: two hues that are distinct with any color vision.
+    color = np.where(strength > 0, np.array((230.0, 120.0, 0.0)), np.array((0.0, 90.0, 200.0)))
     weight = 0.75 * np.clip(np.abs(strength) / max(_FAINT, float(np.abs(strength).max())), 0, 1)
-    mixed = (grey * (1 - weight) + colour * weight).astype(np.uint8)
+    mixed = (gray * (1 - weight) + color * weight).astype(np.uint8)
     return bytes(cv2.imencode(".png", mixed[..., ::-1])[1].tobytes())
 
 
 class SaliencyMaps:
-    """Makes one map at a time, on one core: a session that runs beside it keeps the others."""
+    """Maker of occlusion maps, one at a time on one core. A running session keeps the other cores."""
 
     def __init__(self, models: Path) -> None:
         self._models = models
@@ -105,7 +113,12 @@ class SaliencyMaps:
         self._lock = threading.Lock()
 
     def make(self, view: KeptView, row: CellRow) -> Saliency:
-        """For a cell in a kept field. Raises NotRecordedError, ModelError."""
+        """Make the map of a cell in a saved field.
+
+        Raises:
+            NotRecordedError: when the field cannot be read.
+            ModelError: when the classifier cannot be loaded.
+        """
         with self._lock:
             if self._engine is None:
                 wanted = Wanted("onnxruntime-cpu", threads=1)

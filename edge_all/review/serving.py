@@ -1,4 +1,4 @@
-"""Serves the pages: in a thread beside a session, or alone."""
+"""Web server of the pages, in a thread next to a session or alone."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ DEFAULT_PORT = 8080
 _SEND_BUFFER = 128 << 10
 _STARTS_WITHIN_S = 20.0
 _ENDS_WITHIN_S = 4.0
-"""A page that is still being made then, a report for example, is not waited for."""
+"""Seconds to wait at the end. A page that takes longer, such as a report, is abandoned."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where pages are served, and with which certificate (None: an own one, made at first use)."""
+    """Address of the pages and their certificate (None: a self-signed one, created on first use)."""
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     certificate: Path | None = None
     key: Path | None = None
     names: tuple[str, ...] = ()
-    """Names under which browsers reach it, besides its addresses and the machine's own name."""
+    """Additional names that browsers may use, besides the addresses and the machine's host name."""
 
     @property
     def loopback(self) -> bool:
-        """Only this machine reaches it."""
+        """True if only this machine can reach the pages."""
         try:
             return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -51,7 +51,11 @@ class Address:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """ "HOST:PORT", "HOST", ":PORT" or "PORT"; [] around an IPv6 address. Raises UsageError."""
+    """Parse "HOST:PORT", "HOST", ":PORT" or "PORT", with [] around an IPv6 address.
+
+    Raises:
+        UsageError: when the port is not valid.
+    """
     host, port = "127.0.0.1", str(DEFAULT_PORT)
     if text.isdigit():
         port = text
@@ -62,12 +66,12 @@ def parse_address(text: str) -> tuple[str, int]:
         before, _, after = text.partition(":")
         host, port = before or host, after or port
     if not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise UsageError(f"{text!r} is no address", "write HOST:PORT, as 127.0.0.1:8080")
+        raise UsageError(f"{text!r} is not a valid address", "write HOST:PORT, such as 127.0.0.1:8080")
     return host, int(port)
 
 
 class Server:
-    """Serves from entering to leaving its context, in a thread of its own."""
+    """Web server that runs in a separate thread while its context is active."""
 
     def __init__(
         self,
@@ -82,8 +86,24 @@ class Server:
         device: DeviceState | None = None,
         monitoring_token: str = "",
     ) -> None:
-        """create: make the record; mend it too, unless that was done (started). Raises EdgeAllError (a package is
-        missing), UsageError (no password off the loopback), RecordError."""
+        """Prepare the server and listen on its address.
+
+        Args:
+            address: Where the pages are served.
+            record_folder: Folder of the record.
+            models: Folder of the models for occlusion maps. Default: the models in use.
+            station: The microscope, if there is one.
+            live: Its live view.
+            create: Create the record, and repair it unless ``started``.
+            started: The record was already repaired by this program.
+            device: State for /metrics and /healthz.
+            monitoring_token: Bearer token for these from other machines.
+
+        Raises:
+            EdgeAllError: when a package is missing.
+            UsageError: when there are no accounts for remote access, or the address is not usable.
+            RecordError: when the record cannot be used.
+        """
         self._uvicorn = _uvicorn()
         from edge_all.record.by_thread import RecordByThread
         from edge_all.review.app import make_app
@@ -96,8 +116,8 @@ class Server:
         if not address.loopback:
             if not accounts.all():
                 raise UsageError(
-                    f"pages for other machines ({address.host}) need a password",
-                    "make one with 'edge-all users add NAME --role admin', or leave the host out",
+                    f"serving pages to other machines ({address.host}) requires a user account",
+                    "create one with 'edge-all users add NAME --role admin', or omit the host",
                 )
             self.use_certificate(*certificate_of(address))
         self._socket = _listen(address)
@@ -147,7 +167,7 @@ class Server:
         end = time.monotonic() + _STARTS_WITHIN_S
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > end:
-                raise EdgeAllError("the pages cannot be served", "run it again with --debug")
+                raise EdgeAllError("the pages cannot be served", "run the command again with --debug")
             time.sleep(0.02)
         return self
 
@@ -156,17 +176,20 @@ class Server:
     ) -> None:
         self.end_soon()
         self._thread.join(_ENDS_WITHIN_S)
-        if not self._thread.is_alive():  # else one of them is in use
+        if not self._thread.is_alive():  # otherwise a connection is still in use
             self.context.records.close()
 
     @property
     def has_tls(self) -> bool:
-        """It is served off the loopback."""
+        """True if the pages are served over TLS."""
         return self._tls is not None
 
     def use_certificate(self, certificate: Path, key: Path) -> None:
-        """For whoever comes from now on; nothing where it is served already. Raises UsageError when the two do not fit,
-        and goes on with the one before."""
+        """Serve this certificate to new connections. Do nothing if it is already served.
+
+        Raises:
+            UsageError: when certificate and key do not match. The previous certificate stays in use.
+        """
         context = tls_context(certificate, key)
         content = certificate.read_bytes()
         if content == self._served:
@@ -176,25 +199,25 @@ class Server:
             self._tls = context
             return
 
-        # A context that is in use keeps the certificate of before beside one with another kind of key.
+        # Loading into the context in use would keep the previous certificate next to one with another kind of key.
         def hand_over(connection: ssl.SSLObject, _name: str, _of: ssl.SSLContext) -> None:
             connection.context = context
 
         self._tls.sni_callback = hand_over
 
     def end_soon(self) -> None:
-        """Take no more requests, let live pictures end; returns at once."""
+        """Stop accepting requests and end live pictures. Return immediately."""
         self.context.closing = True
         self._server.should_exit = True
 
     def _serve(self) -> None:
-        # What it would say of browsers that left is no news; faults of ours are told by the guard.
+        # Its messages about browsers that left are of no use; internal errors are logged by the middleware.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.run(sockets=[self._socket])
 
 
 def _models_in_use() -> Path:
-    """For maps of a cell. Where it cannot be told which they are there are no maps, but pages that say why."""
+    """Return the model folder for occlusion maps. If it is unknown, the pages work and explain why maps do not."""
     from edge_all.engines.installed import models_in_use
 
     try:
@@ -204,7 +227,12 @@ def _models_in_use() -> Path:
 
 
 def certificate_of(address: Address) -> tuple[Path, Path]:
-    """The given one, with its key, or an own one. Raises UsageError, EdgeAllError (none can be made)."""
+    """Return the given certificate and key, or a self-signed pair.
+
+    Raises:
+        UsageError: when only one of certificate and key is given.
+        EdgeAllError: when none can be created.
+    """
     if address.certificate is not None and address.key is not None:
         return address.certificate, address.key
     if address.certificate is not None or address.key is not None:
@@ -217,13 +245,13 @@ def _listen(address: Address) -> socket.socket:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Pictures that a slow reader has not taken yet are old: few of them wait in the kernel.
+        # Pictures that a slow reader has not read yet are outdated, so the kernel buffers only a few.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         listening.bind((address.host, address.port))
     except OSError as error:
         raise UsageError(
-            f"{address.host}:{address.port} cannot be listened on ({error.strerror or error})",
-            "name another port, or end the program that has it",
+            f"cannot listen on {address.host}:{address.port} ({error.strerror or error})",
+            "choose another port, or stop the program that uses it",
         ) from error
     return listening
 

@@ -1,4 +1,4 @@
-"""Text from outside (sample ids, names, notes), made fit to be shown: one bounded line, nothing that acts."""
+"""Sanitizing of external text (sample IDs, names, notes) for display: one line of limited length."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import unicodedata
 
 MOST_CHARACTERS = 200
 _JOINERS = "\u200c\u200d"
-"""Persian and Indian names need them to be spelt right."""
+"""Joiners needed for the correct spelling of Persian and Indian names."""
 
 
 def shown(value: object, most: int = MOST_CHARACTERS) -> str:
-    """The text with anything that is no visible character replaced, cut with its length said; "" for None."""
+    """Return the text with invisible characters replaced. Long text is cut and its length added. None gives ""."""
     if value is None:
         return ""
     text = str(value)
-    # Cut first: nobody waits for 10,000 characters to be looked at.
+    # Cut first, so that long text costs no time.
     head = "".join(_visible(c) for c in text[:most])
     return head if len(text) <= most else f"{head}... ({len(text)} characters)"
 

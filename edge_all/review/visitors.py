@@ -1,4 +1,4 @@
-"""Who is at the other end: one visitor a browser, known by a random cookie, kept in memory only."""
+"""Visitors: one per browser, identified by a random cookie and held in memory only."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _MOST = 1000
 
 @dataclass
 class Visitor:
-    """One browser. ``token`` is its cookie, ``csrf`` what its forms must carry."""
+    """One browser. ``token`` is its cookie; its forms must contain ``csrf``."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     account: Account | None = None
     given_name: str = ""
-    """Typed on the loopback without logging in: unproven."""
+    """Name entered on the loopback without a login; not authenticated."""
     rank: int = -1
-    """Index of its role in ROLES; -1: may not even look."""
+    """Index of the role in ROLES; -1 may not even view."""
     seen: float = 0.0
 
     def may(self, role: str) -> bool:
-        """Whether it has at least that role."""
+        """Return True if the visitor has at least this role."""
         return self.rank >= ROLES.index(role)
 
     @property
     def reviewer(self) -> Reviewer | None:
-        """Whose name its verdicts carry; None before it gave one."""
+        """Reviewer named in the visitor's verdicts; None before a name was given."""
         if self.account is not None:
             return Reviewer(self.account.name, True)
         return Reviewer(self.given_name, False) if self.given_name else None
 
 
 class Visitors:
-    """By cookie. A cookie that was not made here is nobody's."""
+    """Visitors by cookie. Cookies not issued by this server are not accepted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class Visitors:
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
 
     def find(self, token: str | None) -> Visitor | None:
-        """The visitor of a cookie, if it was here within twelve hours."""
+        """Return the visitor of a cookie, or None if not seen within twelve hours."""
         now = self._clock()
         with self._lock:
             visitor = self._visitors.get(token or "")
@@ -61,7 +61,7 @@ class Visitors:
             return visitor
 
     def welcome(self) -> Visitor:
-        """A new one. The memory is bounded: who never said a name is forgotten first."""
+        """Return a new visitor. Memory is limited; visitors without a name are forgotten first."""
         visitor = Visitor(seen=self._clock())
         with self._lock:
             if len(self._visitors) >= _MOST:
@@ -71,6 +71,6 @@ class Visitors:
         return visitor
 
     def forget(self, visitor: Visitor) -> None:
-        """Its cookie is nobody's from now on."""
+        """Invalidate the visitor's cookie."""
         with self._lock:
             self._visitors.pop(visitor.token, None)

@@ -39,7 +39,7 @@ def test_runs_make_a_trend_and_a_change_is_told(edge_all, tmp_path, monkeypatch)
     [
         (["--expect", "blasts=3"], 2, "blast_percent"),
         (["--expect", "blast_percent=lots"], 2, "MEASURE=VALUE"),
-        (["--camera", "sim:?fields=1&cells=0"], 1, "is no result"),
+        (["--camera", "sim:?fields=1&cells=0"], 1, "gave no valid result"),
         (["--models", "none"], 2, "models folder"),
     ],
 )

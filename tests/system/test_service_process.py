@@ -161,7 +161,7 @@ def test_a_port_in_use_moves_the_pages(tmp_path):
         with Running(tmp_path, f"[web]\nport = {port}\n").wait_ready() as service:
             other = int(re.search(r"http://127.0.0.1:(\d+)/", service.status)[1])
             assert other != port
-            told_everywhere(service, f"127.0.0.1:{port} cannot be listened on", other)
+            told_everywhere(service, f"cannot listen on 127.0.0.1:{port}", other)
 
 
 def test_an_expired_certificate_is_said_and_an_own_one_stands_in(tmp_path):

@@ -87,16 +87,16 @@ def test_pages_that_may_not_be_served(edge_all, tmp_path, monkeypatch):
     edge_all("run", "--camera", "sim:?fields=1&frames_per_field=1", record=tmp_path / "r")
     refused = edge_all("review", "--record", tmp_path / "r", "--host", "0.0.0.0", "--port", "0")
     assert refused.exit_code == 2
-    assert "need a password" in refused.stderr
+    assert "requires a user account" in refused.stderr
     web = edge_all("run", "--camera", "sim:", "--web", "0.0.0.0:0", record=tmp_path / "r")
-    assert (web.exit_code, "need a password" in web.stderr) == (2, True)
-    assert "no address" in edge_all("run", "--camera", "sim:", "--web", "x:y", record=tmp_path / "r").stderr
+    assert (web.exit_code, "requires a user account" in web.stderr) == (2, True)
+    assert "not a valid address" in edge_all("run", "--camera", "sim:", "--web", "x:y", record=tmp_path / "r").stderr
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         busy = edge_all("review", "--record", tmp_path / "r", "--port", taken.getsockname()[1])
     assert busy.exit_code == 2
-    assert "cannot be listened on" in busy.stderr
+    assert "cannot listen on" in busy.stderr
     type_in(monkeypatch, "correct horse\n")
     edge_all("users", "add", "a", "--password-stdin")
     given = edge_all("review", "--record", tmp_path / "r", "--host", "0.0.0.0", "--port", "0", "--certificate", "x")

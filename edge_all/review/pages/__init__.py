@@ -1,0 +1,1 @@
+"""Handlers of the web pages, one module per page."""

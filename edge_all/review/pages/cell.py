@@ -1,4 +1,4 @@
-"""One cell: in its field, in its views, measured, and where the classifier looks."""
+"""Page of one cell: its field, its views, measurements and occlusion map."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MORPHOLOGY = "edge_all.review.recorded_morphology"
 
 @needs("viewer")
 def cell_page(request: Request) -> Response:
-    """The cell in its field, with the verdicts on it."""
+    """Show the cell in its field, with its verdicts."""
     record, session, row = found(request)
     number = int(row["cell"])
     cells = cell_labels(record, session.id)
@@ -68,7 +68,7 @@ def cell_page(request: Request) -> Response:
 
 @needs("viewer")
 def morphology_part(request: Request) -> Response:
-    """Measurements of the cell, where the module that measures is installed."""
+    """Return the measurements of the cell, if the module for them is installed."""
     record, _, row = found(request)
     if importlib.util.find_spec(_MORPHOLOGY) is None:
         raise NotRecordedError("this program cannot measure cells", "update edge-all")
@@ -79,7 +79,7 @@ def morphology_part(request: Request) -> Response:
 
 @needs("viewer")
 def neighbours_part(request: Request) -> Response:
-    """Cells of the session that look most like this one."""
+    """Return the most similar cells of the session."""
     record, session, row = found(request)
     numbers = context_of(request).appearance.neighbours(record.folder, record.cells(session.id), int(row["cell"]))
     verdicts = latest_verdicts(record, session.id)
@@ -94,7 +94,11 @@ def neighbours_part(request: Request) -> Response:
 
 
 def found(request: Request) -> tuple[Record, SessionRow, CellRow]:
-    """Record, session and cell that a path names. Raises NotRecordedError, also for another session's cell."""
+    """Return the record, session and cell of a path.
+
+    Raises:
+        NotRecordedError: when there is no such cell in this session.
+    """
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     return record, session, find_cell(record, session.id, path_number(request, "cell"))

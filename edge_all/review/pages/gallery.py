@@ -1,4 +1,4 @@
-"""A session's cells side by side, and what reviewers say of them."""
+"""Gallery of a session's cells, with their verdicts."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ CARDS_A_PAGE = 60
 
 @dataclass(frozen=True)
 class Card:
-    """One cell of a gallery."""
+    """Cell of a gallery."""
 
     number: int
     label: str
-    """The model's."""
+    """Label given by the model."""
     probability: float | None
     verdict: Verdict | None
     size_um: float
@@ -51,7 +51,7 @@ class Card:
 
 
 def cards_of(record: Record, session: str, numbers: list[int], verdicts: dict[int, Verdict]) -> list[Card]:
-    """In the order of the numbers."""
+    """Return the cards of these cells, in the order of the numbers."""
     frames = kept_frames(record, session)
     return [
         Card(
@@ -68,7 +68,7 @@ def cards_of(record: Record, session: str, numbers: list[int], verdicts: dict[in
 
 @needs("viewer")
 def gallery_page(request: Request) -> Response:
-    """Cards, a page of them at a time; with part=1 the next ones alone."""
+    """Show one page of cards. With part=1, return the cards only."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     cells = cell_labels(record, session.id)
@@ -94,7 +94,7 @@ def gallery_page(request: Request) -> Response:
 def session_values(
     record: Record, row: SessionRow, cells: list[CellLabel], verdicts: dict[int, Verdict]
 ) -> dict[str, Any]:
-    """What the head of each of a session's pages shows."""
+    """Return the values shown at the top of each page of a session."""
     session = row.id
     approval = standing_approval(record, session)
     counted = differential(labels_of(cells), verdicts)
@@ -116,14 +116,16 @@ def session_values(
 
 @needs("reviewer", named=True)
 def post_verdicts(request: Request) -> Response:
-    """JSON {cells: [numbers], label, kind}: one verdict on each."""
+    """Record one verdict on each cell, from JSON {cells: [numbers], label, kind}."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     form = form_of(request)
     cells, label, kind = form.get("cells"), form.get("label"), form.get("kind") or None
     if (
         not isinstance(cells, list)
-        or not all(type(n) is int and 0 <= n < 2**31 for n in cells)  # JSON's true is an int to Python
+        or not all(
+            type(n) is int and 0 <= n < 2**31 for n in cells
+        )  # bool is a subclass of int, so JSON's true must be excluded
         or not isinstance(label, str)
         or not isinstance(kind, (str, type(None)))
     ):
@@ -131,21 +133,21 @@ def post_verdicts(request: Request) -> Response:
     reviewer = visitor_of(request).reviewer
     assert reviewer is not None
     given = give_verdicts(record, session.id, cells, label, kind, reviewer)
-    return JSONResponse({"cells": _said((v.cell for v in given), {v.cell: v for v in given})})
+    return JSONResponse({"cells": _cell_values((v.cell for v in given), {v.cell: v for v in given})})
 
 
 @needs("reviewer", named=True)
 def post_undo(request: Request) -> Response:
-    """Take back what this reviewer said last."""
+    """Undo the last verdict of this reviewer."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     reviewer = visitor_of(request).reviewer
     assert reviewer is not None
     undone = undo_last(record, session.id, reviewer)
-    return JSONResponse({"cells": _said((v.cell for v in undone), latest_verdicts(record, session.id))})
+    return JSONResponse({"cells": _cell_values((v.cell for v in undone), latest_verdicts(record, session.id))})
 
 
-def _said(cells: Iterable[int], standing: Mapping[int, Verdict]) -> dict[str, object]:
+def _cell_values(cells: Iterable[int], standing: Mapping[int, Verdict]) -> dict[str, object]:
     return {
         str(cell): {"label": verdict.label, "text": verdict_text(verdict)} if (verdict := standing.get(cell)) else None
         for cell in cells
@@ -153,7 +155,7 @@ def _said(cells: Iterable[int], standing: Mapping[int, Verdict]) -> dict[str, ob
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """Label, or kind where one was given."""
+    """Return the name of the kind, if one was given, or of the label."""
     return text(f"kind.{verdict.kind}") if verdict.kind else text(f"label.{verdict.label}")
 
 

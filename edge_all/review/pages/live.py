@@ -1,4 +1,4 @@
-"""The session under way: picture, counts, commands."""
+"""Live page of the running session: picture, counts, commands."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _FITS = {
 
 
 def first_page(request: Request) -> Response:
-    """The live page where a microscope is at hand, else the sessions."""
+    """Redirect to the live page if a microscope is connected, else to the sessions."""
     return RedirectResponse("/live" if context_of(request).station else "/sessions", 303)
 
 
 @needs("viewer")
 def live_page(request: Request) -> Response:
-    """Picture, counts and buttons."""
+    """Show picture, counts and buttons."""
     if context_of(request).station is None:
         return refusal(request, text("live.none"), 404)
     return render(request, "live.html", state=_state(request), goals=_GOALS)
@@ -46,7 +46,7 @@ def live_page(request: Request) -> Response:
 
 @needs("viewer")
 def live_state(request: Request) -> Response:
-    """What the live page shows, as JSON; asked for once a second."""
+    """Return the state of the live page as JSON. The page requests it once per second."""
     if context_of(request).station is None:
         return refusal(request, text("live.none"), 404)
     return JSONResponse(_state(request), headers={"Cache-Control": "no-store"})
@@ -54,7 +54,7 @@ def live_state(request: Request) -> Response:
 
 @needs("viewer")
 def live_stream(request: Request) -> Response:
-    """The picture as MJPEG."""
+    """Stream the picture as MJPEG."""
     context = context_of(request)
     if context.live is None:
         return refusal(request, text("live.none"), 404)
@@ -65,7 +65,7 @@ def live_stream(request: Request) -> Response:
 
 @needs("viewer")
 def live_picture(request: Request) -> Response:
-    """The newest picture alone."""
+    """Return the newest picture."""
     live = context_of(request).live
     newest = live.picture() if live is not None else None
     if newest is None:
@@ -75,7 +75,7 @@ def live_picture(request: Request) -> Response:
 
 @needs("reviewer")
 def live_command(request: Request) -> Response:
-    """start (with a sample id; a session that runs is ended first), pause, resume, stop: into the one queue."""
+    """Queue a command: start (with a sample ID; a running session is ended first), pause, resume or stop."""
     station = context_of(request).station
     if station is None:
         return refusal(request, text("live.none"), 404)
@@ -90,7 +90,7 @@ def live_command(request: Request) -> Response:
     except UsageError as error:
         return refusal(request, str(error), 400)
     if isinstance(command, Start) and phase != "idle" and command.sample == station.state.sample:
-        return refusal(request, text("live.same_sample"), 409)  # a barcode that was read twice
+        return refusal(request, text("live.same_sample"), 409)  # a barcode was read twice
     if not station.commands.put(command):
         return refusal(request, text("live.busy"), 503)
     if "application/json" in request.headers.get("accept", ""):
@@ -99,7 +99,7 @@ def live_command(request: Request) -> Response:
 
 
 def _start(request: Request) -> Start:
-    """Raises UsageError for a sample id that is none."""
+    """Return the start command. Raise UsageError when the sample ID is not valid."""
     who = visitor_of(request).reviewer
     return Start(form_text(request, "sample"), operator=None if who is None else Operator(who.name, who.proven))
 
@@ -133,7 +133,7 @@ def _state(request: Request) -> dict[str, Any]:
         "phase_text": text(f"phase.{station.phase}"),
         "session": station.session_id or "",
         "sample": shown(station.sample),
-        "error": " · ".join(shown(told, 300) for told in _troubles(context.station)),
+        "error": " · ".join(shown(problem, 300) for problem in _troubles(context.station)),
         "picture": works or (context.live is not None and context.live.shows_idle),
         "gate": _gate_text("camera lost" if lost else live.gate) if live is not None and works else "",
         "gate_good": live is not None and works and not lost and live.gate in ("", "same field"),
@@ -168,12 +168,12 @@ def _state(request: Request) -> dict[str, Any]:
 
 
 def _troubles(station: Station) -> list[str]:
-    """What is wrong now; the service tells of a full disk among its problems, a session without one tells itself."""
+    """Return the current problems. The service reports a full disk itself; without it, the session's state is used."""
     state, session = station.state, station.session
-    told = [*state.problems, state.error or ""]
-    if session is not None and session.disk.full and not any("disk of the record is full" in t for t in told):
-        told.append(session.disk.in_words())
-    return [t for t in told if t]
+    problems = [*state.problems, state.error or ""]
+    if session is not None and session.disk.full and not any("disk of the record is full" in t for t in problems):
+        problems.append(session.disk.in_words())
+    return [t for t in problems if t]
 
 
 def _goal_text(cells: int, goal: int) -> str:

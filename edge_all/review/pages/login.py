@@ -1,4 +1,4 @@
-"""Logging in and out, and giving a name without an account."""
+"""Login, logout, and names given without an account."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edge_all.review.rendering import back_to, refusal, render
 
 
 def login_page(request: Request) -> Response:
-    """Name and password."""
+    """Show the login form."""
     return render(request, "login.html", message="", name="")
 
 
 def post_login(request: Request) -> Response:
-    """Check them. Wrong ones take longer and longer."""
+    """Check name and password. Repeated failures increase the wait."""
     context, old = context_of(request), visitor_of(request)
     name, password = form_text(request, "name").strip(), form_text(request, "password")
     keys = [f"name {name[:100]}", f"address {request.client.host if request.client else ''}"]
@@ -33,7 +33,7 @@ def post_login(request: Request) -> Response:
         context.limits.wrong(keys)
         return render(request, "login.html", 403, message=text("login.wrong"), name="")
     context.limits.right(keys)
-    # A new cookie: one that somebody planted before is worth nothing now.
+    # Issue a new cookie, so one planted before the login is worthless.
     visitor = context.visitors.welcome()
     visitor.account = account
     context.visitors.forget(old)
@@ -42,7 +42,7 @@ def post_login(request: Request) -> Response:
 
 
 def post_logout(request: Request) -> Response:
-    """The cookie is nobody's from now on."""
+    """Log out and invalidate the cookie."""
     context = context_of(request)
     context.visitors.forget(visitor_of(request))
     request.scope["edge_all.new_cookie"] = context.visitors.welcome().token
@@ -51,7 +51,7 @@ def post_logout(request: Request) -> Response:
 
 @needs("reviewer")
 def post_name(request: Request) -> Response:
-    """On the loopback: under which name verdicts are kept, as unproven."""
+    """Set the name for verdicts without a login (loopback only). It is recorded as not authenticated."""
     try:
         name = check_name(form_text(request, "name"))
     except UsageError as error:
@@ -61,5 +61,5 @@ def post_name(request: Request) -> Response:
 
 
 def help_page(request: Request) -> Response:
-    """Keys and marks."""
+    """Show keys and marks."""
     return render(request, "help.html")

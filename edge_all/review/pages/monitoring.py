@@ -1,4 +1,4 @@
-"""/metrics and /healthz: for programs that look after the device."""
+"""Endpoints /metrics and /healthz for monitoring programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATHS = ("/metrics", "/healthz")
 
 
 def allowed(context: ReviewContext, authorization: str) -> bool:
-    """From this machine without a login; else with the token, as "Bearer TOKEN"."""
+    """Return True on the loopback, or with the token as "Bearer TOKEN"."""
     if context.loopback:
         return True
     scheme, _, given = authorization.partition(" ")
@@ -23,7 +23,7 @@ def allowed(context: ReviewContext, authorization: str) -> bool:
 
 
 def metrics(request: Request) -> Response:
-    """For Prometheus."""
+    """Return the metrics in the Prometheus format."""
     from edge_all.service.metrics import CONTENT_TYPE, exposition
 
     context = context_of(request)
@@ -33,7 +33,11 @@ def metrics(request: Request) -> Response:
 
 
 def healthz(request: Request) -> Response:
-    """200 with status "ok", or "degraded" and what troubles it; 503 with "fails": it hangs, or no session can begin."""
+    """Return the health of the device.
+
+    The answer is 200 with status "ok", or "degraded" with the troubles. It is 503 with "fails" if the device hangs or
+    no session can start.
+    """
     device = context_of(request).device
     if device is None:
         return JSONResponse({"status": "ok", "troubles": []})

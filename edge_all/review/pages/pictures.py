@@ -1,4 +1,4 @@
-"""Pictures of cells and fields. What is read from disk is named by the record, never by the request."""
+"""Pictures of cells and fields. File names come from the record, never from the request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edge_all.review.saliency import saliency_png
 
 @needs("viewer")
 def crop_picture(request: Request) -> Response:
-    """The cell as the camera saw it, 25.6 um wide: the kept crop, else cut out of the kept field."""
+    """Return the cell as the camera saw it, 25.6 um wide: the saved crop, or else a crop of the saved field."""
     record, session, row = found(request)
     if row["crop"]:
         data = picture_path(record, str(row["crop"])).read_bytes()
@@ -34,7 +34,7 @@ def crop_picture(request: Request) -> Response:
 
 @needs("viewer")
 def view_picture(request: Request) -> Response:
-    """The cell cut out of one of the kept fields that show it."""
+    """Return the cell cropped from one of the saved fields that show it."""
     record, session, row = found(request)
     wanted = path_number(request, "frame")
     for view in kept_views(record, session.id, int(row["cell"])):
@@ -45,7 +45,7 @@ def view_picture(request: Request) -> Response:
 
 @needs("viewer")
 def field_picture(request: Request) -> Response:
-    """A kept field, as the camera saw it."""
+    """Return a saved field as the camera saw it."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     index = path_number(request, "frame")
@@ -55,7 +55,7 @@ def field_picture(request: Request) -> Response:
 
 @needs("viewer")
 def saliency_picture(request: Request) -> Response:
-    """Where the classifier looks, made on demand: it takes a second."""
+    """Return the occlusion map, computed on request in about a second."""
     record, session, row = found(request)
     views = [v for v in kept_views(record, session.id, int(row["cell"])) if v.frame_index == row["frame_index"]]
     if not views:
@@ -83,7 +83,7 @@ def _cut(view: KeptView) -> bytes:
 
 
 def _picture(request: Request, data: bytes, media_type: str) -> Response:
-    """A sharper view replaces a crop while a session runs: browsers ask again, and are told when nothing changed."""
+    """Return a picture that browsers revalidate, because a sharper view can replace a crop while a session runs."""
     tag = f'"{hashlib.sha256(data).hexdigest()[:24]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:

@@ -1,4 +1,4 @@
-"""The record's sessions: list, search, comparison, deletion."""
+"""Sessions of the record: list, search, comparison, deletion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_WORDS = 200
 
 @needs("viewer")
 def sessions_page(request: Request) -> Response:
-    """The newest first. A search is posted: its words, a sample id perhaps, stand in no address and no log."""
+    """List sessions, newest first. A search is posted, so its words (such as a sample ID) appear in no URL or log."""
     record = context_of(request).records.get()
     words = form_text(request, "words")[:_MOST_WORDS]
     asked = form_text(request, "page") or request.query_params.get("page", "1")
@@ -49,7 +49,7 @@ def sessions_page(request: Request) -> Response:
 
 @needs("viewer")
 def compare_page(request: Request) -> Response:
-    """Two sessions side by side."""
+    """Show two sessions side by side."""
     record = context_of(request).records.get()
     sides = []
     asked = request.query_params.getlist("session")
@@ -73,12 +73,12 @@ def compare_page(request: Request) -> Response:
 
 @needs("admin", named=True)
 def delete_session(request: Request) -> Response:
-    """Pictures go; the reason and who stay."""
+    """Delete the pictures of a session. The reason and the person's name are kept."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     context_of(request).refuse_running(session.id)
     if form_text(request, "confirm") != "yes":
-        raise NotRecordedError("nothing was deleted", "confirm it with the box beside the button")
+        raise NotRecordedError("nothing was deleted", "confirm with the check box next to the button")
     reviewer = visitor_of(request).reviewer
     assert reviewer is not None
     delete_pictures(record, session.id, reviewer, form_text(request, "reason"))

@@ -1,4 +1,4 @@
-"""A session's differential, reviewers, approval, reports and audit trail."""
+"""Summary page of a session: differential, reviewers, approval, reports and audit trail."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TRAIL_SHOWN = 200
 
 @needs("viewer")
 def summary_page(request: Request) -> Response:
-    """Counts before and after review, who reviewed and how far they agree, approval, reports, audit trail."""
+    """Show counts before and after review, reviewers and their agreement, approval, reports and audit trail."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     cells = cell_labels(record, session.id)
@@ -57,7 +57,7 @@ def summary_page(request: Request) -> Response:
 
 @needs("reviewer", named=True)
 def post_approve(request: Request) -> Response:
-    """Lock the session."""
+    """Approve and lock the session."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     context_of(request).refuse_running(session.id)
@@ -69,7 +69,7 @@ def post_approve(request: Request) -> Response:
 
 @needs("reviewer", named=True)
 def post_reopen(request: Request) -> Response:
-    """Unlock it; the approval stays in the trail."""
+    """Reopen the session. The approval stays in the audit trail."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     reviewer = visitor_of(request).reviewer
@@ -80,7 +80,7 @@ def post_reopen(request: Request) -> Response:
 
 @needs("viewer")
 def description_part(request: Request) -> Response:
-    """The blasts by measurement: asked for, as measuring many takes seconds."""
+    """Return the blast measurements. They are loaded on request, because measuring many takes seconds."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     described = describe_session(record, session.id)
@@ -89,13 +89,13 @@ def description_part(request: Request) -> Response:
 
 @needs("viewer")
 def report_file(request: Request) -> Response:
-    """The report as a file to keep."""
+    """Return the report as a download."""
     context = context_of(request)
     record = context.records.get()
     session = find_session(record, request.path_params["session"])
     form = request.path_params["form"]
     if form not in _FORMATS or importlib.util.find_spec(_REPORT) is None:
-        raise NotRecordedError("there is no such report", "the session's page lists the formats")
+        raise NotRecordedError("unknown report format", "the session page lists the formats")
     report = importlib.import_module(_REPORT)
     contents = importlib.import_module("edge_all.review.report_contents").read_report(
         record, session.id, models=context.models
@@ -104,6 +104,6 @@ def report_file(request: Request) -> Response:
     return Response(
         report.render(contents, form),
         media_type=report.MEDIA_TYPES[form],
-        # The report brings styles of its own; it is a file to keep, never a page of ours.
+        # The report has its own styles, so it is served as a download and never as a page.
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

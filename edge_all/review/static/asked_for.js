@@ -1,8 +1,8 @@
-// Parts of a page that cost time: fetched when their button is pressed, and put in its place.
+// Expensive parts of a page: fetched when their button is pressed, and shown in its place.
 
 import { say } from "./saying.js";
 
-// path: where it is fetched. made: from the answer, and the button, to the elements that are shown.
+// path: URL to fetch. made: function of the answer and the button that returns the elements to show.
 export function fetchWhenPressed(button, path, made) {
   button.addEventListener("click", async () => {
     const before = button.textContent;

@@ -1,4 +1,4 @@
-// One cell: verdicts by key, maps on demand.
+// Page of one cell: verdicts by key, maps on request.
 
 import { fetchWhenPressed } from "./asked_for.js";
 import { listen } from "./verdicts.js";

@@ -1,4 +1,4 @@
-// The gallery: going from cell to cell, choosing, loading more.
+// Gallery: moving between cells, selecting, loading more.
 
 import { listen } from "./verdicts.js";
 
@@ -14,7 +14,7 @@ function choose(card, on) {
   card.setAttribute("aria-selected", on ? "true" : "false");
 }
 
-function tell() {
+function showCount() {
   if (!output) return;
   const count = picked().length;
   output.textContent = count === 0 ? "" : count === 1 ? output.dataset.one : output.dataset.many.replace("{count}", count);
@@ -39,7 +39,7 @@ function go(to, extend) {
   for (const [i, card] of cards.entries()) card.tabIndex = i === at ? 0 : -1;
   cards[at].focus({ preventScroll: true });
   cards[at].scrollIntoView({ block: "nearest" });
-  tell();
+  showCount();
 }
 
 function columns() {
@@ -59,14 +59,14 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === " " && at >= 0) {
     event.preventDefault();
     choose(cards[at], cards[at].getAttribute("aria-selected") !== "true");
-    tell();
+    showCount();
   } else if (event.key === "a" && event.ctrlKey) {
     event.preventDefault();
     for (const card of cards) choose(card, true);
-    tell();
+    showCount();
   } else if (event.key === "Escape") {
     only(null);
-    tell();
+    showCount();
   } else if (event.key === "Enter" && at >= 0 && !event.target.matches("a")) {
     cards[at].querySelector("a.crop").click();
   }
@@ -83,14 +83,14 @@ list.addEventListener("click", (event) => {
   if (several || event.target.closest(".tick")) {
     choose(card, card.getAttribute("aria-selected") !== "true");
     at = anchor = index;
-    tell();
+    showCount();
   } else go(index, false);
 });
 
 list.addEventListener("dragstart", (event) => {
   const card = event.target.closest(".card");
   if (!card) return;
-  if (card.getAttribute("aria-selected") !== "true") { only(card); at = anchor = all().indexOf(card); tell(); }
+  if (card.getAttribute("aria-selected") !== "true") { only(card); at = anchor = all().indexOf(card); showCount(); }
   event.dataTransfer.effectAllowed = "move";
   event.dataTransfer.setData("text/plain", card.dataset.cell);
 });
@@ -99,8 +99,8 @@ const numbers = () => picked().map((card) => Number(card.dataset.cell));
 
 listen(
   numbers,
-  // One after another: a single cell that was judged makes way for the next, unless whoever judges went on already.
-  (judged) => { if (judged.length === 1 && numbers().join() === judged.join() && at >= 0 && at < all().length - 1) go(at + 1, false); },
+  // After a verdict on a single cell, move to the next one, unless the reviewer has already moved.
+  (reviewed) => { if (reviewed.length === 1 && numbers().join() === reviewed.join() && at >= 0 && at < all().length - 1) go(at + 1, false); },
 );
 
 const watch = new IntersectionObserver(async (entries) => {
@@ -115,7 +115,7 @@ const watch = new IntersectionObserver(async (entries) => {
       const fresh = [...part.querySelector("ul").children].filter((item) => !known.has(item.dataset.cell));
       entry.target.replaceWith(...fresh.map((item) => document.adoptNode(item)));
       observe();
-    } catch { /* the link in it still leads on */ }
+    } catch { /* the link inside still works */ }
   }
 }, { rootMargin: "600px" });
 

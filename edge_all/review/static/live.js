@@ -1,4 +1,4 @@
-// The live page: counts once a second; the picture comes by itself.
+// Live page: the counts are fetched once per second; the picture is a stream.
 
 const panel = document.getElementById("panel");
 const picture = document.getElementById("picture");
@@ -34,7 +34,7 @@ function show(state) {
   link.hidden = !state.session;
   if (state.session) link.href = `/sessions/${state.session}`;
   for (const form of document.querySelectorAll("[data-when]")) form.hidden = !form.dataset.when.split(" ").includes(state.phase);
-  // A barcode reader types where the focus is.
+  // A barcode reader types into the focused field.
   if (phase !== "idle" && state.phase === "idle" && sample) sample.focus();
   if (phase !== "running" && state.phase === "running" && next) next.focus();
   phase = state.phase;
@@ -71,12 +71,12 @@ document.addEventListener("submit", async (event) => {
       headers: { Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
       body: new URLSearchParams(new FormData(form)),
     });
-    const told = await answer.json();
+    const reply = await answer.json();
     toast.hidden = answer.ok;
-    if (!answer.ok) { toast.textContent = told.error; return; }
+    if (!answer.ok) { toast.textContent = reply.error; return; }
     for (const field of [sample, next]) if (field && form.contains(field)) field.value = "";
     clearTimeout(looking);
-    looking = setTimeout(look, 250); // what became of it is seen at once
+    looking = setTimeout(look, 250); // show the effect immediately
   } catch {
     toast.hidden = false;
     toast.textContent = panel.dataset.lost;
@@ -85,8 +85,8 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-// The stream never ends: begun after loading, it does not keep the page from being loaded. One that broke is asked for
-// again; one that nobody sees is let go.
+// The stream never ends, so it starts after loading, to let the page finish loading. A broken stream is requested again,
+// and the stream of a hidden page is closed.
 const stream = () => { picture.src = document.hidden ? "/static/icon.svg" : `${picture.dataset.stream}?${Date.now()}`; };
 picture.addEventListener("error", () => setTimeout(stream, 2000));
 document.addEventListener("visibilitychange", stream);

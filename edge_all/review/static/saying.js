@@ -1,4 +1,4 @@
-// A line that shows for a moment.
+// Message shown for a few seconds.
 
 const toast = document.getElementById("toast");
 let hiding;

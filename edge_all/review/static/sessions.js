@@ -1,4 +1,4 @@
-// Two sessions, no more and no fewer, are compared.
+// Exactly two sessions can be compared.
 
 const form = document.getElementById("compare");
 if (form) {

@@ -1,4 +1,4 @@
-// Verdicts on chosen cells: sent, and shown on their cards once they are kept.
+// Verdicts on selected cells: sent, and shown on their cards once they are saved.
 
 import { say } from "./saying.js";
 
@@ -13,9 +13,9 @@ async function post(path, content) {
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": document.body.dataset.csrf },
       body: JSON.stringify(content),
     });
-    const told = await answer.json();
-    if (answer.ok) return told.cells;
-    say(`${bar.dataset.failed} ${told.error}`);
+    const reply = await answer.json();
+    if (answer.ok) return reply.cells;
+    say(`${bar.dataset.failed} ${reply.error}`);
   } catch {
     say(bar.dataset.failed);
   }
@@ -65,12 +65,12 @@ export async function undo() {
   say(bar.dataset.undone.replace("{count}", Object.keys(cells).length));
 }
 
-// chosen: gives the numbers of the chosen cells. afterwards: called with them when a verdict was kept. What is pressed
-// while a verdict is on its way waits for it: the key that follows is meant for the cell that follows.
+// chosen: returns the numbers of the selected cells. afterwards: called with them after a verdict was saved. A key pressed
+// while a verdict is being sent waits for it, because it is meant for the next cell.
 export function listen(chosen, afterwards) {
   let before = Promise.resolve();
   const inTurn = (act) => { before = before.then(act, act); };
-  const judge = (label, kind) => inTurn(async () => {
+  const giveVerdict = (label, kind) => inTurn(async () => {
     const numbers = chosen();
     if (await give(numbers, label, kind)) afterwards(numbers);
   });
@@ -80,15 +80,15 @@ export function listen(chosen, afterwards) {
     if (key === "z") { event.preventDefault(); inTurn(undo); return; }
     if (event.ctrlKey || !bar) return;
     const kinds = bar.querySelectorAll("[data-kind]");
-    if (KEYS[key]) { event.preventDefault(); judge(KEYS[key]); }
-    else if (/^[1-9]$/.test(key) && kinds[key - 1]) { event.preventDefault(); judge("normal", kinds[key - 1].dataset.kind); }
+    if (KEYS[key]) { event.preventDefault(); giveVerdict(KEYS[key]); }
+    else if (/^[1-9]$/.test(key) && kinds[key - 1]) { event.preventDefault(); giveVerdict("normal", kinds[key - 1].dataset.kind); }
   });
   if (!bar) return;
   bar.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     if ("undo" in button.dataset) inTurn(undo);
-    else judge(button.dataset.label, button.dataset.kind);
+    else giveVerdict(button.dataset.label, button.dataset.kind);
   });
   for (const button of bar.querySelectorAll("[data-label]")) {
     button.addEventListener("dragover", (event) => { event.preventDefault(); button.classList.add("over"); });
@@ -96,7 +96,7 @@ export function listen(chosen, afterwards) {
     button.addEventListener("drop", (event) => {
       event.preventDefault();
       button.classList.remove("over");
-      judge(button.dataset.label, button.dataset.kind);
+      giveVerdict(button.dataset.label, button.dataset.kind);
     });
   }
 }
