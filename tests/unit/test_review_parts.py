@@ -118,7 +118,7 @@ def test_every_text_is_in_the_catalogue_and_used():
     for path in sources():
         content = path.read_text()
         used |= set(re.findall(r"\b(?:t|text)\(\s*f?['\"]([a-z_]+\.[a-z_0-9]+)['\"](?! \+)", content))
-        used |= set(re.findall(r"\b_told\(headers, \"([a-z_]+\.[a-z_0-9]+)\"", content))
+        used |= set(re.findall(r"\b_plain_refusal\(headers, \"([a-z_]+\.[a-z_0-9]+)\"", content))
         built |= set(re.findall(r"\b(?:t|text)\(\s*'([a-z_]+\.[a-z_]*)' \+", content))
         built |= set(re.findall(r"(?:text\(|get\(|= )f\"([a-z_]+\.)\{", content))
     assert used <= set(texts), used - set(texts)
@@ -300,7 +300,7 @@ def test_addresses(given, host, port):
 
 @pytest.mark.parametrize("given", ["a:b", "host:99999", "127.0.0.1:-1", "[::1]:x"])
 def test_what_is_no_address_is_refused(given):
-    with pytest.raises(UsageError, match="no address"):
+    with pytest.raises(UsageError, match="not a valid address"):
         parse_address(given)
 
 
@@ -366,7 +366,7 @@ def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_f
     assert {p.name for p in (tmp_path / "tls").iterdir()} == {"certificate.pem", "key.pem"}
     assert "DNS:xn--mller-kva.example" in made("müller.example")[1]
     for wrong in ("a,DNS:evil", "https://a", "a b", "", "a:8443", "x" * 64):
-        with pytest.raises(UsageError, match="no name of a machine"):
+        with pytest.raises(UsageError, match="not a valid host name"):
             made(wrong)
 
 

@@ -35,10 +35,10 @@ def test_users_are_added_listed_changed_and_removed(edge_all, monkeypatch, state
 @pytest.mark.parametrize(
     ("arguments", "typed", "says"),
     [
-        (["add", "a", "--password-stdin"], "short\n", "at least 10"),
-        (["add", "", "--password-stdin"], "long enough\n", "no name"),
-        (["add", "a\u202eb", "--password-stdin"], "long enough\n", "no name"),
-        (["remove", "nobody"], "", "no user"),
+        (["add", "a", "--password-stdin"], "short\n", "use 10 to 1024 characters"),
+        (["add", "", "--password-stdin"], "long enough\n", "invalid user name"),
+        (["add", "a\u202eb", "--password-stdin"], "long enough\n", "invalid user name"),
+        (["remove", "nobody"], "", "unknown user"),
         (["password", "nobody", "--password-stdin"], "long enough\n", "unknown user"),
     ],
 )
