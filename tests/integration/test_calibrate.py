@@ -190,7 +190,7 @@ def test_age_another_size_and_drift_are_warned_of(edge_all, tmp_path, store):
     calibration = kept(store)
     store.save(replace(calibration, scale=replace(calibration.scale, width_px=1280, height_px=720)))
     _, frames, said = session_of(edge_all, tmp_path, SIM)
-    assert "calibration of scale is of frames of 1280x720 px, not of 640x360, and is not used" in said
+    assert "calibration of scale is for 1280x720 px frames, not 640x360, and is not used" in said
     assert {f.scale_source for f in frames if f.status == "analysed"} == {"erythrocytes"}
     kept(store, level=0.6)
     _, frames, said = session_of(edge_all, tmp_path, SIM)

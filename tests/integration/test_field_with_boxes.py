@@ -55,6 +55,6 @@ def test_the_page_of_a_cell_dashes_and_tells_them_too(overlapping):
     browser = Browser(context(folder))
     page = browser.get(f"/sessions/{session}/cells/1").text
     assert page.count('elsewhere" cx=') == 2 * 3
-    assert "3 more cells lie in this field" in page
+    assert "3 more cells are visible in this field" in page
     assert "Cell 5, Blast, counted in frame 1" in page
     assert "in this field" not in browser.get(f"/sessions/{session}/cells/9").text

@@ -28,7 +28,7 @@ def station():
     return Station("sim:", lambda *_: None)
 
 
-@pytest.mark.parametrize(("proven", "how"), [(True, "logged in"), (False, "not proven")])
+@pytest.mark.parametrize(("proven", "how"), [(True, "logged in"), (False, "not authenticated")])
 def test_every_format_tells(tmp_path, monkeypatch, proven, how):
     monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path / "state"))
     folder = tmp_path / "record"
