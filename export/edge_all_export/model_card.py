@@ -46,7 +46,7 @@ def model_card(checkpoint: Checkpoint, made: Mapping[str, onnx.ModelProto], repo
     sources = [_SETS.get(s, s) for s in contract.training_data]
     unseen = (
         ", ".join(checkpoint.unseen_groups)
-        or "none (figures from networks of the same recipe, each trained without some groups)"
+        or "no groups (figures from networks of the same recipe, each trained without some groups)"
     )
     files = [f"| `{name}.onnx` | {len(to_bytes(model)) / 1e6:.2f} MB |" for name, model in made.items()]
     parity = [
