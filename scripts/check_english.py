@@ -216,7 +216,8 @@ def _blocks(path: str, kind: str, first: int, text: str) -> Iterator[Passage]:
             kind = "comment" if kind == "docstring" and block else kind
             block = []
         if stripped and stripped != "\b":
-            block.append((number, stripped))
+            # The name of an argument or field is code, not prose.
+            block.append((number, re.sub(r"^\*{0,2}[a-z_]\w*(, [a-z_]\w*)*: ", "x: ", stripped)))
             if stripped.endswith("::"):
                 literal_indent = indent
     if block:

@@ -90,6 +90,11 @@ def test_docstrings_comments_messages_and_help_are_read_with_their_lines():
     assert sorted(python(source)) == [(1, 5), (3, 1), (4, 2), (5, 5), (9, 7), (12, 1), (13, 6)]
 
 
+def test_names_of_arguments_are_code():
+    arguments = "    Args:\n        say: Called with a line.\n        told: It is no line.\n"
+    assert python(f'def f(say):\n    """Run.\n\n{arguments}    """\n') == [(6, 1)]
+
+
 def test_code_sql_and_keys_are_not_prose():
     source = (
         'A = "BEGIN IMMEDIATE; select told from rows where begun = 1"\n'
