@@ -64,6 +64,7 @@ class Parity:
 
     @property
     def passed(self) -> bool:
+        """True if all checks passed."""
         return all(c.passed for c in self.checks)
 
 

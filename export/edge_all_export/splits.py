@@ -43,9 +43,12 @@ class Grouped(Protocol):
     """An item with a source and a group."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Name of the source."""
+
     @property
-    def group(self) -> str: ...
+    def group(self) -> str:
+        """Name of the group within the source."""
 
 
 Item = TypeVar("Item", bound=Grouped)

@@ -1,0 +1,1 @@
+"""Classifiers: networks, samples and training jobs."""

@@ -50,6 +50,7 @@ class Lite0(nn.Module):
                 getattr(self.last_norm, part).data.copy_(weights[f"_bn1.{part}"])
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return logits, N x 2."""
         x = self.trunk(image / 127.5 - 1.0)[-1]
         x = nn.functional.relu6(self.last_norm(self.last(x))).mean((2, 3))
         logits: Tensor = self.head(self.drop(x))
@@ -69,6 +70,7 @@ class JetsonNanoCnn(nn.Module):
         self.head = nn.Linear(30 * 17 * 17, 2)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return logits, N x 2."""
         x = nn.functional.interpolate(image / 255.0, size=(100, 100), mode="bilinear", align_corners=False)
         x = torch.relu(self.convolution(nn.functional.avg_pool2d(x, 2)))
         logits: Tensor = self.head(self.depthwise(x).flatten(1))

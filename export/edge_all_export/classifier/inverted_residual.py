@@ -30,6 +30,7 @@ class InvertedResidual(nn.Module):
         self.projected, self.added = RoundingPoint(), RoundingPoint()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
         y = x
         if self.expand is not None and self.expand_norm is not None:
             y = nn.functional.relu6(self.expand_norm(self.expand(y)))

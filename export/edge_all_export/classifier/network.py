@@ -58,6 +58,7 @@ class BlastNet(nn.Module):
         self.head = nn.Linear(count, 2)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return logits, N x 2."""
         return self.logits(self.normalised(self.seen_features(image)))
 
     def seen_features(self, image: Tensor) -> Tensor:
@@ -177,6 +178,7 @@ class DeployedBlastNet(nn.Module):
         self.last = _last_layer(network, scale, shift) if isinstance(network, BlastNet) else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return blast probability and unfamiliarity, each N."""
         pixels = image.to(torch.float32).permute(0, 3, 1, 2)
         if self.last is not None:
             assert isinstance(self.network, BlastNet)

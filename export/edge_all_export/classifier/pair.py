@@ -36,6 +36,7 @@ class BlastPair(nn.Module):
         self.untouched.requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return logits, N x 2; in training mode, those of the tuned network."""
         tuned: Tensor = self.tuned(nn.functional.avg_pool2d(image, 2))
         if self.training:
             return tuned

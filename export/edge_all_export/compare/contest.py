@@ -41,6 +41,7 @@ class Contestant:
 
     @property
     def name(self) -> str:
+        """Name with the origin of the weights, such as "resnet50, scratch"."""
         return f"{self.network}, {'ImageNet' if self.pretrained else 'scratch'}"
 
 

@@ -1,0 +1,1 @@
+"""Datasets: layouts, surveys and loading."""

@@ -43,6 +43,7 @@ class LabelledField:
 
     @property
     def file(self) -> str:
+        """File name without its folder."""
         return self.path.name
 
     def read(self) -> npt.NDArray[np.uint8]:

@@ -20,6 +20,7 @@ class SimulatedField(LabelledField):
     image: npt.NDArray[np.uint8] | None = None
 
     def read(self) -> npt.NDArray[np.uint8]:
+        """Return the drawn picture, RGB uint8."""
         assert self.image is not None
         return self.image
 

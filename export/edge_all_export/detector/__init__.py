@@ -1,0 +1,1 @@
+"""The leukocyte detector: network, samples and training job."""

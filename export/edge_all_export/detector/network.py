@@ -39,6 +39,7 @@ class LeukocyteNet(nn.Module):
         nn.init.constant_(self.head.bias[:2], -4.0)  # centers are rare: start with a small probability
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the maps, N x 3 x H/4 x W/4."""
         x = image / 127.5 - 1.0
         a = self.down4(self.stem(x))
         b = self.down8(a)
@@ -56,6 +57,7 @@ class DeployedLeukocyteNet(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities, N x 2 x H/4 x W/4, and ln(radius / 6 um), N x 1 x H/4 x W/4."""
         # Cast first, because TensorRT does not support a transpose of uint8.
         maps = self.network(image.to(torch.float32).permute(0, 3, 1, 2))
         return torch.sigmoid(maps[:, :2]), maps[:, 2:]

@@ -30,10 +30,12 @@ class JudgedCell:
 
     @property
     def is_suspect(self) -> bool:
+        """True if the blast probability is at least the two-way threshold."""
         return self.judgement.blast_probability >= self.cut
 
     @property
     def group(self) -> str:
+        """Group of the cell, "source/group"."""
         return f"{self.cell.source}/{self.cell.group}"
 
 

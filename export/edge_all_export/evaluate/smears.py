@@ -43,8 +43,11 @@ def smear_results(
     advance: Callable[[], None] = lambda: None,
     detector: Path | None = None,
 ) -> list[SmearResult]:
-    """One result for each group of fields (series, source) and for each field in it, by the shipped detector and this
-    classifier, independent fields, the scale measured as on the device."""
+    """Return one result for each group of fields (series, source), with the result of each field in it.
+
+    Uses the shipped detector, unless ``detector`` names a file, and the given classifier. Fields are independent, and
+    the scale is measured as on the device.
+    """
     finder = LeukocyteFinder(load_file(detector or models_folder() / "detector" / "float.onnx", "detector"))
     models = Models(finder, Cropper(classifier.contract), Judge(classifier), (classifier.identity,))
     groups: dict[str, list[LabelledField]] = {}
