@@ -49,11 +49,12 @@ lint: install
 
 # The site in build/site. It imports the workstation's commands for their help, and needs Python 3.11 or later.
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "open build/site/index.html"
+	@if [ -x $(BIN)/mkdocs ]; then NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "open build/site/index.html"; \
+	else echo "Python 3.10: the documentation site is left out"; fi
 
 $(VENV)/.docs: $(VENV)/.workstation
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'; fi
 	@touch $@
 
 # The share of lines in each package that the fast tests cover.
