@@ -67,10 +67,10 @@ format: install
 	$(BIN)/ruff format .
 
 models: workstation
-	$(BIN)/python -m edge_all_export.build_models
+	$(BIN)/python -m edge_all_export.release.build_models
 
 scores: workstation
-	$(BIN)/python -m tests.scores.$(PART)
+	$(BIN)/python -m benchmarks.$(PART)
 
 clean:
 	rm -rf $(VENV) dist build runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from edge_all.vocabulary import (
+from edge_all.domain.types import (
     Cell,
     Detection,
     Judgement,

@@ -11,23 +11,23 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all.record.incidents import doubts, incidents
-from edge_all.record.opening import DATABASE
-from edge_all.record.record import Record
-from edge_all.record.start import start_record
-from edge_all.record.verdicts import latest_verdicts
-from edge_all.vocabulary import Counts
+from edge_all.domain.types import Counts
+from edge_all.record.db.connection import DATABASE
+from edge_all.record.events.incidents import doubts, incidents
+from edge_all.record.events.verdicts import latest_verdicts
+from edge_all.record.recovery.startup import start_record
+from edge_all.record.store import Record
 
 ROOT = Path(__file__).resolve().parents[1]
 _MAKE = """
     import os, sys
     from pathlib import Path
     import numpy as np
-    from edge_all.record.backup import make_backup
-    from edge_all.record.record import Record
+    from edge_all.record.db.backup import make_backup
+    from edge_all.record.store import Record
     from edge_all.record.rows import FrameEntry
-    from edge_all.record.verdicts import Reviewer, give_verdicts
-    from edge_all.vocabulary import Counts, Label
+    from edge_all.record.events.verdicts import Reviewer, give_verdicts
+    from edge_all.domain.types import Counts, Label
     from tests.unit.test_record import INFO, make_cell
     crop = np.random.default_rng(3).integers(0, 255, (24, 24, 3), np.uint8)
     record = Record.open(Path(sys.argv[1]))

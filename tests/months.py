@@ -13,18 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_all.record import outbox
-from edge_all.record.backup import backups
-from edge_all.record.clock import SessionTime, correct_times
-from edge_all.record.full_disk import MOST_WAITING_BYTES
-from edge_all.record.housekeeping import Housekeeping
-from edge_all.record.record import Record
-from edge_all.record.retention import Retention
+from edge_all.domain.types import Counts, Frame, Label
+from edge_all.record.db.backup import backups
+from edge_all.record.events import outbox
+from edge_all.record.events.verdicts import Reviewer, approve, give_verdicts
+from edge_all.record.maintenance.housekeeping import Housekeeping
+from edge_all.record.maintenance.retention import Retention
+from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import FrameEntry
-from edge_all.record.session_lock import SessionLock
-from edge_all.record.start import start_record
-from edge_all.record.verdicts import Reviewer, approve, give_verdicts
-from edge_all.vocabulary import Counts, Frame, Label
+from edge_all.record.sessions.clock import SessionTime, correct_times
+from edge_all.record.sessions.lock import SessionLock
+from edge_all.record.store import Record
+from edge_all.record.write.disk_full import MOST_WAITING_BYTES
 from tests.conftest import make_cell
 from tests.unit.test_record import INFO
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_all.record import record as module
+from edge_all.record import store as module
 
 
 def refuse_pictures(monkeypatch: pytest.MonkeyPatch, error: OSError) -> list[bool]:

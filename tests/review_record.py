@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge_all.record.by_thread import RecordByThread
-from edge_all.record.record import Record
+from edge_all.domain.types import Cell, Counts, Frame, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import FrameEntry, SessionInfo
-from edge_all.review.accounts import Accounts
-from edge_all.review.context import ReviewContext
-from edge_all.vocabulary import Cell, Counts, Frame, Label, ModelIdentity, Thresholds
+from edge_all.record.store import Record
+from edge_all.record.thread_local import RecordByThread
+from edge_all.web.context import ReviewContext
+from edge_all.web.security.accounts import Accounts
 from tests.conftest import make_cell
 
 LABELS = (Label.BLAST, Label.NORMAL, Label.UNIDENTIFIED, Label.SMUDGE)
@@ -62,7 +62,7 @@ def _crop(number: int) -> np.ndarray:
 
 
 def context(folder: Path, users: Path | None = None, **values) -> ReviewContext:
-    from edge_all.engines.shipped import models_folder
+    from edge_all.modelstore.shipped import models_folder
 
     return ReviewContext(
         RecordByThread(folder), Accounts(users or folder / "users.json"), models_folder(), port=8080, **values
@@ -75,7 +75,7 @@ class Browser:
     def __init__(self, context: ReviewContext, scheme: str = "http") -> None:
         from starlette.testclient import TestClient
 
-        from edge_all.review.app import make_app
+        from edge_all.web.app import make_app
 
         self.origin = f"{scheme}://127.0.0.1:8080"
         self.client = TestClient(make_app(context), base_url=self.origin, follow_redirects=False)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_all.cameras.watched import WatchedCamera
+from edge_all.cameras.supervised import WatchedCamera
+from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
-from edge_all.vocabulary import Frame
 
 
 def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_all.record.record import Record
+from edge_all.domain.types import Frame, Label
 from edge_all.record.rows import FrameEntry
-from edge_all.vocabulary import Frame, Label
+from edge_all.record.store import Record
 from tests.conftest import make_cell
 from tests.unit.test_record import INFO
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from edge_all.bench.still_fields import UM_PER_PX, drawn_fields
 from edge_all.cells.crops import Cropper
-from edge_all.engines.loading import load_file
-from edge_all.engines.model_file import read_model_file
+from edge_all.domain.image import Image
+from edge_all.domain.types import Field, Frame, Quality
+from edge_all.field.detector import LeukocyteFinder, prepare_detector_input
 from edge_all.field.illumination import estimate_illumination
-from edge_all.field.leukocytes import LeukocyteFinder, prepare_detector_input
-from edge_all.vocabulary import Field, Frame, Image, Quality
+from edge_all.inference.loader import load_file
+from edge_all.inference.onnx_file import read_model_file
 
 
 def network_inputs(folder: Path, fields: int = 16, cells: int = 12) -> dict[str, list[Image]]:

@@ -10,12 +10,13 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from edge_all.cameras.opening import open_camera
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.cameras.registry import open_camera
+from edge_all.domain.image import Image
+from edge_all.domain.types import Field, Frame
 from edge_all.errors import UsageError
 from edge_all.field.gate import Gate
 from edge_all.profile import GateLimits
-from edge_all.vocabulary import Field, Frame, Image
 
 _NOT_LEUKOCYTES = ("platelet", "clump", "debris", "smudge")
 _DENSEST = 20.0

@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from edge_all.vocabulary import Image
+from edge_all.domain.image import Image
 
 
 class StoredFields(Sequence[Image]):

@@ -9,8 +9,8 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.calibration.calibration import LightCalibration
-from edge_all.field.illumination import Illumination
+from edge_all.calibration.model import LightCalibration
+from edge_all.domain.illumination import Illumination
 
 LIGHT_DRIFTED = "light drifted"
 """Warning of a field, as stored in the record."""

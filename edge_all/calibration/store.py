@@ -12,11 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from edge_all.atomic_file import write_atomically
-from edge_all.calibration.calibration import Calibration
-from edge_all.calibration.json_form import VERSION, DamagedCalibrationError, NewerCalibrationError, from_json, to_json
+from edge_all.calibration.model import Calibration
+from edge_all.calibration.serialization import (
+    VERSION,
+    DamagedCalibrationError,
+    NewerCalibrationError,
+    from_json,
+    to_json,
+)
 from edge_all.errors import CalibrationError
-from edge_all.state_folder import state_folder
+from edge_all.files.atomic_write import write_atomically
+from edge_all.files.state_dir import state_folder
 
 _SUFFIX = ".json"
 Say = Callable[[str], None]

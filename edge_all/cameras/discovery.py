@@ -56,9 +56,9 @@ def only_camera() -> FoundCamera:
 def _v4l2_and_csi() -> list[FoundCamera]:
     if not sys.platform.startswith("linux"):
         return []
-    from edge_all.cameras.v4l2 import READ_FORMATS
-    from edge_all.cameras.v4l2_ioctl import FrameFormat
-    from edge_all.cameras.v4l2_nodes import list_nodes
+    from edge_all.cameras.drivers.v4l2.camera import READ_FORMATS
+    from edge_all.cameras.drivers.v4l2.ioctl import FrameFormat
+    from edge_all.cameras.drivers.v4l2.nodes import list_nodes
 
     def words(f: FrameFormat) -> str:
         rates = f" {'/'.join(f'{r:g}' for r in f.rates)} fps" if f.rates else ""

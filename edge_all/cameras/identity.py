@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from edge_all.cameras.camera import Camera
+from edge_all.cameras.base import Camera
 
 
 def identity_of(camera: Camera) -> str:

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.engines.contract import Contract
-from edge_all.field.illumination import BACKGROUND_LEVEL
-from edge_all.vocabulary import Detection, Field, Image
+from edge_all.domain.illumination import BACKGROUND_LEVEL
+from edge_all.domain.image import Image
+from edge_all.domain.types import Detection, Field
+from edge_all.inference.contract import Contract
 
 _DISC_MARGIN = 1.2
 """Radius of the disc in cell radii; it contains the cell's outline and a rim of its surroundings."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_all.bench.percentiles import LEAST_RUNS
-from edge_all.cli.engine_options import engine_options, with_engine
-from edge_all.cli.finite_range import FiniteRange
+from edge_all.cli.options.engine import engine_options, with_engine
+from edge_all.cli.options.finite_range import FiniteRange
 
 if TYPE_CHECKING:
-    from edge_all.bench.way import WayTimes
+    from edge_all.bench.end_to_end import WayTimes
 
 
 @click.command("bench")
@@ -73,11 +73,11 @@ def command(
       edge-all bench --size 1280x720 --cells 1 --cells 5 --cells 50
       edge-all bench --compare fp32 int8
     """
-    from edge_all.bench.alone import time_alone
-    from edge_all.bench.apart import time_way_apart
-    from edge_all.bench.machine import machine
+    from edge_all.bench.baseline import time_alone
     from edge_all.bench.still_fields import UM_PER_PX, drawn_fields, fields_of
+    from edge_all.bench.subprocess_run import time_way_apart
     from edge_all.errors import UsageError
+    from edge_all.hardware.machine import machine
     from edge_all.profile import load_profile
 
     if runs < LEAST_RUNS:
@@ -134,8 +134,8 @@ def command(
 
 
 def _models_folder(models: str | None) -> Path:
-    from edge_all.engines.installed import models_in_use
     from edge_all.errors import UsageError
+    from edge_all.modelstore.installed import models_in_use
 
     if models is None:
         return models_in_use()
@@ -157,8 +157,8 @@ def _size(text: str) -> tuple[int, int]:
 
 def _compared(pair: tuple[str, str], folder: Path, runs: int, batch: int, quiet: bool) -> list[dict[str, Any]]:
     """Compare both networks as far as their files exist; a missing file of one does not prevent the other."""
+    from edge_all.bench.compare import parsed, versus
     from edge_all.bench.network_inputs import network_inputs
-    from edge_all.bench.versus import parsed, versus
     from edge_all.errors import EngineUnavailableError
 
     first, second = (parsed(text) for text in pair)

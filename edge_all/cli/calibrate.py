@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edge_all.cli.finite_range import FiniteRange
-from edge_all.cli.options import plain
+from edge_all.cli.options.common import plain
+from edge_all.cli.options.finite_range import FiniteRange
 
 if TYPE_CHECKING:
-    from edge_all.calibration.calibration import Calibration, Part
+    from edge_all.calibration.model import Calibration, Part
     from edge_all.calibration.store import CalibrationStore
-    from edge_all.cameras.camera import Camera
+    from edge_all.cameras.base import Camera
     from edge_all.profile import Profile
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -82,8 +82,8 @@ def light(
     """
     from itertools import islice
 
-    from edge_all.calibration.frames import frames_of
-    from edge_all.calibration.light import MAX_UNEVENNESS, measure_light
+    from edge_all.calibrate.frames import frames_of
+    from edge_all.calibrate.light import MAX_UNEVENNESS, measure_light
 
     with _bench(camera_uri, profile_name, kept_for) as (camera, _, store, _):
         taken = list(islice(frames_of(camera), frames))
@@ -127,10 +127,10 @@ def scale(
     """
     from itertools import islice
 
-    from edge_all.calibration.calibration import ScaleCalibration
-    from edge_all.calibration.erythrocytes import FieldScale, scale_from_erythrocytes
-    from edge_all.calibration.frames import frames_of
-    from edge_all.calibration.micrometer import scale_from_micrometer
+    from edge_all.calibrate.erythrocytes import FieldScale, scale_from_erythrocytes
+    from edge_all.calibrate.frames import frames_of
+    from edge_all.calibrate.micrometer import scale_from_micrometer
+    from edge_all.calibration.model import ScaleCalibration
 
     def on_field(field: FieldScale) -> None:
         if field.um_per_px is None:
@@ -184,8 +184,8 @@ def focus(
     Example:
       edge-all calibrate focus --camera 'sim:?fields=1&frames_per_field=40&focus_turn=3'
     """
-    from edge_all.calibration.focus import SHARE, focus_calibration, focus_point
-    from edge_all.calibration.frames import frames_of
+    from edge_all.calibrate.focus import SHARE, focus_calibration, focus_point
+    from edge_all.calibrate.frames import frames_of
     from edge_all.errors import CalibrationError
     from edge_all.field.gate import ASSUMED_UM_PER_PX
 
@@ -220,7 +220,7 @@ def show(camera_uri: str | None, as_json: bool) -> int:
     Example:
       edge-all calibrate show
     """
-    from edge_all.calibration.json_form import part_to_json
+    from edge_all.calibration.serialization import part_to_json
 
     store = _store()
     kept = store.all(_say) if camera_uri is None else [store.load(_identity_by_uri(camera_uri), _say)]
@@ -283,7 +283,7 @@ def _bench(
     camera_uri: str | None, profile_name: str | None, kept_for: str | None
 ) -> Iterator[tuple[Camera, Profile, CalibrationStore, Calibration]]:
     """Yield the started camera, the profile, the calibration store and the stored calibration."""
-    from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.registry import open_camera
     from edge_all.profile import load_profile
 
     store = _store()
@@ -309,7 +309,7 @@ def _identity_by_uri(uri: str) -> str:
     The camera need not be attached. It is started only if its URI alone does not identify a stored calibration.
     """
     from edge_all.cameras.identity import identity_of, identity_of_uri
-    from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.registry import open_camera
     from edge_all.errors import EdgeAllError
 
     known = {c.camera for c in _store().all(_say)}
@@ -333,7 +333,7 @@ def _enough(got: int, needed: int, camera: Camera) -> None:
 
 
 def _keep(store: CalibrationStore, camera: str, part: Part, as_json: bool) -> int:
-    from edge_all.calibration.json_form import part_to_json
+    from edge_all.calibration.serialization import part_to_json
 
     path = store.save(store.load(camera, _say).with_part(part))
     if as_json:
@@ -346,7 +346,7 @@ def _keep(store: CalibrationStore, camera: str, part: Part, as_json: bool) -> in
 
 
 def _in_words(part: Part) -> str:
-    from edge_all.calibration.calibration import LightCalibration, ScaleCalibration
+    from edge_all.calibration.model import LightCalibration, ScaleCalibration
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(part.measured))
     size = f"{part.width_px}x{part.height_px} px, {when}"

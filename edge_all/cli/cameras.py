@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_all.cli.options import plain
+from edge_all.cli.options.common import plain
 
 
 @click.command("cameras")
@@ -58,9 +58,9 @@ def _preview(uri: str | None, path: Path) -> int:
     import cv2
 
     from edge_all.cameras.discovery import only_camera
-    from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.registry import open_camera
+    from edge_all.domain.types import Frame
     from edge_all.errors import CameraError, EdgeAllError, UsageError
-    from edge_all.vocabulary import Frame
 
     if path.suffix.lower() != ".png":
         raise UsageError(f"{path} is not a PNG file name", "use a name that ends in .png")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.options import RESEARCH_USE, plain, record_option
+from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
 
 if TYPE_CHECKING:
     from edge_all.record.rows import CellRow
@@ -51,9 +51,9 @@ def command(session_id: str, form: str, record: str | None) -> int:
     Example:
       edge-all cells --session last --format csv > cells.csv
     """
-    from edge_all.record.folder import record_folder
-    from edge_all.record.record import Record
+    from edge_all.record.location import record_folder
     from edge_all.record.rows import CELL_COLUMNS
+    from edge_all.record.store import Record
 
     with Record.open(record_folder(record), create=False) as opened:
         rows = opened.cells(opened.session(session_id).id)

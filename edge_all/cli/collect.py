@@ -51,12 +51,12 @@ def command(
     """
     import os
 
-    from edge_all.cli.options import plain
-    from edge_all.cli.run import Interrupts
+    from edge_all.cli.interrupts import Interrupts
+    from edge_all.cli.options.common import plain
     from edge_all.errors import UsageError
     from edge_all.fleet.collector import Collector
     from edge_all.fleet.store import Store
-    from edge_all.service.mqtt_settings import MqttSettings
+    from edge_all.telemetry.mqtt.settings import MqttSettings
 
     try:
         parts = urlsplit(broker)

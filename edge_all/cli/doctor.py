@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_all.cli.options import plain, record_option
+from edge_all.cli.options.common import plain, record_option
 
 
 @click.command("doctor")
@@ -28,9 +28,9 @@ def command(profile_name: str | None, models: str | None, only: str | None, as_j
       edge-all doctor
       edge-all doctor --only camera,disk --json
     """
-    from edge_all.record.folder import record_folder
-    from edge_all.service.doctor.finding import Finding, Health
-    from edge_all.service.doctor.looks import NAMES, looks
+    from edge_all.record.location import record_folder
+    from edge_all.service.doctor.checks import NAMES, looks
+    from edge_all.service.doctor.result import Finding, Health
 
     asked = [name.strip() for name in only.split(",") if name.strip()] if only else []
     found: list[tuple[str, Finding]] = []

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.options import plain
+from edge_all.cli.options.common import plain
 
 if TYPE_CHECKING:
-    from edge_all.engines.tensorrt.cache import Entry
+    from edge_all.inference.tensorrt.cache import Entry
 
 _TASKS = ("detector", "classifier")
 _PRECISIONS = ("auto", "int8", "fp16", "fp32")
@@ -51,14 +51,14 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
     Example:
       edge-all engine build --profile jetson-orin-nano
     """
-    from edge_all.engines.installed import models_in_use
-    from edge_all.engines.model_file import read_model_file
-    from edge_all.engines.precision import file_for, precisions_of
-    from edge_all.engines.self_check import self_check
-    from edge_all.engines.tensorrt.availability import unavailable
-    from edge_all.engines.tensorrt.cache import EngineCache
-    from edge_all.engines.tensorrt.engine import TensorRtEngine
     from edge_all.errors import ModelError
+    from edge_all.inference.onnx_file import read_model_file
+    from edge_all.inference.precision import file_for, precisions_of
+    from edge_all.inference.self_check import self_check
+    from edge_all.inference.tensorrt.availability import unavailable
+    from edge_all.inference.tensorrt.cache import EngineCache
+    from edge_all.inference.tensorrt.engine import TensorRtEngine
+    from edge_all.modelstore.installed import models_in_use
     from edge_all.profile import load_profile
 
     if (missing := unavailable()) is not None:
@@ -105,7 +105,7 @@ def list_engines() -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from edge_all.engines.tensorrt.cache import EngineCache
+    from edge_all.inference.tensorrt.cache import EngineCache
 
     cache = EngineCache()
     entries = cache.entries()
@@ -142,7 +142,7 @@ def clear() -> int:
     Example:
       edge-all engine clear
     """
-    from edge_all.engines.tensorrt.cache import EngineCache
+    from edge_all.inference.tensorrt.cache import EngineCache
 
     cache = EngineCache()
     engines, size = cache.clear()
@@ -155,10 +155,10 @@ def _print_progress(task: str, line: str) -> None:
 
 
 def _state(entry: Entry) -> str:
-    from edge_all.engines.tensorrt.api import load_api
-    from edge_all.engines.tensorrt.gpu import read_gpu
-    from edge_all.engines.tensorrt.key import fits_machine
     from edge_all.errors import EngineUnavailableError
+    from edge_all.inference.tensorrt.api import load_api
+    from edge_all.inference.tensorrt.gpu import read_gpu
+    from edge_all.inference.tensorrt.key import fits_machine
 
     if entry.damage is not None:
         return f"damaged: {entry.damage}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edge_all.cli.options import record_option
+from edge_all.cli.options.common import record_option
 
 
 @click.command("export-dataset")
@@ -23,9 +23,9 @@ def command(sessions: tuple[str, ...], out: str, record: str | None) -> int:
       edge-all export-dataset 20260131-093000-ab12 20260131-101500-cd34 --out our_cells
       edge-all data check our_cells
     """
-    from edge_all.record.folder import record_folder
-    from edge_all.record.record import Record
-    from edge_all.review.dataset_export import export_dataset
+    from edge_all.datasets.export import export_dataset
+    from edge_all.record.location import record_folder
+    from edge_all.record.store import Record
 
     with Record.open(record_folder(record), create=False) as opened:
         done = export_dataset(opened, sessions, Path(out))

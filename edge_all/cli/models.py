@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.options import plain
+from edge_all.cli.options.common import plain
 
 if TYPE_CHECKING:
-    from edge_all.engines.loading import Wanted
+    from edge_all.inference.loader import Wanted
 
 
 @click.group("models", no_args_is_help=True)
@@ -46,7 +46,7 @@ def install(file: str, profile_name: str | None) -> int:
     Example:
       edge-all models install lab-2.edgemodels
     """
-    from edge_all.engines.installed import install as install_set
+    from edge_all.modelstore.installed import install as install_set
 
     manifest, key, place = install_set(Path(file), _wanted(profile_name))
     click.echo(f"{manifest.name} {manifest.version} is in use (signed by {key.fingerprint[:16]}, in {place})")
@@ -62,7 +62,7 @@ def list_sets() -> int:
     Example:
       edge-all models list
     """
-    from edge_all.engines.installed import model_sets
+    from edge_all.modelstore.installed import model_sets
 
     for one in model_sets():
         models = ", ".join(f"{task} {name}" for task, name in one.models.items()) or "damaged; install it again"
@@ -79,8 +79,8 @@ def rollback(profile_name: str | None) -> int:
     Example:
       edge-all models rollback
     """
-    from edge_all.engines.installed import SHIPPED, roll_back
-    from edge_all.engines.shipped import models_folder
+    from edge_all.modelstore.installed import SHIPPED, roll_back
+    from edge_all.modelstore.shipped import models_folder
 
     folder = roll_back(_wanted(profile_name))
     click.echo(f"{SHIPPED if folder == models_folder() else folder.name} is in use")
@@ -98,7 +98,7 @@ def trust_key(file: str) -> int:
     Example:
       edge-all models trust lab.pub.pem
     """
-    from edge_all.engines.signature import trust
+    from edge_all.modelstore.signing import trust
 
     click.echo(f"trusted: {trust(Path(file)).fingerprint}")
     return 0
@@ -114,7 +114,7 @@ def make_key(file: str, no_passphrase: bool) -> int:
     Example:
       edge-all models new-key lab.pem
     """
-    from edge_all.engines.signature import new_key, public_path
+    from edge_all.modelstore.signing import new_key, public_path
 
     passphrase = None
     if not no_passphrase:
@@ -141,8 +141,8 @@ def sign(folder: str, key: str, name: str, version: str, out: str) -> int:
     Example:
       edge-all models sign runs/models --key lab.pem --name lab --version 2 --out lab-2.edgemodels
     """
-    from edge_all.engines.model_package import write_package
-    from edge_all.engines.signature import needs_passphrase
+    from edge_all.modelstore.package import write_package
+    from edge_all.modelstore.signing import needs_passphrase
 
     passphrase = click.prompt("Passphrase", hide_input=True, err=True) if needs_passphrase(Path(key)) else None
     manifest = write_package(Path(folder), Path(out), name, version, Path(key), passphrase)
@@ -151,7 +151,7 @@ def sign(folder: str, key: str, name: str, version: str, out: str) -> int:
 
 
 def _wanted(profile_name: str | None) -> Wanted:
-    from edge_all.engines.loading import Wanted
+    from edge_all.inference.loader import Wanted
     from edge_all.profile import load_profile
 
     profile = load_profile(profile_name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_all.cli.options import RESEARCH_USE, plain, record_option
+from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
 
 
 @click.command("qc")
@@ -51,11 +51,11 @@ def command(
       edge-all qc --camera v4l2:/dev/video0 --name slide-7 --expect blast_percent=18 --chart trend.svg
       edge-all qc --show --name slide-7
     """  # fmt: skip
-    from edge_all.cli.writing import file_to_write, write_asked
+    from edge_all.cli.output.files import file_to_write, write_asked
     from edge_all.errors import UsageError
-    from edge_all.review.control_runs import OUT, control_runs
-    from edge_all.review.control_slide import SIMULATED
-    from edge_all.review.levey_jennings import levey_jennings
+    from edge_all.qc.control_runs import OUT, control_runs
+    from edge_all.qc.control_slide import SIMULATED
+    from edge_all.qc.levey_jennings import levey_jennings
 
     targets = dict(_target(text) for text in expected)
     file = None if chart is None else file_to_write(chart)
@@ -93,12 +93,12 @@ def _run(
     targets: dict[str, float],
     record: str | None,
 ) -> str:
-    from edge_all.cameras.opening import open_camera
-    from edge_all.cli.progress import ProgressPrinter
+    from edge_all.cameras.registry import open_camera
+    from edge_all.cli.output.progress import ProgressPrinter
     from edge_all.profile import load_profile
-    from edge_all.record.folder import record_folder
-    from edge_all.review.control_runs import MEASURES
-    from edge_all.review.control_slide import run_control
+    from edge_all.qc.control_runs import MEASURES
+    from edge_all.qc.control_slide import run_control
+    from edge_all.record.location import record_folder
 
     profile = load_profile(profile_name)
     camera = open_camera(camera_uri)
@@ -126,7 +126,7 @@ def _run(
 
 def _target(text: str) -> tuple[str, float]:
     from edge_all.errors import UsageError
-    from edge_all.review.control_runs import MEASURES
+    from edge_all.qc.control_runs import MEASURES
 
     name, _, value = text.partition("=")
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edge_all.cli.options import record_option
+from edge_all.cli.options.common import record_option
 
 FORMATS = ("pdf", "html", "json", "csv", "fhir")
 _SUFFIXES = {".pdf": "pdf", ".html": "html", ".htm": "html", ".json": "json", ".csv": "csv"}
@@ -29,12 +29,12 @@ def command(session_id: str, form: str | None, out: str, models: str | None, rec
       edge-all report last --out report.pdf
       edge-all report 20260131-093000-ab12 --format fhir --out bundle.json
     """
-    from edge_all.cli.writing import file_to_write, write_asked
+    from edge_all.cli.output.files import file_to_write, write_asked
     from edge_all.errors import UsageError
-    from edge_all.record.folder import record_folder
-    from edge_all.record.record import Record
-    from edge_all.review.report import render
-    from edge_all.review.report_contents import read_report
+    from edge_all.record.location import record_folder
+    from edge_all.record.store import Record
+    from edge_all.reports.contents import read_report
+    from edge_all.reports.registry import render
 
     path = file_to_write(out)
     ending = path.suffix.lower()

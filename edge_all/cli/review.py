@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from edge_all.cli.options import RESEARCH_USE, record_option
-from edge_all.cli.web_options import web_address, web_options
+from edge_all.cli.options.common import RESEARCH_USE, record_option
+from edge_all.cli.options.web import web_address, web_options
 
 
 @click.command("review")
@@ -49,8 +49,8 @@ def command(
       edge-all users add hilde --role admin && edge-all review --host 0.0.0.0 --port 8443
     """
     from edge_all.errors import UsageError
-    from edge_all.record.folder import record_folder
-    from edge_all.review.serving import Server
+    from edge_all.record.location import record_folder
+    from edge_all.web.server import Server
 
     if models is not None and not Path(models).is_dir():
         raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")

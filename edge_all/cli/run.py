@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.engine_options import engine_options, with_engine
-from edge_all.cli.finite_range import FiniteRange
-from edge_all.cli.options import plain, record_option
-from edge_all.cli.web_options import web_address, web_options
+from edge_all.cli.options.common import plain, record_option
+from edge_all.cli.options.engine import engine_options, with_engine
+from edge_all.cli.options.finite_range import FiniteRange
+from edge_all.cli.options.web import web_address, web_options
 
 if TYPE_CHECKING:
-    from edge_all.cameras.camera import Camera
-    from edge_all.service.device_state import DeviceState
-    from edge_all.session.announcing import Announcer
+    from edge_all.cameras.base import Camera
     from edge_all.session.commands import CommandQueue, Start
+    from edge_all.session.listener import Announcer
+    from edge_all.telemetry.device_state import DeviceState
+from edge_all.cli.interrupts import Interrupts
 
 
 @click.command("run")
@@ -113,19 +111,19 @@ def command(
     """
     from edge_all.calibration.store import CalibrationStore
     from edge_all.cameras.discovery import AUTO, only_camera
-    from edge_all.cameras.opening import open_camera
-    from edge_all.cameras.watched import WatchedCamera
-    from edge_all.cli.progress import ProgressPrinter
-    from edge_all.cli.summary import summary_lines
+    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.supervised import WatchedCamera
+    from edge_all.cli.output.progress import ProgressPrinter
+    from edge_all.cli.output.summary import summary_lines
     from edge_all.errors import UsageError
     from edge_all.profile import load_settings, profile_of
-    from edge_all.record.folder import record_folder
-    from edge_all.service.telling import Telling
+    from edge_all.record.location import record_folder
     from edge_all.session.commands import Start
+    from edge_all.session.metrics.step_times import OFF
     from edge_all.session.operator import Operator
     from edge_all.session.progress import Progress, Summary
     from edge_all.session.session import Session
-    from edge_all.session.step_times import OFF
+    from edge_all.telemetry.mqtt.client import Telling
 
     # OpenCV and FFmpeg would print their own lines about damaged files among ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -224,28 +222,3 @@ def command(
         click.echo("edge-all: no frame could be read: see the reasons above", err=True)
         return 1
     return 0
-
-
-class Interrupts(AbstractContextManager["Interrupts"]):
-    """Signal handlers for SIGINT and SIGTERM: the first signal stops cleanly, the second exits immediately."""
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self._stop = stop
-        self._asked = False
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._asked:
-            os._exit(130)
-        self._asked = True
-        click.echo("stopping; press Ctrl-C again to exit immediately", err=True)
-        self._stop()

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.options import RESEARCH_USE, plain
+from edge_all.cli.options.common import RESEARCH_USE, plain
 
 if TYPE_CHECKING:
-    from edge_all.cameras.camera import Camera
-    from edge_all.review.serving import Address
-    from edge_all.service.device_state import DeviceState
-    from edge_all.session.announcing import Announcer
+    from edge_all.cameras.base import Camera
     from edge_all.session.commands import CommandQueue, Start
+    from edge_all.session.listener import Announcer
     from edge_all.session.progress import Progress, Summary
     from edge_all.session.session import Session
+    from edge_all.telemetry.device_state import DeviceState
+    from edge_all.web.server import Address
     from firmware_config.schema import Settings
 
 
@@ -53,13 +53,13 @@ def serve_station(
         EdgeAllError: when the pages cannot be served.
         UsageError: when a setting or an address is invalid.
     """
-    from edge_all.cli.run import Interrupts
+    from edge_all.cli.interrupts import Interrupts
     from edge_all.errors import EdgeAllError
-    from edge_all.review.live_view import LiveView
-    from edge_all.review.serving import Server
-    from edge_all.service.device_state import DeviceState
-    from edge_all.service.telling import Telling, monitoring_token
     from edge_all.session.station import Station
+    from edge_all.telemetry.device_state import DeviceState
+    from edge_all.telemetry.mqtt.client import Telling, monitoring_token
+    from edge_all.web.live.live_view import LiveView
+    from edge_all.web.server import Server
 
     live = LiveView()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from edge_all.cli.options import record_option
+from edge_all.cli.options.common import record_option
 
 if TYPE_CHECKING:
     from firmware_config.resolving import Resolved
@@ -34,7 +34,7 @@ def command(profile_name: str | None, models: str | None, record: str | None) ->
       edge-all service
       edge-all service --profile bench.toml
     """
-    from edge_all.record.folder import record_folder
+    from edge_all.record.location import record_folder
     from edge_all.service.control import control_socket
     from edge_all.service.service import Service
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_all.cli.options import plain
+from edge_all.cli.options.common import plain
 
 _WAITS_S = 30.0
 _ASKS_EVERY_S = 0.1

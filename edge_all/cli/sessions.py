@@ -6,7 +6,7 @@ import time
 
 import click
 
-from edge_all.cli.options import RESEARCH_USE, plain, record_option
+from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
 
 
 @click.command("sessions")
@@ -22,10 +22,10 @@ def command(record: str | None) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from edge_all.record.folder import record_folder
-    from edge_all.record.record import Record
-    from edge_all.record.session_lock import unended_in_words
-    from edge_all.session.differential import blast_percent
+    from edge_all.domain.statistics import blast_percent
+    from edge_all.record.location import record_folder
+    from edge_all.record.sessions.lock import unended_in_words
+    from edge_all.record.store import Record
 
     with Record.open(record_folder(record), create=False) as opened:
         rows = opened.sessions()

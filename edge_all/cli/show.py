@@ -6,7 +6,7 @@ import time
 
 import click
 
-from edge_all.cli.options import RESEARCH_USE, plain, record_option
+from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
 
 
 @click.command("show")
@@ -28,16 +28,16 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
       edge-all show last --png findings.png
       edge-all show last --field 8 --png field.png
     """
-    from edge_all.cli.camera_lines import camera_line
-    from edge_all.cli.summary import count_lines
-    from edge_all.cli.writing import file_to_write, write_asked
+    from edge_all.cli.output.camera_events import camera_line
+    from edge_all.cli.output.files import file_to_write, write_asked
+    from edge_all.cli.output.summary import count_lines
+    from edge_all.domain.statistics import result_words
     from edge_all.errors import UsageError
-    from edge_all.record.camera_events import camera_events
-    from edge_all.record.folder import record_folder
-    from edge_all.record.incidents import doubts
-    from edge_all.record.record import Record
-    from edge_all.record.session_lock import unended_in_words
-    from edge_all.session.differential import result_words
+    from edge_all.record.events.camera import camera_events
+    from edge_all.record.events.incidents import doubts
+    from edge_all.record.location import record_folder
+    from edge_all.record.sessions.lock import unended_in_words
+    from edge_all.record.store import Record
     from edge_all.session.operator import recorded_operator
 
     if frame_index is not None and png is None:
@@ -90,8 +90,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             )
         click.echo(RESEARCH_USE)
         if file is not None:
-            from edge_all.record.browsing import cells_elsewhere
-            from edge_all.record.contact_sheet import contact_sheet, field_with_boxes
+            from edge_all.drawing.contact_sheet import contact_sheet, field_with_boxes
+            from edge_all.record.queries import cells_elsewhere
 
             if frame_index is None:
                 picture = contact_sheet(opened.folder, findings)

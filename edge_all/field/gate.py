@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.calibration.calibration import NONE, Calibration
 from edge_all.calibration.drift import LIGHT_DRIFTED, DriftWatch
-from edge_all.field.illumination import Illumination, estimate_illumination
-from edge_all.field.moving import RESTS_UM, MotionWatch
+from edge_all.calibration.model import NONE, Calibration
+from edge_all.domain.illumination import Illumination
+from edge_all.domain.types import Field, Frame, Quality
+from edge_all.field.illumination import estimate_illumination
+from edge_all.field.motion import RESTS_UM, MotionWatch
 from edge_all.field.overview import overview
 from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import measure_edge_blur
 from edge_all.field.stage import KnownField, Place, Stage
 from edge_all.profile import GateLimits
-from edge_all.vocabulary import Field, Frame, Quality
 
 ASSUMED_UM_PER_PX = 0.1
 """Scale of a 100x objective with the usual adapter, assumed if nothing better is known."""

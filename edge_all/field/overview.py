@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_all.field.shrinking import shrunk
-from edge_all.vocabulary import Image
+from edge_all.domain.image import Image
+from edge_all.field.downsample import shrunk
 
 OVERVIEW_UM_PER_PX = 0.2
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
-from edge_all.vocabulary import Image
+from edge_all.domain.illumination import BACKGROUND_LEVEL
+from edge_all.domain.image import Image
+from edge_all.field.illumination import estimate_illumination
 
 ERYTHROCYTE_UM = 7.2
 """Mean diameter of a normal erythrocyte (6.2 to 8.2 um)."""

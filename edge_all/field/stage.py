@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.field.displacement import (
+from edge_all.field.downsample import shrunk
+from edge_all.field.registration import (
     LEAST_OVERLAP,
     UM_PER_PX,
     FloatArray,
@@ -20,8 +21,7 @@ from edge_all.field.displacement import (
     displacement_near,
     unmoved,
 )
-from edge_all.field.shrinking import shrunk
-from edge_all.places import Places
+from edge_all.field.spatial_grid import Places
 
 _REMEMBERED = 600
 """Number of fields in memory, 26 kB each."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from edge_all.fleet.incoming import Incoming, NotOursError, device_in, read_message, read_object
 from edge_all.fleet.store import DatabaseGoneError, Refused, Seen, Store
-from edge_all.service.mqtt_connection import Connection, NoConnectionError
-from edge_all.service.mqtt_settings import MqttSettings
+from edge_all.telemetry.mqtt.connection import Connection, NoConnectionError
+from edge_all.telemetry.mqtt.settings import MqttSettings
 
 _MOST_AT_ONCE = 500
 _WAITS_S = 0.5

@@ -7,11 +7,11 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from edge_all.domain.types import Counts, Label, ModelIdentity, Thresholds
 from edge_all.errors import NotRecordedError, RecordError
-from edge_all.record.cell_row import SELECT_CELL
-from edge_all.record.faults import told
+from edge_all.record.db.errors import told
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionRow
-from edge_all.vocabulary import Counts, Label, ModelIdentity, Thresholds
+from edge_all.record.write.cell_row import SELECT_CELL
 
 
 class RecordReader:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_all.vocabulary import Counts, ModelIdentity, Thresholds
+from edge_all.domain.types import Counts, ModelIdentity, Thresholds
 
 
 @dataclass(frozen=True)

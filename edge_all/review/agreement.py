@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from edge_all.record.verdicts import Reviewer, Verdict, by_reviewer
+from edge_all.record.events.verdicts import Reviewer, Verdict, by_reviewer
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge_all.record.verdicts import Verdict
-from edge_all.session.differential import ENOUGH_CELLS, wilson_interval
+from edge_all.domain.statistics import ENOUGH_CELLS, wilson_interval
+from edge_all.record.events.verdicts import Verdict
 
 LEUKOCYTES = ("blast", "normal", "unidentified")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_all.record.verdicts import Verdict, standing
+from edge_all.record.events.verdicts import Verdict, standing
 from edge_all.review.agreement import Agreement, agreements
 from edge_all.review.differential import Differential, differential
 

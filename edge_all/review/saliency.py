@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.cells.crops import Cropper
-from edge_all.engines.engine import Engine
-from edge_all.engines.loading import Wanted, load_engine
+from edge_all.domain.image import Image
+from edge_all.domain.types import Detection, Frame
 from edge_all.errors import NotRecordedError
 from edge_all.field.gate import Gate, Skip
+from edge_all.inference.base import Engine
+from edge_all.inference.loader import Wanted, load_engine
 from edge_all.profile import GateLimits
-from edge_all.record.browsing import KeptView
+from edge_all.record.queries import KeptView
 from edge_all.record.rows import CellRow
-from edge_all.vocabulary import Detection, Frame, Image
 
 _PATCHES_A_SIDE = 5
 _STEPS = 13

@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Any
 
 from edge_all.errors import EdgeAllError, UsageError
+from edge_all.files.state_dir import state_folder
 from edge_all.session.commands import Command, Pause, Resume, Start, Stop
 from edge_all.session.operator import Operator
 from edge_all.session.station import Station
-from edge_all.state_folder import state_folder
 
 _LONGEST = 4096
 _ANSWER_S = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_all.bench.memory import resident_mib
+from edge_all.hardware.memory import resident_mib
 
 OVER_FOR_S = 60.0
 """Time in seconds over the limit after which it is not a temporary peak."""

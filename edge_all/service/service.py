@@ -10,36 +10,36 @@ from typing import TYPE_CHECKING
 
 from edge_all._version import __version__
 from edge_all.calibration.store import CalibrationStore
-from edge_all.cameras.camera import Camera
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.opening import open_camera
-from edge_all.cameras.watched import WatchedCamera
+from edge_all.cameras.base import Camera
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.registry import open_camera
+from edge_all.cameras.supervised import WatchedCamera
 from edge_all.errors import EdgeAllError
+from edge_all.files.state_dir import state_folder
 from edge_all.profile import profile_of
-from edge_all.record.start import start_record
-from edge_all.review.live_view import LiveView
+from edge_all.record.recovery.startup import start_record
+from edge_all.service.certificate_renewal import KeptCertificate
 from edge_all.service.control import ControlServer
-from edge_all.service.cut_off import MOST_TRIES, CutOffSessions
-from edge_all.service.device_state import DeviceState
-from edge_all.service.heartbeat import SLOW_STEP_S, Heartbeat
-from edge_all.service.idle_picture import IdlePicture, driver_stuck_s
+from edge_all.service.housekeeping_thread import Upkeep
+from edge_all.service.idle_preview import IdlePicture, driver_stuck_s
+from edge_all.service.interrupted_sessions import MOST_TRIES, CutOffSessions
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
-from edge_all.service.kept_certificate import KeptCertificate
 from edge_all.service.memory_watch import MemoryWatch
-from edge_all.service.pages import address_of, serve, server_maker
 from edge_all.service.problems import Kind, Problems
-from edge_all.service.systemd import Notifier
-from edge_all.service.telling import Telling, monitoring_token
-from edge_all.service.upkeep import Upkeep
-from edge_all.session.analysis import load_models_in_use
+from edge_all.service.sd_notify import Notifier
+from edge_all.service.watchdog import SLOW_STEP_S, Heartbeat
+from edge_all.service.web_server import address_of, serve, server_maker
 from edge_all.session.commands import Start
 from edge_all.session.progress import Progress, Summary
 from edge_all.session.session import Session
+from edge_all.session.stages.analysis import load_models_in_use
 from edge_all.session.station import Station, StationState
-from edge_all.state_folder import state_folder
+from edge_all.telemetry.device_state import DeviceState
+from edge_all.telemetry.mqtt.client import Telling, monitoring_token
+from edge_all.web.live.live_view import LiveView
 
 if TYPE_CHECKING:
-    from edge_all.review.serving import Server
+    from edge_all.web.server import Server
     from firmware_config.resolving import Resolved
 
 _REPORTS_EVERY_S = 0.5

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edge_all.cameras.camera_state import CameraState
-from edge_all.session.analysis import FieldResult
-from edge_all.vocabulary import Unreadable
+from edge_all.cameras.events import CameraState
+from edge_all.domain.types import Unreadable
+from edge_all.session.stages.analysis import FieldResult
 
 _BY_REASON = {
     "same field": "",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all.cameras.camera_state import CameraEvent
+from edge_all.cameras.events import CameraEvent
+from edge_all.domain.types import Cell, Counts, ModelIdentity, Thresholds
 from edge_all.errors import EdgeAllError
-from edge_all.record.full_disk import ROOM, DiskState
-from edge_all.session.analysis import FieldResult
-from edge_all.session.not_on_disk import NotOnDisk
-from edge_all.vocabulary import Cell, Counts, ModelIdentity, Thresholds
+from edge_all.record.write.disk_full import ROOM, DiskState
+from edge_all.session.stages.analysis import FieldResult
+from edge_all.session.unsaved import NotOnDisk
 
 
 @dataclass(frozen=True)

@@ -10,40 +10,40 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_all._version import __version__
-from edge_all.calibration.calibration import NONE
+from edge_all.calibration.model import NONE
 from edge_all.calibration.store import CalibrationStore
-from edge_all.cameras.camera import Camera
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.watched import WatchedCamera
+from edge_all.cameras.base import Camera
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.supervised import WatchedCamera
+from edge_all.domain.statistics import result_words
+from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import EdgeAllError, RecordError
 from edge_all.field.gate import Skip
-from edge_all.freed_memory import keep_freed_memory
+from edge_all.hardware.malloc import keep_freed_memory
 from edge_all.profile import Profile
-from edge_all.record.camera_events import write_camera_event
-from edge_all.record.full_disk import MOST_WAITING_BYTES, DiskState
-from edge_all.record.known_fields import forget_known_fields
-from edge_all.record.rebuilding import note_doubts
-from edge_all.record.record import Record
+from edge_all.record.events.camera import write_camera_event
+from edge_all.record.recovery.rebuild import note_doubts
+from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import SessionInfo
-from edge_all.record.start import start_record
-from edge_all.session.analysis import Analysis, FieldResult, Located, load_models_in_use
-from edge_all.session.announcing import Announcer
-from edge_all.session.beginning import Standing, session_to_resume
-from edge_all.session.calibrated import CalibrationWatch, for_record, load_for
-from edge_all.session.capturing import Capturing
+from edge_all.record.sessions.stage_state import forget_known_fields
+from edge_all.record.store import Record
+from edge_all.record.write.disk_full import MOST_WAITING_BYTES, DiskState
+from edge_all.session.calibration import CalibrationWatch, for_record, load_for
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
-from edge_all.session.differential import result_words
-from edge_all.session.frame_ages import FrameAges
-from edge_all.session.handover import Handover, QueueUse
 from edge_all.session.hints import camera_hint
-from edge_all.session.judging import Judging, Seen
-from edge_all.session.not_on_disk import not_on_disk
+from edge_all.session.lifecycle import Standing, session_to_resume
+from edge_all.session.listener import Announcer
+from edge_all.session.metrics.frame_age import FrameAges
+from edge_all.session.metrics.step_times import OFF, StepTimes
 from edge_all.session.operator import Operator, operator_settings
 from edge_all.session.progress import CameraAccount, Progress, Summary
-from edge_all.session.recording import Handed, Recording
-from edge_all.session.step_times import OFF, StepTimes
+from edge_all.session.stages.analysis import Analysis, FieldResult, Located, load_models_in_use
+from edge_all.session.stages.bounded_queue import Handover, QueueUse
+from edge_all.session.stages.capture import Capturing
+from edge_all.session.stages.classify import Judging, Seen
+from edge_all.session.stages.recorder import Handed, Recording
 from edge_all.session.tally import PAUSED, Tally
-from edge_all.vocabulary import Frame, Unreadable
+from edge_all.session.unsaved import not_on_disk
 
 _RECORD_QUEUE = 4
 _COMMANDS_SEEN_S = 0.1

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from edge_all.session.analysis import FieldResult
-from edge_all.vocabulary import Cell, Counts, Label, Unreadable
+from edge_all.domain.types import Cell, Counts, Label, Unreadable
+from edge_all.session.stages.analysis import FieldResult
 
 DROPPED, PAUSED = "dropped", "paused"
 """Skip reasons of frames that are only counted and have no rows."""

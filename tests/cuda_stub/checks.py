@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from edge_all.engines.tensorrt.context import GpuContext
-from edge_all.engines.tensorrt.pipeline import Pipeline
 from edge_all.errors import EngineError
+from edge_all.inference.tensorrt.context import GpuContext
+from edge_all.inference.tensorrt.pipeline import Pipeline
 from tests.cuda_stub import stub
 
 LARGEST = (4, 6, 8, 3)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_all.engines.shipped import models_folder
-from edge_all.engines.tensorrt import plans
-from edge_all.engines.tensorrt.cache import EngineCache
-from edge_all.engines.tensorrt.engine import TensorRtEngine
 from edge_all.errors import EngineError, EngineUnavailableError
+from edge_all.inference.tensorrt import plans
+from edge_all.inference.tensorrt.cache import EngineCache
+from edge_all.inference.tensorrt.engine import TensorRtEngine
+from edge_all.modelstore.shipped import models_folder
 from tests.cuda_stub import stub
 
 sys.path.insert(0, str(Path(__file__).with_name("runtime")))

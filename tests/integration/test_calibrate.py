@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.calibration.calibration import Calibration, FocusCalibration, LightCalibration, ScaleCalibration
-from edge_all.calibration.frames import frames_of
+from edge_all.calibrate.frames import frames_of
+from edge_all.calibration.model import Calibration, FocusCalibration, LightCalibration, ScaleCalibration
 from edge_all.calibration.store import CalibrationStore
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cameras.identity import identity_of
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
-from edge_all.record.record import Record
-from edge_all.vocabulary import Frame
+from edge_all.record.store import Record
 from tests.scripted_device import picture, watched
 
 SIM = "sim:?seed=2&width=640&height=360&fields=1&frames_per_field=2"
@@ -134,7 +134,7 @@ class Lost:
     ids=["blocks", "fails"],
 )
 def test_a_camera_that_is_lost_meanwhile_ends_it(camera, says, monkeypatch):
-    monkeypatch.setattr("edge_all.calibration.frames._STARTS_S", 0.3)
+    monkeypatch.setattr("edge_all.calibrate.frames._STARTS_S", 0.3)
     with pytest.raises(CameraError, match=says):
         list(frames_of(camera, silent_s=0.3))
 

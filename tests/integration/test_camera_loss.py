@@ -9,15 +9,15 @@ import time
 import cv2
 import pytest
 
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.simulator import SimulatedMicroscope
-from edge_all.cameras.vigil import Limits
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.health import Limits
 from edge_all.errors import CameraError
 from edge_all.profile import Profile
-from edge_all.record.camera_events import camera_events
-from edge_all.record.record import Record
-from edge_all.review.live_view import LiveView
+from edge_all.record.events.camera import camera_events
+from edge_all.record.store import Record
 from edge_all.session.session import Session
+from edge_all.web.live.live_view import LiveView
 from tests.scripted_device import watched
 
 SHORT = Limits(no_frame_s=0.4, first_frame_s=1.0, open_s=1.0)

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
 from edge_all.field.stage import KnownField, Place
-from edge_all.record.known_fields import KnownFields, read_known_fields
-from edge_all.record.record import Record
+from edge_all.record.sessions.stage_state import KnownFields, read_known_fields
+from edge_all.record.store import Record
 from edge_all.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ WALKS = "sim:?seed=5&fields=3&frames_per_field=2&fps=2&step=0.6&blast_fraction=0
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.registry import open_camera
     from edge_all.session.session import Session
     session = Session(open_camera(sys.argv[2]), Path(sys.argv[1]), keep_all_crops=True)
     def tell(progress):

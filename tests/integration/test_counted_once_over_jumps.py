@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.engines.shipped import models_folder
+from edge_all.domain.types import Frame
+from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
-from edge_all.session.analysis import Analysis, load_models
-from edge_all.vocabulary import Frame
+from edge_all.session.stages.analysis import Analysis, load_models
 
 WIDTH, HEIGHT = 800, 600
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.record.record import Record
+from edge_all.domain.types import Frame
 from edge_all.record.rows import FrameEntry
-from edge_all.vocabulary import Frame
+from edge_all.record.store import Record
 from tests.review_record import Browser, context, fill
 
 

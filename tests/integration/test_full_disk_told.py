@@ -2,12 +2,12 @@
 
 import pytest
 
-from edge_all.cameras.opening import open_camera
-from edge_all.cli.progress import ProgressPrinter
-from edge_all.cli.summary import summary_lines
-from edge_all.record import record as module
-from edge_all.review.live_view import LiveView
+from edge_all.cameras.registry import open_camera
+from edge_all.cli.output.progress import ProgressPrinter
+from edge_all.cli.output.summary import summary_lines
+from edge_all.record import store as module
 from edge_all.session.session import Session
+from edge_all.web.live.live_view import LiveView
 from tests.refusing_disk import refuse_pictures
 
 FEW = "sim:?seed=9&fields=9&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from edge_all.cameras.simulator import SimulatedMicroscope
-from edge_all.record.record import Record
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.record.store import Record
 from edge_all.session.commands import CommandQueue, NameSample
 from edge_all.session.session import Session
 

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from edge_all.review.accounts import Account, Accounts, hash_password
-from edge_all.review.serving import Address, Server
-from edge_all.service.kept_certificate import KeptCertificate
-from edge_all.state_folder import state_folder
+from edge_all.files.state_dir import state_folder
+from edge_all.service.certificate_renewal import KeptCertificate
+from edge_all.web.security.accounts import Account, Accounts, hash_password
+from edge_all.web.server import Address, Server
 
 
 def make(path, name, days):

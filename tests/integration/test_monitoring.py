@@ -11,14 +11,14 @@ pytest.importorskip("prometheus_client", reason="pip install 'edge-all[service]'
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
 from edge_all.errors import ProfileError
-from edge_all.service.device_state import DeviceState
-from edge_all.service.metrics import exposition
-from edge_all.service.telling import monitoring_token
 from edge_all.session.commands import Start
 from edge_all.session.session import Session
 from edge_all.session.station import Station
+from edge_all.telemetry.device_state import DeviceState
+from edge_all.telemetry.mqtt.client import monitoring_token
+from edge_all.telemetry.prometheus import exposition
 from firmware_config.sections.metrics import Metrics
 from tests.review_record import Browser, context
 
@@ -131,7 +131,7 @@ def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, devi
     ],
 )
 def test_from_another_machine_only_with_the_token(tmp_path, device, token, given, status):
-    from edge_all.review.accounts import Account, hash_password
+    from edge_all.web.security.accounts import Account, hash_password
     from tests.review_record import fill
 
     fill(tmp_path)

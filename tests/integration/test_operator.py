@@ -7,17 +7,17 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
 from edge_all.errors import UsageError
-from edge_all.record.record import Record
-from edge_all.review.accounts import Account, Accounts, hash_password
-from edge_all.review.report import render
-from edge_all.review.report_contents import read_report
+from edge_all.record.store import Record
+from edge_all.reports.contents import read_report
+from edge_all.reports.registry import render
 from edge_all.service.control import answer_to
 from edge_all.session.commands import Start
 from edge_all.session.operator import Operator
 from edge_all.session.session import Session
 from edge_all.session.station import Station
+from edge_all.web.security.accounts import Account, Accounts, hash_password
 from tests.review_record import Browser, context, fill
 
 NAME = "Ada <b>of the bench</b>"

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from edge_all.cameras.opening import open_camera
-from edge_all.cli.summary import summary_lines
-from edge_all.record.incidents import doubts
-from edge_all.record.record import Record
+from edge_all.cameras.registry import open_camera
+from edge_all.cli.output.summary import summary_lines
+from edge_all.record.events.incidents import doubts
+from edge_all.record.store import Record
 from edge_all.session.session import Session
 from edge_all.session.station import Station
 from tests.refusing_disk import refuse_pictures

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
+from edge_all.i18n import catalog as catalogue
+from edge_all.i18n.catalog import load_texts
 from edge_all.profile import Profile
-from edge_all.record.record import Record
-from edge_all.record.row_checksum import teach
-from edge_all.review import catalogue
-from edge_all.review.catalogue import load_texts
-from edge_all.review.control_runs import ControlRun, keep
-from edge_all.review.report import MEDIA_TYPES, render
-from edge_all.review.report_contents import CameraGap, camera_gaps, read_report
-from edge_all.review.report_html import caption_lines
-from edge_all.review.report_sections import report_sections
+from edge_all.qc.control_runs import ControlRun, keep
+from edge_all.record.db.checksums import teach
+from edge_all.record.store import Record
+from edge_all.reports.contents import CameraGap, camera_gaps, read_report
+from edge_all.reports.formats.html_format import caption_lines
+from edge_all.reports.registry import MEDIA_TYPES, render
+from edge_all.reports.sections import report_sections
 from edge_all.session.session import Session
 
 HOSTILE = "<script>alert(1)</script> ../../etc/passwd \u202eevil\x00 محمد 张伟 =1+1 " + "A" * 10_000
@@ -283,14 +283,14 @@ def test_a_lost_or_damaged_crop_does_not_stop_a_report(record):
 
 
 def test_the_pdf_without_any_font_of_the_machine(record, monkeypatch):
-    monkeypatch.setattr("edge_all.review.report_pdf.text_font", lambda: None)
+    monkeypatch.setattr("edge_all.reports.formats.pdf_format.text_font", lambda: None)
     text = re.sub(r"\s", "", pdf_text(report(record, session_ids(record)[1], "pdf")))
     assert "[U+5F20]" in text
 
 
 def test_of_very_many_blasts_some_stand_for_all(record, monkeypatch):
-    monkeypatch.setattr("edge_all.review.report_contents.MEASURED_BLASTS", 3)
-    monkeypatch.setattr("edge_all.review.report_contents.GALLERY_CELLS", 2)
+    monkeypatch.setattr("edge_all.reports.contents.MEASURED_BLASTS", 3)
+    monkeypatch.setattr("edge_all.reports.contents.GALLERY_CELLS", 2)
     values = json.loads(report(record, session_ids(record)[0], "json"))
     described = values["blasts_by_measurement"]
     assert described["measured"] + described["unmeasured"] == 3
@@ -334,7 +334,7 @@ def test_what_is_no_gap_of_the_camera_is_not_told_as_one(steps, paused):
 
 def test_one_gap_is_one(record, monkeypatch):
     one = (CameraGap(3, 7.2),)
-    monkeypatch.setattr("edge_all.review.report_contents.camera_gaps", lambda *_: one)
+    monkeypatch.setattr("edge_all.reports.contents.camera_gaps", lambda *_: one)
     assert "Camera gaps,1,gap,,,the longest 7.2 s" in report(record, session_ids(record)[0], "csv").decode()
 
 

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
 from edge_all.profile import Profile
-from edge_all.record.incidents import incidents
-from edge_all.record.outbox import SUMMARY, oldest
-from edge_all.record.record import Record
-from edge_all.record.session_lock import SessionLock, is_written
-from edge_all.service.announcing import OutboxAnnouncer
-from edge_all.service.cut_off import CutOffSessions
+from edge_all.record.events.incidents import incidents
+from edge_all.record.events.outbox import SUMMARY, oldest
+from edge_all.record.sessions.lock import SessionLock, is_written
+from edge_all.record.store import Record
+from edge_all.service.interrupted_sessions import CutOffSessions
 from edge_all.session.session import Session
+from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
 
 ROOT = Path(__file__).resolve().parents[2]
 URI = "sim:?seed=5&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"
 KILLED = """
     import os, sys
     from pathlib import Path
-    from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.registry import open_camera
     from edge_all.session.session import Session
     camera = open_camera(sys.argv[2])
     session = Session(camera, Path(sys.argv[1]), sample="S4", resume=True)

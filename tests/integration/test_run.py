@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.simulator import SimulatedMicroscope
-from edge_all.record.crop_file import read_crop_row
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.record.write.crop_file import read_crop_row
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,16 +11,17 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
 from edge_all.errors import UsageError
-from edge_all.record.camera_events import pauses
-from edge_all.record.record import Record
-from edge_all.review import mjpeg, saliency
-from edge_all.review.live_view import LiveView
-from edge_all.review.serving import Address, Server
+from edge_all.record.events.camera import pauses
+from edge_all.record.store import Record
+from edge_all.review import saliency
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
 from edge_all.session.session import Session
 from edge_all.session.station import Station
+from edge_all.web.live import mjpeg
+from edge_all.web.live.live_view import LiveView
+from edge_all.web.server import Address, Server
 
 PACED = "sim:?seed=3&fields=400&fps=20&frames_per_field=1"
 UNPACED = "sim:?seed=3&fields=400&frames_per_field=1"
@@ -237,7 +238,7 @@ def test_a_reader_that_stalls_does_not_disturb_the_analysis(tmp_path, monkeypatc
 
 
 def test_a_review_while_the_session_runs_is_kept_and_holds_nothing_up(tmp_path):
-    from edge_all.record.verdicts import Reviewer, all_verdicts, give_verdicts
+    from edge_all.record.events.verdicts import Reviewer, all_verdicts, give_verdicts
 
     with Running(tmp_path, UNPACED) as running:
         running.put(Start("S1"), "running")
@@ -261,9 +262,9 @@ def test_saliency_is_of_the_weights_not_of_the_picture(tmp_path):
     import cv2
     import numpy as np
 
-    from edge_all.engines.model_file import read_model_file
-    from edge_all.engines.onnxruntime_engine import OnnxRuntimeEngine
-    from edge_all.engines.shipped import models_folder
+    from edge_all.inference.onnx_file import read_model_file
+    from edge_all.inference.ort_engine import OnnxRuntimeEngine
+    from edge_all.modelstore.shipped import models_folder
 
     path = models_folder() / "classifier" / "float.onnx"
     model = onnx.load(str(path))
@@ -287,8 +288,8 @@ def test_saliency_is_of_the_weights_not_of_the_picture(tmp_path):
 
 
 def test_a_map_of_a_recorded_cell_is_near_what_was_judged(tmp_path):
-    from edge_all.engines.shipped import models_folder
-    from edge_all.record.browsing import kept_views
+    from edge_all.modelstore.shipped import models_folder
+    from edge_all.record.queries import kept_views
 
     with open_camera(FEW) as camera, Session(camera, tmp_path) as session:
         session.run()

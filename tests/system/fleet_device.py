@@ -8,8 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from edge_all.service.mqtt import Publisher
-from edge_all.service.mqtt_settings import MqttSettings
+from edge_all.telemetry.mqtt.publisher import Publisher
+from edge_all.telemetry.mqtt.settings import MqttSettings
 
 
 def say(line: str) -> None:

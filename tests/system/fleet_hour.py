@@ -9,8 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all.record.outbox import outbox_use
-from edge_all.record.record import Record
+from edge_all.record.events.outbox import outbox_use
+from edge_all.record.store import Record
 from tests.system.fleet_parts import a_session, devices, started
 from tests.system.fleet_rig import Broker, Postgres, repeat_backwards, wait_for
 

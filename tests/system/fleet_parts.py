@@ -8,12 +8,12 @@ import sys
 import threading
 from pathlib import Path
 
+from edge_all.domain.types import Counts, ModelIdentity, Thresholds
 from edge_all.fleet.collector import Collector
 from edge_all.fleet.store import Store
 from edge_all.record.rows import SessionInfo
-from edge_all.service.announcing import OutboxAnnouncer
-from edge_all.service.mqtt_settings import MqttSettings
-from edge_all.vocabulary import Counts, ModelIdentity, Thresholds
+from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.settings import MqttSettings
 from tests.conftest import make_cell
 
 FINDINGS_A_FIELD = 10

@@ -22,7 +22,7 @@ def slow_to_check(path: Path, out: Path, seconds: float) -> None:
 
 
 def _seconds_for(path: Path, out: Path, turns: int) -> float:
-    from edge_all.engines.loading import load_file
+    from edge_all.inference.loader import load_file
 
     _with_loop(path, out, alone=0, together=turns)
     begun = time.process_time()

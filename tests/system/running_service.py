@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from edge_all.record.record import Record
+from edge_all.record.store import Record
 from edge_all.service.control import ask
 
 SIM = "sim:?seed=3&fields=4000&fps=20&frames_per_field=1"

@@ -52,13 +52,13 @@ def upgrades(run: Path, folder: Path) -> Path:
     crash = {"edge_all/cli/service.py": b"raise SystemExit('a fault of the new version')\n"}
     # Brings the record to a later schema before it falls.
     migrating = {
-        "edge_all/record/schema.py": (REPO / "edge_all/record/schema.py")
+        "edge_all/record/db/tables.py": (REPO / "edge_all/record/db/tables.py")
         .read_bytes()
         .replace(b"VERSION = len(_STEPS)", b'_STEPS += ("CREATE TABLE later (x INTEGER);",)\nVERSION = len(_STEPS)'),
         "edge_all/service/service.py": (REPO / "edge_all/service/service.py")
         .read_bytes()
         .replace(b"        self.station = Station(", b"        _fall(record)\n        self.station = Station(")
-        + b"\n\ndef _fall(record: Path) -> None:\n    from edge_all.record.start import start_record\n\n"
+        + b"\n\ndef _fall(record: Path) -> None:\n    from edge_all.record.recovery.startup import start_record\n\n"
         b"    start_record(record)\n    raise SystemExit('a fault of the new version')\n",
     }
     for name, version, changes in (

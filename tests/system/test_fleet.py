@@ -16,12 +16,12 @@ from edge_all.errors import EdgeAllError
 from edge_all.fleet.incoming import read_message
 from edge_all.fleet.schema import VERSION
 from edge_all.fleet.store import Store
-from edge_all.record.outbox import append, outbox_use
-from edge_all.record.record import Record
-from edge_all.service.announcing import OutboxAnnouncer
-from edge_all.service.mqtt import Publisher
-from edge_all.service.mqtt_commands import CommandReceiver
+from edge_all.record.events.outbox import append, outbox_use
+from edge_all.record.store import Record
 from edge_all.session.commands import CommandQueue, Start, Stop
+from edge_all.telemetry.mqtt.commands import CommandReceiver
+from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.publisher import Publisher
 from tests.conftest import make_cell
 from tests.system.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
 from tests.system.fleet_parts import Collecting, a_session, devices, settings_of

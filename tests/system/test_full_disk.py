@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.cameras.opening import open_camera
-from edge_all.record.crop_file import read_crop_row
-from edge_all.record.incidents import incidents
-from edge_all.record.record import Record
+from edge_all.cameras.registry import open_camera
+from edge_all.record.events.incidents import incidents
+from edge_all.record.store import Record
+from edge_all.record.write.crop_file import read_crop_row
 from edge_all.session.progress import Progress
 from edge_all.session.session import Session
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.opening import open_camera
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.registry import open_camera
 from edge_all.errors import CameraError
 from edge_all.profile import Profile
-from edge_all.record.camera_events import camera_events
-from edge_all.record.record import Record
+from edge_all.record.events.camera import camera_events
+from edge_all.record.store import Record
 from edge_all.session.session import Session
 from tests.system.debian import needs_packages
 
@@ -156,7 +156,7 @@ def test_the_jetson_pipeline_parses_but_for_its_own_elements():
     """The description for nvarguscamerasrc, with the Jetson's elements taken for ones that are here."""
     from gi.repository import Gst
 
-    from edge_all.cameras.gst import CsiCamera
+    from edge_all.cameras.drivers.gstreamer import CsiCamera
 
     Gst.init(None)
     text = CsiCamera("csi:1?size=1280x720&fps=30&exposure=2000&gain=2")._description()

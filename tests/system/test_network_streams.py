@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_all.cameras.simulator import SimulatedMicroscope
-from edge_all.record.camera_events import camera_events
-from edge_all.record.record import Record
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.record.events.camera import camera_events
+from edge_all.record.store import Record
 from tests.mjpeg_camera import MjpegCamera
 from tests.system.debian import needs_packages
 

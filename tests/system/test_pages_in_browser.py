@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.record.browsing import cell_labels, find_session
-from edge_all.record.record import Record
-from edge_all.record.verdicts import all_verdicts, approvals, latest_verdicts
+from edge_all.record.events.verdicts import all_verdicts, approvals, latest_verdicts
+from edge_all.record.queries import cell_labels, find_session
+from edge_all.record.store import Record
 from tests.system.pages_rig import (
     CAMERA,
     PICTURE,

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.record.camera_events import camera_events
-from edge_all.record.record import Record
+from edge_all.record.events.camera import camera_events
+from edge_all.record.store import Record
 from tests.system.rigs.camera_tree import camera_tree, put_project, set_virtual_camera
 
 pytestmark = pytest.mark.timeout(1500)

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("uvicorn", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
 from edge_all.errors import EdgeAllError
-from edge_all.review.accounts import Account, Accounts, hash_password
-from edge_all.service.heartbeat import SLOW_STEP_S
+from edge_all.service.watchdog import SLOW_STEP_S
+from edge_all.web.security.accounts import Account, Accounts, hash_password
 from tests.system.running_service import Running
 
 
@@ -140,8 +140,8 @@ def test_a_missing_camera_is_said_and_taken_when_it_comes(tmp_path):
 
 
 def test_what_had_to_be_mended_of_the_record_is_in_the_journal(tmp_path):
-    from edge_all.record.opening import DATABASE
-    from edge_all.record.record import Record
+    from edge_all.record.db.connection import DATABASE
+    from edge_all.record.store import Record
     from tests.unit.test_record import INFO
 
     record = tmp_path / "state" / "record"
@@ -179,7 +179,7 @@ def test_an_expired_certificate_is_said_and_an_own_one_stands_in(tmp_path):
 
 
 def test_a_model_of_another_contract_is_safe_mode(tmp_path):
-    from edge_all.engines.shipped import models_folder
+    from edge_all.modelstore.shipped import models_folder
 
     models = tmp_path / "models"
     for task, other in (("detector", "classifier"), ("classifier", "detector")):

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_all.record.camera_events import camera_events
-from edge_all.record.record import Record
+from edge_all.record.events.camera import camera_events
+from edge_all.record.store import Record
 from tests.system.rigs.camera_tree import camera_tree, put_project
 from tests.system.rigs.vivid_vm import run_in_guest
 

@@ -9,8 +9,17 @@ import time
 import numpy as np
 import pytest
 
-from edge_all.bench.alone import time_alone
-from edge_all.bench.machine import (
+from edge_all.bench.baseline import time_alone
+from edge_all.bench.compare import _same_cells, parsed, versus
+from edge_all.bench.network_inputs import network_inputs
+from edge_all.bench.percentiles import percentiles
+from edge_all.bench.still_fields import StillFields, drawn_fields, fields_of
+from edge_all.cli.bench import _board_lines
+from edge_all.domain.types import Field, Frame, Quality
+from edge_all.errors import ModelError, UsageError
+from edge_all.field.detector import LeukocyteFinder
+from edge_all.field.illumination import estimate_illumination
+from edge_all.hardware.machine import (
     BoardSample,
     BoardWatch,
     machine,
@@ -19,21 +28,12 @@ from edge_all.bench.machine import (
     temperature_c,
     throttling_now,
 )
-from edge_all.bench.memory import peak_mib
-from edge_all.bench.network_inputs import network_inputs
-from edge_all.bench.percentiles import percentiles
-from edge_all.bench.still_fields import StillFields, drawn_fields, fields_of
-from edge_all.bench.versus import _same_cells, parsed, versus
-from edge_all.cli.bench import _board_lines
-from edge_all.engines.loading import load_file
-from edge_all.engines.shipped import models_folder
-from edge_all.errors import ModelError, UsageError
-from edge_all.field.illumination import estimate_illumination
-from edge_all.field.leukocytes import LeukocyteFinder
+from edge_all.hardware.memory import peak_mib
+from edge_all.inference.loader import load_file
+from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import GateLimits
-from edge_all.session.handover import Handover, QueueUse
-from edge_all.session.step_times import STEPS
-from edge_all.vocabulary import Field, Frame, Quality
+from edge_all.session.metrics.step_times import STEPS
+from edge_all.session.stages.bounded_queue import Handover, QueueUse
 
 ORIN_NANO = (
     "11-24-2026 10:00:01 RAM 3542/7620MB (lfb 4x4MB) SWAP 0/3810MB (cached 0MB) CPU [12%@1510,5%@1510,off,off,3%@729,"
@@ -226,7 +226,7 @@ def test_a_throttled_run_is_called_one_on_the_terminal():
 
 
 def test_peak_memory_is_this_process_own():
-    code = "from edge_all.bench.memory import peak_mib; print(peak_mib())"
+    code = "from edge_all.hardware.memory import peak_mib; print(peak_mib())"
     ballast = np.ones(60 * 2**20, np.uint8)
     child = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert child < ballast.nbytes / 2**20 < peak_mib()

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from edge_all.cells.morphology import Morphology
-from edge_all.review.blast_description import describe_blasts, form_of
+from edge_all.cells.morphology.measurements import Morphology
+from edge_all.reports.fab_features import describe_blasts, form_of
 
 SMALL = Morphology(11.0, 10.2, 0.86, 0.97, 0.005, 0.05, 0.2, 0, 0.0, 0, False)
 

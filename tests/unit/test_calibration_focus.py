@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from edge_all.calibration.focus import FocusPoint, focus_calibration, focus_point
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.calibrate.focus import FocusPoint, focus_calibration, focus_point
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.domain.types import Frame
 from edge_all.errors import CalibrationError
-from edge_all.vocabulary import Frame
 
 LIKE = Frame(np.zeros((360, 640, 3), np.uint8), 0, 5.0, "x")
 

@@ -4,13 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.calibration.calibration import LightCalibration
+from edge_all.calibrate.light import measure_light
 from edge_all.calibration.drift import DriftWatch, light_drift
-from edge_all.calibration.light import measure_light
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.calibration.model import LightCalibration
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.domain.illumination import BACKGROUND_LEVEL
+from edge_all.domain.types import Frame
 from edge_all.errors import CalibrationError
-from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
-from edge_all.vocabulary import Frame
+from edge_all.field.illumination import estimate_illumination
 
 SIZE = "width=640&height=360"
 

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.calibration.erythrocytes import scale_from_erythrocytes
-from edge_all.calibration.micrometer import measure_line_pitch, scale_from_micrometer
-from edge_all.cameras.simulator import SimulatedMicroscope
+from benchmarks.scale import hand_diameters
+from edge_all.calibrate.erythrocytes import scale_from_erythrocytes
+from edge_all.calibrate.micrometer import measure_line_pitch, scale_from_micrometer
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.domain.types import Frame
 from edge_all.errors import CalibrationError
 from edge_all.field.scale import measure_um_per_px
 from edge_all.profile import GateLimits
-from edge_all.vocabulary import Frame
-from tests.scores.scale import hand_diameters
 
 
 def seen(uri):

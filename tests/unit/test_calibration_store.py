@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from edge_all.calibration.calibration import Calibration, FocusCalibration, LightCalibration, ScaleCalibration
+from edge_all.calibration.model import Calibration, FocusCalibration, LightCalibration, ScaleCalibration
 from edge_all.calibration.store import CalibrationStore
 from edge_all.errors import CalibrationError
 
@@ -81,7 +81,7 @@ def test_damage_is_said_set_aside_and_never_read(store, seed):
     ("key", "value"), [("um_per_px", 0), ("um_per_px", "0.1"), ("spread", None), ("count", 2.5), ("ruler", "moon")]
 )
 def test_values_that_cannot_be_are_damage_even_with_a_right_checksum(store, key, value):
-    from edge_all.calibration.json_form import _checksum
+    from edge_all.calibration.serialization import _checksum
 
     path = store.save(ALL.without("light"))
     content = json.loads(path.read_text())

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
+from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError, UsageError
-from edge_all.vocabulary import Frame, Unreadable
 
 IMAGE = np.full((40, 60, 3), 120, np.uint8)
 

@@ -7,7 +7,7 @@ import pytest
 
 from edge_all.cli.main import program
 from edge_all.errors import UsageError
-from edge_all.record.folder import record_folder
+from edge_all.record.location import record_folder
 
 
 def commands():

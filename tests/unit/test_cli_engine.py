@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from edge_all.engines.model_file import read_model_file
-from edge_all.engines.tensorrt import api, gpu
-from edge_all.engines.tensorrt.cache import EngineCache
-from edge_all.engines.tensorrt.gpu import Gpu
-from edge_all.engines.tensorrt.key import engine_key
-from edge_all.engines.tensorrt.shapes import InputShapes
 from edge_all.errors import EngineUnavailableError
+from edge_all.inference.onnx_file import read_model_file
+from edge_all.inference.tensorrt import api, gpu
+from edge_all.inference.tensorrt.cache import EngineCache
+from edge_all.inference.tensorrt.gpu import Gpu
+from edge_all.inference.tensorrt.key import engine_key
+from edge_all.inference.tensorrt.shapes import InputShapes
 
 HERE = Gpu("Orin", (8, 7), True, True, 12060, "CUDA 12.6, R36")
 SHAPES = InputShapes((1, 80, 80, 3), (8, 80, 80, 3), (32, 80, 80, 3))
@@ -43,7 +43,7 @@ def test_nothing_can_be_built_without_a_driver(edge_all, cache, monkeypatch):
 
 
 def test_a_model_that_is_not_there(edge_all, cache, monkeypatch, tmp_path):  # noqa: ARG001
-    monkeypatch.setattr("edge_all.engines.tensorrt.availability.unavailable", lambda: None)
+    monkeypatch.setattr("edge_all.inference.tensorrt.availability.unavailable", lambda: None)
     (tmp_path / "models" / "detector").mkdir(parents=True)
     done = edge_all("engine", "build", "--models", tmp_path / "models")
     assert done.exit_code == 1
@@ -64,9 +64,11 @@ def test_build_takes_the_lowest_precision_and_the_profiles_limits(edge_all, cach
         def close(self):
             made.append("closed")
 
-    monkeypatch.setattr("edge_all.engines.tensorrt.availability.unavailable", lambda: None)
-    monkeypatch.setattr("edge_all.engines.tensorrt.engine.TensorRtEngine", Engine)
-    monkeypatch.setattr("edge_all.engines.self_check.self_check", lambda engine, _: made.append(engine.name) or 0.0123)
+    monkeypatch.setattr("edge_all.inference.tensorrt.availability.unavailable", lambda: None)
+    monkeypatch.setattr("edge_all.inference.tensorrt.engine.TensorRtEngine", Engine)
+    monkeypatch.setattr(
+        "edge_all.inference.self_check.self_check", lambda engine, _: made.append(engine.name) or 0.0123
+    )
     done = edge_all("engine", "build", "--profile", "jetson-orin-nano")
     assert done.exit_code == 0, done.stderr
     (detector, checked, closed, classifier, _, _) = made
@@ -103,8 +105,8 @@ def test_an_engine_with_other_answers_is_an_error_and_closed(edge_all, cache, mo
         def close(self):
             closed.append(True)
 
-    monkeypatch.setattr("edge_all.engines.tensorrt.availability.unavailable", lambda: None)
-    monkeypatch.setattr("edge_all.engines.tensorrt.engine.TensorRtEngine", Zeros)
+    monkeypatch.setattr("edge_all.inference.tensorrt.availability.unavailable", lambda: None)
+    monkeypatch.setattr("edge_all.inference.tensorrt.engine.TensorRtEngine", Zeros)
     done = edge_all("engine", "build")
     assert done.exit_code == 1
     assert "gives different results here" in done.stderr

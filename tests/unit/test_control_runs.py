@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.errors import EdgeAllError
-from edge_all.review.control_runs import ControlRun, control_runs, judged, keep, last_control
-from edge_all.review.control_slide import simulated_expectation
-from edge_all.review.levey_jennings import levey_jennings
+from edge_all.qc.control_runs import ControlRun, control_runs, judged, keep, last_control
+from edge_all.qc.control_slide import simulated_expectation
+from edge_all.qc.levey_jennings import levey_jennings
 
 
 def run(sharpness=1.0, blasts=20.0, time=1000.0, name="slide"):

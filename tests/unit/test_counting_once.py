@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_all.cells.landmarks import Landmarks
-from edge_all.cells.sharp_views import SharpViews
-from edge_all.cells.tracking import Tracker
-from edge_all.field.illumination import Illumination
-from edge_all.vocabulary import Detection, Field, Frame, Judgement, Label, ModelIdentity, Quality, Thresholds
+from edge_all.cells.tracking.landmarks import Landmarks
+from edge_all.cells.tracking.tracker import Tracker
+from edge_all.cells.tracking.view_fusion import SharpViews
+from edge_all.domain.illumination import Illumination
+from edge_all.domain.types import Detection, Field, Frame, Judgement, Label, ModelIdentity, Quality, Thresholds
 
 IMAGE = np.zeros((720, 1280, 3), np.uint8)
 LIGHT = Illumination(np.full((16, 16, 3), 235, np.float32))
@@ -46,7 +46,7 @@ def test_of_two_neighbours_each_is_itself():
 
 
 def test_cells_seen_long_ago_make_room(monkeypatch):
-    monkeypatch.setattr("edge_all.cells.tracking._MOST_KNOWN", 50)
+    monkeypatch.setattr("edge_all.cells.tracking.tracker._MOST_KNOWN", 50)
     tracker = Tracker(False)
     for k in range(200):
         tracker.track(field(x_um=128.0 * k), found((300, 300), (900, 500)))
@@ -150,7 +150,7 @@ def test_the_order_of_the_views_does_not_matter(seen):
 
 
 def test_views_of_cells_judged_long_ago_make_room(monkeypatch):
-    monkeypatch.setattr("edge_all.cells.sharp_views._REMEMBERED_CELLS", 10)
+    monkeypatch.setattr("edge_all.cells.tracking.view_fusion._REMEMBERED_CELLS", 10)
     views = SharpViews()
     for number in range(30):
         views.add(number, 1.0, True, judgement(0.5))

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from edge_all.domain.types import Counts, Label
 from edge_all.errors import DamagedRecordError, RecordError
-from edge_all.record.backup import make_backup
-from edge_all.record.by_thread import RecordByThread
-from edge_all.record.clock import correct_times
-from edge_all.record.crop_file import encode_crop
-from edge_all.record.damage import find_damage
-from edge_all.record.deletion import delete_pictures
-from edge_all.record.faults import told
-from edge_all.record.incidents import doubts, incidents, note_incident
-from edge_all.record.opening import DATABASE
-from edge_all.record.outbox import append, oldest
-from edge_all.record.rebuilding import rebuild
-from edge_all.record.record import Record
+from edge_all.record.db.backup import make_backup
+from edge_all.record.db.connection import DATABASE
+from edge_all.record.db.errors import told
+from edge_all.record.db.integrity import find_damage
+from edge_all.record.events.incidents import doubts, incidents, note_incident
+from edge_all.record.events.outbox import append, oldest
+from edge_all.record.events.verdicts import Reviewer, approvals, approve, give_verdicts, latest_verdicts
+from edge_all.record.maintenance.deletion import delete_pictures
+from edge_all.record.recovery.rebuild import rebuild
+from edge_all.record.recovery.startup import start_record
+from edge_all.record.recovery.wal import lost_frames, missing_pages
 from edge_all.record.rows import FrameEntry
-from edge_all.record.start import start_record
-from edge_all.record.verdicts import Reviewer, approvals, approve, give_verdicts, latest_verdicts
-from edge_all.record.wal import lost_frames, missing_pages
-from edge_all.vocabulary import Counts, Label
+from edge_all.record.sessions.clock import correct_times
+from edge_all.record.store import Record
+from edge_all.record.thread_local import RecordByThread
+from edge_all.record.write.crop_file import encode_crop
 from tests.conftest import make_cell
 from tests.damaged_records import damage_and_start, make_base
 from tests.unit.test_record import CROP, INFO
@@ -78,7 +78,7 @@ def test_who_only_reads_is_told_that_the_next_run_mends_it(tmp_path, edge_all, m
     assert len(read.stderr.splitlines()) == 1
     if damage == "garbage":
         with monkeypatch.context() as patched:  # mending is what fails now
-            patched.setattr("edge_all.record.start.rebuild", lambda folder, _: Record.open(folder))
+            patched.setattr("edge_all.record.recovery.startup.rebuild", lambda folder, _: Record.open(folder))
             with pytest.raises(DamagedRecordError) as failed:
                 start_record(tmp_path)
         assert "move the folder aside" in failed.value.remedy
@@ -289,7 +289,7 @@ def test_whatever_changes_a_row_its_checksum_goes_with_it(tmp_path):
 
 
 def test_a_record_without_checksums_gets_them(tmp_path):
-    from edge_all.record.schema import _STEPS, _statements
+    from edge_all.record.db.tables import _STEPS, _statements
 
     old = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
     for step in _STEPS[:7]:
@@ -316,7 +316,7 @@ def test_looking_a_record_over_takes_no_lock_from_who_has_it_open(tmp_path):
     record then takes itself for the last one, and removes the log that is being written."""
     session = written(tmp_path)
     log = tmp_path / f"{DATABASE}-wal"
-    look = "import sys; from pathlib import Path; from edge_all.record.record import Record; "
+    look = "import sys; from pathlib import Path; from edge_all.record.store import Record; "
     look += "r = Record.open(Path(sys.argv[1]), create=False); print(len(r.cells(sys.argv[2]))); r.close()"
     command = [sys.executable, "-c", look, str(tmp_path), session]
     with Record.open(tmp_path) as record:
@@ -359,7 +359,7 @@ def test_flips_and_truncations(tmp_path, seed):
 
 
 def test_a_backup_is_made_before_a_new_schema(tmp_path):
-    from edge_all.record.schema import _STEPS
+    from edge_all.record.db.tables import _STEPS
 
     old = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
     old.executescript(_STEPS[0] + "PRAGMA user_version = 1;")
@@ -374,7 +374,7 @@ def test_a_backup_is_made_before_a_new_schema(tmp_path):
 
 def test_two_writers_mending_at_once_is_one_line(tmp_path):
     from edge_all.errors import RecordError
-    from edge_all.record.session_lock import SessionLock
+    from edge_all.record.sessions.lock import SessionLock
 
     written(tmp_path)
     lock = SessionLock(tmp_path, "start")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_all.session.differential import blast_percent, result_words, wilson_interval
-from edge_all.vocabulary import Counts
+from edge_all.domain.statistics import blast_percent, result_words, wilson_interval
+from edge_all.domain.types import Counts
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 from edge_all.errors import EngineUnavailableError
 from edge_all.service.doctor import cameras, machine, program
-from edge_all.service.doctor.finding import Health
-from edge_all.service.doctor.looks import NAMES
+from edge_all.service.doctor.checks import NAMES
+from edge_all.service.doctor.result import Health
 
 
 def test_every_look_is_in_the_table(edge_all):

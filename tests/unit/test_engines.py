@@ -7,14 +7,14 @@ import threading
 import numpy as np
 import pytest
 
-from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
-from edge_all.engines.loading import Loaded, Wanted, engines_in_words, load_engine, load_file
-from edge_all.engines.model_file import read_model_file
-from edge_all.engines.precision import file_for, has_int8_dot_product
-from edge_all.engines.self_check import self_check
-from edge_all.engines.shipped import models_folder
-from edge_all.engines.switching import SwitchingEngine
 from edge_all.errors import EngineError, EngineUnavailableError, ModelError, UsageError
+from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY
+from edge_all.inference.hot_swap import SwitchingEngine
+from edge_all.inference.loader import Loaded, Wanted, engines_in_words, load_engine, load_file
+from edge_all.inference.onnx_file import read_model_file
+from edge_all.inference.precision import file_for, has_int8_dot_product
+from edge_all.inference.self_check import self_check
+from edge_all.modelstore.shipped import models_folder
 
 DETECTOR = models_folder() / "detector"
 CLASSIFIER = models_folder() / "classifier"
@@ -237,8 +237,8 @@ class TestTensorRtForASession:
 
     @pytest.fixture(autouse=True)
     def tensorrt_in_name(self, monkeypatch, tmp_path):
-        from edge_all.engines.tensorrt import availability
-        from edge_all.engines.tensorrt import engine as module
+        from edge_all.inference.tensorrt import availability
+        from edge_all.inference.tensorrt import engine as module
 
         self.go, self.made = threading.Event(), []
 

@@ -4,17 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.simulator import SimulatedMicroscope
-from edge_all.cells.tracking import Tracker
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.cells.tracking.tracker import Tracker
+from edge_all.domain.illumination import BACKGROUND_LEVEL
+from edge_all.domain.types import Detection, Frame
+from edge_all.field.detector import decode_peaks, prepare_detector_input
 from edge_all.field.gate import Gate, Skip
-from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
-from edge_all.field.leukocytes import decode_peaks, prepare_detector_input
+from edge_all.field.illumination import estimate_illumination
 from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import measure_edge_blur
 from edge_all.profile import GateLimits
 from edge_all.simulator.kinds import BLASTS, MATURE
 from edge_all.simulator.smear import Smear, SmearSettings
-from edge_all.vocabulary import Detection, Frame
 
 
 def still(uri):

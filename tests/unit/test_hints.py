@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from edge_all.cameras.camera_state import CameraState
+from edge_all.cameras.events import CameraState
+from edge_all.domain.types import Frame, Unreadable
 from edge_all.field.gate import Skip
-from edge_all.session.analysis import FieldResult
 from edge_all.session.hints import camera_hint, hint_of
-from edge_all.vocabulary import Frame, Unreadable
+from edge_all.session.stages.analysis import FieldResult
 
 FRAME = Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, "f")
 

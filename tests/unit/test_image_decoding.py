@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.image_decoding import UndecodableError, decode_image_file
+from edge_all.cameras.decode import UndecodableError, decode_image_file
 
 RED = np.zeros((40, 60, 3), np.uint8)
 RED[..., 2] = 200  # OpenCV's order is blue, green, red

@@ -6,14 +6,14 @@ import threading
 import numpy as np
 import pytest
 
+from edge_all.cells.classifier import Judge, label_for
 from edge_all.cells.crops import cut_cell, disc_weight
-from edge_all.cells.judging import Judge, label_for
-from edge_all.engines.contract import METADATA_KEY, Contract, read_contract
-from edge_all.engines.loading import load_file
-from edge_all.engines.shipped import models_folder
+from edge_all.domain.types import Label, Thresholds
 from edge_all.errors import ModelError, UsageError
-from edge_all.session.handover import Handover
-from edge_all.vocabulary import Label, Thresholds
+from edge_all.inference.contract import METADATA_KEY, Contract, read_contract
+from edge_all.inference.loader import load_file
+from edge_all.modelstore.shipped import models_folder
+from edge_all.session.stages.bounded_queue import Handover
 
 CLASSIFIER = models_folder() / "classifier" / "float.onnx"
 DETECTOR = models_folder() / "detector" / "float.onnx"

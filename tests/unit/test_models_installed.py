@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("cryptography", reason="pip install 'edge-all[service]'")
 
-from edge_all.engines.contract import METADATA_KEY
-from edge_all.engines.installed import fall_back, install, model_sets, models_in_use, roll_back
-from edge_all.engines.loading import Wanted
-from edge_all.engines.model_package import unpack, write_package
-from edge_all.engines.shipped import models_folder
-from edge_all.engines.signature import new_key, public_path, read_public_key, trust, trusted_keys
 from edge_all.errors import ModelError, UsageError
+from edge_all.inference.contract import METADATA_KEY
+from edge_all.inference.loader import Wanted
+from edge_all.modelstore.installed import fall_back, install, model_sets, models_in_use, roll_back
+from edge_all.modelstore.package import unpack, write_package
+from edge_all.modelstore.shipped import models_folder
+from edge_all.modelstore.signing import new_key, public_path, read_public_key, trust, trusted_keys
 
 WANTED = Wanted("onnxruntime-cpu", "fp32", threads=1)
 
@@ -82,7 +82,7 @@ def test_the_next_session_judges_with_what_was_installed(package, models, tmp_pa
 
 def test_a_set_that_cannot_be_loaded_any_more_gives_way_to_the_one_before(package):
     from edge_all.profile import Profile
-    from edge_all.session.analysis import load_models_in_use
+    from edge_all.session.stages.analysis import load_models_in_use
 
     *_, first = install(package("1"), WANTED)
     *_, second = install(package("2"), WANTED)
@@ -187,7 +187,7 @@ def _signed_blindly(tmp_path, models):
     from unittest.mock import patch
 
     out = tmp_path / "blind.edgemodels"
-    with patch("edge_all.engines.model_package.read_model_file"):
+    with patch("edge_all.modelstore.package.read_model_file"):
         write_package(models, out, "lab", "9", tmp_path / "lab.pem", None)
     return out
 

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cells.crops import PORTRAIT_SIDE, PORTRAIT_UM_PER_PX, cut_cell
-from edge_all.cells.morphology import UNITS, Morphology, measure, measure_cell
-from edge_all.cells.segmentation import Segmentation, radius_of, segment_cell
+from edge_all.cells.morphology.measurements import UNITS, Morphology, measure, measure_cell
+from edge_all.cells.morphology.segmentation import Segmentation, radius_of, segment_cell
 
 MIDDLE = (PORTRAIT_SIDE - 1) / 2
 ROWS, COLUMNS = np.mgrid[:PORTRAIT_SIDE, :PORTRAIT_SIDE] * PORTRAIT_UM_PER_PX - MIDDLE * PORTRAIT_UM_PER_PX

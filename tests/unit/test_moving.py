@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_all.field.moving import MotionWatch
+from edge_all.field.motion import MotionWatch
 from edge_all.field.sharpness import EdgeBlur
 
 WIDTH_UM = 128.0

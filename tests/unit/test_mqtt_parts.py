@@ -6,19 +6,19 @@ import shutil
 
 import pytest
 
+from edge_all.domain.types import Counts, Label, ModelIdentity, Thresholds
 from edge_all.errors import ProfileError, RecordError
-from edge_all.record.outbox import oldest
-from edge_all.record.record import Record
+from edge_all.record.events.outbox import oldest
 from edge_all.record.rows import SessionInfo
-from edge_all.service.announcing import OutboxAnnouncer
-from edge_all.service.mqtt import Publisher
-from edge_all.service.mqtt_commands import CommandReceiver
-from edge_all.service.mqtt_connection import NoConnectionError
-from edge_all.service.mqtt_settings import MqttSettings
-from edge_all.service.telling import mqtt_settings
+from edge_all.record.store import Record
 from edge_all.session.commands import CommandQueue, Start, Stop
 from edge_all.session.operator import Operator
-from edge_all.vocabulary import Counts, Label, ModelIdentity, Thresholds
+from edge_all.telemetry.mqtt.client import mqtt_settings
+from edge_all.telemetry.mqtt.commands import CommandReceiver
+from edge_all.telemetry.mqtt.connection import NoConnectionError
+from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.publisher import Publisher
+from edge_all.telemetry.mqtt.settings import MqttSettings
 from firmware_config.sections.mqtt import Mqtt
 from tests.conftest import make_cell
 
@@ -138,7 +138,7 @@ def test_a_record_whose_folder_goes_is_not_made_again_for_its_messages(tmp_path,
         def __init__(self, *_, **__):
             raise NoConnectionError("no broker", "start one")
 
-    monkeypatch.setattr("edge_all.service.mqtt.Connection", NoBroker)
+    monkeypatch.setattr("edge_all.telemetry.mqtt.publisher.Connection", NoBroker)
     publisher = Publisher(MqttSettings(host="127.0.0.1", device="d"), tmp_path / "record")
     with pytest.raises(NoConnectionError):
         publisher._one_connection()

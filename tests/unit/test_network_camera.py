@@ -6,11 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.device_uri import without_passwords
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.registry import open_camera
+from edge_all.cameras.uri import without_passwords
+from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
-from edge_all.vocabulary import Frame
 from tests.mjpeg_camera import MjpegCamera
 
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'edge-all[stream]'")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from edge_all.record import outbox
-from edge_all.record.outbox import FINDING, SUMMARY, append, mark_sent, oldest, outbox_use
-from edge_all.record.record import Record
-from edge_all.vocabulary import Counts, Label
+from edge_all.domain.types import Counts, Label
+from edge_all.record.events import outbox
+from edge_all.record.events.outbox import FINDING, SUMMARY, append, mark_sent, oldest, outbox_use
+from edge_all.record.store import Record
 from tests.conftest import make_cell
 from tests.unit.test_record import CROP, INFO
 

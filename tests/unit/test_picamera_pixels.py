@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.libcamera_pixels import READ_FORMATS, to_rgb
+from edge_all.cameras.drivers.libcamera_formats import READ_FORMATS, to_rgb
 
 # Even colours over blocks: chroma at half the size loses nothing.
 RGB = np.kron(np.random.default_rng(3).integers(40, 210, (6, 8, 1), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))

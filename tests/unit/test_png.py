@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.record.png import chunk, encode_png
+from edge_all.record.write.png import chunk, encode_png
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (192, 192), (37, 101)])

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_all.domain.types import Counts, Frame, Label, ModelIdentity, Rejudged, Thresholds
 from edge_all.errors import NotRecordedError, RecordError
-from edge_all.record.crop_file import read_crop_row
-from edge_all.record.record import DATABASE, Record
-from edge_all.record.rejudging import rejudge
+from edge_all.record.reclassify import rejudge
 from edge_all.record.rows import CELL_COLUMNS, FrameEntry, SessionInfo
-from edge_all.vocabulary import Counts, Frame, Label, ModelIdentity, Rejudged, Thresholds
+from edge_all.record.store import DATABASE, Record
+from edge_all.record.write.crop_file import read_crop_row
 from tests.conftest import make_cell
 
 CROP = np.full((64, 64, 3), (200, 100, 50), np.uint8)
@@ -115,7 +115,7 @@ def test_a_finding_is_on_disk_when_it_was_reported_even_after_kill(tmp_path):
     code = """
         import numpy as np, sys
         from pathlib import Path
-        from edge_all.record.record import Record
+        from edge_all.record.store import Record
         from tests.unit.test_record import INFO, CROP, make_cell
         record = Record.open(Path(sys.argv[1]))
         session = record.begin_session(INFO)
@@ -227,7 +227,7 @@ def test_crop_rows_are_json_without_surprises(tmp_path):
 
 
 def test_pictures_that_find_no_room_wait_and_at_the_end_their_rows_are_kept_without_them(tmp_path, monkeypatch):
-    from edge_all.record import record as module
+    from edge_all.record import store as module
 
     written = module.write_files
 
@@ -260,8 +260,8 @@ def test_pictures_that_find_no_room_wait_and_at_the_end_their_rows_are_kept_with
 
 
 def test_a_patient_record_says_that_the_disk_is_full_and_writes_all_when_there_is_room(tmp_path, monkeypatch):
-    from edge_all.record import record as module
-    from edge_all.record.incidents import incidents
+    from edge_all.record import store as module
+    from edge_all.record.events.incidents import incidents
 
     written = module.write_files
 
@@ -288,7 +288,7 @@ def test_a_patient_record_says_that_the_disk_is_full_and_writes_all_when_there_i
 
 
 def test_what_waits_is_bounded_normal_cells_lose_their_pictures_first(tmp_path, monkeypatch):
-    from edge_all.record import record as module
+    from edge_all.record import store as module
 
     noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)
     written = module.write_files

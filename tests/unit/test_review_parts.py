@@ -9,26 +9,26 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_all.domain.types import Counts, Frame, Label
+from edge_all.drawing.markers import COLOURS
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all.field.gate import Skip
-from edge_all.record.browsing import CellLabel
-from edge_all.record.marks import COLOURS
-from edge_all.record.verdicts import KINDS, LABELS, Verdict
-from edge_all.review import live_view
-from edge_all.review.accounts import ROLES, Account, Accounts, hash_password
-from edge_all.review.appearance import Appearance, describe, nearest
-from edge_all.review.blast_description import FEATURES, FORMS
-from edge_all.review.catalogue import load_texts, text
-from edge_all.review.live_view import LiveView
-from edge_all.review.login_limits import LoginLimits
-from edge_all.review.ordering import Choice, chosen
-from edge_all.review.serving import Address, parse_address
-from edge_all.review.shown_text import shown
-from edge_all.review.visitors import Visitors
-from edge_all.session.analysis import FieldResult
+from edge_all.i18n.catalog import load_texts, text
+from edge_all.record.events.verdicts import KINDS, LABELS, Verdict
+from edge_all.record.queries import CellLabel
+from edge_all.reports.fab_features import FEATURES, FORMS
+from edge_all.review.cell_filter import Choice, chosen
+from edge_all.review.similarity import Appearance, describe, nearest
 from edge_all.session.commands import SAMPLE_LENGTH, CommandQueue, NameSample, Pause, Start, Stop
 from edge_all.session.progress import Progress
-from edge_all.vocabulary import Counts, Frame, Label
+from edge_all.session.stages.analysis import FieldResult
+from edge_all.text.display_text import shown
+from edge_all.web.live import live_view
+from edge_all.web.live.live_view import LiveView
+from edge_all.web.security.accounts import ROLES, Account, Accounts, hash_password
+from edge_all.web.security.browser_sessions import Visitors
+from edge_all.web.security.rate_limit import LoginLimits
+from edge_all.web.server import Address, parse_address
 from tests.conftest import make_cell
 
 REVIEW = Path(live_view.__file__).parent
@@ -326,7 +326,7 @@ def test_which_addresses_are_this_machine_alone(host, alone):
 def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
     import ssl
 
-    from edge_all.review.certificate import fingerprint, own_certificate, tls_context
+    from edge_all.web.tls.certificate import fingerprint, own_certificate, tls_context
 
     certificate, key = own_certificate(tmp_path / "tls", "192.0.2.5")
     made = certificate.read_bytes()
@@ -341,7 +341,7 @@ def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_for_a_new_one(tmp_path, monkeypatch):
-    from edge_all.review import certificate as module
+    from edge_all.web.tls import certificate as module
 
     monkeypatch.setattr("socket.gethostname", lambda: "Scope")
     monkeypatch.setattr(module, "own_addresses", lambda: {"192.0.2.5", "2001:db8::5"})
@@ -371,7 +371,7 @@ def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_f
 
 
 def test_the_machines_addresses_are_those_that_others_reach(tmp_path, monkeypatch):
-    from edge_all.review import own_addresses as module
+    from edge_all.web.tls import addresses as module
 
     listed = tmp_path / "if_inet6"
     listed.write_text(

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_all.record.verdicts import Verdict, standing
+from edge_all.record.events.verdicts import Verdict, standing
+from edge_all.reports.cautions import cautions
 from edge_all.review.agreement import agreements, cohens_kappa
-from edge_all.review.cautions import cautions
 from edge_all.review.differential import differential
 from edge_all.review.reviewed_differential import reviewed_differential
 

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cells.crops import cut_cell
-from edge_all.field.illumination import BACKGROUND_LEVEL, estimate_illumination
-from edge_all.field.leukocytes import STRIDE, decode_peaks, prepare_detector_input
-from edge_all.field.shrinking import shrunk
+from edge_all.domain.illumination import BACKGROUND_LEVEL
+from edge_all.field.detector import STRIDE, decode_peaks, prepare_detector_input
+from edge_all.field.downsample import shrunk
+from edge_all.field.illumination import estimate_illumination
 
 
 @cache

@@ -2,9 +2,9 @@
 
 import pytest
 
-pytest.importorskip("tests.scores.engines")
+pytest.importorskip("benchmarks.engines")
 
-from tests.scores.engines import slope, steepening
+from benchmarks.engines import slope, steepening
 
 CELLS = (1, 5, 20, 50, 100, 200)
 

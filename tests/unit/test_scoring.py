@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from edge_all_export.decision import FALSE_BLASTS, KEPT_BLASTS, choose_decision
+from edge_all_export.models.thresholds import FALSE_BLASTS, KEPT_BLASTS, choose_decision
 
-from tests.scores.found import match
-from tests.scores.judged import auroc
+from benchmarks.found import match
+from benchmarks.judged import auroc
 
 
 def test_area_under_the_curve_counts_pairs_in_order():

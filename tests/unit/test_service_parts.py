@@ -12,11 +12,11 @@ import pytest
 
 from edge_all.errors import EdgeAllError
 from edge_all.service.control import answer_to, ask, control_socket
-from edge_all.service.heartbeat import SLOW_STEP_S, STUCK_S, Heartbeat
 from edge_all.service.journal import Journal
 from edge_all.service.memory_watch import MemoryWatch
 from edge_all.service.problems import Kind, Problems
-from edge_all.service.systemd import Notifier
+from edge_all.service.sd_notify import Notifier
+from edge_all.service.watchdog import SLOW_STEP_S, STUCK_S, Heartbeat
 from edge_all.session.commands import Pause, Start, Stop
 from edge_all.session.station import Station
 

@@ -2,11 +2,11 @@
 
 import time
 
-from edge_all.record.backup import backups
-from edge_all.record.record import Record
-from edge_all.record.retention import Retention
-from edge_all.service import upkeep as module
-from edge_all.service.upkeep import Upkeep, retention_of
+from edge_all.record.db.backup import backups
+from edge_all.record.maintenance.retention import Retention
+from edge_all.record.store import Record
+from edge_all.service import housekeeping_thread as module
+from edge_all.service.housekeeping_thread import Upkeep, retention_of
 from firmware_config.sections.retention import Retention as Settings
 
 

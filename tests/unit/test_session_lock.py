@@ -7,7 +7,7 @@ import time
 import pytest
 
 from edge_all.errors import RecordError
-from edge_all.record.session_lock import SessionLock, is_written, unended
+from edge_all.record.sessions.lock import SessionLock, is_written, unended
 
 
 def test_one_holds_it_and_another_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_all.review.shown_text import shown
+from edge_all.text.display_text import shown
 
 
 @pytest.mark.parametrize(

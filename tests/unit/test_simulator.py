@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_all.cameras.simulator import SETTINGS, SimulatedMicroscope
+from edge_all.cameras.drivers.simulated import SETTINGS, SimulatedMicroscope
 from edge_all.simulator.kinds import BLASTS, MATURE, RADIUS_UM, Kind, draw, draw_erythrocyte
 from edge_all.simulator.smear import _KEPT_TILES, TILE_PX
 from edge_all.simulator.stains import Stain

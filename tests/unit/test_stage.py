@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_all.field.displacement import Picture, displacement_near
+from edge_all.field.registration import Picture, displacement_near
 from edge_all.field.stage import Place, Stage
 
 UM = 0.4

@@ -4,10 +4,10 @@ import sys
 
 import numpy as np
 
+from edge_all.domain.types import Frame, Label
 from edge_all.session import tally as module
-from edge_all.session.analysis import FieldResult
+from edge_all.session.stages.analysis import FieldResult
 from edge_all.session.tally import Tally
-from edge_all.vocabulary import Frame, Label
 from tests.conftest import make_cell
 
 FRAME = Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, "f")

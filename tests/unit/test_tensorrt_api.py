@@ -7,10 +7,10 @@ import types
 import numpy as np
 import pytest
 
-from edge_all.engines.tensorrt.api import Api
-from edge_all.engines.tensorrt.build import BuildRequest, build_plan
-from edge_all.engines.tensorrt.shapes import InputShapes, input_shapes
 from edge_all.errors import EngineError, EngineUnavailableError, ModelError
+from edge_all.inference.tensorrt.api import Api
+from edge_all.inference.tensorrt.build import BuildRequest, build_plan
+from edge_all.inference.tensorrt.shapes import InputShapes, input_shapes
 
 FIELDS = InputShapes((1, 32, 32, 3), (1, 192, 320, 3), (1, 1952, 2592, 3))
 
@@ -300,7 +300,7 @@ def test_dtypes_do_not_come_from_trt_nptype():
 
 
 def classifier(side=80):
-    from edge_all.engines.contract import Contract
+    from edge_all.inference.contract import Contract
 
     return Contract("classifier", "c", "1", 0.2, side, ("p",), {}, (), ())
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.engines.shipped import models_folder
-from edge_all.engines.tensorrt.build import BuildRequest
-from edge_all.engines.tensorrt.build_process import request_to_json
-from edge_all.engines.tensorrt.builder import build_in_process
-from edge_all.engines.tensorrt.shapes import InputShapes
 from edge_all.errors import EngineUnavailableError, ModelError
+from edge_all.inference.tensorrt.build import BuildRequest
+from edge_all.inference.tensorrt.build_process import request_to_json
+from edge_all.inference.tensorrt.builder import build_in_process
+from edge_all.inference.tensorrt.shapes import InputShapes
+from edge_all.modelstore.shipped import models_folder
 
 SHAPES = InputShapes((1, 80, 80, 3), (8, 80, 80, 3), (32, 80, 80, 3))
 REQUEST = BuildRequest(models_folder() / "classifier" / "fp16.onnx", "fp16", SHAPES)
@@ -128,7 +128,7 @@ def start(tmp_path, do):
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
     return subprocess.Popen(
-        [sys.executable, "-m", "edge_all.engines.tensorrt.build_process"],
+        [sys.executable, "-m", "edge_all.inference.tensorrt.build_process"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
 
@@ -164,9 +164,9 @@ def test_the_builder_does_not_outlive_its_program(tmp_path):
     )
     program = textwrap.dedent(f"""
         from pathlib import Path
-        from edge_all.engines.tensorrt.build import BuildRequest
-        from edge_all.engines.tensorrt.builder import build_in_process
-        from edge_all.engines.tensorrt.shapes import InputShapes
+        from edge_all.inference.tensorrt.build import BuildRequest
+        from edge_all.inference.tensorrt.builder import build_in_process
+        from edge_all.inference.tensorrt.shapes import InputShapes
         shapes = InputShapes((1, 80, 80, 3), (8, 80, 80, 3), (32, 80, 80, 3))
         request = BuildRequest(Path({str(REQUEST.model)!r}), "fp16", shapes)
         build_in_process(request, Path({str(tmp_path / "plan")!r}), "tensorrt", print)

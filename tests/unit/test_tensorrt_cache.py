@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_all.engines.tensorrt.build import BuildRequest
-from edge_all.engines.tensorrt.cache import EngineCache
-from edge_all.engines.tensorrt.checked_file import DamagedFileError, read_checked, write_checked
-from edge_all.engines.tensorrt.gpu import Gpu
-from edge_all.engines.tensorrt.key import engine_key, fits_machine
-from edge_all.engines.tensorrt.plans import built, stored_or_built
-from edge_all.engines.tensorrt.shapes import InputShapes
 from edge_all.errors import EngineUnavailableError
+from edge_all.inference.tensorrt.build import BuildRequest
+from edge_all.inference.tensorrt.cache import EngineCache
+from edge_all.inference.tensorrt.checked_file import DamagedFileError, read_checked, write_checked
+from edge_all.inference.tensorrt.gpu import Gpu
+from edge_all.inference.tensorrt.key import engine_key, fits_machine
+from edge_all.inference.tensorrt.plans import built, stored_or_built
+from edge_all.inference.tensorrt.shapes import InputShapes
 
 GPU = Gpu("Orin", (8, 7), True, True, 12060, "CUDA 12.6, R36")
 SHAPES = InputShapes((1, 80, 80, 3), (8, 80, 80, 3), (32, 80, 80, 3))
@@ -124,7 +124,7 @@ def test_what_was_added_and_what_is_no_file_of_ours_is_noticed(tmp_path, added, 
 
 
 def test_another_format_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("edge_all.engines.tensorrt.checked_file.FORMAT", 2)
+    monkeypatch.setattr("edge_all.inference.tensorrt.checked_file.FORMAT", 2)
     write_checked(tmp_path / "f", {}, b"x")
     monkeypatch.undo()
     with pytest.raises(DamagedFileError, match="format 2"):

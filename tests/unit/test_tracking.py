@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from edge_all.cells import tracking
-from edge_all.cells.tracking import Tracker
-from edge_all.field.illumination import Illumination
-from edge_all.places import Places
-from edge_all.vocabulary import Detection, Field, Frame, Quality
+from edge_all.cells.tracking import tracker as tracking
+from edge_all.cells.tracking.tracker import Tracker
+from edge_all.domain.illumination import Illumination
+from edge_all.domain.types import Detection, Field, Frame, Quality
+from edge_all.field.spatial_grid import Places
 
 LIGHT = Illumination(np.full((16, 16, 3), 230, np.float32))
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from edge_all.record import backup as backup_module
-from edge_all.record import retention as retention_module
-from edge_all.record.backup import backups, make_backup
-from edge_all.record.clock import SessionTime, correct_times
-from edge_all.record.housekeeping import Housekeeping
-from edge_all.record.incidents import incidents
-from edge_all.record.record import Record
-from edge_all.record.retention import Keeper, Retention
+from edge_all.domain.types import Counts, Frame, Label
+from edge_all.record.db import backup as backup_module
+from edge_all.record.db.backup import backups, make_backup
+from edge_all.record.events.incidents import incidents
+from edge_all.record.events.verdicts import Reviewer, approve, give_verdicts
+from edge_all.record.maintenance import retention as retention_module
+from edge_all.record.maintenance.housekeeping import Housekeeping
+from edge_all.record.maintenance.retention import Keeper, Retention
+from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import FrameEntry
-from edge_all.record.start import start_record
-from edge_all.record.verdicts import Reviewer, approve, give_verdicts
-from edge_all.vocabulary import Counts, Frame, Label
+from edge_all.record.sessions.clock import SessionTime, correct_times
+from edge_all.record.store import Record
 from tests.conftest import make_cell
 from tests.unit.test_record import INFO
 

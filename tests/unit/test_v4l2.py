@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
-from edge_all.cameras import discovery, v4l2_nodes
-from edge_all.cameras.v4l2 import choose_format
-from edge_all.cameras.v4l2_ioctl import FrameFormat
-from edge_all.cameras.v4l2_nodes import V4l2Node, find_node, refused
+from edge_all.cameras import discovery
+from edge_all.cameras.drivers.v4l2 import nodes as v4l2_nodes
+from edge_all.cameras.drivers.v4l2.camera import choose_format
+from edge_all.cameras.drivers.v4l2.ioctl import FrameFormat
+from edge_all.cameras.drivers.v4l2.nodes import V4l2Node, find_node, refused
 from edge_all.errors import CameraError, UsageError
 
 

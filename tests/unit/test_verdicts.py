@@ -8,23 +8,10 @@ import time
 import pytest
 
 from edge_all.errors import NotRecordedError, RecordError, ReviewError
-from edge_all.record.browsing import (
-    cell_labels,
-    cells_by_number,
-    cells_elsewhere,
-    count_sessions,
-    find_session,
-    kept_views,
-    picture_path,
-    search_sessions,
-)
-from edge_all.record.deletion import delete_pictures, deletions
-from edge_all.record.migrating import migrate
-from edge_all.record.record import DATABASE, Record
-from edge_all.record.row_checksum import teach
-from edge_all.record.rows import FrameEntry
-from edge_all.record.schema import _STEPS, VERSION
-from edge_all.record.verdicts import (
+from edge_all.record.db.checksums import teach
+from edge_all.record.db.migrations import migrate
+from edge_all.record.db.tables import _STEPS, VERSION
+from edge_all.record.events.verdicts import (
     Reviewer,
     all_verdicts,
     approvals,
@@ -37,6 +24,19 @@ from edge_all.record.verdicts import (
     standing_approval,
     undo_last,
 )
+from edge_all.record.maintenance.deletion import delete_pictures, deletions
+from edge_all.record.queries import (
+    cell_labels,
+    cells_by_number,
+    cells_elsewhere,
+    count_sessions,
+    find_session,
+    kept_views,
+    picture_path,
+    search_sessions,
+)
+from edge_all.record.rows import FrameEntry
+from edge_all.record.store import DATABASE, Record
 from tests.review_record import fill
 
 ADA, BEN = Reviewer("Ada", False), Reviewer("Ben", True)

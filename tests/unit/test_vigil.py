@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.vigil import Limits, Vigil
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.health import Limits, Vigil
 from tests.scripted_device import picture
 
 STEP_S = 0.1

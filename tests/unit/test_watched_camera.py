@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.vigil import Limits
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.health import Limits
+from edge_all.domain.types import Unreadable
 from edge_all.errors import CameraError
-from edge_all.vocabulary import Unreadable
 from tests.scripted_device import picture, watched
 
 SHORT = Limits(no_frame_s=0.6, same_frame_s=0.6, first_frame_s=1.0, open_s=1.0)

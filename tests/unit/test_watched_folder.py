@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.camera_state import CameraState
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.events import CameraState
+from edge_all.cameras.registry import open_camera
+from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError
-from edge_all.vocabulary import Frame, Unreadable
 
 
 def png(level=120):

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from edge_all.bench.still_fields import StillFields
+from edge_all.domain.types import Counts, Frame, Label
 from edge_all.profile import Profile
-from edge_all.record import record as record_module
-from edge_all.record.record import DATABASE, Record
-from edge_all.session.handover import Handover
+from edge_all.record import store as record_module
+from edge_all.record.store import DATABASE, Record
+from edge_all.session.metrics.step_histograms import StepHistograms
+from edge_all.session.metrics.step_times import StepTimes
 from edge_all.session.session import Session
-from edge_all.session.step_histograms import StepHistograms
-from edge_all.session.step_times import StepTimes
-from edge_all.vocabulary import Counts, Frame, Label
+from edge_all.session.stages.bounded_queue import Handover
 from tests.conftest import make_cell
 from tests.unit.test_record import CROP, INFO
 

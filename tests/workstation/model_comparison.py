@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from edge_all_export.to_onnx import run_model
+from edge_all_export.models.onnx_session import run_model
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
+from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY
 
 WEIGHT_TOLERANCE = 1e-5
 """Of the largest weight of a tensor; float32 holds 6e-8 of it, and 2e-7 were seen between two makes."""

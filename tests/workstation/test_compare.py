@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from edge_all_export.classifier.architectures import ARCHITECTURES, build_network, form_of
-from edge_all_export.compare.contest import (
+from edge_all_export.compare.cost import Cost, multiply_adds
+from edge_all_export.compare.experiment import (
     Contestant,
     Result,
     contestants,
@@ -11,8 +11,8 @@ from edge_all_export.compare.contest import (
     still_improving,
     write_results,
 )
-from edge_all_export.compare.cost import Cost, multiply_adds
 from edge_all_export.compare.table import lines_of, verdict
+from edge_all_export.models.classifier.registry import ARCHITECTURES, build_network, form_of
 
 COST = {"blast-net": Cost(1, 10_000_000, 1, 1, 1), "alexnet": Cost(1, 200_000_000, 1, 1, 1)}
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import cv2
 import pytest
-from edge_all_export.classifier.cells import TrainingCell
-from edge_all_export.data.layouts import read_data
-from edge_all_export.data.sets import real_cells
+from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.sources.registry import read_data
 from edge_all_export.data.survey import survey
+from edge_all_export.training.datasets import real_cells
 
-from edge_all.cameras.opening import open_camera
+from edge_all.cameras.registry import open_camera
+from edge_all.datasets.export import export_dataset
 from edge_all.errors import UsageError
-from edge_all.record.record import Record
-from edge_all.record.row_checksum import teach
-from edge_all.review.dataset_export import export_dataset
+from edge_all.record.db.checksums import teach
+from edge_all.record.store import Record
 from edge_all.session.session import Session
 
 PATIENT = "Mustermann, Erika <b>1964</b>"

@@ -8,7 +8,7 @@ from edge_all_export.evaluate.figures import calibration_error, figures
 from edge_all_export.evaluate.judged import Scored
 from sklearn.metrics import f1_score, roc_auc_score
 
-from edge_all.engines.shipped import models_folder
+from edge_all.modelstore.shipped import models_folder
 
 
 def scored(groups=12, each=120, seed=0, hard=0):
@@ -82,7 +82,7 @@ def test_one_class_alone_gives_what_it_can():
 
 @pytest.mark.parametrize("model", [None, "float.onnx", "fp16.onnx", "checkpoint"])
 def test_any_form_of_a_model_is_evaluated_by_the_same_code(edge_all, own_cells, tmp_path, model):
-    from edge_all_export.model_files import CHECKPOINTS
+    from edge_all_export.models.contracts import CHECKPOINTS
 
     path = {None: (), "checkpoint": (CHECKPOINTS / "classifier.pt",)}.get(
         model, (models_folder() / "classifier" / str(model),)

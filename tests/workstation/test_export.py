@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from edge_all_export import export as exporting
-from edge_all_export.export import Subject, export
-from edge_all_export.gate import Check
-from edge_all_export.model_files import CHECKPOINTS
-from edge_all_export.quantize import Calibration, unfit_for_tensorrt
-from edge_all_export.to_onnx import float_model, run_model, to_bytes
-from edge_all_export.training.checkpoint import load_checkpoint
+from edge_all_export.models.checkpoint import load_checkpoint
+from edge_all_export.models.contracts import CHECKPOINTS
+from edge_all_export.models.onnx_session import run_model, to_bytes
+from edge_all_export.onnx_export import pipeline as exporting
+from edge_all_export.onnx_export.accuracy_gate import Check
+from edge_all_export.onnx_export.pipeline import Subject, export
+from edge_all_export.onnx_export.quantization.static import Calibration, unfit_for_tensorrt
+from edge_all_export.onnx_export.to_onnx import float_model
 from onnx import numpy_helper
 
-from edge_all.engines.contract import METADATA_KEY, SELF_CHECK_KEY
-from edge_all.engines.shipped import models_folder
 from edge_all.errors import EdgeAllError
+from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY
+from edge_all.modelstore.shipped import models_folder
 
 from .model_comparison import int8_products_saturate, model_differences, unpacked
 from .test_quantize import GROUPS, drawn
@@ -200,8 +201,8 @@ def test_layers_are_told_apart_by_what_they_lose(checkpoint):
 
 
 def test_one_network_that_fails_the_gate_does_not_keep_the_others_from_their_files(edge_all, tmp_path, monkeypatch):
-    from edge_all_export import export_subject as subjects
-    from edge_all_export.export import GateFailedError
+    from edge_all_export.onnx_export import inputs as subjects
+    from edge_all_export.onnx_export.pipeline import GateFailedError
 
     monkeypatch.setattr(subjects, "export_subject", lambda *_: None)
     whole = exporting.export

@@ -4,15 +4,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from edge_all_export.classifier.cells import TrainingCell, segmented_cell
-from edge_all_export.classifier.crop_form import COARSE, FINE
-from edge_all_export.classifier.network import BlastNet
-from edge_all_export.classifier.pair import BlastPair, with_untouched_trunk, without_untouched_trunk
-from edge_all_export.classifier.samples import CellSampler, plain_view
-from edge_all_export.classifier.training import _parameters, into_training, logits_of
-from edge_all_export.classifier.untouched import logistic, solve_untouched
+from edge_all_export.data.cells import TrainingCell, segmented_cell
+from edge_all_export.data.classifier_samples import CellSampler, plain_view
+from edge_all_export.data.crop_form import COARSE, FINE
 from edge_all_export.data.dataset import CellFile
-from edge_all_export.recipe import load_recipe
+from edge_all_export.models.classifier.network import BlastNet
+from edge_all_export.models.classifier.pair import BlastPair, with_untouched_trunk, without_untouched_trunk
+from edge_all_export.recipes.recipe import load_recipe
+from edge_all_export.training.classifier import _parameters, into_training, logits_of
+from edge_all_export.training.frozen_trunk import logistic, solve_untouched
 
 from .conftest import draw_cell, write_image
 

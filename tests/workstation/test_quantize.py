@@ -4,14 +4,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from edge_all_export.classifier.network import BlastNet, DeployedBlastNet
-from edge_all_export.classifier.pair import BlastPair
-from edge_all_export.export import beginning
-from edge_all_export.gate import classifier_checks, detector_checks
-from edge_all_export.inspection import layer_precision
-from edge_all_export.layer_by_layer import LayerByLayer
-from edge_all_export.quantize import Calibration, in_fp16, layers, quantized, unfit_for_tensorrt
-from edge_all_export.to_onnx import run_model, session_of
+from edge_all_export.models.classifier.network import BlastNet, DeployedBlastNet
+from edge_all_export.models.classifier.pair import BlastPair
+from edge_all_export.models.onnx_session import run_model, session_of
+from edge_all_export.onnx_export.accuracy_gate import classifier_checks, detector_checks
+from edge_all_export.onnx_export.inspect import layer_precision
+from edge_all_export.onnx_export.pipeline import beginning
+from edge_all_export.onnx_export.quantization.layerwise import LayerByLayer
+from edge_all_export.onnx_export.quantization.static import Calibration, in_fp16, layers, quantized, unfit_for_tensorrt
 
 from edge_all.errors import UsageError
 
@@ -166,7 +166,7 @@ def test_the_detectors_gate():
 @pytest.mark.parametrize("precision", ["int8-cpu", "int8-trt"])
 def test_the_mean_error_is_taken_out_of_the_answers(model, calibration, precision):
     """A shift of all logits, as a range cut too short makes it, is gone after the correction."""
-    from edge_all_export.bias_correction import bias_corrected
+    from edge_all_export.onnx_export.quantization.bias_correction import bias_corrected
 
     made = quantized(model, precision, calibration)
     gemm = next(n for n in reversed(made.graph.node) if n.op_type == "Gemm")

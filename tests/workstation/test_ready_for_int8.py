@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
-from edge_all_export.classifier.equalization import equalize
-from edge_all_export.classifier.network import BlastNet, standardised, turned_and_mirrored
-from edge_all_export.classifier.samples import plain_view
-from edge_all_export.rounding import RoundingPoint, rounded, rounded_weight
+from edge_all_export.data.classifier_samples import plain_view
+from edge_all_export.models.classifier.network import BlastNet, standardised, turned_and_mirrored
+from edge_all_export.models.fake_quant import RoundingPoint, rounded, rounded_weight
+from edge_all_export.training.equalization import equalize
 from torch import nn
 
 from .test_probe import cells, solved  # noqa: F401

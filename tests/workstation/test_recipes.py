@@ -1,8 +1,8 @@
 """A recipe is checked before anything is read, and a fault is named with its line."""
 
 import pytest
-from edge_all_export.recipe import RECIPES, load_recipe, read_recipe
-from edge_all_export.splits import balanced_folds, matches
+from edge_all_export.data.splits import balanced_folds, matches
+from edge_all_export.recipes.recipe import RECIPES, load_recipe, read_recipe
 
 from edge_all.errors import UsageError
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from edge_all_export.build_segmentation import DETECTIONS
 from edge_all_export.data.masks import load
+from edge_all_export.release.build_segmentation import DETECTIONS
 
-from tests.scores.morphology import CELL_DICE, NUCLEUS_DICE, dices
+from benchmarks.morphology import CELL_DICE, NUCLEUS_DICE, dices
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
-from edge_all_export.data.sets import data_of, data_sha256, sets_sha256
-from edge_all_export.model_files import CHECKPOINTS
-from edge_all_export.recipe import read_recipe
-from edge_all_export.training.checkpoint import load_checkpoint, recipe_of
+from edge_all_export.models.checkpoint import load_checkpoint, recipe_of
+from edge_all_export.models.contracts import CHECKPOINTS
+from edge_all_export.recipes.recipe import read_recipe
+from edge_all_export.training.datasets import data_of, data_sha256, sets_sha256
 
 from edge_all.errors import UsageError
 

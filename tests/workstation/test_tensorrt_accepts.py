@@ -6,7 +6,7 @@ import sys
 import onnx
 import pytest
 
-from edge_all.engines.shipped import models_folder
+from edge_all.modelstore.shipped import models_folder
 
 pytest.importorskip("tensorrt_rtx", reason="the builder is not installed: make workstation installs it")
 

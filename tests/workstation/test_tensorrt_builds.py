@@ -8,19 +8,19 @@ import subprocess
 
 import pytest
 
-from edge_all.engines.model_file import read_model_file
-from edge_all.engines.shipped import models_folder
-from edge_all.engines.tensorrt import builder
-from edge_all.engines.tensorrt.api import load_api
-from edge_all.engines.tensorrt.build import BuildRequest
-from edge_all.engines.tensorrt.builder import build_in_process
-from edge_all.engines.tensorrt.cache import EngineCache
-from edge_all.engines.tensorrt.checked_file import read_checked
-from edge_all.engines.tensorrt.gpu import Gpu
-from edge_all.engines.tensorrt.key import engine_key
-from edge_all.engines.tensorrt.plans import stored_or_built
-from edge_all.engines.tensorrt.shapes import input_shapes
 from edge_all.errors import EngineUnavailableError, ModelError
+from edge_all.inference.onnx_file import read_model_file
+from edge_all.inference.tensorrt import builder
+from edge_all.inference.tensorrt.api import load_api
+from edge_all.inference.tensorrt.build import BuildRequest
+from edge_all.inference.tensorrt.builder import build_in_process
+from edge_all.inference.tensorrt.cache import EngineCache
+from edge_all.inference.tensorrt.checked_file import read_checked
+from edge_all.inference.tensorrt.gpu import Gpu
+from edge_all.inference.tensorrt.key import engine_key
+from edge_all.inference.tensorrt.plans import stored_or_built
+from edge_all.inference.tensorrt.shapes import input_shapes
+from edge_all.modelstore.shipped import models_folder
 
 if importlib.util.find_spec("tensorrt_rtx") is None:
     pytest.skip("the builder is not installed: make workstation installs it", allow_module_level=True)
@@ -83,7 +83,7 @@ def test_timings_are_kept(tmp_path):
 
 
 def test_timings_that_only_look_right_are_passed_over(tmp_path):
-    from edge_all.engines.tensorrt.checked_file import write_checked
+    from edge_all.inference.tensorrt.checked_file import write_checked
 
     request = request_for("classifier", "fp16", timings=tmp_path / "t.timings")
     write_checked(request.timings, {}, os.urandom(500))

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from edge_all_export.classifier.training import classifier_job
-from edge_all_export.data.sets import classifier_cells, data_of
-from edge_all_export.recipe import read_recipe
-from edge_all_export.training.checkpoint import load_checkpoint
-from edge_all_export.training.fit import RESUME, fit
+from edge_all_export.models.checkpoint import load_checkpoint
+from edge_all_export.recipes.recipe import read_recipe
+from edge_all_export.training.classifier import classifier_job
+from edge_all_export.training.datasets import classifier_cells, data_of
+from edge_all_export.training.loop import RESUME, fit
 
 from edge_all.errors import EdgeAllError, UsageError
 

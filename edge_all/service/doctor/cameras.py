@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from edge_all.errors import EdgeAllError
-from edge_all.service.doctor.finding import Finding, absent, bad, good, warning
+from edge_all.service.doctor.result import Finding, absent, bad, good, warning
 
 _JOIN = "sudo usermod -aG video $USER, then log in again (the service's user is already in the group)"
 
@@ -33,9 +33,9 @@ def camera(uri: str, busy: bool) -> Finding:
         return warning(
             f"{uri}: the simulated microscope", "set the microscope's camera: uri in [camera], /etc/edge-all"
         )
-    from edge_all.cameras.opening import open_camera
-    from edge_all.cameras.watched import WatchedCamera
-    from edge_all.vocabulary import Frame
+    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.supervised import WatchedCamera
+    from edge_all.domain.types import Frame
 
     try:
         with open_camera(uri) as opened:

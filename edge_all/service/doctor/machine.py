@@ -9,12 +9,12 @@ import shutil
 import time
 from pathlib import Path
 
-from edge_all.bench.clocks import throttle_counts
-from edge_all.bench.machine import machine, temperature_c, throttling_now
-from edge_all.engines.tensorrt.availability import installed_module, installed_version, unavailable
-from edge_all.engines.tensorrt.gpu import in_words, read_gpu
 from edge_all.errors import EngineUnavailableError
-from edge_all.service.doctor.finding import Finding, absent, bad, good, warning
+from edge_all.hardware.machine import machine, temperature_c, throttling_now
+from edge_all.hardware.throttling import throttle_counts
+from edge_all.inference.tensorrt.availability import installed_module, installed_version, unavailable
+from edge_all.inference.tensorrt.gpu import in_words, read_gpu
+from edge_all.service.doctor.result import Finding, absent, bad, good, warning
 
 _HOT_C, _TOO_HOT_C = 75.0, 90.0
 _BUILT = 1_700_000_000

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edge_all._version import __version__
 from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
-from edge_all.service.doctor.finding import Finding, absent, bad, good, warning
+from edge_all.service.doctor.result import Finding, absent, bad, good, warning
 
 if TYPE_CHECKING:
     from firmware_config.problem import Problem
@@ -49,8 +49,8 @@ def models(named: Path | None, profile: Profile) -> Finding:
 
     ``named`` is the models folder, or None for the models in use.
     """
-    from edge_all.engines.installed import models_in_use
-    from edge_all.session.analysis import load_models
+    from edge_all.modelstore.installed import models_in_use
+    from edge_all.session.stages.analysis import load_models
 
     try:
         loaded = load_models(named or models_in_use(), profile)
@@ -64,9 +64,9 @@ def models(named: Path | None, profile: Profile) -> Finding:
 
 def record(folder: Path) -> Finding:
     """Open the record as a session does, and check its integrity."""
-    from edge_all.record.opening import DATABASE
-    from edge_all.record.record import Record
-    from edge_all.record.sidecar import sessions_beside
+    from edge_all.record.db.connection import DATABASE
+    from edge_all.record.store import Record
+    from edge_all.record.write.sidecar import sessions_beside
 
     try:
         if not (folder / DATABASE).is_file() and not sessions_beside(folder):

@@ -48,10 +48,10 @@ def command(
     import torch
 
     from edge_all.errors import EdgeAllError, UsageError
-    from edge_all_export.classifier.architectures import build_network
     from edge_all_export.cli.options import set_threads
     from edge_all_export.compare import table
-    from edge_all_export.compare.contest import (
+    from edge_all_export.compare.cost import cost_of
+    from edge_all_export.compare.experiment import (
         BFLOAT16,
         FLOAT32,
         alone,
@@ -63,11 +63,11 @@ def command(
         recipe_for,
         write_results,
     )
-    from edge_all_export.compare.cost import cost_of
-    from edge_all_export.data.sets import classifier_cells, data_of, sets_sha256
-    from edge_all_export.model_files import SEGMENTED
-    from edge_all_export.out_of_fold import CLASSIFIER_FOLDS, SEGMENTED_FOLDS, SERIES_FOLDS, segmented_fold
-    from edge_all_export.recipe import load_recipe
+    from edge_all_export.models.classifier.registry import build_network
+    from edge_all_export.models.contracts import SEGMENTED
+    from edge_all_export.recipes.recipe import load_recipe
+    from edge_all_export.release.out_of_fold import CLASSIFIER_FOLDS, SEGMENTED_FOLDS, SERIES_FOLDS, segmented_fold
+    from edge_all_export.training.datasets import classifier_cells, data_of, sets_sha256
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "choose a folder for --out")

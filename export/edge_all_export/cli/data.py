@@ -39,10 +39,10 @@ def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from edge_all.cli.options import plain
+    from edge_all.cli.options.common import plain
     from edge_all.errors import UsageError
     from edge_all_export.data.dataset import images_of
-    from edge_all_export.data.layouts import read_all
+    from edge_all_export.data.sources.registry import read_all
     from edge_all_export.data.survey import survey
 
     data = read_all(list(paths), measure=False)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.finite_range import FiniteRange
+from edge_all.cli.options.finite_range import FiniteRange
 from edge_all_export.cli.options import out_option, threads_option
 
 if TYPE_CHECKING:
-    from edge_all.engines.engine import Engine
+    from edge_all.inference.base import Engine
 
 
 @click.command("evaluate")
@@ -48,17 +48,17 @@ def command(
     from rich.console import Console
     from rich.progress import Progress
 
-    from edge_all.cli.options import RESEARCH_USE
+    from edge_all.cli.options.common import RESEARCH_USE
     from edge_all.errors import UsageError
-    from edge_all_export.data.layouts import read_all
     from edge_all_export.data.root import data_root
-    from edge_all_export.data.sets import real_cells, source_folders
+    from edge_all_export.data.sources.registry import read_all
     from edge_all_export.data.survey import survey
     from edge_all_export.evaluate.judged import form_for, judge_cells
     from edge_all_export.evaluate.load import load_classifier, load_for_segmented
     from edge_all_export.evaluate.report import evaluation, write_evaluation
     from edge_all_export.evaluate.smears import smear_results
-    from edge_all_export.recipe import load_recipe
+    from edge_all_export.recipes.recipe import load_recipe
+    from edge_all_export.training.datasets import real_cells, source_folders
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "choose a folder for --out")

@@ -52,10 +52,10 @@ def command(
         raise EdgeAllError(_NO_GPU, "copy the ONNX files to the device, which builds its engines from them")
 
     from edge_all_export.cli.options import set_threads
-    from edge_all_export.export import GateFailedError, export
-    from edge_all_export.export_subject import SHIPPED_FOLDS, export_subject
-    from edge_all_export.model_files import model_name, shipped_checkpoint
-    from edge_all_export.training.checkpoint import load_checkpoint
+    from edge_all_export.models.checkpoint import load_checkpoint
+    from edge_all_export.models.contracts import model_name, shipped_checkpoint
+    from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_subject
+    from edge_all_export.onnx_export.pipeline import GateFailedError, export
 
     set_threads(threads)
     if checkpoint is None and folds:

@@ -17,7 +17,7 @@ def command(model: Path, layers: bool) -> int:
     Example:
       edge-all inspect runs/models/classifier/int8-cpu.onnx
     """
-    from edge_all_export.inspection import inspect_checkpoint, inspect_model
+    from edge_all_export.onnx_export.inspect import inspect_checkpoint, inspect_model
 
     lines = inspect_checkpoint(model) if model.suffix == ".pt" else inspect_model(model, layers)
     for line in lines:

@@ -29,8 +29,8 @@ def command(recipe_file: Path, out: Path | None, fresh: bool, leaky: bool, threa
       edge-all train export/recipes/classifier.toml --out runs/mine
     """
     from edge_all_export.cli.options import set_threads
-    from edge_all_export.recipe import read_recipe
-    from edge_all_export.splits import refuse_leaky
+    from edge_all_export.data.splits import refuse_leaky
+    from edge_all_export.recipes.recipe import read_recipe
 
     recipe = read_recipe(recipe_file)
     out = out or Path("runs") / recipe_file.stem

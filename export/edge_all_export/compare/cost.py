@@ -12,8 +12,8 @@ import onnx
 import torch
 from torch import nn
 
-from edge_all_export.classifier.crop_form import COARSE
-from edge_all_export.to_onnx import OPSET, session_of
+from edge_all_export.data.crop_form import COARSE
+from edge_all_export.models.onnx_session import OPSET, session_of
 
 RUNS = 100
 

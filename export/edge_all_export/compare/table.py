@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_all_export.classifier.architectures import OURS
-from edge_all_export.compare.contest import Contestant, Result
 from edge_all_export.compare.cost import Cost
+from edge_all_export.compare.experiment import Contestant, Result
+from edge_all_export.models.classifier.registry import OURS
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.cells.crops import PORTRAIT_SIDE, PORTRAIT_UM_PER_PX, cut_cell
-from edge_all.vocabulary import Image
-from edge_all_export.data import allidb1, bccd
+from edge_all.domain.image import Image
 from edge_all_export.data.labelled_field import LabelledField, rows
+from edge_all_export.data.sources import allidb1, bccd
 
 TUNING_SERIES = ("A", "C", "E")
 """Series of ALL-IDB2 for training the segmentation; B, D and G, with other cameras and light, are held out."""

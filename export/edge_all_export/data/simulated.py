@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.cameras.simulator import SimulatedMicroscope
+from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all_export.data.labelled_field import LabelledField, LabelledObject
 
 

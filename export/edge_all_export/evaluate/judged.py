@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.cells.judging import Judge
-from edge_all.engines.contract import Contract
-from edge_all.engines.engine import Engine
+from edge_all.cells.classifier import Judge
+from edge_all.domain.types import Judgement
 from edge_all.errors import UsageError
-from edge_all.vocabulary import Judgement
-from edge_all_export.classifier.cells import TrainingCell
-from edge_all_export.classifier.crop_form import COARSE, FINE, CropForm
-from edge_all_export.classifier.samples import plain_view
-from edge_all_export.splits import matches
+from edge_all.inference.base import Engine
+from edge_all.inference.contract import Contract
+from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classifier_samples import plain_view
+from edge_all_export.data.crop_form import COARSE, FINE, CropForm
+from edge_all_export.data.splits import matches
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_all.engines.engine import Engine
-from edge_all.engines.loading import load_file
-from edge_all.engines.shipped import models_folder
 from edge_all.errors import UsageError
-from edge_all_export.model_files import SEGMENTED
+from edge_all.inference.base import Engine
+from edge_all.inference.loader import load_file
+from edge_all.modelstore.shipped import models_folder
+from edge_all_export.models.contracts import SEGMENTED
 
 
 def load_classifier(path: Path | None, threads: int = 0) -> Engine:
@@ -26,7 +26,7 @@ def load_classifier(path: Path | None, threads: int = 0) -> Engine:
                 return load_classifier(inner, threads)
         raise UsageError(f"{path} contains neither classifier/float.onnx nor checkpoint.pt", "name a model file")
     if path.suffix == ".pt":
-        from edge_all_export.evaluate.torch_engine import checkpoint_engine
+        from edge_all_export.models.torch_engine import checkpoint_engine
 
         return checkpoint_engine(path)
     return load_file(path, "classifier", threads)

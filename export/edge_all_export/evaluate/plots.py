@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_all.vocabulary import Image
+from edge_all.domain.image import Image
 from edge_all_export.evaluate.judged import JudgedCell, Scored
 
 _INK, _ACCENT, _SOFT = "#222222", "#7a1fa2", "#cfa8df"

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_all.engines.contract import Contract
-from edge_all.engines.engine import Engine
-from edge_all_export.classifier.samples import plain_view
+from edge_all.inference.base import Engine
+from edge_all.inference.contract import Contract
+from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.evaluate import plots
 from edge_all_export.evaluate.figures import Figure, figures
 from edge_all_export.evaluate.judged import JudgedCell, Scored, scored

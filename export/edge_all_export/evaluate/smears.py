@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_all.cells.classifier import Judge
 from edge_all.cells.crops import Cropper
-from edge_all.cells.judging import Judge
-from edge_all.engines.engine import Engine
-from edge_all.engines.loading import load_file
-from edge_all.engines.shipped import models_folder
-from edge_all.field.leukocytes import LeukocyteFinder
+from edge_all.domain.statistics import result_words
+from edge_all.domain.types import Frame
+from edge_all.field.detector import LeukocyteFinder
+from edge_all.inference.base import Engine
+from edge_all.inference.loader import load_file
+from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
-from edge_all.session.analysis import Analysis, Models
-from edge_all.session.differential import result_words
+from edge_all.session.stages.analysis import Analysis, Models
 from edge_all.session.tally import Tally
-from edge_all.vocabulary import Frame
 from edge_all_export.data.labelled_field import LabelledField
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from edge_all_export.recipe import Recipe
+from edge_all_export.recipes.recipe import Recipe
 
 
 class Sampler(Protocol):

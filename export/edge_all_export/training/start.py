@@ -8,16 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_all.errors import UsageError
-from edge_all_export.recipe import Recipe
-from edge_all_export.training.checkpoint import Checkpoint, load_checkpoint
-from edge_all_export.training.fit import CHECKPOINT, RESUME, fit
+from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint
+from edge_all_export.recipes.recipe import Recipe
+from edge_all_export.training.loop import CHECKPOINT, RESUME, fit
 
 
 def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None]) -> Checkpoint:
     """Train, or resume training. Raises UsageError when ``out`` contains a checkpoint of another recipe."""
-    from edge_all_export.classifier.training import classifier_job
-    from edge_all_export.data.sets import classifier_cells, data_of, detector_fields, sets_sha256
-    from edge_all_export.detector.training import ARCHITECTURE, detector_job
+    from edge_all_export.models.detector import ARCHITECTURE
+    from edge_all_export.training.classifier import classifier_job
+    from edge_all_export.training.datasets import classifier_cells, data_of, detector_fields, sets_sha256
+    from edge_all_export.training.detector import detector_job
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "choose a folder for --out")

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.review.control_runs import OUT, ControlRun, keep
+from edge_all.qc.control_runs import OUT, ControlRun, keep
 from tests.review_record import Browser, context, fill
 
 

@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.record.deletion import deletions
-from edge_all.record.record import Record
-from edge_all.review.accounts import Account, Accounts, hash_password
+from edge_all.record.maintenance.deletion import deletions
+from edge_all.record.store import Record
+from edge_all.web.security.accounts import Account, Accounts, hash_password
 from tests.review_record import Browser
 
 

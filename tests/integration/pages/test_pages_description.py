@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.cameras.opening import open_camera
-from edge_all.record.record import Record
-from edge_all.review.report import render
-from edge_all.review.report_contents import read_report
+from edge_all.cameras.registry import open_camera
+from edge_all.record.store import Record
+from edge_all.reports.contents import read_report
+from edge_all.reports.registry import render
 from edge_all.session.session import Session
 from tests.review_record import Browser, context
 

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.record.full_disk import ROOM, DiskState
-from edge_all.record.incidents import COUNT_IN_DOUBT, RESUMED, note_incident
-from edge_all.record.record import Record
-from edge_all.record.retention import Keeper, Retention
+from edge_all.record.events.incidents import COUNT_IN_DOUBT, RESUMED, note_incident
+from edge_all.record.maintenance.retention import Keeper, Retention
+from edge_all.record.store import Record
+from edge_all.record.write.disk_full import ROOM, DiskState
 from edge_all.session.station import Station
 from tests.review_record import Browser, context
 

@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.record.record import Record
-from edge_all.record.verdicts import all_verdicts
+from edge_all.record.events.verdicts import all_verdicts
+from edge_all.record.store import Record
 from tests.review_record import Browser
 
 

@@ -9,8 +9,8 @@ pytest.importorskip("starlette", reason="the pages' packages are not installed: 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from edge_all.record.record import Record
-from edge_all.record.verdicts import LABELS, all_verdicts
+from edge_all.record.events.verdicts import LABELS, all_verdicts
+from edge_all.record.store import Record
 from tests.review_record import Browser, context, fill
 
 MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

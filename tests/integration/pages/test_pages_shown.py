@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.record.record import Record
-from edge_all.record.verdicts import Reviewer, give_verdicts
+from edge_all.record.events.verdicts import Reviewer, give_verdicts
+from edge_all.record.store import Record
 from tests.review_record import Browser, context, fill
 
 HOSTILE = {
@@ -93,7 +93,7 @@ def test_hostile_names_are_shown_as_text(tmp_path, name):
 
 
 def test_a_fault_of_the_program_is_one_line_and_logged_without_names(browser, session, monkeypatch, caplog):
-    from edge_all.review.pages import gallery
+    from edge_all.web.pages import gallery
 
     monkeypatch.setattr(gallery, "cell_labels", lambda *_: 1 / 0)
     answer = browser.get(f"/sessions/{session}")

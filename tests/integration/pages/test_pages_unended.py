@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.record.record import Record
-from edge_all.record.session_lock import SessionLock
-from edge_all.review.report_contents import read_report
-from edge_all.review.report_sections import report_sections
+from edge_all.record.sessions.lock import SessionLock
+from edge_all.record.store import Record
+from edge_all.reports.contents import read_report
+from edge_all.reports.sections import report_sections
 from tests.review_record import Browser, context, fill
 
 
@@ -33,5 +33,5 @@ def test_one_that_was_cut_off_is_no_running_one(tmp_path):
 
 def test_where_it_cannot_be_told_both_are_said(tmp_path, monkeypatch):
     session = fill(tmp_path, ended=False)
-    monkeypatch.setattr("edge_all.record.session_lock.is_written", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    monkeypatch.setattr("edge_all.record.sessions.lock.is_written", lambda *_: (_ for _ in ()).throw(PermissionError()))
     assert all("not ended (running or interrupted)" in text for text in told(tmp_path, session))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_all.record.crop_file import is_whole_png, read_crop_row
-from edge_all.record.damage import find_damage
-from edge_all.record.outbox import append
-from edge_all.record.record import Record
+from edge_all.domain.types import Frame, Label
+from edge_all.record.db.integrity import find_damage
+from edge_all.record.events.outbox import append
+from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import FrameEntry
-from edge_all.record.start import start_record
-from edge_all.vocabulary import Frame, Label
+from edge_all.record.store import Record
+from edge_all.record.write.crop_file import is_whole_png, read_crop_row
 from tests.unit.test_record import INFO, make_cell
 
 FOLDER = Path("/data/record")

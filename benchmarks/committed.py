@@ -1,0 +1,45 @@
+"""Committed out-of-fold predictions: their provenance, and how to regenerate them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_all_export.data.root import data_root
+from edge_all_export.recipes.recipe import load_recipe
+from edge_all_export.training.datasets import data_sha256
+
+OUT_OF_FOLD = Path(__file__).parent / "out_of_fold"
+
+
+def ready(names: Sequence[str], part: str) -> bool:
+    """Return whether each NAME.csv belongs to the current recipe and data, and print the reason if it does not.
+
+    With RETRAIN=1, retrain first.
+    """
+    if os.environ.get("RETRAIN") == "1":
+        from edge_all_export.models.contracts import CHECKPOINTS
+        from edge_all_export.release import out_of_fold
+
+        shutil.rmtree(out_of_fold.RUNS, ignore_errors=True)
+        shutil.rmtree(CHECKPOINTS, ignore_errors=True)
+        out_of_fold.main([])
+    reasons = [reason for name in names if (reason := _stale(name)) is not None]
+    for reason in reasons:
+        print(f"{reason}: RETRAIN=1 make scores PART={part}", file=sys.stderr)
+    return not reasons
+
+
+def _stale(name: str) -> str | None:
+    made = json.loads((OUT_OF_FOLD / f"{name}.json").read_text())
+    recipe = load_recipe(made["recipe"])
+    if made["recipe_sha256"] != recipe.sha256:
+        return f"{name}.csv was made with another recipe"
+    root = data_root()
+    if root is not None and made["data_sha256"] != data_sha256(root, tuple(recipe["data.sources"])):
+        return f"{name}.csv was made from other data"
+    return None

@@ -1,0 +1,139 @@
+"""make scores PART=models: classifying blasts on unseen subjects and series, and the gain and cost of INT8."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from edge_all_export.models.contracts import SEGMENTED
+from edge_all_export.models.thresholds import choose_two_way
+from sklearn.metrics import f1_score
+
+from benchmarks.board import Row, publish
+from benchmarks.committed import OUT_OF_FOLD, ready
+from benchmarks.int8_speed import speed_rows
+from benchmarks.judged import FOLDS, Cells, arrays, auroc
+from edge_all.modelstore.shipped import models_folder
+
+COMPARISON = Path(__file__).parent / "comparison" / "comparison.csv"
+
+
+def series_rows() -> list[Row]:
+    """ALL-IDB1, one series with blasts and one healthy series left out at a time, pooled."""
+    cells = Cells(OUT_OF_FOLD / "cells.csv")
+    parts = [arrays(cells.of(f)) for f in FOLDS]
+    each = ", ".join(f"{f[4:]} {auroc(z[y], z[~y]):.3f}" for f, (z, _, y) in zip(FOLDS, parts, strict=True))
+    logit, _, blast = (np.concatenate(a) for a in zip(*parts, strict=True))
+    area = auroc(logit[blast], logit[~blast])
+    # The lowest threshold with at least 90 % of the normal cells below it.
+    cut = np.sort(logit[~blast])[int(np.ceil(0.9 * (~blast).sum())) - 1]
+    sensitivity = float((logit[blast] > cut).mean())
+    own = []
+    for z, _, y in parts:
+        limit = np.sort(z[~y])[int(np.ceil(0.9 * (~y).sum())) - 1]
+        own.append(float((z[y] > limit).mean()))
+    where = f"`allidb1`, series left out, pooled ({blast.sum()} blasts, {(~blast).sum()} normal)"
+    return [
+        Row(f"blast or normal, {where}", "AUROC >= 0.97", f"{area:.4f}", each, area >= 0.97),
+        Row(
+            f"sensitivity at specificity >= 0.90, {where}",
+            ">= 0.97",
+            f"{sensitivity:.3f}",
+            "within each fold " + ", ".join(f"{f[4:]} {v:.3f}" for f, v in zip(FOLDS, own, strict=True)),
+            sensitivity >= 0.97,
+        ),
+    ]
+
+
+def subject_rows() -> list[Row]:
+    """C-NMC, a fifth of the subjects left out at a time, pooled. A fold's threshold comes from the other folds."""
+    with (OUT_OF_FOLD / "segmented_cells.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    fold = np.array([r["fold"] for r in rows])
+    logit = np.array([float(r["blast_logit"]) for r in rows])
+    unfamiliar = 1 / (1 + np.exp(-np.array([float(r["unfamiliar_logit"]) for r in rows])))
+    blast = np.array([r["kind"] == "blast" for r in rows])
+    called = np.zeros(len(rows), bool)
+    each = []
+    for name in sorted(set(fold)):
+        own = fold == name
+        decision = choose_two_way(logit[~own], unfamiliar[~own], blast[~own])
+        called[own] = decision.probability(logit[own]) >= decision.suspect
+        each.append((auroc(logit[own & blast], logit[own & ~blast]),
+                     f1_score(blast[own], called[own], average="weighted")))  # fmt: skip
+    area, weighted = auroc(logit[blast], logit[~blast]), f1_score(blast, called, average="weighted")
+    groups = len({r["group"] for r in rows})
+    where = f"`cnmc`, subjects left out, pooled ({blast.sum()} blasts, {(~blast).sum()} normal, {groups} groups)"
+    spread = [", ".join(f"{e[i]:.3f}" for e in each) for i in (0, 1)]
+    return [
+        Row(f"blast or normal, {where}", "AUROC >= 0.90", f"{area:.4f}", f"folds {spread[0]}", area >= 0.90),
+        Row(f"weighted F1, {where}", ">= 0.85", f"{weighted:.4f}", f"folds {spread[1]}", weighted >= 0.85),
+    ]
+
+
+def gate_rows() -> list[Row]:
+    """Accuracy that the shipped INT8 files lost at the gate."""
+    rows = []
+    for name in ("detector", "classifier", SEGMENTED):
+        report = json.loads((models_folder() / name / "parity.json").read_text())
+        int8 = [r for r in report if r["precision"].startswith("int8")]
+        results = [
+            f"{r['precision']}: " + ", ".join(f"{c['name']} {c['before']:.4f} -> {c['after']:.4f}" for c in r["checks"])
+            + (f", {len(r['float_layers'])} layers in float" if r["float_layers"] else "")
+            for r in int8
+        ]  # fmt: skip
+        if not int8:
+            rows.append(Row(f"INT8 gate, {name}", "passed", "not passed: no INT8 file is shipped", "", False))
+            continue
+        passed = len(int8) == 2 and all(r["passed"] and r["checks"] for r in int8)
+        missing = sorted({"int8-cpu", "int8-trt"} - {r["precision"] for r in int8})
+        words = "passed" if passed else f"no {missing[0]} file is shipped: it did not pass" if missing else "failed"
+        rows.append(Row(f"INT8 gate, {name}", "passed", words, "; ".join(results), passed))
+    return rows
+
+
+def comparison_rows() -> list[Row]:
+    """The committed comparison of architectures. Only reported, because its budget is that of two CPU cores."""
+    from edge_all_export.compare.experiment import read_results
+
+    if not COMPARISON.is_file():
+        return [
+            Row("comparison of architectures", "ours leads on AUROC at a tenth of the multiply-adds",
+                "not completed yet", "", False)
+        ]  # fmt: skip
+    by_network: dict[tuple[str, bool], dict[str, list[float]]] = {}
+    unconverged = set()
+    for r in read_results(COMPARISON):
+        by_network.setdefault((r.network, r.pretrained), {}).setdefault(r.cells, []).append(r.auroc)
+        if r.unconverged:
+            unconverged.add((r.network, r.pretrained))
+    return [
+        Row(
+            f"comparison: {network}, {'ImageNet' if pretrained else 'scratch'}",
+            "-",
+            ", ".join(f"AUROC {cells} {np.mean(v):.3f}" for cells, v in sorted(found.items())),
+            "unconverged" if (network, pretrained) in unconverged else "",
+            None,
+        )
+        for (network, pretrained), found in sorted(by_network.items())
+    ]
+
+
+def main() -> int:
+    """Measure, print and publish."""
+    if not ready(("cells", "segmented_cells"), "models"):
+        return 1
+    rows = [*series_rows(), *subject_rows(), *speed_rows(), *gate_rows(), *comparison_rows()]
+    notes = [
+        "The networks of the folds are trained with the recipes in `export/recipes`; their logits are in "
+        "`export/release_data/out_of_fold`; `RETRAIN=1` regenerates them.",
+        "The INT8 gate compares each fold's network with its own INT8 form on the groups that it has not seen.",
+    ]
+    return publish("models", rows, notes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

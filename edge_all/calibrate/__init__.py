@@ -1,0 +1,1 @@
+"""Measuring a bench's light, scale and focus from frames."""

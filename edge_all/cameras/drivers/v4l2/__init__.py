@@ -1,0 +1,1 @@
+"""Video4Linux cameras: nodes, ioctls, controls."""

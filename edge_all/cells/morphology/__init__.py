@@ -1,0 +1,1 @@
+"""Segmentation of a cell and the measurements made on it."""

@@ -1,0 +1,1 @@
+"""Counting each cell once: tracker, cell table, landmarks, view fusion."""

@@ -1,0 +1,117 @@
+"""Classification of a cell from several views: the median of its three sharpest ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+
+from edge_all.cells.classifier import label_for
+from edge_all.cells.tracking.known_cell import KnownCell
+from edge_all.domain.types import Judgement, ModelIdentity, Thresholds
+
+VIEWS_JUDGED = 3
+SHARP = 0.8
+"""Least sharpness of a view that counts, relative to the best view."""
+_REMEMBERED_CELLS = 20_000
+
+
+@dataclass(frozen=True)
+class _View:
+    whole: bool
+    sharpness: float
+    judgement: Judgement
+
+
+class SharpViews:
+    """Classified views of each cell, in fixed-size columns that are allocated at the start.
+
+    A cell is replaced when a cell whose number is 20,000 larger is classified.
+    """
+
+    def __init__(self) -> None:
+        """Allocate the columns."""
+        self._most = _REMEMBERED_CELLS
+        # Fill the arrays, because the system assigns a memory page only when it is first written to.
+        self._number = np.full(self._most, -1, np.int64)
+        """Number of the cell in each slot; the slot is the number modulo the count of slots."""
+        self._count = np.full(self._most, 0, np.int8)
+        self._views = np.full((self._most, VIEWS_JUDGED, 5), 0.0)
+        """Views, sharpest first: whole, sharpness, blast probability, unfamiliarity, index of the classifier."""
+        self._now = np.full((self._most, 3), 0.0)
+        """Blast probability, unfamiliarity and classifier from all views together."""
+        self._judges: list[tuple[Thresholds, ModelIdentity, str]] = []
+        """Classifiers used so far; engines and models change a few times per session."""
+
+    def __contains__(self, number: int) -> bool:
+        """Return True if a view of this cell was classified and is still stored."""
+        return int(self._number[number % self._most]) == number
+
+    def __len__(self) -> int:
+        return int((self._number >= 0).sum())
+
+    def restore(self, cells: Sequence[KnownCell]) -> None:
+        """Restore earlier classifications, each as one view. Call this before the first view."""
+        for one in cells:
+            if one.cell.judgement is not None:
+                self.add(one.cell.number, one.cell.sharpness, one.whole, one.cell.judgement)
+
+    def newest(self, number: int) -> Judgement | None:
+        """Return the cell's current classification, or None before the first view."""
+        if number not in self:
+            return None
+        return self._judgement(*self._now[number % self._most].tolist())
+
+    def add(self, number: int, sharpness: float, whole: bool, judgement: Judgement) -> Judgement:
+        """Add a view of a cell, and return the cell's updated classification.
+
+        With three views, the medians of probability and unfamiliarity count, so that a single odd view does not decide.
+        With one or two, the sharpest one counts. Views less sharp than 0.8 of the best do not count, nor do views cut
+        by the frame's edge if another view shows the whole cell. Of more than three views, the sharpest three count.
+
+        Args:
+            number: Number of the cell.
+            sharpness: Sharpness of the view's field.
+            whole: True if the frame's edge does not cut the cell.
+            judgement: Classification of the view.
+        """
+        slot = number % self._most
+        views = [_View(whole, sharpness, judgement)]
+        if number in self:
+            views = [*map(self._view, self._views[slot, : self._count[slot]].tolist()), *views]
+        views.sort(key=lambda v: (not v.whole, -v.sharpness))
+        best = views[0]
+        views = [v for v in views if v.whole == best.whole and v.sharpness >= SHARP * best.sharpness][:VIEWS_JUDGED]
+        now = _combined([v.judgement for v in views])
+        self._number[slot], self._count[slot] = number, len(views)
+        for k, view in enumerate(views):
+            self._views[slot, k] = (view.whole, view.sharpness, *self._row(view.judgement))
+        self._now[slot] = self._row(now)
+        return now
+
+    def _row(self, judgement: Judgement) -> tuple[float, float, int]:
+        judge = (judgement.thresholds, judgement.model, judgement.engine)
+        if judge not in self._judges:
+            self._judges.append(judge)
+        return judgement.blast_probability, judgement.unfamiliarity, self._judges.index(judge)
+
+    def _view(self, row: Sequence[float]) -> _View:
+        whole, sharpness, *judged = row
+        return _View(bool(whole), sharpness, self._judgement(*judged))
+
+    def _judgement(self, probability: float, unfamiliarity: float, judge: float) -> Judgement:
+        thresholds, model, engine = self._judges[int(judge)]
+        label = label_for(probability, unfamiliarity, thresholds)
+        return Judgement(probability, unfamiliarity, label, thresholds, model, engine)
+
+
+def _combined(sharpest_first: list[Judgement]) -> Judgement:
+    best = sharpest_first[0]
+    if len(sharpest_first) < VIEWS_JUDGED:
+        return best
+    probability = median(j.blast_probability for j in sharpest_first)
+    unfamiliarity = median(j.unfamiliarity for j in sharpest_first)
+    label = label_for(probability, unfamiliarity, best.thresholds)
+    return replace(best, blast_probability=probability, unfamiliarity=unfamiliarity, label=label)

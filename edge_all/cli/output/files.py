@@ -1,0 +1,35 @@
+"""Output files named on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_all.errors import UsageError
+
+
+def file_to_write(name: str) -> Path:
+    """Return the path of an output file.
+
+    Raises:
+        UsageError: when its folder does not exist. The folder is not created, because the name may be a typo.
+    """
+    path = Path(name)
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"cannot write {name} (folder {path.parent} does not exist)", "create it, or choose another file"
+        )
+    return path
+
+
+def write_asked(path: Path, data: bytes) -> None:
+    """Write the file atomically.
+
+    Raises:
+        UsageError: when the file cannot be written.
+    """
+    from edge_all.record.write.files import write_file
+
+    try:
+        write_file(path, data)
+    except OSError as error:
+        raise UsageError(f"cannot write {path} ({error.strerror})", "choose another file") from error

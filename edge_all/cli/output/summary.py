@@ -1,0 +1,73 @@
+"""Human-readable summary of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from edge_all.cli.options.common import RESEARCH_USE, plain
+from edge_all.domain.statistics import blast_percent
+from edge_all.domain.types import Counts
+from edge_all.session.progress import CameraAccount, Summary
+
+
+def count_lines(counts: Counts) -> Iterator[str]:
+    """Yield the lines with the counts and the blast percentage."""
+    skipped = sum(counts.skipped.values())
+    reasons = _by_reason(counts.skipped)
+    yield f"Fields        {counts.fields} analyzed of {counts.frames} frames; {skipped} skipped{reasons}"
+    if counts.warned:
+        yield f"Warnings      {', '.join(f'{r} {n}' for r, n in counts.warned.items())}"
+    yield (
+        f"Leukocytes    {counts.leukocytes}: {counts.blasts} blast, {counts.normals} normal, "
+        f"{counts.unidentified} unidentified"
+    )
+    yield f"Smudges       {counts.smudges}, counted apart"
+    if counts.leukocytes:
+        share, low, high = blast_percent(counts)
+        yield (
+            f"Blasts        {share:.1f} % "
+            f"(95 % interval {low:.1f} to {high:.1f} %; covers sampling, not the model's error)"
+        )
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """Yield the lines that 'edge-all run' prints at its end."""
+    state = "stopped early" if summary.interrupted else "complete"
+    yield f"Session       {summary.session_id}, {state}"
+    yield from count_lines(summary.counts)
+    if summary.camera is not None:
+        yield f"Camera        {camera_words(summary.camera)}"
+    yield f"Result        {summary.result}"
+    if summary.most_suspicious:
+        yield "Most suspicious:"
+        for cell in summary.most_suspicious:
+            judgement = cell.judgement
+            probability = judgement.blast_probability if judgement else 0.0
+            yield (
+                f"  {cell.label!s:<13}{probability:.2f}  {plain(cell.frame_source)}  "
+                f"x {cell.detection.x_px:.0f} y {cell.detection.y_px:.0f} px  cell {cell.number}"
+            )
+    t = summary.thresholds
+    names = ", ".join(f"{m.name} {m.version} ({m.sha256[:12]})" for m in summary.models)
+    yield f"Models        {names}; {summary.engine}"
+    yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
+    if summary.pictures_left_out:
+        yield f"Not saved     {summary.pictures_left_out} pictures could not be written; their cells were recorded"
+    if summary.not_on_disk is not None:
+        yield f"Not on disk   {summary.not_on_disk.in_words()} of these counts; the record could not be written"
+    yield f"Record        {summary.record_folder}"
+    yield f"              edge-all show {summary.session_id} --record '{summary.record_folder}' --png findings.png"
+    yield RESEARCH_USE
+
+
+def camera_words(camera: CameraAccount) -> str:
+    """Describe the camera's disconnections and the age of its frames."""
+    times = "once" if camera.reconnects == 1 else f"{camera.reconnects} times"
+    words = "never lost" if camera.lost_s == 0 else f"reconnected {times}, disconnected for {camera.lost_s:.1f} s"
+    if camera.worst_age_s:
+        words += f"; frames {camera.mean_age_s:.2f} s old when analyzed, {camera.worst_age_s:.2f} s at most"
+    return words
+
+
+def _by_reason(skipped: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{reason} {n}' for reason, n in skipped.items())})" if skipped else ""

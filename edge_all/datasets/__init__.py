@@ -1,0 +1,1 @@
+"""Export of reviewed cells as a dataset."""

@@ -1,0 +1,1 @@
+"""The domain types: labels, frames, fields, detections, classifications, cells; statistics of counts."""

@@ -1,0 +1,227 @@
+"""Domain types of the pipeline. Each step creates its own type and never modifies the type of another step.
+
+Frame -> Field -> Detection -> Judgement -> Cell. All are frozen, so a step passes on a new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_all.domain.illumination import Illumination
+from edge_all.domain.image import Image
+
+
+class Label(str, Enum):
+    """Label of one counted object. A smudge is detected and counted separately, and never classified."""
+
+    BLAST = "blast"
+    NORMAL = "normal"
+    UNIDENTIFIED = "unidentified"
+    SMUDGE = "smudge"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image from a camera.
+
+    Attributes:
+        image: RGB, uint8, H x W x 3.
+        index: Index assigned by the camera, from 0, unreadable files included.
+        time: Seconds since the epoch.
+        source: Name of the file, or ``<uri>#<index>`` for a live camera.
+        taken_s: Monotonic seconds at which the driver of a live camera delivered the frame; None for files.
+    """
+
+    image: Image
+    index: int
+    time: float
+    source: str
+    taken_s: float | None = None
+
+    @property
+    def width_px(self) -> int:
+        """Width of the image, px."""
+        return int(self.image.shape[1])
+
+    @property
+    def height_px(self) -> int:
+        """Height of the image, px."""
+        return int(self.image.shape[0])
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Frame that a camera failed to deliver. It is counted and reported, never silently ignored."""
+
+    index: int
+    time: float
+    source: str
+    reason: str
+    """Problem and remedy, one line."""
+    taken_s: float | None = None
+    """Same as in Frame."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measurements of the gate for one frame. ``reasons`` is empty for a good frame."""
+
+    sharpness: float
+    """Edge width measure of the scale-normalized image; higher is sharper, about 1 is in focus."""
+    brightness: float
+    """Background level of the brightest channel, 0 to 255."""
+    smear_density: float
+    """Share of the area covered with cells, 0 to 1."""
+    reasons: tuple[str, ...] = ()
+    """Reasons why the frame is not good, as shown to the user: "out of focus", "too dark", "moving" ..."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """The part of the smear that a frame shows, accepted by the gate."""
+
+    frame: Frame
+    um_per_px: float
+    """Micrometers per pixel of the frame."""
+    scale_source: str
+    """Source of um_per_px: "calibration", "profile", "erythrocytes", "earlier fields" or "assumed"."""
+    quality: Quality
+    place_um: tuple[float, float]
+    """Position of the frame's upper left corner on the smear (x, y), um, within its region."""
+    region: int
+    """Region of the smear. Positions are comparable within one region only; an untracked jump starts a new one."""
+    illumination: Illumination
+    """Illumination of this frame, measured once and removed wherever pixels are evaluated."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One leukocyte or smudge detected in one frame, in pixels of that frame."""
+
+    x_px: float
+    y_px: float
+    """Center; the center of the upper left pixel is (0, 0)."""
+    radius_px: float
+    """Radius of the circle that encloses the whole cell."""
+    score: float
+    """Detector score, 0 to 1."""
+    smudge: bool = False
+
+    @property
+    def box_px(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height, px; may extend beyond the frame's edge."""
+        r = self.radius_px
+        return (self.x_px - r, self.y_px - r, 2 * r, 2 * r)
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Identity of the model file that classified a cell, verifiable afterwards."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Thresholds that turn a blast probability into a label; a probability between the two means unidentified."""
+
+    blast: float
+    """Lowest blast probability of a blast."""
+    normal: float
+    """A blast probability below this means normal."""
+    unfamiliar: float
+    """An unfamiliarity (0 to 1) at or above this makes any cell unidentified."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Blast probability and label of one cell, with the thresholds, model and engine that produced them."""
+
+    blast_probability: float
+    unfamiliarity: float
+    """Dissimilarity to the training cells, 0 to 1."""
+    label: Label
+    thresholds: Thresholds
+    model: ModelIdentity
+    engine: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One leukocyte or smudge of the smear, regardless of the number of frames, located in its sharpest view."""
+
+    number: int
+    """Number within the session, from 1, in order of discovery."""
+    frame_index: int
+    frame_source: str
+    detection: Detection
+    um_per_px: float
+    judgement: Judgement | None
+    """Classification; None only for a smudge."""
+    views: int = 1
+    sharpness: float = 0.0
+    final: bool = True
+    """False while the cell is still in view and may get a sharper view."""
+    place_um: tuple[float, float] = (0.0, 0.0)
+    region: int = 0
+
+    @property
+    def label(self) -> Label:
+        """Label of the classification; smudge if there is none."""
+        return Label.SMUDGE if self.judgement is None else self.judgement.label
+
+    @property
+    def is_finding(self) -> bool:
+        """True for a cell that needs attention: a blast or an unidentified cell."""
+        return self.label in (Label.BLAST, Label.UNIDENTIFIED)
+
+    @property
+    def diameter_um(self) -> float:
+        """Diameter of the circle that encloses the cell, um."""
+        return 2 * self.detection.radius_px * self.um_per_px
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """New classification of a cell after another sharp view; position and picture stay those of the sharpest view."""
+
+    number: int
+    judgement: Judgement
+    views: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of a session so far."""
+
+    fields: int = 0
+    """Fields analyzed."""
+    frames: int = 0
+    """Frames from the camera, unreadable ones included."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Frames not analyzed, by reason ("unreadable", "out of focus", "same field", "moving", "dropped" ...)."""
+    warned: Mapping[str, int] = field(default_factory=dict)
+    """Fields analyzed despite a warning, by reason."""
+    blasts: int = 0
+    normals: int = 0
+    unidentified: int = 0
+    smudges: int = 0
+
+    @property
+    def leukocytes(self) -> int:
+        """Number of classified cells; smudges are counted separately."""
+        return self.blasts + self.normals + self.unidentified
+
+    @property
+    def findings(self) -> int:
+        """Number of blasts and unidentified cells."""
+        return self.blasts + self.unidentified

@@ -1,0 +1,1 @@
+"""Markers on fields and contact sheets."""

@@ -1,0 +1,1 @@
+"""The machine underneath: board, clocks, memory."""

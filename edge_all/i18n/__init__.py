@@ -1,0 +1,1 @@
+"""Translatable texts and their catalog."""

@@ -1,0 +1,1 @@
+"""Model files on this device: shipped, installed, signed, described."""

@@ -1,0 +1,1 @@
+"""Quality control: control slides, their runs and Levey-Jennings charts. No HTTP."""

@@ -1,0 +1,1 @@
+"""The SQLite database: connection, tables, migrations, integrity, backup."""

@@ -1,0 +1,1 @@
+"""What happens beside the cells: camera events, incidents, verdicts, outbox."""

@@ -1,0 +1,1 @@
+"""Housekeeping: retention, deletion, disk usage."""

@@ -1,0 +1,1 @@
+"""Startup checks, repair, rebuild and salvage of a record."""

@@ -1,0 +1,1 @@
+"""Session state that survives a restart: lock, tracker, stage, clock."""

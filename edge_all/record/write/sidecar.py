@@ -1,0 +1,68 @@
+"""Second copy, next to the database, of the rows that no picture contains: sessions, verdicts, approvals and deletions.
+
+``sidecar/SESSION.jsonl`` has a line for each write of a row. A line contains the whole row, so the last line of a row
+applies. Lines are written after the commit, so a sidecar never contains anything that is not in the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_all.record.db.checksums import COLUMN
+
+if TYPE_CHECKING:
+    from edge_all.record.reader import RecordReader
+
+FOLDER = "sidecar"
+TABLES = ("session", "verdict", "approval", "deletion")
+_KEY = {"session": "id", "verdict": "session", "approval": "session", "deletion": "session"}
+
+
+def note_rows(record: RecordReader, session: str, table: str, after: int = -1) -> None:
+    """Copy a session's rows of a table; of verdict, approval and deletion, only rows with an id above ``after``.
+
+    On a full disk, only this copy is lost.
+    """
+    numbered = "" if table == "session" else f"AND id > {int(after)} ORDER BY id"
+    rows = record.mappings(f"SELECT * FROM {table} WHERE {_KEY[table]} = ? {numbered}", (session,))
+    lines = b"".join(_line(table, row) for row in rows)
+    path = record.folder / FOLDER / f"{session}.jsonl"
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, lines)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield table and row of each intact line; lines damaged by a power cut or a bad disk are skipped."""
+    for line in path.read_bytes().splitlines():
+        checksum, _, text = line.partition(b" ")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if int(checksum, 16) != zlib.crc32(text):
+                continue
+            entry = json.loads(text)
+            if entry["table"] in TABLES:
+                yield entry["table"], entry["row"]
+
+
+def sessions_beside(folder: Path) -> dict[str, Path]:
+    """Return the sidecar paths by session id."""
+    return {path.stem: path for path in sorted((folder / FOLDER).glob("*.jsonl"))}
+
+
+def _line(table: str, row: Mapping[str, Any]) -> bytes:
+    text = json.dumps(
+        {"table": table, "row": {name: row[name] for name in row if name != COLUMN}}, ensure_ascii=False
+    ).encode()
+    # A leading newline separates it from a truncated line.
+    return b"\n%08x %s\n" % (zlib.crc32(text), text)

@@ -1,0 +1,1 @@
+"""Timing of the steps and the age of frames."""

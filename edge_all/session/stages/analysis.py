@@ -1,0 +1,331 @@
+"""Analysis of one frame: gate, detector, tracker and classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_all.calibration.model import Calibration
+from edge_all.cells.classifier import Judge
+from edge_all.cells.crops import Cropper
+from edge_all.cells.tracking.tracker import Sighting, Tracker
+from edge_all.cells.tracking.view_fusion import SharpViews
+from edge_all.domain.types import (
+    Cell,
+    Detection,
+    Field,
+    Frame,
+    Judgement,
+    Label,
+    ModelIdentity,
+    Rejudged,
+    Thresholds,
+)
+from edge_all.errors import ModelError
+from edge_all.field.detector import LeukocyteFinder
+from edge_all.field.gate import Gate, Skip
+from edge_all.field.stage import KnownField
+from edge_all.inference.loader import Loaded, Wanted, engines_in_words, load_engine
+from edge_all.modelstore.installed import fall_back, models_in_use
+from edge_all.profile import Profile
+from edge_all.record.sessions.tracker_state import KnownSmear
+from edge_all.session.metrics.step_times import OFF, StepTimes
+
+
+@dataclass(frozen=True, eq=False)
+class FieldResult:
+    """Result of analyzing one frame. Exactly one of `field` and `skip` is set."""
+
+    frame: Frame
+    field: Field | None = None
+    skip: Skip | None = None
+    cells: tuple[Cell, ...] = ()
+    """New cells, and known cells with a better view."""
+    pictured: frozenset[int] = frozenset()
+    """Numbers of the cells whose crop is saved: the findings, or all cells if requested."""
+    rejudged: tuple[Rejudged, ...] = ()
+    """Known cells whose classification changed with another view that is not better."""
+    views: Mapping[int, int] | None = None
+    """View count by number, for known cells that were seen again without a better view."""
+    left: tuple[int, ...] = ()
+    """Numbers of the cells that left the view."""
+    sightings: tuple[Sighting, ...] = ()
+    """All tracked detections in the field."""
+    known_field: KnownField | None = None
+    """Data from which the stage recognizes this field again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """A field whose cells are detected and tracked, but not yet classified."""
+
+    field: Field
+    sightings: tuple[Sighting, ...]
+    left: tuple[int, ...]
+    known_field: KnownField | None
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The two loaded networks: detector and classifier."""
+
+    finder: LeukocyteFinder
+    cropper: Cropper
+    judge: Judge
+    loaded: tuple[Loaded, ...]
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Thresholds of the classifier."""
+        return self.judge.thresholds
+
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """Identities of the model files now in use."""
+        return tuple(one.engine.identity for one in self.loaded)
+
+    @property
+    def engines_in_words(self) -> str:
+        """The engines in use, and why a faster one is not used."""
+        return engines_in_words(self.loaded)
+
+    def close(self) -> None:
+        """Close both engines."""
+        for one in self.loaded:
+            one.engine.close()
+
+
+def load_models(
+    folder: Path,
+    profile: Profile,
+    blast_threshold: float | None = None,
+    *,
+    wait_for_engine: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Models:
+    """Load and self-check both models of a folder on the best available engines.
+
+    Args:
+        folder: Folder that holds the `detector` and `classifier` models.
+        profile: Device settings: engine, precision, threads and batch size.
+        blast_threshold: Blast probability threshold, or None for the model's own.
+        wait_for_engine: Build the TensorRT engine before returning, not in the background during the first frames.
+        say: Called from any thread on each change of engine.
+
+    Raises:
+        ModelError: when a model cannot be loaded or fails its self-check.
+        EngineUnavailableError: when the requested engine is not available.
+        UsageError: when the options are not valid.
+    """
+    wanted = Wanted(
+        profile.engine,
+        profile.precision,
+        profile.threads,
+        profile.max_batch,
+        profile.build_memory_mib or None,
+        wait_for_engine,
+        say or (lambda _: None),
+    )
+    detector = load_engine(folder / "detector", "detector", wanted)
+    try:
+        classifier = load_engine(folder / "classifier", "classifier", wanted)
+    except BaseException:
+        detector.engine.close()
+        raise
+    try:
+        judge = Judge(classifier.engine, blast_threshold, profile.max_batch)
+    except BaseException:
+        detector.engine.close()
+        classifier.engine.close()
+        raise
+    cropper = Cropper(classifier.engine.contract)
+    return Models(LeukocyteFinder(detector.engine), cropper, judge, (detector, classifier))
+
+
+def load_models_in_use(
+    named: Path | None,
+    profile: Profile,
+    blast_threshold: float | None = None,
+    *,
+    wait_for_engine: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Models:
+    """Load a named model set, or the set in use, as load_models does.
+
+    If the set in use cannot be loaded, switch to the previous one and report it.
+
+    Args:
+        named: Folder of the model set, or None for the set in use.
+        profile: See load_models.
+        blast_threshold: See load_models.
+        wait_for_engine: See load_models.
+        say: See load_models.
+
+    Raises:
+        ModelError: when no model set can be loaded.
+        EngineUnavailableError: when the requested engine is not available.
+        UsageError: when the options are not valid.
+    """
+    folder = named or models_in_use()
+    while True:
+        try:
+            return load_models(folder, profile, blast_threshold, wait_for_engine=wait_for_engine, say=say)
+        except ModelError as error:
+            before = fall_back(folder) if named is None else None
+            if before is None:
+                raise
+            if say is not None:
+                say(f"the models {folder.name} cannot be used ({error}); switched to {before.name}")
+            folder = before
+
+
+class Analysis:
+    """Frame analysis of one session. Frames must be passed in camera order."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        models: Models,
+        um_per_px: float | None,
+        independent_fields: bool,
+        times: StepTimes = OFF,
+        keep_all_crops: bool = False,
+        last_number: int = 0,
+        smear: KnownSmear | None = None,
+    ) -> None:
+        """Create the steps of the analysis.
+
+        Args:
+            profile: Device settings.
+            models: The two loaded networks.
+            um_per_px: Image scale in micrometers per pixel, or None if unknown.
+            independent_fields: True if each frame is an independent field, which turns tracking off.
+            times: Timer of the steps.
+            keep_all_crops: Save crops of all cells, not only of findings.
+            last_number: Last cell number of a resumed session; numbering continues after it.
+            smear: Tracker state of a resumed session; its cells count as known.
+        """
+        self._models = models
+        self._times = times
+        self._keep_all_crops = keep_all_crops
+        self._independent = independent_fields
+        self._gate = Gate(profile.gate, um_per_px, independent_fields)
+        self._tracker = Tracker(independent_fields, last_number)
+        self._views = SharpViews()
+        if smear is not None and not independent_fields:
+            self._gate.restore(smear.fields, smear.regions, smear.um_per_px)
+            self._tracker.restore(smear.cells)
+            self._views.restore(smear.cells)
+
+    def use(self, calibration: Calibration) -> None:
+        """Apply the bench's calibration. Call this before the first frame."""
+        self._gate.use(calibration)
+
+    def analyse(self, frame: Frame) -> FieldResult:
+        """Run all steps on one frame."""
+        located = self.locate(frame)
+        return located if isinstance(located, FieldResult) else self.judge(located)
+
+    def locate(self, frame: Frame) -> Located | FieldResult:
+        """Run the first half: gate, detection and tracking.
+
+        Call it in frame order, from one thread. Returns the final result if the frame is skipped.
+        """
+        step = self._times.step
+        with step("gate"):
+            checked = self._gate.check(frame)
+        if isinstance(checked, Skip):
+            return FieldResult(frame, skip=checked)
+        with step("detect"):
+            detections = self._models.finder.find(checked)
+        with step("track"):
+            checked = self._placed(checked, detections)
+            sightings = self._tracker.track(checked, detections)
+            left = () if self._independent else tuple(self._tracker.left(checked))
+        known_field = None if self._independent else self._gate.newest
+        return Located(checked, tuple(sightings), left, known_field)
+
+    def judge(self, located: Located) -> FieldResult:
+        """Run the second half: crops, classification and counting.
+
+        Call it in field order, from one thread. Another thread may locate the next frame at the same time.
+        """
+        models, step, field, sightings = self._models, self._times.step, located.field, located.sightings
+        to_judge = [s for s in sightings if s.judged and not s.detection.smudge]
+        with step("crop"):
+            crops = [models.cropper.crop(field, s.detection) for s in to_judge]
+        with step("classify"):
+            judged = models.judge.judge(crops)
+        with step("count"):
+            cells, rejudged = self._combined(
+                field, sightings, dict(zip((s.number for s in to_judge), judged, strict=True))
+            )
+            pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
+            updated = {c.number for c in cells} | {r.number for r in rejudged}
+            return FieldResult(
+                field.frame,
+                field,
+                cells=tuple(cells),
+                rejudged=tuple(rejudged),
+                pictured=pictured,
+                views={s.number: s.views for s in sightings if s.number not in updated},
+                left=located.left,
+                sightings=sightings,
+                known_field=located.known_field,
+            )
+
+    def _placed(self, field: Field, detections: Sequence[Detection]) -> Field:
+        """Return the field at its position on the smear.
+
+        If the stage position was lost and cells seem new, search for known cells in the same arrangement.
+        """
+        if self._independent or self._gate.regions < 2 or not self._tracker.unknown(field, detections):
+            return field
+        found = self._gate.recognise(field, self._tracker.perhaps_at(field, detections))
+        if found is None:
+            return field
+        away = (found.place_um[0] - field.place_um[0], found.place_um[1] - field.place_um[1])
+        self._tracker.join(field.region, found.region, *away)
+        return found
+
+    def _combined(
+        self, field: Field, sightings: Sequence[Sighting], judgements: Mapping[int, Judgement]
+    ) -> tuple[list[Cell], list[Rejudged]]:
+        """Return updated cells: full rows where this view is their best, and only the classification otherwise."""
+        cells, rejudged = [], []
+        for s in sightings:
+            one = judgements.get(s.number)
+            if one is None:
+                # A classified cell stays a cell, even if one view looks like a smudge, so that none is missed.
+                if s.sharper and s.number not in self._views:
+                    cells.append(self._cell(field, s, None))
+                continue
+            if self._independent:
+                cells.append(self._cell(field, s, one))
+                continue
+            before = self._views.newest(s.number)
+            now = self._views.add(s.number, field.quality.sharpness, s.whole, one)
+            # A finding needs a crop. Use this view's crop if the cell was not a finding before.
+            if s.sharper or before is None or (before.label is Label.NORMAL and now.label is not Label.NORMAL):
+                cells.append(self._cell(field, s, now))
+            else:
+                rejudged.append(Rejudged(s.number, now, s.views))
+        return cells, rejudged
+
+    def _cell(self, field: Field, sighting: Sighting, judgement: Judgement | None) -> Cell:
+        d = sighting.detection
+        x, y = field.place_um
+        return Cell(
+            number=sighting.number,
+            frame_index=field.frame.index,
+            frame_source=field.frame.source,
+            detection=d,
+            um_per_px=field.um_per_px,
+            judgement=judgement,
+            views=sighting.views,
+            sharpness=field.quality.sharpness,
+            final=self._independent,
+            place_um=(x + d.x_px * field.um_per_px, y + d.y_px * field.um_per_px),
+            region=field.region,
+        )

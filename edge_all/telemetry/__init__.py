@@ -1,0 +1,1 @@
+"""Device state, Prometheus metrics and MQTT."""

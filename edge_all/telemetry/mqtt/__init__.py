@@ -1,0 +1,1 @@
+"""MQTT: client, messages, commands, Home Assistant discovery."""

@@ -1,0 +1,1 @@
+"""The web interface; the only package that knows HTTP."""

@@ -1,0 +1,114 @@
+"""State shared by all pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_all.errors import NotRecordedError, ReviewError
+from edge_all.record.thread_local import RecordByThread
+from edge_all.review.saliency import SaliencyMaps
+from edge_all.review.similarity import Appearance
+from edge_all.session.station import Station
+from edge_all.web.live.live_view import LiveView
+from edge_all.web.security.accounts import ROLES, Accounts
+from edge_all.web.security.browser_sessions import Visitor, Visitors
+from edge_all.web.security.rate_limit import LoginLimits
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from edge_all.telemetry.device_state import DeviceState
+
+MOST_WATCHERS = 8
+
+
+@dataclass(eq=False)
+class ReviewContext:
+    """State of one server. ``station`` and ``live`` are set while a microscope is connected."""
+
+    records: RecordByThread
+    accounts: Accounts
+    models: Path
+    loopback: bool = True
+    """Served on this machine only, where a visitor may view and review without logging in."""
+    secure: bool = False
+    """Served over TLS."""
+    port: int = 0
+    host_names: frozenset[str] = frozenset()
+    """Names allowed in a Host header, besides addresses. On the loopback, only these are allowed."""
+    station: Station | None = None
+    live: LiveView | None = None
+    device: DeviceState | None = None
+    """State that /metrics and /healthz report."""
+    monitoring_token: str = ""
+    """Bearer token required for these from another machine."""
+    visitors: Visitors = field(default_factory=Visitors)
+    limits: LoginLimits = field(default_factory=LoginLimits)
+    watchers: int = 0
+    closing: bool = False
+    """True while the server shuts down; endless responses stop then."""
+
+    def __post_init__(self) -> None:
+        self.appearance = Appearance()
+        self.saliency = SaliencyMaps(self.models)
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie. It contains the port, because cookies are shared by all ports of a machine."""
+        return f"{'__Host-' if self.secure else ''}edge_all_{self.port}"
+
+    def admit(self, visitor: Visitor) -> None:
+        """Update the visitor's rank. Log out an account that was removed or changed since the login."""
+        accounts = self.accounts.all()
+        if visitor.account is not None:
+            now = accounts.get(visitor.account.name)
+            same = now is not None and now.password_hash == visitor.account.password_hash
+            visitor.account = now if same else None
+        if visitor.account is not None:
+            visitor.rank = ROLES.index(visitor.account.role)
+        elif self.loopback:
+            has_admin = any(a.role == "admin" for a in accounts.values())
+            visitor.rank = ROLES.index("reviewer" if has_admin else "admin")
+        else:
+            visitor.rank = -1
+
+    def refuse_running(self, session: str) -> None:
+        """Raise ReviewError while the station runs this session, even if it is paused."""
+        state = self.station.state if self.station is not None else None
+        if state is not None and state.phase != "idle" and state.session_id == session:
+            raise ReviewError("the session is still running", "stop it first")
+
+
+def context_of(request: Request) -> ReviewContext:
+    """Return the context of the server."""
+    return cast(ReviewContext, request.app.state.context)
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Return the visitor who sent the request."""
+    return cast(Visitor, request.scope["edge_all.visitor"])
+
+
+def form_of(request: Request) -> dict[str, object]:
+    """Return the fields of a form or JSON object. Its size and CSRF token were checked."""
+    return cast("dict[str, object]", request.scope["edge_all.form"])
+
+
+def form_text(request: Request, name: str) -> str:
+    """Return one field as text; empty if it is missing or not text."""
+    value = form_of(request).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def path_number(request: Request, name: str) -> int:
+    """Return a number from the path.
+
+    Raises:
+        NotRecordedError: when it is not a number or is too large for the record.
+    """
+    given = str(request.path_params[name])
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        raise NotRecordedError("this session has no such cell or picture", "reload the session page")
+    return int(given)

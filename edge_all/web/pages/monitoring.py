@@ -1,0 +1,48 @@
+"""Endpoints /metrics and /healthz for monitoring programs."""
+
+from __future__ import annotations
+
+import hmac
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from edge_all.i18n.catalog import text
+from edge_all.web.context import ReviewContext, context_of
+
+PATHS = ("/metrics", "/healthz")
+
+
+def allowed(context: ReviewContext, authorization: str) -> bool:
+    """Return True on the loopback, or with the token as "Bearer TOKEN"."""
+    if context.loopback:
+        return True
+    scheme, _, given = authorization.partition(" ")
+    token = context.monitoring_token
+    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+
+
+def metrics(request: Request) -> Response:
+    """Return the metrics in the Prometheus format."""
+    from edge_all.telemetry.prometheus import CONTENT_TYPE, exposition
+
+    context = context_of(request)
+    if context.device is None:
+        return PlainTextResponse(text("live.none"), 404)
+    return Response(exposition(context.device), media_type=None, headers={"Content-Type": CONTENT_TYPE})
+
+
+def healthz(request: Request) -> Response:
+    """Return the health of the device.
+
+    The answer is 200 with status "ok", or "degraded" with the troubles. It is 503 with "fails" if the device hangs or
+    no session can start.
+    """
+    device = context_of(request).device
+    if device is None:
+        return JSONResponse({"status": "ok", "troubles": []})
+    fails, troubles = device.fails, device.troubles()
+    status = "fails" if fails else "degraded" if troubles else "ok"
+    return JSONResponse(
+        {"status": status, "phase": device.station.state.phase, "troubles": troubles}, 503 if fails else 200
+    )

@@ -1,0 +1,109 @@
+"""Summary page of a session: differential, reviewers, approval, reports and audit trail."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge_all.errors import NotRecordedError
+from edge_all.qc.control_runs import last_control
+from edge_all.record.events.verdicts import all_verdicts, approvals, approve, by_reviewer, reopen, standing
+from edge_all.record.queries import cell_labels, find_session, labels_of
+from edge_all.reports.contents import describe_session
+from edge_all.reports.sections import description_rows
+from edge_all.review.agreement import agreements
+from edge_all.review.differential import differential
+from edge_all.session.operator import recorded_operator
+from edge_all.web.context import context_of, form_text, visitor_of
+from edge_all.web.pages.gallery import session_values
+from edge_all.web.security.permissions import needs
+from edge_all.web.templating import render
+
+_REPORT = "edge_all.reports.registry"
+_FORMATS = ("pdf", "html", "csv", "json", "fhir")
+_SUFFIXES = {"fhir": "fhir.json"}
+_NOTE_LENGTH = 500
+_TRAIL_SHOWN = 200
+
+
+@needs("viewer")
+def summary_page(request: Request) -> Response:
+    """Show counts before and after review, reviewers and their agreement, approval, reports and audit trail."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    cells = cell_labels(record, session.id)
+    given = all_verdicts(record, session.id)
+    verdicts = {v.cell: v for v in standing(given)}
+    return render(
+        request,
+        "summary.html",
+        session=session,
+        before=differential(labels_of(cells)),
+        reviewers=[(r, len(v)) for r, v in by_reviewer(given).items()],
+        agreements=agreements(given),
+        approvals=approvals(record, session.id)[::-1],
+        trail=given[::-1][:_TRAIL_SHOWN],
+        trail_total=len(given),
+        formats=_FORMATS if importlib.util.find_spec(_REPORT) is not None else (),
+        operator=recorded_operator(session.settings),
+        control=last_control(before=session.begun),
+        skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
+        **session_values(record, session, cells, verdicts),
+    )
+
+
+@needs("reviewer", named=True)
+def post_approve(request: Request) -> Response:
+    """Approve and lock the session."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    context_of(request).refuse_running(session.id)
+    reviewer = visitor_of(request).reviewer
+    assert reviewer is not None
+    approve(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])
+    return RedirectResponse(f"/sessions/{session.id}/summary", 303)
+
+
+@needs("reviewer", named=True)
+def post_reopen(request: Request) -> Response:
+    """Reopen the session. The approval stays in the audit trail."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    reviewer = visitor_of(request).reviewer
+    assert reviewer is not None
+    reopen(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])
+    return RedirectResponse(f"/sessions/{session.id}/summary", 303)
+
+
+@needs("viewer")
+def description_part(request: Request) -> Response:
+    """Return the blast measurements. They are loaded on request, because measuring many takes seconds."""
+    record = context_of(request).records.get()
+    session = find_session(record, request.path_params["session"])
+    described = describe_session(record, session.id)
+    return render(request, "partials/description.html", rows=tuple(description_rows(described)), note=described.note)
+
+
+@needs("viewer")
+def report_file(request: Request) -> Response:
+    """Return the report as a download."""
+    context = context_of(request)
+    record = context.records.get()
+    session = find_session(record, request.path_params["session"])
+    form = request.path_params["form"]
+    if form not in _FORMATS or importlib.util.find_spec(_REPORT) is None:
+        raise NotRecordedError("unknown report format", "the session page lists the formats")
+    report = importlib.import_module(_REPORT)
+    contents = importlib.import_module("edge_all.reports.contents").read_report(
+        record, session.id, models=context.models
+    )
+    name = f"edge-all-{session.id}.{_SUFFIXES.get(form, form)}"
+    return Response(
+        report.render(contents, form),
+        media_type=report.MEDIA_TYPES[form],
+        # The report has its own styles, so it is served as a download and never as a page.
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,1 @@
+"""Accounts, permissions, browser sessions, rate limits."""

@@ -1,1 +1,0 @@
-"""The leukocyte detector: network, samples and training job."""

@@ -1,0 +1,65 @@
+"""The leukocyte detector: a small U-shaped fully convolutional network with heatmaps of centers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+ARCHITECTURE = "leukocyte-net"
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Build a depthwise-separable convolution (MobileNet: Howard et al. 2017) with batch norm and ReLU6."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
+        nn.BatchNorm2d(inputs),
+        nn.ReLU6(inplace=True),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(inplace=True),
+    )
+
+
+class LeukocyteNet(nn.Module):
+    """Leukocyte detector. Input float N x 3 x H x W in 0..255 (sides multiples of 16); stride 4.
+
+    Output logits N x 3 x H/4 x W/4: center of a leukocyte, center of a smudge, ln(radius / 6 um).
+    """
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        w = width
+        self.stem = nn.Sequential(nn.Conv2d(3, w, 3, 2, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU6(inplace=True))
+        self.down4 = nn.Sequential(_block(w, 2 * w, 2), _block(2 * w, 2 * w))
+        self.down8 = nn.Sequential(_block(2 * w, 3 * w, 2), _block(3 * w, 3 * w))
+        self.down16 = nn.Sequential(_block(3 * w, 4 * w, 2), _block(4 * w, 4 * w), _block(4 * w, 4 * w))
+        self.up8 = nn.Conv2d(4 * w, 3 * w, 1)
+        self.mix8 = _block(3 * w, 3 * w)
+        self.up4 = nn.Conv2d(3 * w, 2 * w, 1)
+        self.mix4 = nn.Sequential(_block(2 * w, 2 * w), _block(2 * w, 2 * w))
+        self.head = nn.Conv2d(2 * w, 3, 1)
+        nn.init.constant_(self.head.bias[:2], -4.0)  # centers are rare: start with a small probability
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the maps, N x 3 x H/4 x W/4."""
+        x = image / 127.5 - 1.0
+        a = self.down4(self.stem(x))
+        b = self.down8(a)
+        c = self.down16(b)
+        b = self.mix8(b + nn.functional.interpolate(self.up8(c), scale_factor=2.0, mode="nearest"))
+        a = self.mix4(a + nn.functional.interpolate(self.up4(b), scale_factor=2.0, mode="nearest"))
+        return self.head(a)
+
+
+class DeployedLeukocyteNet(nn.Module):
+    """Detector as deployed: uint8 N x H x W x 3 in, probabilities and ln(radius / 6 um) out."""
+
+    def __init__(self, network: LeukocyteNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities, N x 2 x H/4 x W/4, and ln(radius / 6 um), N x 1 x H/4 x W/4."""
+        # Cast first, because TensorRT does not support a transpose of uint8.
+        maps = self.network(image.to(torch.float32).permute(0, 3, 1, 2))
+        return torch.sigmoid(maps[:, :2]), maps[:, 2:]

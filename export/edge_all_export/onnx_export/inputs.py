@@ -1,0 +1,82 @@
+"""Preparation of an export's inputs from a checkpoint and labeled images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_all.errors import UsageError
+from edge_all_export.data.splits import any_matches
+from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, recipe_of
+from edge_all_export.onnx_export.pipeline import Say, Subject
+from edge_all_export.onnx_export.quantization.qat import trained_with_rounding
+
+if TYPE_CHECKING:
+    from edge_all_export.data.cells import TrainingCell
+    from edge_all_export.data.detector_samples import PreparedField
+
+SHIPPED_FOLDS = {
+    "detector": tuple(f"out-{s}" for s in (*"ABCDEG", "bccd")),
+    "classifier": ("out-AC", "out-DG", "out-BE", "out-pbc"),
+    "classifier-segmented": tuple(f"fold-{n}" for n in range(1, 6)),
+}
+"""Folds of the shipped models. These have seen every group, so their folds, of the same recipe, replace them at the
+gate."""
+
+
+def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path], say: Say) -> Subject:
+    """Read the images and prepare the checkpoint's export. paths: images; empty: those that the recipe names.
+
+    Raises UsageError when the gate would have too little data.
+    """
+    from edge_all_export.data.survey import survey
+    from edge_all_export.training.datasets import classifier_cells, data_of, detector_fields
+
+    folds = [load_checkpoint(f) for f in fold_files]
+    if any((f.task, f.architecture) != (checkpoint.task, checkpoint.architecture) for f in folds):
+        raise UsageError("a fold checkpoint belongs to another network", f"name folds of {checkpoint.architecture}")
+    # A fold is tested with the thresholds of the checkpoint that it replaces.
+    folds = [f if f.decision else replace(f, decision=checkpoint.decision) for f in (checkpoint, *folds)]
+    folds = [f for f in folds if f.unseen_groups]
+    recipe = recipe_of(checkpoint)
+    if paths:
+        recipe = recipe.but(data__sources=[], data__paths=[str(p) for p in paths])
+    say(f"{checkpoint.task}: reading and preparing images for calibration and comparison")
+    data = survey(data_of(recipe)).data
+    if checkpoint.task == "classifier":
+        from edge_all_export.onnx_export.classifier_inputs import ClassifierComparison, classifier_calibration
+        from edge_all_export.training.classifier import classifier_job
+
+        cells = classifier_cells(data, recipe, say)
+        compare = ClassifierComparison(folds, cells)
+        return Subject(
+            checkpoint,
+            compare.folds,
+            [classifier_calibration(f, cells) for f in compare.folds],
+            classifier_calibration(checkpoint, cells),
+            compare,
+            lambda c: trained_with_rounding(
+                c, lambda r: classifier_job(cells, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
+            ),
+        )
+    from edge_all_export.onnx_export.detector_inputs import DetectorComparison, detector_calibration
+    from edge_all_export.training.detector import detector_job
+
+    fields = detector_fields(data, recipe, say)
+    comparison = DetectorComparison(folds, fields, recipe["found"])
+    return Subject(
+        checkpoint,
+        comparison.folds,
+        [detector_calibration(f, fields) for f in comparison.folds],
+        detector_calibration(checkpoint, fields),
+        comparison,
+        lambda c: trained_with_rounding(
+            c, lambda r: detector_job(fields, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
+        ),
+    )
+
+
+def _is_unseen(checkpoint: Checkpoint, item: TrainingCell | PreparedField) -> bool:
+    return any_matches(checkpoint.unseen_groups, item.source, item.group)

@@ -1,0 +1,86 @@
+"""The model card that travels with the files."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import onnx
+
+from edge_all_export.models.onnx_session import to_bytes
+from edge_all_export.onnx_export.contracts import contract_of
+
+if TYPE_CHECKING:
+    from edge_all_export.models.checkpoint import Checkpoint
+    from edge_all_export.onnx_export.parity import Parity
+
+_SETS = {
+    "allidb1": "ALL-IDB1 and ALL-IDB2 (University of Milan; research use, no redistribution)",
+    "bccd": "BCCD (MIT license)",
+    "cnmc": "C-NMC 2019 (The Cancer Imaging Archive, CC BY 3.0)",
+    "draaslan": "the leukocyte fields of Aslan (Kaggle)",
+    "pbc": "PBC (Barcelona, Acevedo et al. 2020, CC BY 4.0)",
+    "simulator": "the simulator of this project",
+}
+_USE = {
+    "detector": "Detects leukocytes and smudges in fields of stained blood smears under a 100x objective.",
+    "classifier": "Distinguishes lymphoblasts of acute lymphoblastic leukemia from normal leukocytes, cell by cell, "
+    "and reports how unfamiliar a cell looks.",
+}
+_LIMITS = {
+    "detector": "Trained on thin, stained smears near the monolayer; thick areas, other stains and other objectives "
+    "were not seen. Cells cut by the field's edge may be missed.",
+    "classifier": "ALL-IDB1 has 321 blasts of 3 series and few normal cells. On a new bench all probabilities may be "
+    "shifted, so check the thresholds on known smears first. Erythroblasts, reactive lymphocytes and "
+    "blasts of myeloid leukemia were rarely or never seen. One cell proves nothing.",
+}
+
+
+def model_card(checkpoint: Checkpoint, made: Mapping[str, onnx.ModelProto], report: Sequence[Parity]) -> str:
+    """Return the model card as Markdown.
+
+    made: precision -> model; "float" must be among them. report: gate results of the other precisions.
+    """
+    contract = contract_of(made["float"], checkpoint.task)
+    sources = [_SETS.get(s, s) for s in contract.training_data]
+    unseen = (
+        ", ".join(checkpoint.unseen_groups)
+        or "no groups (figures from networks of the same recipe, each trained without some groups)"
+    )
+    files = [f"| `{name}.onnx` | {len(to_bytes(model)) / 1e6:.2f} MB |" for name, model in made.items()]
+    parity = [
+        f"| {p.precision} | {c.name} | {c.before:.4f} | {c.after:.4f} | {c.allowed} |" for p in report for c in p.checks
+    ]
+    thresholds = ", ".join(f"{k} {v:.4f}" for k, v in contract.thresholds.items())
+    parts = [
+        f"# {contract.name} {contract.version}, the {checkpoint.task}",
+        "",
+        _wrapped(f"{_USE[checkpoint.task]} Research use only: it assists a qualified person and is not a diagnosis."),
+        "",
+        _wrapped(f"- Trained on {'; '.join(sources)}."),
+        _wrapped(f"- Groups it has not seen: {unseen}."),
+        _wrapped(f"- Recipe `{checkpoint.recipe_name}`, sha256 {checkpoint.recipe_sha256[:16]}; data, sha256 "
+                 f"{checkpoint.data_sha256[:16]}."),
+        _wrapped(f"- Input: RGB, uint8, N x H x W x 3, {contract.um_per_px} um per pixel"
+                 + (f", {contract.input_px} px square" if contract.input_px else ", sides multiples of 16")
+                 + f". Outputs: {', '.join(contract.outputs)}."),
+        f"- Thresholds: {thresholds}.",
+        _wrapped(f"- Known limits: {_LIMITS[checkpoint.task]}"),
+        "",
+        "| file | size |", "|---|---|", *files, "",
+    ]  # fmt: skip
+    if checkpoint.leaky:
+        parts.insert(1, "\n**Trained with a split by image (leaky): figures made from it are meaningless.**")
+    if parity:
+        parts += [
+            "| precision | on unseen groups | float | this file | allowed |",
+            "|---|---|---|---|---|",
+            *parity,
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 116, subsequent_indent="  " if text.startswith("- ") else "", break_on_hyphens=False)

@@ -1,0 +1,1 @@
+"""INT8: static quantization, bias correction, quantization-aware training."""

@@ -1,0 +1,136 @@
+"""Conversion of a trained network to a model file that carries its contract and a self-check batch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import nn
+
+from edge_all.errors import EdgeAllError
+from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY, Contract
+from edge_all_export.models.checkpoint import Checkpoint
+from edge_all_export.onnx_export.self_check import packed, self_check_input
+
+if TYPE_CHECKING:
+    pass
+from edge_all_export.models.onnx_session import IR_VERSION, OPSET, run_model, to_bytes
+
+
+def weights_sha256(checkpoint: Checkpoint) -> str:
+    """Return the SHA-256 of the names and values of the weights and of the decision that calibrates them."""
+    digest = hashlib.sha256(repr(sorted(checkpoint.decision.items())).encode())
+    for name in sorted(checkpoint.weights):
+        digest.update(name.encode() + checkpoint.weights[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
+    """Convert a checkpoint to an ONNX model with dynamic batch (for the detector, also height and width).
+
+    The same checkpoint gives the same bytes; they contain no path of this machine.
+    """
+    from edge_all_export.models.contracts import (
+        classifier_contract,
+        decision_of,
+        deployed_classifier,
+        detector_contract,
+    )
+    from edge_all_export.models.detector import DeployedLeukocyteNet
+    from edge_all_export.models.torch_engine import network_of
+
+    network = network_of(checkpoint)
+    deployed: nn.Module
+    if checkpoint.task == "detector":
+        deployed, contract, side, free = DeployedLeukocyteNet(network), detector_contract(checkpoint), 96, (0, 1, 2)
+    else:
+        decision = decision_of(checkpoint)
+        contract = classifier_contract(checkpoint, decision)
+        deployed, side, free = deployed_classifier(network, decision), contract.input_px, (0,)
+    names = {0: "batch", 1: "height", 2: "width"}
+    outputs = {0: "batch", 2: "map_height", 3: "map_width"} if 1 in free else {0: "batch"}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the exporter's age, and about sizes that are fixed on purpose
+        torch.onnx.export(
+            deployed.eval(),
+            (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
+            buffer,
+            input_names=["image"],
+            output_names=list(contract.outputs),
+            dynamic_axes={"image": {axis: names[axis] for axis in free}, **dict.fromkeys(contract.outputs, outputs)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    sha256 = weights_sha256(checkpoint)
+    return finished(model, contract, precision="float", source_sha256=sha256)
+
+
+def finished(
+    model: onnx.ModelProto,
+    contract: Contract,
+    *,
+    precision: str,
+    source_sha256: str,
+    calibration_sha256: str = "",
+    reference: onnx.ModelProto | None = None,
+) -> onnx.ModelProto:
+    """Set the metadata of a model, remove traces of this machine, and check the model.
+
+    reference: the float model whose outputs the self-check uses; None if model is the float one.
+    """
+    model.ir_version = IR_VERSION
+    model.doc_string = ""
+    model.producer_name, model.producer_version = "edge-all", ""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    extra = {**contract.extra, "precision": precision, "source_sha256": source_sha256}
+    if calibration_sha256:
+        extra["calibration_sha256"] = calibration_sha256
+    del model.metadata_props[:]
+    batch = self_check_input(contract)
+    outputs = run_model(reference or model, batch)
+    extra["tolerance"] = _tolerance(outputs, run_model(model, batch))
+    for key, text in (
+        (METADATA_KEY, replace(contract, extra=extra).to_json()),
+        (SELF_CHECK_KEY, packed(batch, dict(zip(contract.outputs, outputs, strict=True)))),
+    ):
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, text
+    onnx.checker.check_model(model)
+    return model
+
+
+def _tolerance(wanted: list[npt.NDArray[np.float32]], own: list[npt.NDArray[np.float32]]) -> float:
+    """Return the tolerance of a device's self-check: twice the rounding measured here, plus a margin for other kernels.
+
+    TF32 keeps only ten bits of a product.
+    """
+    seen = max(float(np.abs(a - b).max()) for a, b in zip(wanted, own, strict=True))
+    return round(2 * seen + 0.02, 3)
+
+
+def write_model(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model atomically: temporary name, flush, rename. Raises EdgeAllError when writing fails."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(to_bytes(model))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or choose another --out") from error

@@ -1,0 +1,140 @@
+"""Training job of the classifier: loss, modes, held-out cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from edge_all.errors import UsageError
+from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classifier_samples import CellSampler, plain_view
+from edge_all_export.data.splits import group_names, parted
+from edge_all_export.models.classifier.network import BlastNet
+from edge_all_export.models.classifier.pair import BlastPair
+from edge_all_export.models.classifier.registry import build_network
+from edge_all_export.models.thresholds import choose_decision
+from edge_all_export.recipes.recipe import Recipe
+from edge_all_export.training.frozen_trunk import solve_untouched
+from edge_all_export.training.job import Job
+from edge_all_export.training.losses import logit_loss, pixels_of
+from edge_all_export.training.probe import start_from_probe
+
+
+def classifier_job(
+    cells: Sequence[TrainingCell],
+    recipe: Recipe,
+    data_sha256: str,
+    *,
+    leave_out: Callable[[TrainingCell], bool] | None = None,
+    leaky: bool = False,
+) -> Job:
+    """Create a job that trains on all cells except those left out (never seen) and held out (early stopping only).
+
+    Raises UsageError when blasts or normal cells are missing, or early stopping has no held-out cells.
+    """
+    left, held, seen = parted(cells, recipe, leave_out, leaky)
+    for kind in ("blast", "normal"):
+        if not any(c.kind == kind for c in seen):
+            groups = group_names((c.source, c.group) for c in cells if c.kind == kind)
+            why = f"all come from one group, {groups[0]}: no honest split is possible" if len(groups) == 1 else ""
+            raise UsageError(
+                f"no {kind} cell is left to train on",
+                why or "leave fewer groups out, or name more data under [data] paths",
+            )
+    scored = [c for c in held if c.kind in ("blast", "normal")]
+    both = {c.kind for c in scored} == {"blast", "normal"}
+    if recipe["patience"] and not both:
+        raise UsageError(
+            "early stopping needs blast and normal cells in held-out groups",
+            "name groups of both under [data] hold_out, or set patience = 0",
+        )
+    network = build_with_seed(recipe)
+    sampler = CellSampler(seen, recipe["shares"], recipe["seed"])
+    tuned = network.tuned if isinstance(network, BlastPair) else network
+    if recipe["probe_batches"] and isinstance(tuned, BlastNet):
+        start_from_probe(tuned, sampler, seen, recipe)
+    if isinstance(network, BlastPair):
+        solve_untouched(network, seen, recipe["untouched_penalty"] or 1e-3, recipe["label_smoothing"])
+    return Job(
+        recipe,
+        network,
+        sampler,
+        lambda net, batch: loss_of(net, batch, recipe["label_smoothing"]),
+        lambda net: _parameters(net, recipe),
+        into_training,
+        tuple(group_names((c.source, c.group) for c in seen)),
+        tuple(group_names((c.source, c.group) for c in left)),
+        data_sha256,
+        (lambda net: held_out_auroc(net, scored)) if both else None,
+        leaky,
+        (lambda net: held_out_decision(net, scored)) if both else None,
+    )
+
+
+def build_with_seed(recipe: Recipe) -> nn.Module:
+    """Build the recipe's network with reproducible initial weights."""
+    torch.manual_seed(recipe["seed"])
+    return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"])
+
+
+def into_training(network: nn.Module) -> None:
+    """Set training mode, except for batch norm with ImageNet statistics, so that it does not learn the cameras."""
+    network.train()
+    if getattr(network, "keeps_statistics", False):
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
+    """Return the loss of a batch drawn by CellSampler."""
+    image, *labels = batch
+    return logit_loss(network(pixels_of(image)).float(), labels, smoothing)
+
+
+def _parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    network = network.tuned if isinstance(network, BlastPair) else network
+    trunk = getattr(network, "trunk", None)
+    if trunk is not None and recipe["frozen_blocks"]:
+        # Early layers detect edges and colors, which ImageNet covers well.
+        for part in [trunk.stem, trunk.stem_norm, *trunk.blocks[: recipe["frozen_blocks"]]]:
+            part.requires_grad_(False)
+    head = [p for n, p in network.named_parameters() if p.requires_grad and n.startswith("head")]
+    body = [p for n, p in network.named_parameters() if p.requires_grad and not n.startswith("head")]
+    groups = [{"params": body, "lr": recipe["rate"]}]
+    if head:
+        groups.append({"params": head, "lr": recipe["rate"] * recipe["head_rate"]})
+    return groups
+
+
+def held_out_auroc(network: nn.Module, cells: Sequence[TrainingCell]) -> float:
+    """Return the AUROC of blast against normal."""
+    from sklearn.metrics import roc_auc_score
+
+    logits = logits_of(network, cells)[:, 0]
+    return float(roc_auc_score([c.kind == "blast" for c in cells], logits))
+
+
+def held_out_decision(network: nn.Module, cells: Sequence[TrainingCell]) -> dict[str, Any]:
+    """Return calibration and thresholds as the fields of a Decision."""
+    blast, unfamiliar = logits_of(network, cells).T.astype(np.float64)
+    is_blast = np.array([c.kind == "blast" for c in cells])
+    return asdict(choose_decision(blast, 1 / (1 + np.exp(-unfamiliar)), is_blast))
+
+
+@torch.inference_mode()
+def logits_of(network: nn.Module, cells: Sequence[TrainingCell]) -> npt.NDArray[np.float32]:
+    """Return the logits of plain views, N x 2: blast and unfamiliar."""
+    network.eval()
+    device = next(network.parameters()).device
+    parts = []
+    for start in range(0, len(cells), 64):
+        views = np.stack([plain_view(c) for c in cells[start : start + 64]])
+        parts.append(network(pixels_of(torch.from_numpy(views).to(device))).cpu().numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
