@@ -35,11 +35,11 @@ test: workstation
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-system: workstation
-	$(BIN)/python -m pytest tests/system --timeout=1500
+	$(BIN)/python -m pytest tests/e2e tests/faults --timeout=1500
 
 # The buffer code with a real pycuda, built here, on a stub of the CUDA driver; takes three minutes, mostly compiling.
 test-cuda: workstation
-	$(BIN)/python -m pytest tests/system/test_buffers_with_pycuda.py --timeout=1500
+	$(BIN)/python -m pytest tests/e2e/test_buffers_with_pycuda.py --timeout=1500
 
 lint: install
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from edge_all.cameras.registry import open_camera
 from edge_all.domain.types import Frame
 from edge_all.field.scale import ERYTHROCYTE_UM, measure_um_per_px
 from edge_all.profile import GateLimits
-from tests.conftest import DATA
+from tests.helpers.real_data import DATA
 
 BY_HAND = Path(__file__).with_name("erythrocytes_by_hand.csv")
 SCALES = (0.06, 0.1, 0.2)

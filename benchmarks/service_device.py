@@ -1,4 +1,4 @@
-"""Rows of PART=service: install.sh and the unit in a booted Debian (tests/system/service_walk.py)."""
+"""Rows of PART=service: install.sh and the unit in a booted Debian (tests/helpers/service_walk.py)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.board import Row
-from tests.system import service_walk
-from tests.system.nspawn import why_not
+from tests.helpers import service_walk
+from tests.helpers.nspawn import why_not
 
 NOTES = [
     "systemd and install.sh: a fresh Debian 12 from debootstrap, booted in systemd-nspawn with no network but its "

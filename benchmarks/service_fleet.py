@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.board import Row
-from tests.system.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
+from tests.helpers.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
 
 NOTES = [
     "Fleet: mosquitto without persistence and PostgreSQL of Debian, device and collector as separate processes. "

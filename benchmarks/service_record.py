@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.board import Row
-from tests.damaged_records import damage_and_start, make_base
-from tests.killed_sessions import kill_often
-from tests.months import run_month
-from tests.system.rigs.power_cut import cut_often
-from tests.system.test_full_disk import fill_and_free
-from tests.written_bytes import bytes_an_hour
+from tests.helpers.damaged_records import damage_and_start, make_base
+from tests.helpers.filled_disk import fill_and_free
+from tests.helpers.killed_sessions import kill_often
+from tests.helpers.months import run_month
+from tests.helpers.rigs.power_cut import cut_often
+from tests.helpers.written_bytes import bytes_an_hour
 
 NOTES = [
     "The kill -9, damage and month rows write with the program's own record, without camera and networks. Cells, clock "

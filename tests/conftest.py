@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from edge_all.domain.types import (
-    Cell,
-    Detection,
-    Judgement,
-    Label,
-    ModelIdentity,
-    Thresholds,
-)
-
-DATA = Path(os.environ.get("EDGE_ALL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+from tests.helpers.real_data import DATA
 
 
 @pytest.fixture(autouse=True)
@@ -63,21 +53,3 @@ def edge_all(tmp_path: Path) -> Callable[..., Result]:
         return result
 
     return run
-
-
-def make_cell(
-    number: int = 1,
-    label: Label = Label.BLAST,
-    probability: float = 0.9,
-    frame: str = "field.png",
-    frame_index: int = 0,
-    x: float = 100.0,
-    y: float = 50.0,
-) -> Cell:
-    """A cell as the analysis makes it."""
-    judgement = None
-    if label is not Label.SMUDGE:
-        judgement = Judgement(
-            probability, 0.01, label, Thresholds(0.8, 0.2, 0.5), ModelIdentity("m", "1", "ab" * 32), "test"
-        )
-    return Cell(number, frame_index, frame, Detection(x, y, 60.0, 0.9, label is Label.SMUDGE), 0.1, judgement)

@@ -17,7 +17,7 @@ from edge_all.cameras.identity import identity_of
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
 from edge_all.record.store import Record
-from tests.scripted_device import picture, watched
+from tests.helpers.scripted_device import picture, watched
 
 SIM = "sim:?seed=2&width=640&height=360&fields=1&frames_per_field=2"
 IDENTITY = "sim:?seed=2&um_per_px=0.1&width=640&height=360"

@@ -18,7 +18,7 @@ from edge_all.record.events.camera import camera_events
 from edge_all.record.store import Record
 from edge_all.session.session import Session
 from edge_all.web.live.live_view import LiveView
-from tests.scripted_device import watched
+from tests.helpers.scripted_device import watched
 
 SHORT = Limits(no_frame_s=0.4, first_frame_s=1.0, open_s=1.0)
 SIM = "sim:?seed=4&fields=6&width=640&height=480&um_per_px=0.2&cells=6"

@@ -7,7 +7,7 @@ import pytest
 from edge_all.domain.types import Frame
 from edge_all.record.rows import FrameEntry
 from edge_all.record.store import Record
-from tests.review_record import Browser, context, fill
+from tests.helpers.review_record import Browser, context, fill
 
 
 @pytest.fixture

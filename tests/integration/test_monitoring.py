@@ -20,7 +20,7 @@ from edge_all.telemetry.device_state import DeviceState
 from edge_all.telemetry.mqtt.client import monitoring_token
 from edge_all.telemetry.prometheus import exposition
 from firmware_config.sections.metrics import Metrics
-from tests.review_record import Browser, context
+from tests.helpers.review_record import Browser, context
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
 
 
 def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, device):
-    from tests.review_record import fill
+    from tests.helpers.review_record import fill
 
     fill(tmp_path)
     shared = context(tmp_path)
@@ -132,7 +132,7 @@ def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, devi
 )
 def test_from_another_machine_only_with_the_token(tmp_path, device, token, given, status):
     from edge_all.web.security.accounts import Account, hash_password
-    from tests.review_record import fill
+    from tests.helpers.review_record import fill
 
     fill(tmp_path)
     shared = context(tmp_path)

@@ -18,7 +18,7 @@ from edge_all.session.operator import Operator
 from edge_all.session.session import Session
 from edge_all.session.station import Station
 from edge_all.web.security.accounts import Account, Accounts, hash_password
-from tests.review_record import Browser, context, fill
+from tests.helpers.review_record import Browser, context, fill
 
 NAME = "Ada <b>of the bench</b>"
 

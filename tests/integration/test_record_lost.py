@@ -11,7 +11,7 @@ from edge_all.record.events.incidents import doubts
 from edge_all.record.store import Record
 from edge_all.session.session import Session
 from edge_all.session.station import Station
-from tests.refusing_disk import refuse_pictures
+from tests.helpers.refusing_disk import refuse_pictures
 
 FEW = "sim:?seed=9&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"
 

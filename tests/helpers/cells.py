@@ -1,0 +1,31 @@
+"""A session's first row and a cell, as the analysis makes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_all.domain.types import Cell, Detection, Judgement, Label, ModelIdentity, Thresholds
+from edge_all.record.rows import SessionInfo
+
+CROP = np.full((64, 64, 3), (200, 100, 50), np.uint8)
+INFO = SessionInfo(
+    "S1", "sim:", "default", (ModelIdentity("m", "1", "ff" * 32),), "test", Thresholds(0.8, 0.2, 0.5), None, "0"
+)
+
+
+def make_cell(
+    number: int = 1,
+    label: Label = Label.BLAST,
+    probability: float = 0.9,
+    frame: str = "field.png",
+    frame_index: int = 0,
+    x: float = 100.0,
+    y: float = 50.0,
+) -> Cell:
+    """A cell as the analysis makes it."""
+    judgement = None
+    if label is not Label.SMUDGE:
+        judgement = Judgement(
+            probability, 0.01, label, Thresholds(0.8, 0.2, 0.5), ModelIdentity("m", "1", "ab" * 32), "test"
+        )
+    return Cell(number, frame_index, frame, Detection(x, y, 60.0, 0.9, label is Label.SMUDGE), 0.1, judgement)

@@ -1,0 +1,75 @@
+"""A device's session and a collector, as tests and scores need them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from edge_all.domain.types import Counts, ModelIdentity, Thresholds
+from edge_all.fleet.collector import Collector
+from edge_all.fleet.store import Store
+from edge_all.record.rows import SessionInfo
+from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.settings import MqttSettings
+from tests.helpers.cells import make_cell
+
+FINDINGS_A_FIELD = 10
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def started(module: str, *arguments: str) -> subprocess.Popen:
+    """A Python program of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment)
+
+
+def devices(broker, confirm: str, *records: Path) -> subprocess.Popen:
+    """Devices in one process, each named as its record's folder."""
+    return started("tests.helpers.fleet_device", str(broker.port), confirm, *map(str, records))
+
+
+class Collecting:
+    """A collector in a thread."""
+
+    def __init__(self, broker, database, **more):
+        self.said = []
+        settings = MqttSettings(host="127.0.0.1", port=broker.port, tls=False, device="collector", **more)
+        self.collector = Collector(settings, Store(database.url), self.said.append)
+        self.thread = threading.Thread(target=self.collector.run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.collector.stop()
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+
+
+def settings_of(broker, device="scope-1", **more):
+    return MqttSettings(**{"host": "127.0.0.1", "port": broker.port, "tls": False, "device": device, **more})
+
+
+def a_session(record, findings, sample=None, sample_ids=False, end=True):
+    """As edge-all run writes it."""
+    model = ModelIdentity("classifier", "1", "ab" * 32)
+    info = SessionInfo(
+        sample, "files:/home/anna/patient7", "default", (model,), "test", Thresholds(0.8, 0.2, 0.5), None, "0.1.0"
+    )
+    session = record.begin_session(info)
+    announcer = OutboxAnnouncer(sample_ids)
+    announcer.begun(record, session, info)
+    for first in range(1, findings + 1, FINDINGS_A_FIELD):
+        numbers = range(first, min(first + FINDINGS_A_FIELD, findings + 1))
+        cells = [make_cell(number, frame="patient7/field.png") for number in numbers]
+        announcer.found(record, session, cells, 1.7e9 + first)
+        record.write_cells(session, [(cell, None) for cell in cells])
+    if end:
+        counts = Counts(fields=findings, frames=findings, blasts=findings, normals=5)
+        announcer.ended(record, session, counts, "review suggested", False)
+        record.end_session(session, counts, "review suggested", False)
+    return session

@@ -1,0 +1,102 @@
+"""A small record as sessions make it, and a browser that is none: what the tests of the pages share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge_all.domain.types import Cell, Counts, Frame, Label, ModelIdentity, Thresholds
+from edge_all.record.rows import FrameEntry, SessionInfo
+from edge_all.record.store import Record
+from edge_all.record.thread_local import RecordByThread
+from edge_all.web.context import ReviewContext
+from edge_all.web.security.accounts import Accounts
+from tests.helpers.cells import make_cell
+
+LABELS = (Label.BLAST, Label.NORMAL, Label.UNIDENTIFIED, Label.SMUDGE)
+
+
+def info(sample: str | None = "S1", camera: str = "sim:") -> SessionInfo:
+    return SessionInfo(
+        sample, camera, "default", (ModelIdentity("m", "1", "ff" * 32),), "test", Thresholds(0.8, 0.2, 0.5), None, "0"
+    )
+
+
+def fill(folder: Path, cells: int = 12, sample: str | None = "S1", ended: bool = True, frame: str = "field.png") -> str:
+    """One session of so many cells, in fields of 640 x 480 with four cells each; gives its id."""
+    rng = np.random.default_rng(cells)
+    with Record.open(folder) as record:
+        session = record.begin_session(info(sample))
+        for index in range(-(-cells // 4)):
+            image = rng.integers(150, 220, (480, 640, 3), np.uint8)
+            record.write_frame(
+                session,
+                FrameEntry(index, frame, 1.0, 640, 480, "analysed", "", 0.1, "profile", 1.1, 0, (64.0 * index, 0.0)),
+            )
+            record.keep_field(session, Frame(image, index, 1.0, frame))
+            numbers = range(4 * index + 1, min(4 * index + 4, cells) + 1)
+            made = [_cell(n, index, frame) for n in numbers]
+            record.write_cells(session, [(c, _crop(c.number) if c.number % 4 else None) for c in made])
+        counts = Counts(fields=1, frames=1, blasts=cells // 4, normals=cells // 4, unidentified=cells // 4)
+        if ended:
+            record.end_session(session, counts, "words", False)
+    return session
+
+
+def _cell(number: int, frame_index: int, frame: str) -> Cell:
+    label = LABELS[(number - 1) % 4]
+    x, y = 100.0 + 120 * ((number - 1) % 4), 200.0
+    cell = make_cell(number, label, round(1 - number / 10000, 4), frame, frame_index, x, y)
+    return replace(cell, place_um=(x * 0.1 + 64.0 * frame_index, y * 0.1))
+
+
+def _crop(number: int) -> np.ndarray:
+    image = np.full((192, 192, 3), 215, np.uint8)
+    colour = (90 + number % 60, 40, 130 - number % 50)
+    cv2.circle(image, (96, 96), 40 + number % 20, colour, -1)
+    return image
+
+
+def context(folder: Path, users: Path | None = None, **values) -> ReviewContext:
+    from edge_all.modelstore.shipped import models_folder
+
+    return ReviewContext(
+        RecordByThread(folder), Accounts(users or folder / "users.json"), models_folder(), port=8080, **values
+    )
+
+
+class Browser:
+    """Keeps its cookie, sends its origin and the token of the last page, as a browser does."""
+
+    def __init__(self, context: ReviewContext, scheme: str = "http") -> None:
+        from starlette.testclient import TestClient
+
+        from edge_all.web.app import make_app
+
+        self.origin = f"{scheme}://127.0.0.1:8080"
+        self.client = TestClient(make_app(context), base_url=self.origin, follow_redirects=False)
+        self.token = ""
+
+    def get(self, path: str, **values):
+        answer = self.client.get(path, **values)
+        found = (
+            re.search(r'data-csrf="([^"]+)"', answer.text) if "html" in answer.headers.get("content-type", "") else None
+        )
+        self.token = found[1] if found else self.token
+        return answer
+
+    def post(self, path: str, data: dict | None = None, json: object = None, **headers):
+        sent = {"Origin": self.origin, "X-CSRF-Token": self.token} | {
+            k.replace("_", "-"): v for k, v in headers.items()
+        }
+        sent = {k: v for k, v in sent.items() if v is not None}
+        return self.client.post(path, data=data, json=json, headers=sent)
+
+    def named(self, name: str = "Ada") -> Browser:
+        self.get("/sessions")
+        assert self.post("/name", {"name": name, "back": "/sessions"}).status_code == 303
+        return self

@@ -1,0 +1,152 @@
+"""MQTT without a broker: settings that cannot be, commands of strangers, what a message holds. The broker itself is in
+tests/e2e/test_fleet.py."""
+
+import json
+import shutil
+
+import pytest
+
+from edge_all.domain.types import Counts, Label, ModelIdentity, Thresholds
+from edge_all.errors import ProfileError, RecordError
+from edge_all.record.events.outbox import oldest
+from edge_all.record.rows import SessionInfo
+from edge_all.record.store import Record
+from edge_all.session.commands import CommandQueue, Start, Stop
+from edge_all.session.operator import Operator
+from edge_all.telemetry.mqtt.client import mqtt_settings
+from edge_all.telemetry.mqtt.commands import CommandReceiver
+from edge_all.telemetry.mqtt.connection import NoConnectionError
+from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.publisher import Publisher
+from edge_all.telemetry.mqtt.settings import MqttSettings
+from firmware_config.sections.mqtt import Mqtt
+from tests.helpers.cells import make_cell
+
+
+def test_the_profile_says_the_same_as_the_settings():
+    assert mqtt_settings(Mqtt()) == MqttSettings()
+    assert set(Mqtt.model_fields) == set(MqttSettings.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"confirm": "nobody"}, "mqtt.confirm"),
+        ({"device": "a/b"}, "mqtt.device"),
+        ({"topic": "lab/#"}, "mqtt.topic"),
+        ({"port": 70_000}, "mqtt.port"),
+        ({"certificate_file": "a.pem"}, "needs its key"),
+        ({"password_file": "/no/such", "username": "a", "commands": True}, "cannot be read"),
+        ({"commands": True}, "authenticated and encrypted"),
+        ({"commands": True, "username": "a"}, "authenticated and encrypted"),
+        ({"commands": True, "tls": False, "certificate_file": "a", "key_file": "b"}, "authenticated and encrypted"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(given, says):
+    with pytest.raises(ProfileError, match=says):
+        MqttSettings(host="broker.lab", **given).check()
+
+
+def test_commands_are_allowed_where_nobody_can_listen_in(monkeypatch):
+    monkeypatch.setenv("EDGE_ALL_MQTT_PASSWORD", "secret")
+    MqttSettings(host="broker.lab", commands=True, username="a").check()
+    MqttSettings(host="127.0.0.1", tls=False, commands=True, username="a").check()
+    assert MqttSettings(host="b").broker_port == 8883
+    assert MqttSettings(host="b", tls=False).broker_port == 1883
+
+
+@pytest.mark.parametrize(
+    ("payload", "retained"),
+    [
+        (b"", False),
+        (b"\xff\xfe", False),
+        (b"[" * 4000, False),
+        (b'"start"', False),
+        (b'{"do": "stop"}', False),
+        (b'{"id": "", "do": "stop"}', False),
+        (b'{"id": "1", "do": "erase"}', False),
+        (b'{"id": "1", "do": "start", "sample": 7}', False),
+        (b'{"id": "1", "do": "start", "sample": "a\\u0000"}', False),
+        (b'{"id": "1", "do": "start", "sample": "' + b"x" * 300 + b'"}', False),
+        (b'{"id": "1", "do": "stop", "sample": "S"}', False),
+        (b'{"id": "1", "do": "stop", "more": 1}', False),
+        (b'{"id": "1", "do": "stop", "operator": "Ada"}', False),
+        (b'{"id": "1", "do": "start", "operator": 7}', False),
+        (b'{"id": "1", "do": "start", "operator": "A\\u202eda"}', False),
+        (b'{"id": "1", "do": "stop"' + b" " * 5000 + b"}", False),
+        (b'{"id": "1", "do": "stop"}', True),
+    ],
+)
+def test_what_is_no_command_is_answered_and_not_obeyed(payload, retained):
+    queue, said = CommandQueue(), []
+    receiver = CommandReceiver(queue, said.append)
+    receiver.receive(payload, retained)
+    assert queue.take() == []
+    assert [json.loads(a)["taken"] for a in receiver.answers()] == [False]
+    assert len(said) == 1
+    assert "\n" not in said[0]
+
+
+def test_a_command_is_obeyed_once_and_a_full_queue_says_so():
+    queue = CommandQueue()
+    receiver = CommandReceiver(queue)
+    for _ in range(2):
+        receiver.receive(b'{"id": "1", "do": "start", "sample": "S1"}', False)
+    receiver.receive(b'{"id": "2", "do": "stop"}', False)
+    receiver.receive(b'{"id": "3", "do": "start", "sample": "S2", "operator": "Ada"}', False)
+    assert queue.take() == [Start("S1"), Stop(), Start("S2", operator=Operator("Ada", proven=False))]
+    for number in range(20):
+        receiver.receive(json.dumps({"id": f"n{number}", "do": "stop"}).encode(), False)
+    taken = [json.loads(a)["taken"] for a in receiver.answers()]
+    assert taken[3:].count(False) == 20 - len(queue.take()) > 0
+
+
+def _told(tmp_path, sample_ids):
+    info = SessionInfo(
+        "Anna 1970", "stream:rtsp://anna:secret@10.0.0.1/", "bench", (ModelIdentity("m", "1", "ab" * 32),), "test",
+        Thresholds(0.8, 0.2, 0.5), None, "0.1.0",
+    )  # fmt: skip
+    with Record.open(tmp_path) as record:
+        session = record.begin_session(info)
+        announcer = OutboxAnnouncer(sample_ids)
+        announcer.begun(record, session, info)
+        for label in (Label.BLAST, Label.NORMAL):  # a sharper view takes the finding back
+            cell = make_cell(1, label, 0.1, frame="patients/anna.png")
+            announcer.found(record, session, [cell, make_cell(2, Label.NORMAL, 0.1)], 1.0)
+            record.write_cells(session, [(cell, None)])
+        announcer.ended(record, session, Counts(normals=2), "no blast seen", False)
+        record.end_session(session, Counts(normals=2), "no blast seen", False)
+        return [(m.kind, json.loads(m.payload)) for m in oldest(record)]
+
+
+def test_findings_and_what_becomes_of_them_are_told_and_nothing_of_the_patient(tmp_path):
+    told = _told(tmp_path, sample_ids=False)
+    assert [kind for kind, _ in told] == ["state", "finding", "finding", "summary"]
+    assert [said["label"] for kind, said in told if kind == "finding"] == ["blast", "normal"]
+    everything = json.dumps(told).lower()
+    for secret in ("anna", "secret", "10.0.0.1", "patients"):
+        assert secret not in everything
+
+
+def test_the_sample_id_leaves_only_where_the_profile_allows_it(tmp_path):
+    told = _told(tmp_path, sample_ids=True)
+    assert [said["sample"] for kind, said in told if kind != "finding"] == ["Anna 1970", "Anna 1970"]
+
+
+def test_a_record_whose_folder_goes_is_not_made_again_for_its_messages(tmp_path, monkeypatch):
+    class NoBroker:
+        def __init__(self, *_, **__):
+            raise NoConnectionError("no broker", "start one")
+
+    monkeypatch.setattr("edge_all.telemetry.mqtt.publisher.Connection", NoBroker)
+    publisher = Publisher(MqttSettings(host="127.0.0.1", device="d"), tmp_path / "record")
+    with pytest.raises(NoConnectionError):
+        publisher._one_connection()
+    assert (tmp_path / "record").is_dir()
+    shutil.rmtree(tmp_path / "record")
+    with pytest.raises(RecordError, match="there is no record"):
+        publisher._one_connection()
+    assert not (tmp_path / "record").exists()
+    Record.open(tmp_path / "record").close()
+    with pytest.raises(NoConnectionError):
+        publisher._one_connection()
