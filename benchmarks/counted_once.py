@@ -143,7 +143,7 @@ def count_pan(camera: HandMovedField, models: Models, blasts: list[tuple[float, 
     while (frame := camera.read()) is not None:
         result = analysis.analyse(frame)
         for cell in result.cells:
-            at[cell.number] = (cell.frame_index, cell.detection.x_px, cell.detection.y_px, cell.judgement is None)
+            at[cell.number] = (cell.frame_index, cell.detection.x_px, cell.detection.y_px, cell.classification is None)
     shown = []
     for x, y, radius in blasts:
         for index, pose in enumerate(camera.poses):

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.board import Row, publish
-from edge_all.bench.end_to_end import WayTimes, memory_over
+from edge_all.bench.end_to_end import EndToEndTimes, memory_over
 from edge_all.bench.network_inputs import network_inputs
 from edge_all.bench.still_fields import drawn_fields
-from edge_all.bench.subprocess_run import time_way_apart
+from edge_all.bench.subprocess_run import time_end_to_end_in_subprocess
 from edge_all.hardware.machine import machine
-from edge_all.inference.loader import Wanted, load_engine
+from edge_all.inference.loader import EngineOptions, load_engine
 from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
 
@@ -35,7 +35,7 @@ _GROWTH_MIB = 2.0
 
 def way_rows() -> list[Row]:
     """The full pipeline at 1280x720 with five cells."""
-    way, board = time_way_apart(drawn_fields(1280, 720, 5, 12), 250, PROFILE, um_per_px=0.1)
+    way, board = time_end_to_end_in_subprocess(drawn_fields(1280, 720, 5, 12), 250, PROFILE, um_per_px=0.1)
     engine = way.engine.removeprefix("engine ")
     steps = ", ".join(f"{name} {p.p50_ms:.1f}" for name, p in way.steps.items())
     slowed = f"; THROTTLED: {', '.join(board.throttled)}" if board.throttled else ""
@@ -69,7 +69,7 @@ def way_rows() -> list[Row]:
 def _network_ms(counts: Sequence[int]) -> list[float]:
     """Return the median milliseconds of 100 runs of the classifier alone on each number of crops, batched as usual."""
     crops = network_inputs(models_folder())["classifier"]
-    wanted = Wanted(PROFILE.engine, PROFILE.precision, PROFILE.threads)
+    wanted = EngineOptions(PROFILE.engine, PROFILE.precision, PROFILE.threads)
     engine = load_engine(models_folder() / "classifier", "classifier", wanted).engine
     medians = []
     for count in counts:
@@ -103,10 +103,10 @@ def steepening(x: Sequence[float], y: Sequence[float]) -> float:
 
 def cell_rows() -> list[Row]:
     """Cost of an additional cell, from 1 to 200 in a field."""
-    ways: list[WayTimes] = []
+    ways: list[EndToEndTimes] = []
     for cells in CELLS:
         fields = drawn_fields(1280, 720, cells, 12, COARSE_UM_PER_PX)
-        ways.append(time_way_apart(fields, 100, PROFILE, um_per_px=COARSE_UM_PER_PX)[0])
+        ways.append(time_end_to_end_in_subprocess(fields, 100, PROFILE, um_per_px=COARSE_UM_PER_PX)[0])
     found = [w.cells_per_field for w in ways]
     by_step = {name: [w.steps[name].p50_ms for w in ways] for name in ways[0].steps}
     slopes = {name: slope(found, by_step[name]) for name in by_step}

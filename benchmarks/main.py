@@ -7,7 +7,7 @@ import sys
 from edge_all_export.data.root import data_root
 from edge_all_export.recipes.recipe import load_recipe
 
-from benchmarks import found, judged
+from benchmarks import classified, found
 from benchmarks.board import Row, publish
 from benchmarks.committed import OUT_OF_FOLD, ready
 from benchmarks.simulated import simulator_rows
@@ -20,7 +20,7 @@ def main() -> int:
     if not ready(("detections", "cells"), "main"):
         return 1
     threshold = load_recipe("detector")["found"]
-    cells = judged.Cells(OUT_OF_FOLD / "cells.csv")
+    cells = classified.Cells(OUT_OF_FOLD / "cells.csv")
     rows: list[Row] = []
     if root is None:
         print("the rows about detecting leukocytes need the real images: set EDGE_ALL_DATA", file=sys.stderr)
@@ -29,10 +29,10 @@ def main() -> int:
         rows += found.allidb1_rows(root, detections, threshold)
         rows += found.bccd_rows(root, detections, threshold)
         rows += found.crossing_rows(root, detections, threshold)
-    rows += judged.series_rows(cells)
-    rows += judged.pbc_rows(cells)
-    rows += judged.unfamiliar_rows(cells)
-    rows += judged.crossing_rows(cells)
+    rows += classified.series_rows(cells)
+    rows += classified.pbc_rows(cells)
+    rows += classified.unfamiliar_rows(cells)
+    rows += classified.crossing_rows(cells)
     rows += simulator_rows()
     rows += speed_rows()
     notes = [

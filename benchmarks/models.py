@@ -13,9 +13,9 @@ from edge_all_export.models.thresholds import choose_two_way
 from sklearn.metrics import f1_score
 
 from benchmarks.board import Row, publish
+from benchmarks.classified import FOLDS, Cells, arrays, auroc
 from benchmarks.committed import OUT_OF_FOLD, ready
 from benchmarks.int8_speed import speed_rows
-from benchmarks.judged import FOLDS, Cells, arrays, auroc
 from edge_all.modelstore.shipped import models_folder
 
 COMPARISON = Path(__file__).parent / "comparison" / "comparison.csv"

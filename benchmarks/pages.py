@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.board import Row
 from edge_all.bench.still_fields import StillFields, drawn_fields
 from edge_all.domain.image import Image
-from edge_all.domain.types import Cell, Counts, Detection, Frame, Judgement, Label, ModelIdentity, Thresholds
+from edge_all.domain.types import Cell, Classification, Counts, Detection, Frame, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
 from edge_all.record.write.crop_file import encode_crop
@@ -193,13 +193,13 @@ def _full_record(folder: Path) -> str:
 
 def _cell(number: int, probability: float, identity: ModelIdentity, thresholds: Thresholds) -> Cell:
     label = _LABELS[number % len(_LABELS)]
-    judged = None
+    classified = None
     if label is not Label.SMUDGE:
-        judged = Judgement(probability, 0.1, label, thresholds, identity, "test")
+        classified = Classification(probability, 0.1, label, thresholds, identity, "test")
     x = 60.0 + 150 * (number % 8)
     index = (number - 1) // 8
     return Cell(
-        number, index, "f", Detection(x, 300.0, 55.0, 0.9), 0.1, judged, place_um=(100.0 * index + x / 10, 30.0)
+        number, index, "f", Detection(x, 300.0, 55.0, 0.9), 0.1, classified, place_um=(100.0 * index + x / 10, 30.0)
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.board import Row
-from benchmarks.judged import auroc
+from benchmarks.classified import auroc
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.profile import Profile
 from edge_all.record.store import Record

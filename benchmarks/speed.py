@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from benchmarks.board import Row
-from edge_all.bench.end_to_end import WayTimes
+from edge_all.bench.end_to_end import EndToEndTimes
 from edge_all.bench.still_fields import drawn_fields
-from edge_all.bench.subprocess_run import time_way_apart
+from edge_all.bench.subprocess_run import time_end_to_end_in_subprocess
 from edge_all.profile import Profile
 
 _RUNS = 300
 
 
-def measure(width: int, height: int, um_per_px: float) -> WayTimes:
+def measure(width: int, height: int, um_per_px: float) -> EndToEndTimes:
     """Time whole sessions over fields with 5 leukocytes, including recording, with independent fields as in a folder.
 
     The fields are drawn in this process, before the clock starts.
     """
     profile = Profile(engine="onnxruntime-cpu", precision="fp32")
     fields = drawn_fields(width, height, 5, 12, um_per_px)
-    return time_way_apart(fields, _RUNS, profile, um_per_px=um_per_px, independent=True)[0]
+    return time_end_to_end_in_subprocess(fields, _RUNS, profile, um_per_px=um_per_px, independent=True)[0]
 
 
 def speed_rows() -> list[Row]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from firmware_config import DEVICE_FOLDER, PROFILES
-from firmware_config.places import Key, places
 from firmware_config.problem import ConfigError, Problem
+from firmware_config.toml_locations import Key, places
 
 if sys.version_info >= (3, 11):
     import tomllib

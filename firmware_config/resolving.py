@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 
 from firmware_config.expected import expected
 from firmware_config.layers import Layer, layers_of, readable_layers
-from firmware_config.places import Key
 from firmware_config.problem import ConfigError, Problem
 from firmware_config.schema import Settings
+from firmware_config.toml_locations import Key
 
 
 @dataclass(frozen=True)

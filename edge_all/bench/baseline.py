@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all.bench.baseline_network import ForeignNetwork
+from edge_all.bench.baseline_network import BaselineNetwork
 from edge_all.bench.percentiles import LEAST_RUNS, Percentiles, percentiles
 from edge_all.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Alone:
+class BaselineTimes:
     """Time of a network alone, without pre- or postprocessing."""
 
     file: str
@@ -22,7 +22,7 @@ class Alone:
     times: Percentiles
 
 
-def time_alone(path: Path, runs: int, threads: int) -> Alone:
+def time_baseline(path: Path, runs: int, threads: int) -> BaselineTimes:
     """Time a network with ONNX Runtime on the CPU. ``threads`` is 0 for every core.
 
     Raises:
@@ -32,10 +32,10 @@ def time_alone(path: Path, runs: int, threads: int) -> Alone:
     if runs < LEAST_RUNS:
         raise UsageError(f"{runs} runs are too few to publish", f"use --runs {LEAST_RUNS} or more")
     threads = threads or len(os.sched_getaffinity(0))
-    network = ForeignNetwork(path, threads)
+    network = BaselineNetwork(path, threads)
     seconds = []
     for _ in range(runs + 5):
         started = time.perf_counter()
         network.run()
         seconds.append(time.perf_counter() - started)
-    return Alone(path.name, network.shape, threads, percentiles(seconds[5:]))
+    return BaselineTimes(path.name, network.shape, threads, percentiles(seconds[5:]))

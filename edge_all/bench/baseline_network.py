@@ -13,7 +13,7 @@ from edge_all.errors import ModelError, UsageError
 _USUAL = (1, 3, 640, 640)
 
 
-class ForeignNetwork:
+class BaselineNetwork:
     """Network with one image as its input, on ONNX Runtime's CPU provider."""
 
     def __init__(self, path: Path, threads: int) -> None:

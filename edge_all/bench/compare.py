@@ -19,14 +19,14 @@ from edge_all.errors import UsageError
 from edge_all.field.detector import decode_peaks
 from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
-from edge_all.inference.loader import Wanted, load_engine
+from edge_all.inference.loader import EngineOptions, load_engine
 from edge_all.inference.precision import ENGINES, PRECISIONS
 
 FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Versus:
+class EngineComparison:
     """Result of a comparison of the second engine with the first."""
 
     task: str
@@ -51,7 +51,7 @@ class Versus:
     """
 
 
-def parsed(text: str) -> Wanted:
+def parsed(text: str) -> EngineOptions:
     """Parse "ENGINE", "PRECISION" or "ENGINE:PRECISION".
 
     Raises:
@@ -65,19 +65,19 @@ def parsed(text: str) -> Wanted:
             f"'{text}' is not an engine or a precision",
             f"write ENGINE:PRECISION, from {', '.join(ENGINES)} and {', '.join(PRECISIONS)}",
         )
-    return Wanted(parts[0], parts[1], wait=True)
+    return EngineOptions(parts[0], parts[1], wait=True)
 
 
 def versus(
     task: str,
-    first: Wanted,
-    second: Wanted,
+    first: EngineOptions,
+    second: EngineOptions,
     folder: Path,
     images: Sequence[Image],
     batch: int,
     runs: int,
     rounds: int = 5,
-) -> Versus:
+) -> EngineComparison:
     """Compare two engines on the network of a task, alternating between them.
 
     Differences cover all outputs of a classifier, and the center maps of a detector.
@@ -112,7 +112,7 @@ def versus(
     agreement = _same_cells if task == "detector" else _same_labels
     compared = [o[:1] if task == "detector" else o for o in outputs]
     difference = np.concatenate([np.abs(a - b).reshape(-1) for a, b in zip(*compared, strict=True)])
-    return Versus(
+    return EngineComparison(
         task=task,
         first=engines[0].name,
         second=engines[1].name,

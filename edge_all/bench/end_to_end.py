@@ -22,7 +22,7 @@ from edge_all.session.stages.bounded_queue import QueueUse
 
 
 @dataclass(frozen=True)
-class WayTimes:
+class EndToEndTimes:
     """Times of sessions on one kind of field. Rates are medians over the rounds, with the lowest and highest."""
 
     fields_per_s: float
@@ -42,7 +42,7 @@ class WayTimes:
     peak_mib: float
 
 
-def time_way(
+def time_end_to_end(
     fields: Sequence[Image],
     runs: int,
     profile: Profile,
@@ -51,7 +51,7 @@ def time_way(
     um_per_px: float | None = UM_PER_PX,
     independent: bool = False,
     rounds: int = 5,
-) -> WayTimes:
+) -> EndToEndTimes:
     """Time at least ``runs`` fields in total, in ``rounds`` sessions, each on fields that are new to it.
 
     Args:
@@ -87,7 +87,7 @@ def time_way(
     per_field = cells / (rounds * each)
     rate = statistics.median(rates)
     queue = QueueUse(queues[0].size, max(q.deepest for q in queues), sum(q.waits for q in queues))
-    return WayTimes(
+    return EndToEndTimes(
         fields_per_s=rate,
         lowest=min(rates),
         highest=max(rates),

@@ -8,7 +8,7 @@ from edge_all.bench.still_fields import UM_PER_PX, drawn_fields
 from edge_all.cells.crops import Cropper
 from edge_all.domain.image import Image
 from edge_all.domain.types import Field, Frame, Quality
-from edge_all.field.detector import LeukocyteFinder, prepare_detector_input
+from edge_all.field.detector import LeukocyteDetector, prepare_detector_input
 from edge_all.field.illumination import estimate_illumination
 from edge_all.inference.loader import load_file
 from edge_all.inference.onnx_file import read_model_file
@@ -24,7 +24,7 @@ def network_inputs(folder: Path, fields: int = 16, cells: int = 12) -> dict[str,
         ModelError: when a model is missing or invalid.
     """
     detector = load_file(folder / "detector" / "float.onnx", "detector")
-    finder = LeukocyteFinder(detector)
+    finder = LeukocyteDetector(detector)
     cropper = Cropper(read_model_file(folder / "classifier" / "float.onnx", "classifier").contract)
     inputs: dict[str, list[Image]] = {"detector": [], "classifier": []}
     for index, image in enumerate(drawn_fields(1280, 720, cells, fields)):

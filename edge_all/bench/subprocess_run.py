@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_all.bench.end_to_end import WayTimes, time_way
+from edge_all.bench.end_to_end import EndToEndTimes, time_end_to_end
 from edge_all.bench.percentiles import Percentiles
 from edge_all.bench.stored_fields import StoredFields
 from edge_all.domain.image import Image
@@ -21,7 +21,7 @@ from edge_all.profile import GateLimits, Profile
 from edge_all.session.stages.bounded_queue import QueueUse
 
 
-def time_way_apart(
+def time_end_to_end_in_subprocess(
     fields: Sequence[Image],
     runs: int,
     profile: Profile,
@@ -30,8 +30,8 @@ def time_way_apart(
     um_per_px: float | None = None,
     independent: bool = False,
     rounds: int = 5,
-) -> tuple[WayTimes, BoardReport]:
-    """Run time_way() in a new process and report the state of the board during the run.
+) -> tuple[EndToEndTimes, BoardReport]:
+    """Run time_end_to_end() in a new process and report the state of the board during the run.
 
     Args:
         fields: The fields, RGB uint8.
@@ -78,11 +78,11 @@ def time_way_apart(
     return _way(result["way"]), BoardReport(**{**result["board"], "throttled": tuple(result["board"]["throttled"])})
 
 
-def _way(values: dict[str, Any]) -> WayTimes:
+def _way(values: dict[str, Any]) -> EndToEndTimes:
     steps = {name: Percentiles(**p) for name, p in values.pop("steps").items()}
     field, other = Percentiles(**values.pop("field")), Percentiles(**values.pop("beside_networks"))
     queue, models = QueueUse(**values.pop("record_queue")), tuple(values.pop("models"))
-    return WayTimes(steps=steps, field=field, beside_networks=other, record_queue=queue, models=models, **values)
+    return EndToEndTimes(steps=steps, field=field, beside_networks=other, record_queue=queue, models=models, **values)
 
 
 def _measure(job: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +91,9 @@ def _measure(job: dict[str, Any]) -> dict[str, Any]:
     fields = StoredFields(Path(job.pop("fields")))
     try:
         with BoardWatch() as watch:
-            way = time_way(fields, job.pop("runs"), profile, models=None if models is None else Path(models), **job)
+            way = time_end_to_end(
+                fields, job.pop("runs"), profile, models=None if models is None else Path(models), **job
+            )
     except EdgeAllError as error:
         return {"error": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
     return {"way": asdict(way), "board": asdict(watch.report)}

@@ -33,7 +33,7 @@ class Limits:
     """Longest time to wait for a lost camera, or None to wait indefinitely."""
 
 
-class Vigil:
+class CameraHealth:
     """Camera state machine with the states opening, works, lost and given up.
 
     All methods take the time from the clock given at construction. The wall clock is read only once, so that the times

@@ -35,7 +35,7 @@ def kinds_line() -> str:
 def open_camera(uri: str) -> Camera:
     """Create the camera that a URI names, without starting it.
 
-    A device is supervised (see WatchedCamera). "auto" selects the only attached camera.
+    A device is supervised (see SupervisedCamera). "auto" selects the only attached camera.
 
     Raises:
         UsageError: when the kind is unknown, the path does not exist, or "auto" does not find exactly one camera.
@@ -64,7 +64,7 @@ def open_camera(uri: str) -> Camera:
 
 
 def _watched(scheme: str, uri: str) -> Camera:
-    from edge_all.cameras.supervised import WatchedCamera
+    from edge_all.cameras.supervised import SupervisedCamera
 
     read_files: set[tuple[str, int, int]] = set()
 
@@ -86,14 +86,14 @@ def _watched(scheme: str, uri: str) -> Camera:
 
             return PicameraCamera(uri)
         if scheme == "dir":
-            from edge_all.cameras.drivers.hot_folder import WatchedFolder
+            from edge_all.cameras.drivers.hot_folder import HotFolder
 
-            return WatchedFolder(uri, read_files)
+            return HotFolder(uri, read_files)
         from edge_all.cameras.drivers.network import NetworkStream
 
         return NetworkStream(uri)
 
-    return WatchedCamera(make)
+    return SupervisedCamera(make)
 
 
 def _from_path(path: Path, uri: str) -> Camera:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from edge_all.cameras.base import Device, Settings
 from edge_all.cameras.events import CameraEvent, CameraState
-from edge_all.cameras.health import Limits, Vigil
+from edge_all.cameras.health import CameraHealth, Limits
 from edge_all.cameras.min_size import too_small
 from edge_all.cameras.uri import without_passwords
 from edge_all.domain.types import Frame, Unreadable
@@ -37,7 +37,7 @@ class _Opening:
         self.thread: threading.Thread | None = None
 
 
-class WatchedCamera:
+class SupervisedCamera:
     """Camera whose reads never hang.
 
     All driver calls are made in a separate thread. If a call does not return in time, the thread is abandoned and the
@@ -209,7 +209,7 @@ class WatchedCamera:
             if opening.thread is not None and opening.thread is not threading.current_thread():
                 opening.thread.join(max(0.0, end - time.monotonic()))
 
-    def __enter__(self) -> WatchedCamera:
+    def __enter__(self) -> SupervisedCamera:
         self.start()
         return self
 
@@ -220,8 +220,8 @@ class WatchedCamera:
 
     # -- called with the lock held -------------------------------------------------------------------------------
 
-    def _new_vigil(self) -> Vigil:
-        return Vigil(self._limits, self._physical, self._silent, self._clock, self._wall)
+    def _new_vigil(self) -> CameraHealth:
+        return CameraHealth(self._limits, self._physical, self._silent, self._clock, self._wall)
 
     def _collect(self) -> None:
         self._pending_events.extend(self._vigil.events)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_all.domain.image import Image
-from edge_all.domain.types import Judgement, Label, ModelIdentity, Thresholds
+from edge_all.domain.types import Classification, Label, ModelIdentity, Thresholds
 from edge_all.errors import ModelError, UsageError
 from edge_all.inference.base import Engine
 
@@ -21,7 +21,7 @@ def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresh
     return Label.NORMAL if blast_probability < thresholds.normal else Label.UNIDENTIFIED
 
 
-class Judge:
+class CellClassifier:
     """Classifier of cell crops that works in batches."""
 
     def __init__(self, engine: Engine, blast_threshold: float | None = None, max_batch: int = 32) -> None:
@@ -56,7 +56,7 @@ class Judge:
         """Name of the engine in use."""
         return self._engine.name
 
-    def judge(self, crops: Sequence[Image]) -> list[Judgement]:
+    def classify(self, crops: Sequence[Image]) -> list[Classification]:
         """Classify crops, each RGB uint8, side x side x 3 as in the contract.
 
         Returns:
@@ -65,12 +65,12 @@ class Judge:
         Raises:
             ModelError: when the network returns a value that is not finite.
         """
-        judged: list[Judgement] = []
+        classified: list[Classification] = []
         for start in range(0, len(crops), self._max_batch):
-            judged += self._batch(crops[start : start + self._max_batch])
-        return judged
+            classified += self._batch(crops[start : start + self._max_batch])
+        return classified
 
-    def _batch(self, crops: Sequence[Image]) -> list[Judgement]:
+    def _batch(self, crops: Sequence[Image]) -> list[Classification]:
         probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in self._engine.run(np.stack(crops)))
         if not (np.isfinite(probability).all() and np.isfinite(unfamiliarity).all()):
             raise ModelError(
@@ -78,7 +78,7 @@ class Judge:
                 "the model file is damaged; export it again",
             )
         return [
-            Judgement(
+            Classification(
                 float(p),
                 float(u),
                 label_for(float(p), float(u), self.thresholds),

@@ -16,7 +16,7 @@ from edge_all.cli.options.engine import engine_options, with_engine
 from edge_all.cli.options.finite_range import FiniteRange
 
 if TYPE_CHECKING:
-    from edge_all.bench.end_to_end import WayTimes
+    from edge_all.bench.end_to_end import EndToEndTimes
 
 
 @click.command("bench")
@@ -73,9 +73,9 @@ def command(
       edge-all bench --size 1280x720 --cells 1 --cells 5 --cells 50
       edge-all bench --compare fp32 int8
     """
-    from edge_all.bench.baseline import time_alone
+    from edge_all.bench.baseline import time_baseline
     from edge_all.bench.still_fields import UM_PER_PX, drawn_fields, fields_of
-    from edge_all.bench.subprocess_run import time_way_apart
+    from edge_all.bench.subprocess_run import time_end_to_end_in_subprocess
     from edge_all.errors import UsageError
     from edge_all.hardware.machine import machine
     from edge_all.profile import load_profile
@@ -104,7 +104,9 @@ def command(
         scale = um_per_px or UM_PER_PX
         asked = [(f"{w}x{h}, {n} cells", drawn_fields(w, h, n, 12, scale), scale) for (w, h), n in wanted]
     for name, fields, um in asked:
-        times, board = time_way_apart(fields, runs, profile, models=folder, um_per_px=um, independent=independent)
+        times, board = time_end_to_end_in_subprocess(
+            fields, runs, profile, models=folder, um_per_px=um, independent=independent
+        )
         way = {"name": name, **_as_json(times), "board": asdict(board)}
         result["ways"].append(way)
         for line in _table(name, times):
@@ -122,7 +124,7 @@ def command(
             err=json_file == "-",
         )
     if baseline is not None:
-        alone = time_alone(Path(baseline), runs, profile.threads)
+        alone = time_baseline(Path(baseline), runs, profile.threads)
         result["baseline"] = asdict(alone)
         shape = "x".join(map(str, alone.shape))
         t = alone.times
@@ -187,7 +189,7 @@ def _compared(pair: tuple[str, str], folder: Path, runs: int, batch: int, quiet:
     return found
 
 
-def _as_json(times: WayTimes) -> dict[str, Any]:
+def _as_json(times: EndToEndTimes) -> dict[str, Any]:
     return {
         "end_to_end": {
             "fields_per_s": times.fields_per_s,
@@ -206,7 +208,7 @@ def _as_json(times: WayTimes) -> dict[str, Any]:
     }
 
 
-def _table(name: str, times: WayTimes) -> list[str]:
+def _table(name: str, times: EndToEndTimes) -> list[str]:
     lines = [f"{name}: {times.engine}", f"{'step':<10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}"]
     rows = [*times.steps.items(), ("no network", times.beside_networks), ("one field", times.field)]
     lines += [f"{step:<10}{p.p50_ms:>9.2f}{p.p95_ms:>9.2f}{p.p99_ms:>9.2f}" for step, p in rows]

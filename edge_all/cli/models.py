@@ -10,7 +10,7 @@ import click
 from edge_all.cli.options.common import plain
 
 if TYPE_CHECKING:
-    from edge_all.inference.loader import Wanted
+    from edge_all.inference.loader import EngineOptions
 
 
 @click.group("models", no_args_is_help=True)
@@ -150,12 +150,12 @@ def sign(folder: str, key: str, name: str, version: str, out: str) -> int:
     return 0
 
 
-def _wanted(profile_name: str | None) -> Wanted:
-    from edge_all.inference.loader import Wanted
+def _wanted(profile_name: str | None) -> EngineOptions:
+    from edge_all.inference.loader import EngineOptions
     from edge_all.profile import load_profile
 
     profile = load_profile(profile_name)
-    return Wanted(
+    return EngineOptions(
         profile.engine,
         profile.precision,
         profile.threads,

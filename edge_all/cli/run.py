@@ -17,7 +17,7 @@ from edge_all.cli.options.web import web_address, web_options
 if TYPE_CHECKING:
     from edge_all.cameras.base import Camera
     from edge_all.session.commands import CommandQueue, Start
-    from edge_all.session.listener import Announcer
+    from edge_all.session.listener import TransactionListener
     from edge_all.telemetry.device_state import DeviceState
 from edge_all.cli.interrupts import Interrupts
 
@@ -112,7 +112,7 @@ def command(
     from edge_all.calibration.store import CalibrationStore
     from edge_all.cameras.discovery import AUTO, only_camera
     from edge_all.cameras.registry import open_camera
-    from edge_all.cameras.supervised import WatchedCamera
+    from edge_all.cameras.supervised import SupervisedCamera
     from edge_all.cli.output.progress import ProgressPrinter
     from edge_all.cli.output.summary import summary_lines
     from edge_all.errors import UsageError
@@ -123,7 +123,7 @@ def command(
     from edge_all.session.operator import Operator
     from edge_all.session.progress import Progress, Summary
     from edge_all.session.session import Session
-    from edge_all.telemetry.mqtt.client import Telling
+    from edge_all.telemetry.mqtt.client import MqttClient
 
     # OpenCV and FFmpeg would print their own lines about damaged files among ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -144,7 +144,7 @@ def command(
 
     def open_named() -> Camera:
         opened = open_camera(uri)
-        if isinstance(opened, WatchedCamera):
+        if isinstance(opened, SupervisedCamera):
             opened.give_up_after(give_up_after)
         return opened
 
@@ -154,7 +154,7 @@ def command(
         camera: Camera,
         start: Start,
         commands: CommandQueue | None,
-        announcer: Announcer | None,
+        listener: TransactionListener | None,
         device: DeviceState | None = None,
     ) -> Session:
         return Session(
@@ -172,9 +172,9 @@ def command(
             say=lambda line: click.echo(line, err=True),
             commands=commands,
             keep_all_crops=(crops or ("all" if web else "findings")) == "all",
-            announcer=announcer,
+            listener=listener,
             times=OFF if device is None else device.times,
-            turned=(lambda: None) if device is None else device.turned,
+            on_heartbeat=(lambda: None) if device is None else device.on_heartbeat,
             calibrations=CalibrationStore(),
         )
 
@@ -207,10 +207,10 @@ def command(
             first if sample is not None else None,
             resolved.settings,
         )
-    telling = Telling(record_folder(record), say=lambda line: click.echo(plain(line), err=True))
+    telling = MqttClient(record_folder(record), say=lambda line: click.echo(plain(line), err=True))
     telling.begin(resolved.settings.mqtt)
     try:
-        session = make_session(camera, first, None, telling.announcer())
+        session = make_session(camera, first, None, telling.listener())
         with session, Interrupts(session.stop):
             summary = look(session, camera)
     finally:

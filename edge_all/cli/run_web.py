@@ -14,7 +14,7 @@ from edge_all.cli.options.common import RESEARCH_USE, plain
 if TYPE_CHECKING:
     from edge_all.cameras.base import Camera
     from edge_all.session.commands import CommandQueue, Start
-    from edge_all.session.listener import Announcer
+    from edge_all.session.listener import TransactionListener
     from edge_all.session.progress import Progress, Summary
     from edge_all.session.session import Session
     from edge_all.telemetry.device_state import DeviceState
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def serve_station(
     camera_uri: str,
     open_camera: Callable[[], Camera],
-    make_session: Callable[[Camera, Start, CommandQueue | None, Announcer | None, DeviceState], Session],
+    make_session: Callable[[Camera, Start, CommandQueue | None, TransactionListener | None, DeviceState], Session],
     look: Callable[[Session, Camera, Callable[[Progress], None] | None], Summary],
     address: Address,
     record: Path,
@@ -57,7 +57,7 @@ def serve_station(
     from edge_all.errors import EdgeAllError
     from edge_all.session.station import Station
     from edge_all.telemetry.device_state import DeviceState
-    from edge_all.telemetry.mqtt.client import Telling, monitoring_token
+    from edge_all.telemetry.mqtt.client import MqttClient, monitoring_token
     from edge_all.web.live.live_view import LiveView
     from edge_all.web.server import Server
 
@@ -66,8 +66,8 @@ def serve_station(
     def run_session(start: Start, made: Callable[[Session], None]) -> Summary:
         try:
             camera = open_camera()
-            commands, announcer = station.commands, telling.announcer()
-            with make_session(camera, start, commands, announcer, device) as session:
+            commands, listener = station.commands, telling.listener()
+            with make_session(camera, start, commands, listener, device) as session:
                 made(session)
                 summary = look(session, camera, took)
         except EdgeAllError as error:
@@ -81,9 +81,9 @@ def serve_station(
         device.took(progress)
         live.take(progress)
 
-    station = Station(camera_uri, run_session, turned=lambda: device.turned())
+    station = Station(camera_uri, run_session, on_heartbeat=lambda: device.on_heartbeat())
     device = DeviceState(record, station)
-    telling = Telling(record, station.commands, device.now, lambda line: click.echo(plain(line), err=True))
+    telling = MqttClient(record, station.commands, device.now, lambda line: click.echo(plain(line), err=True))
     token = monitoring_token(settings.metrics)
     pages = Server(address, record, models, station, live, create=True, device=device, monitoring_token=token)
     with pages as server, Interrupts(station.close), ExitStack() as stack:

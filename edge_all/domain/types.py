@@ -1,6 +1,6 @@
 """Domain types of the pipeline. Each step creates its own type and never modifies the type of another step.
 
-Frame -> Field -> Detection -> Judgement -> Cell. All are frozen, so a step passes on a new value.
+Frame -> Field -> Detection -> Classification -> Cell. All are frozen, so a step passes on a new value.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Classification:
     """Blast probability and label of one cell, with the thresholds, model and engine that produced them."""
 
     blast_probability: float
@@ -165,7 +165,7 @@ class Cell:
     frame_source: str
     detection: Detection
     um_per_px: float
-    judgement: Judgement | None
+    classification: Classification | None
     """Classification; None only for a smudge."""
     views: int = 1
     sharpness: float = 0.0
@@ -177,7 +177,7 @@ class Cell:
     @property
     def label(self) -> Label:
         """Label of the classification; smudge if there is none."""
-        return Label.SMUDGE if self.judgement is None else self.judgement.label
+        return Label.SMUDGE if self.classification is None else self.classification.label
 
     @property
     def is_finding(self) -> bool:
@@ -191,11 +191,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Rejudged:
+class Reclassified:
     """New classification of a cell after another sharp view; position and picture stay those of the sharpest view."""
 
     number: int
-    judgement: Judgement
+    classification: Classification
     views: int
 
 

@@ -13,7 +13,7 @@ from edge_all.domain.illumination import BACKGROUND_LEVEL, Illumination
 from edge_all.domain.image import Image
 from edge_all.domain.types import Detection, Field
 from edge_all.field.downsample import shrunk
-from edge_all.field.spatial_grid import Places
+from edge_all.field.spatial_grid import SpatialGrid
 from edge_all.inference.base import Engine
 
 FloatArray = npt.NDArray[np.float64]
@@ -124,7 +124,7 @@ def _each_cell_once(peaks: list[Peak]) -> list[Peak]:
         return peaks
     reach = _SAME_CELL * max(peak.radius for peak in peaks)
     best: list[Peak] = []
-    places: Places[int] = Places(reach)
+    places: SpatialGrid[int] = SpatialGrid(reach)
     for peak in peaks:
         near = places.near(peak.x, peak.y, reach)
         if not any(square <= (_SAME_CELL * max(peak.radius, best[i].radius)) ** 2 for i, square in near):
@@ -146,7 +146,7 @@ def _vertex(plane: npt.NDArray[np.float32], rows: Indices, columns: Indices, dy:
     return np.asarray(np.where(bent, np.clip(offset, -0.5, 0.5), 0.0))
 
 
-class LeukocyteFinder:
+class LeukocyteDetector:
     """Detector of leukocytes and smudges in a field."""
 
     def __init__(self, engine: Engine) -> None:

@@ -19,7 +19,7 @@ from edge_all.field.motion import RESTS_UM, MotionWatch
 from edge_all.field.overview import overview
 from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import measure_edge_blur
-from edge_all.field.stage import KnownField, Place, Stage
+from edge_all.field.stage import Place, Stage, StageField
 from edge_all.profile import GateLimits
 
 ASSUMED_UM_PER_PX = 0.1
@@ -79,7 +79,7 @@ class Gate:
         self._calibration = calibration
         self._drift = None if calibration.light is None else DriftWatch(calibration.light)
 
-    def restore(self, fields: Sequence[KnownField], regions: int, um_per_px: float | None) -> None:
+    def restore(self, fields: Sequence[StageField], regions: int, um_per_px: float | None) -> None:
         """Restore the state of a resumed session. Call this before the first frame.
 
         Args:
@@ -91,7 +91,7 @@ class Gate:
         self._restored = um_per_px
 
     @property
-    def newest(self) -> KnownField:
+    def newest(self) -> StageField:
         """The last checked field, as the stage stores it."""
         return self._stage.newest
 

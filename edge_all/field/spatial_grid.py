@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Places(Generic[T]):
+class SpatialGrid(Generic[T]):
     """Grid of square tiles. The time of a nearby search does not depend on the number of items elsewhere."""
 
     def __init__(self, tile: float) -> None:

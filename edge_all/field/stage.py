@@ -21,7 +21,7 @@ from edge_all.field.registration import (
     displacement_near,
     unmoved,
 )
-from edge_all.field.spatial_grid import Places
+from edge_all.field.spatial_grid import SpatialGrid
 
 _REMEMBERED = 600
 """Number of fields in memory, 26 kB each."""
@@ -52,7 +52,7 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
-class KnownField:
+class StageField:
     """A field in the form in which the stage compares it, with its position."""
 
     grey: FloatArray
@@ -72,7 +72,7 @@ class Stage:
     def __init__(self) -> None:
         self._atlas: dict[int, _Seen] = {}
         """Fields seen so far, in order, none covered by another. The oldest one is dropped when it is full."""
-        self._where: defaultdict[int, Places[int]] = defaultdict(partial(Places, _TILE_UM))
+        self._where: defaultdict[int, SpatialGrid[int]] = defaultdict(partial(SpatialGrid, _TILE_UM))
         """Spatial index of the same fields, by region."""
         self._latest: deque[_Seen] = deque(maxlen=_READY)
         self._count = 0
@@ -88,7 +88,7 @@ class Stage:
         """Width and height of the compared pictures."""
         self._located = False
 
-    def restore(self, fields: Sequence[KnownField], regions: int) -> None:
+    def restore(self, fields: Sequence[StageField], regions: int) -> None:
         """Restore earlier fields, the latest last, and the number of regions. Call this before the first frame."""
         self._region = max([regions - 1, *(f.place.region for f in fields)])
         for field in fields:
@@ -96,11 +96,11 @@ class Stage:
         self._here = None  # movements since then are unknown
 
     @property
-    def newest(self) -> KnownField:
+    def newest(self) -> StageField:
         """The last located field."""
         assert self._now is not None
         assert self._here is not None, "locate comes first"
-        return KnownField(self._now.grey, self._here)
+        return StageField(self._now.grey, self._here)
 
     @property
     def regions(self) -> int:

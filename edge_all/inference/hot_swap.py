@@ -19,7 +19,7 @@ from edge_all.inference.self_check import self_check
 Say = Callable[[str], None]
 
 
-class SwitchingEngine:
+class HotSwapEngine:
     """Two engines of one model, with a switch from the first to the better one.
 
     ``first`` runs immediately. The better one is built in a thread and used once it passes its self-check. If it fails

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from edge_all.errors import EdgeAllError, EngineUnavailableError, ModelError, UsageError
 from edge_all.inference.base import Engine
-from edge_all.inference.hot_swap import SwitchingEngine
+from edge_all.inference.hot_swap import HotSwapEngine
 from edge_all.inference.onnx_file import ModelFile, read_model_file
 from edge_all.inference.precision import ENGINES, PRECISIONS, file_for, precisions_of
 from edge_all.inference.self_check import self_check
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EngineOptions:
     """Engine options requested by the user or the profile."""
 
     engine: str = "auto"
@@ -38,7 +38,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """Engine that passed its self-check, with the reasons why no better one was chosen."""
 
     engine: Engine
@@ -53,10 +53,12 @@ def load_file(path: Path, task: str, threads: int = 0, engine: str = "onnxruntim
         EngineUnavailableError: when the engine is not available here.
     """
     file = read_model_file(path, task)
-    return _checked(_onnxruntime_engine(file, Wanted(engine, threads=threads), engine), file)
+    return _checked(_onnxruntime_engine(file, EngineOptions(engine, threads=threads), engine), file)
 
 
-def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: tuple[str, ...] = ()) -> Loaded:
+def load_engine(
+    folder: Path, task: str, wanted: EngineOptions | None = None, without: tuple[str, ...] = ()
+) -> LoadedModel:
     """Load the model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works.
 
     ``without`` lists engines that "auto" skips. An unavailable engine or precision that was named explicitly is an
@@ -67,7 +69,7 @@ def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: 
         ModelError: when the folder or a file is missing or invalid, or a self-check fails.
         UsageError: when the engine or the precision is unknown.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or EngineOptions()
     if not folder.is_dir():
         raise ModelError(
             f"the model folder {folder} does not exist", "check --models; it must contain detector/ and classifier/"
@@ -76,7 +78,7 @@ def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: 
     reasons: list[str] = []
     for engine in engines:
         try:
-            return Loaded(_on(engine, folder, task, wanted, reasons), tuple(reasons))
+            return LoadedModel(_on(engine, folder, task, wanted, reasons), tuple(reasons))
         except EngineUnavailableError as error:
             if wanted.engine != "auto":
                 raise
@@ -86,7 +88,7 @@ def load_engine(folder: Path, task: str, wanted: Wanted | None = None, without: 
     )
 
 
-def _on(engine: str, folder: Path, task: str, wanted: Wanted, reasons: list[str]) -> Engine:
+def _on(engine: str, folder: Path, task: str, wanted: EngineOptions, reasons: list[str]) -> Engine:
     _refuse_early(engine)
     precisions = precisions_of(engine) if wanted.precision == "auto" else (wanted.precision,)
     missing: list[str] = []
@@ -115,13 +117,13 @@ def _refuse_early(engine: str) -> None:
                 del missing
 
 
-def _made(engine: str, file: ModelFile, precision: str, wanted: Wanted) -> Engine:
+def _made(engine: str, file: ModelFile, precision: str, wanted: EngineOptions) -> Engine:
     if engine != "tensorrt":
         return _checked(_onnxruntime_engine(file, wanted, engine), file)
     return _tensorrt_engine(file, precision, wanted)
 
 
-def _tensorrt_engine(file: ModelFile, precision: str, wanted: Wanted) -> Engine:
+def _tensorrt_engine(file: ModelFile, precision: str, wanted: EngineOptions) -> Engine:
     """Return a self-checked TensorRT engine for a file.
 
     If TensorRT was chosen automatically and the caller does not wait for it, ONNX Runtime runs the next best file of
@@ -148,7 +150,7 @@ def _tensorrt_engine(file: ModelFile, precision: str, wanted: Wanted) -> Engine:
         )
 
     if wanted.engine != "tensorrt" and not wanted.wait:
-        return SwitchingEngine(_interim_engine(file, wanted), make, file.metadata, wanted.say)
+        return HotSwapEngine(_interim_engine(file, wanted), make, file.metadata, wanted.say)
     engine = make()
     try:
         self_check(engine, file.metadata)
@@ -158,13 +160,13 @@ def _tensorrt_engine(file: ModelFile, precision: str, wanted: Wanted) -> Engine:
     return engine
 
 
-def _interim_engine(file: ModelFile, wanted: Wanted) -> Engine:
+def _interim_engine(file: ModelFile, wanted: EngineOptions) -> Engine:
     """Return the best ONNX Runtime engine."""
     task, folder = file.contract.task, file.path.parent
     return load_engine(folder, task, replace(wanted, precision="auto"), without=("tensorrt",)).engine
 
 
-def _onnxruntime_engine(file: ModelFile, wanted: Wanted, engine: str) -> Engine:
+def _onnxruntime_engine(file: ModelFile, wanted: EngineOptions, engine: str) -> Engine:
     from edge_all.inference.ort_engine import OnnxRuntimeEngine
 
     return OnnxRuntimeEngine(file, wanted.threads, engine)
@@ -179,7 +181,7 @@ def _checked(engine: Engine, file: ModelFile) -> Engine:
     return engine
 
 
-def engines_in_words(loaded: Sequence[Loaded]) -> str:
+def engines_in_words(loaded: Sequence[LoadedModel]) -> str:
     """Describe in one line the engines in use and the reasons against better ones."""
     names = list(dict.fromkeys(one.engine.name for one in loaded))
     reasons = list(dict.fromkeys(reason for one in loaded for reason in one.not_taken))

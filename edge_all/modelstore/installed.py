@@ -21,7 +21,7 @@ from pathlib import Path
 from edge_all.errors import EdgeAllError, ModelError
 from edge_all.files.state_dir import state_folder
 from edge_all.inference.contract import TASKS
-from edge_all.inference.loader import Wanted, load_engine
+from edge_all.inference.loader import EngineOptions, load_engine
 from edge_all.inference.onnx_file import read_model_file
 from edge_all.modelstore.package import Manifest, unpack
 from edge_all.modelstore.shipped import models_folder
@@ -55,7 +55,9 @@ def model_sets() -> list[ModelSet]:
     return [ModelSet(n, _folder(n), n == now, _models(_folder(n))) for n in names]
 
 
-def install(package: Path, wanted: Wanted, keys: list[PublicKey] | None = None) -> tuple[Manifest, PublicKey, Path]:
+def install(
+    package: Path, wanted: EngineOptions, keys: list[PublicKey] | None = None
+) -> tuple[Manifest, PublicKey, Path]:
     """Install a package: verify it, check the contracts, run the self-check on this device's engine, then switch.
 
     If any step fails, the set in use stays in use.
@@ -93,7 +95,7 @@ def install(package: Path, wanted: Wanted, keys: list[PublicKey] | None = None) 
             shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def check_set(folder: Path, wanted: Wanted) -> None:
+def check_set(folder: Path, wanted: EngineOptions) -> None:
     """Check every file's contract, and run the self-check of both models as this device will run them.
 
     Raises:
@@ -106,7 +108,7 @@ def check_set(folder: Path, wanted: Wanted) -> None:
         load_engine(folder / task, task, wanted).engine.close()
 
 
-def roll_back(wanted: Wanted) -> Path:
+def roll_back(wanted: EngineOptions) -> Path:
     """Return to the previously used set, after checking it.
 
     Raises:

@@ -95,7 +95,7 @@ def _least_sd(name: str, target: float, run: ControlRun) -> float:
     return _FLOOR[name] * abs(target)
 
 
-def judged(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str, float]) -> ControlRun:
+def classified(run: ControlRun, earlier: Sequence[ControlRun], expected: Mapping[str, float]) -> ControlRun:
     """Return the run with limits and verdict, by Westgard's rules 1-2s (warning), 1-3s, 2-2s (out) and 10x (warning).
 
     earlier: Runs of the same control, oldest first.

@@ -10,7 +10,7 @@ from edge_all.cameras.base import Camera
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
-from edge_all.qc.control_runs import ControlRun, control_runs, judged, keep
+from edge_all.qc.control_runs import ControlRun, classified, control_runs, keep
 from edge_all.record.store import Record
 from edge_all.session.progress import Progress
 from edge_all.session.session import Session
@@ -92,6 +92,6 @@ def run_control(
         values=values,
         limits={},
     )
-    run = judged(run, control_runs(name, state), targets)
+    run = classified(run, control_runs(name, state), targets)
     keep(run, state)
     return run

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from edge_all.domain.types import Rejudged
+from edge_all.domain.types import Reclassified
 from edge_all.record.db.checksums import COLUMN
 from edge_all.record.store import Record
-from edge_all.record.write.cell_row import judged_values
+from edge_all.record.write.cell_row import classification_values
 from edge_all.record.write.crop_file import with_row
 from edge_all.record.write.files import write_files
 
 
-def rejudge(record: Record, session: str, cells: Sequence[Rejudged]) -> None:
+def reclassify(record: Record, session: str, cells: Sequence[Reclassified]) -> None:
     """Write new classifications of cells that are in the record; on disk when this returns.
 
     The crops are rewritten too because each contains its row.
@@ -21,14 +21,14 @@ def rejudge(record: Record, session: str, cells: Sequence[Rejudged]) -> None:
     if not cells:
         return
     for cell in cells:
-        j = cell.judgement
+        j = cell.classification
         record.queue(
             "UPDATE cell SET label = ?, blast_probability = ?, unfamiliarity = ?, threshold_blast = ?, "
             "threshold_normal = ?, threshold_unfamiliar = ?, model_name = ?, model_version = ?, model_sha256 = ?, "
             "engine = ?, views = ? WHERE session = ? AND number = ?",
             (
                 str(j.label),
-                *judged_values(j),
+                *classification_values(j),
                 cell.views,
                 session,
                 cell.number,

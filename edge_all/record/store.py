@@ -20,7 +20,7 @@ from edge_all.record.db.connection import DATABASE, open_database
 from edge_all.record.db.errors import told
 from edge_all.record.reader import RecordReader
 from edge_all.record.rows import FrameEntry, SessionInfo
-from edge_all.record.write.buffer import KEEP_PICTURE, Group, Waiting
+from edge_all.record.write.buffer import KEEP_PICTURE, Group, WriteBuffer
 from edge_all.record.write.cell_row import INSERT_CELL, carried_row, cell_values
 from edge_all.record.write.crop_file import encode_crop
 from edge_all.record.write.disk_full import RETRY_S, DiskState, make_reserve, release_reserve
@@ -46,7 +46,7 @@ class Record(RecordReader):
     def __init__(self, folder: Path, database: sqlite3.Connection, most_waiting_bytes: int | None = None) -> None:
         super().__init__(folder, database)
         self._file = _identity(folder)
-        self._waiting = Waiting(folder)
+        self._waiting = WriteBuffer(folder)
         self._last_commit = time.monotonic()
         self._most_waiting = most_waiting_bytes
         self._full_since: float | None = None

@@ -9,7 +9,7 @@ from edge_all.record.recovery.startup import start_record
 from edge_all.record.store import Record
 
 
-class RecordByThread:
+class ThreadLocalRecord:
     """Record with thread-local connections, opened on first use. A session may write to it at the same time."""
 
     def __init__(self, folder: Path, *, create: bool = False, started: bool = False) -> None:

@@ -16,7 +16,7 @@ from edge_all.domain.types import Detection, Frame
 from edge_all.errors import NotRecordedError
 from edge_all.field.gate import Gate, Skip
 from edge_all.inference.base import Engine
-from edge_all.inference.loader import Wanted, load_engine
+from edge_all.inference.loader import EngineOptions, load_engine
 from edge_all.profile import GateLimits
 from edge_all.record.queries import KeptView
 from edge_all.record.rows import CellRow
@@ -122,6 +122,6 @@ class SaliencyMaps:
         """
         with self._lock:
             if self._engine is None:
-                wanted = Wanted("onnxruntime-cpu", threads=1)
+                wanted = EngineOptions("onnxruntime-cpu", threads=1)
                 self._engine = load_engine(self._models / "classifier", "classifier", wanted).engine
             return occlusion(self._engine, classifier_input(view, row, self._engine))

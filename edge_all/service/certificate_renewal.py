@@ -19,7 +19,7 @@ def usable(wanted: Address) -> tuple[Address, str | None]:
     return replace(wanted, certificate=None, key=None), problem
 
 
-class KeptCertificate:
+class CertificateRenewal:
     """Hourly check of the pages' certificate, served from the service's loop."""
 
     def __init__(self, wanted: Address, now: float) -> None:

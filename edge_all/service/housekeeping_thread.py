@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_all.record.maintenance.housekeeping import Housekeeping, UpkeepState
+from edge_all.record.maintenance.housekeeping import Housekeeping, HousekeepingState
 from edge_all.record.maintenance.retention import Retention
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def retention_of(settings: Settings) -> Retention:
     )
 
 
-class Upkeep:
+class HousekeepingThread:
     """Housekeeping thread, running within its context."""
 
     def __init__(self, folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
@@ -41,7 +41,7 @@ class Upkeep:
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
     @property
-    def state(self) -> UpkeepState:
+    def state(self) -> HousekeepingState:
         """State as of the last tick; readable from any thread."""
         return self._keeper.state
 
@@ -60,7 +60,7 @@ class Upkeep:
         """Apply new settings from the next tick on; callable from any thread."""
         self._changed = settings
 
-    def __enter__(self) -> Upkeep:
+    def __enter__(self) -> HousekeepingThread:
         self._thread.start()
         return self
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from edge_all.cameras.base import Camera
-from edge_all.cameras.supervised import WatchedCamera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Frame
 from edge_all.errors import EdgeAllError
 from edge_all.web.live.live_view import MOST_PICTURES_PER_S, LiveView
@@ -19,10 +19,10 @@ _GIVEN_BACK_S = 3.0
 
 def driver_stuck_s(camera: Camera | None) -> float:
     """Return how many seconds a call of the camera's driver has been pending; 0 when none hangs."""
-    return camera.stuck_s if isinstance(camera, WatchedCamera) else 0.0
+    return camera.stuck_s if isinstance(camera, SupervisedCamera) else 0.0
 
 
-class IdlePicture:
+class IdlePreview:
     """Reader of a live camera in a separate thread.
 
     Files and the unpaced simulator are not read, because their frames are reserved for a session.
@@ -59,7 +59,7 @@ class IdlePicture:
             return
         self._over.set()
         camera = self._camera
-        if isinstance(camera, WatchedCamera):
+        if isinstance(camera, SupervisedCamera):
             camera.stop()  # otherwise its read waits for a lost camera
         thread.join(_GIVEN_BACK_S)
 

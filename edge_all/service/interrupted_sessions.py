@@ -9,13 +9,13 @@ from pathlib import Path
 from edge_all.errors import EdgeAllError
 from edge_all.record.sessions.resume import find_open_session, read_open_session
 from edge_all.record.store import Record
-from edge_all.session.lifecycle import end_without_going_on
-from edge_all.session.listener import Announcer
+from edge_all.session.lifecycle import end_without_resuming
+from edge_all.session.listener import TransactionListener
 
 MOST_TRIES = 3
 
 
-class CutOffSessions:
+class InterruptedSessions:
     """Interrupted sessions in one record, with a persistent count of attempts to resume."""
 
     def __init__(self, record: Path, tries_file: Path) -> None:
@@ -32,7 +32,7 @@ class CutOffSessions:
             row = find_open_session(record, camera)
         return row.id if row is not None else None
 
-    def end(self, camera: str, why: str, announcer: Announcer | None = None) -> str | None:
+    def end(self, camera: str, why: str, listener: TransactionListener | None = None) -> str | None:
         """End the camera's newest interrupted session with its present counts and notify the listener.
 
         Returns:
@@ -45,7 +45,7 @@ class CutOffSessions:
             row = find_open_session(record, camera)
             if row is None:
                 return None
-            end_without_going_on(record, read_open_session(record, row), why, announcer)
+            end_without_resuming(record, read_open_session(record, row), why, listener)
             return row.id
 
     def tries(self, session: str) -> int:

@@ -13,21 +13,21 @@ from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.base import Camera
 from edge_all.cameras.events import CameraState
 from edge_all.cameras.registry import open_camera
-from edge_all.cameras.supervised import WatchedCamera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.errors import EdgeAllError
 from edge_all.files.state_dir import state_folder
 from edge_all.profile import profile_of
 from edge_all.record.recovery.startup import start_record
-from edge_all.service.certificate_renewal import KeptCertificate
+from edge_all.service.certificate_renewal import CertificateRenewal
 from edge_all.service.control import ControlServer
-from edge_all.service.housekeeping_thread import Upkeep
-from edge_all.service.idle_preview import IdlePicture, driver_stuck_s
-from edge_all.service.interrupted_sessions import MOST_TRIES, CutOffSessions
+from edge_all.service.housekeeping_thread import HousekeepingThread
+from edge_all.service.idle_preview import IdlePreview, driver_stuck_s
+from edge_all.service.interrupted_sessions import MOST_TRIES, InterruptedSessions
 from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
 from edge_all.service.memory_watch import MemoryWatch
 from edge_all.service.problems import Kind, Problems
 from edge_all.service.sd_notify import Notifier
-from edge_all.service.watchdog import SLOW_STEP_S, Heartbeat
+from edge_all.service.watchdog import SLOW_STEP_S, Watchdog
 from edge_all.service.web_server import address_of, serve, server_maker
 from edge_all.session.commands import Start
 from edge_all.session.progress import Progress, Summary
@@ -35,7 +35,7 @@ from edge_all.session.session import Session
 from edge_all.session.stages.analysis import load_models_in_use
 from edge_all.session.station import Station, StationState
 from edge_all.telemetry.device_state import DeviceState
-from edge_all.telemetry.mqtt.client import Telling, monitoring_token
+from edge_all.telemetry.mqtt.client import MqttClient, monitoring_token
 from edge_all.web.live.live_view import LiveView
 
 if TYPE_CHECKING:
@@ -76,21 +76,21 @@ class Service:
         self._record, self._models, self._socket = record, models, control_socket
         self._notifier = notifier or Notifier()
         self._journal = Journal(write)
-        self._heartbeat = Heartbeat(self._notifier, lambda text: self._journal("driver-stuck", "error", text=text))
+        self._heartbeat = Watchdog(self._notifier, lambda text: self._journal("driver-stuck", "error", text=text))
         self.problems = Problems()
         self._live = LiveView()
-        self._cut_off = CutOffSessions(record, state_folder() / "gone-on.json")
+        self._interrupted_sessions = InterruptedSessions(record, state_folder() / "gone-on.json")
         self._settings, wrong = read_settings()
         self.problems.set(Kind.SETTINGS, wrong)
-        self._idle = IdlePicture(self._open_camera, self._live)
+        self._idle = IdlePreview(self._open_camera, self._live)
         self.station = Station(self._settings.settings.camera.uri, self._run_session, self._idle, self._turn)
         self.device = DeviceState(record, self.station)
-        self._telling = Telling(
+        self._telling = MqttClient(
             record, self.station.commands, self.device.now, lambda line: self._journal("mqtt", text=line)
         )
         self._served_as = (self._settings.settings.web, self._settings.settings.metrics)
         self._server: Server | None = None
-        self._upkeep: Upkeep | None = None
+        self._upkeep: HousekeepingThread | None = None
         self._camera: Camera | None = None
         self._counted = ""
         self._seen: tuple[StationState, dict[Kind, str]] = (StationState(), {})
@@ -103,7 +103,7 @@ class Service:
         self._reread = False
         self._began = self._now()
         self._memory = MemoryWatch(self._settings.settings.limits.memory_mib, self._began)
-        self._certificate = KeptCertificate(address_of(self._settings.settings.web), self._began)
+        self._certificate = CertificateRenewal(address_of(self._settings.settings.web), self._began)
 
     @property
     def url(self) -> str | None:
@@ -136,7 +136,7 @@ class Service:
             stack.callback(self._telling.end)
             self._start_mqtt()
             self._upkeep = stack.enter_context(
-                Upkeep(self._record, settings.retention, lambda text: journal("upkeep", text=text))
+                HousekeepingThread(self._record, settings.retention, lambda text: journal("upkeep", text=text))
             )
             self._report(self._now())
             self._notifier.ready(self._status())
@@ -168,7 +168,7 @@ class Service:
         try:
             with self._made_session(camera, start) as session:
                 self._pending = None
-                if start.resume and not session.goes_on:
+                if start.resume and not session.is_resumed:
                     reason = "the interrupted session was closed because the loaded model gives different results"
                     raise EdgeAllError(reason, "start a new session")
                 made(session)
@@ -176,7 +176,7 @@ class Service:
                 summary = session.run(self._took)
         finally:
             self._camera, self._running_since = None, None
-        self._cut_off.forget()
+        self._interrupted_sessions.forget()
         counts = summary.counts
         self._journal(
             "session-end",
@@ -191,9 +191,9 @@ class Service:
         return summary
 
     def _end_cut_off(self, camera: str) -> None:
-        ended = self._cut_off.end(camera, "another session started", self._telling.announcer())
+        ended = self._interrupted_sessions.end(camera, "another session started", self._telling.listener())
         if ended is not None:
-            self._cut_off.forget()
+            self._interrupted_sessions.forget()
             self.problems.set(Kind.CUT_OFF, None)
             self._journal("cut-off-ended", session=ended)
 
@@ -209,12 +209,12 @@ class Service:
                 commands=self.station.commands,
                 keep_all_crops=True,
                 resume=start.resume,
-                turned=self._turn,
+                on_heartbeat=self._turn,
                 times=self.device.times,
-                announcer=self._telling.announcer(),
+                listener=self._telling.listener(),
                 calibrations=CalibrationStore(),
                 operator=start.operator,
-                looked_over=self._was_checked(),
+                skip_integrity_check=self._was_checked(),
             )
 
     def _start_record(self) -> None:
@@ -239,7 +239,7 @@ class Service:
             with self._heartbeat.slow_step():
                 yield
         finally:
-            self.device.turned()
+            self.device.on_heartbeat()
 
     def _say_engine(self, line: str) -> None:
         self._journal("engine", text=line)
@@ -258,19 +258,19 @@ class Service:
         """Once the camera works, resume an interrupted session, or start one if the settings require it."""
         self._planned = True
         try:
-            cut_off = self._cut_off.newest(self.station.camera)
+            cut_off = self._interrupted_sessions.newest(self.station.camera)
         except EdgeAllError as error:
             self.problems.set(Kind.RECORD, str(error))
             return
         if cut_off is None:
             self._pending = Start() if self._settings.settings.service.autostart else None
             return
-        tries = self._cut_off.tries(cut_off)
+        tries = self._interrupted_sessions.tries(cut_off)
         if tries >= MOST_TRIES:
             problem = f"session {cut_off} was resumed {tries} times and interrupted each time: start a new session"
             self.problems.set(Kind.CUT_OFF, problem)
             return
-        self._cut_off.note_try(cut_off)
+        self._interrupted_sessions.note_try(cut_off)
         self._journal("goes-on", session=cut_off, tries=tries + 1)
         self._pending = Start(resume=True)
 
@@ -305,7 +305,7 @@ class Service:
 
     def _turn(self) -> None:
         now = self._now()
-        self.device.turned()
+        self.device.on_heartbeat()
         self._heartbeat.beat(driver_stuck_s(self._camera) or self._idle.stuck_s)
         if self._reread:
             self._reread = False
@@ -317,7 +317,7 @@ class Service:
             self._report_at = now + _REPORTS_EVERY_S
             self._report(now)
         if self._running_since is not None and now - self._running_since > _RUNS_WELL_S:
-            self._cut_off.forget()
+            self._interrupted_sessions.forget()
         if not self._planned and self._idle.works and self.station.state.phase == "idle":
             self._plan_first_session()
         if self._pending is not None and now >= self._pending_at:
@@ -330,7 +330,7 @@ class Service:
         session, camera = self.station.session, self._camera
         if session is None:
             self.problems.set(Kind.CAMERA, self._idle.trouble)
-        elif isinstance(camera, WatchedCamera):
+        elif isinstance(camera, SupervisedCamera):
             lost = session.camera_state is CameraState.LOST
             self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
         self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)

@@ -19,7 +19,7 @@ CUDA's first start on a Jetson takes a minute. TensorRT's build of a named engin
 """
 
 
-class Heartbeat:
+class Watchdog:
     """Heartbeat to systemd's watchdog; beat() is called on every loop iteration."""
 
     def __init__(

@@ -7,18 +7,20 @@ from edge_all.record.rows import SessionInfo
 from edge_all.record.sessions.lock import SessionLock
 from edge_all.record.sessions.resume import (
     OpenSession,
-    end_cut_off,
+    end_interrupted,
     find_open_session,
     read_open_session,
     resume_session,
     why_not_resumable,
 )
 from edge_all.record.store import Record
-from edge_all.session.listener import Announcer
+from edge_all.session.listener import TransactionListener
 from edge_all.session.tally import Tally
 
 
-def session_to_resume(record: Record, info: SessionInfo, announcer: Announcer | None = None) -> OpenSession | None:
+def session_to_resume(
+    record: Record, info: SessionInfo, listener: TransactionListener | None = None
+) -> OpenSession | None:
     """Return the newest unfinished session of this camera, or None to start a new one.
 
     A session can be resumed only if the loaded models classify as before. Otherwise it is closed with its current
@@ -29,20 +31,20 @@ def session_to_resume(record: Record, info: SessionInfo, announcer: Announcer | 
         return None
     opened = read_open_session(record, row)
     if why := why_not_resumable(row, info):
-        end_without_going_on(record, opened, why, announcer)
+        end_without_resuming(record, opened, why, listener)
         return None
     return opened
 
 
-def end_without_going_on(record: Record, opened: OpenSession, why: str, announcer: Announcer | None) -> None:
+def end_without_resuming(record: Record, opened: OpenSession, why: str, listener: TransactionListener | None) -> None:
     """Close an interrupted session and announce its summary like any other. It is on disk on return."""
     result = result_words(opened.counts)
-    if announcer is not None:
-        announcer.ended(record, opened.row.id, opened.counts, result, True)
-    end_cut_off(record, opened, result, why)
+    if listener is not None:
+        listener.ended(record, opened.row.id, opened.counts, result, True)
+    end_interrupted(record, opened, result, why)
 
 
-class Standing:
+class ActiveSession:
     """The started session: its id, its counts so far, and its first frame."""
 
     def __init__(self, record: Record, info: SessionInfo, opened: OpenSession | None) -> None:

@@ -10,7 +10,7 @@ from edge_all.record.rows import SessionInfo
 from edge_all.record.store import Record
 
 
-class Announcer(Protocol):
+class TransactionListener(Protocol):
     """Listener called from the recording thread before the rows are committed.
 
     Messages that it queues are committed together with the rows, or not at all.

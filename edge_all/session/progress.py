@@ -10,7 +10,7 @@ from edge_all.domain.types import Cell, Counts, ModelIdentity, Thresholds
 from edge_all.errors import EdgeAllError
 from edge_all.record.write.disk_full import ROOM, DiskState
 from edge_all.session.stages.analysis import FieldResult
-from edge_all.session.unsaved import NotOnDisk
+from edge_all.session.unsaved import UnsavedCounts
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Summary:
     """The error that ended the session early, if any."""
     camera: CameraAccount | None = None
     """None for files and the simulator."""
-    not_on_disk: NotOnDisk | None = None
+    unsaved_counts: UnsavedCounts | None = None
     """Counts missing from the record because it could not be written."""
     pictures_left_out: int = 0
     """Number of images not saved because the record's disk was full; their cells are saved."""
@@ -71,6 +71,6 @@ class Summary:
     @property
     def error_in_words(self) -> str | None:
         """The error in one line, with the counts not on disk, or None if nothing ended the session early."""
-        if self.error is None or self.not_on_disk is None:
+        if self.error is None or self.unsaved_counts is None:
             return None if self.error is None else str(self.error)
-        return f"{self.error} (not on disk: {self.not_on_disk.in_words()})"
+        return f"{self.error} (not on disk: {self.unsaved_counts.in_words()})"

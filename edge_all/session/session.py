@@ -14,7 +14,7 @@ from edge_all.calibration.model import NONE
 from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.base import Camera
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.supervised import WatchedCamera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.statistics import result_words
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import EdgeAllError, RecordError
@@ -25,25 +25,25 @@ from edge_all.record.events.camera import write_camera_event
 from edge_all.record.recovery.rebuild import note_doubts
 from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import SessionInfo
-from edge_all.record.sessions.stage_state import forget_known_fields
+from edge_all.record.sessions.stage_state import forget_stage_state
 from edge_all.record.store import Record
 from edge_all.record.write.disk_full import MOST_WAITING_BYTES, DiskState
 from edge_all.session.calibration import CalibrationWatch, for_record, load_for
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
 from edge_all.session.hints import camera_hint
-from edge_all.session.lifecycle import Standing, session_to_resume
-from edge_all.session.listener import Announcer
+from edge_all.session.lifecycle import ActiveSession, session_to_resume
+from edge_all.session.listener import TransactionListener
 from edge_all.session.metrics.frame_age import FrameAges
 from edge_all.session.metrics.step_times import OFF, StepTimes
 from edge_all.session.operator import Operator, operator_settings
 from edge_all.session.progress import CameraAccount, Progress, Summary
 from edge_all.session.stages.analysis import Analysis, FieldResult, Located, load_models_in_use
-from edge_all.session.stages.bounded_queue import Handover, QueueUse
+from edge_all.session.stages.bounded_queue import BoundedQueue, QueueUse
 from edge_all.session.stages.capture import Capturing
-from edge_all.session.stages.classify import Judging, Seen
-from edge_all.session.stages.recorder import Handed, Recording
+from edge_all.session.stages.classify import ClassifyStage, Seen
+from edge_all.session.stages.recorder import Recording, RecordItem
 from edge_all.session.tally import PAUSED, Tally
-from edge_all.session.unsaved import not_on_disk
+from edge_all.session.unsaved import unsaved_counts
 
 _RECORD_QUEUE = 4
 _COMMANDS_SEEN_S = 0.1
@@ -77,11 +77,11 @@ class Session:
         commands: CommandQueue | None = None,
         keep_all_crops: bool = False,
         resume: bool = False,
-        turned: Callable[[], None] = lambda: None,
-        announcer: Announcer | None = None,
+        on_heartbeat: Callable[[], None] = lambda: None,
+        listener: TransactionListener | None = None,
         calibrations: CalibrationStore | None = None,
         operator: Operator | None = None,
-        looked_over: bool = False,
+        skip_integrity_check: bool = False,
     ) -> None:
         """Load the models, open the record, and find the session to resume, if any.
 
@@ -106,7 +106,7 @@ class Session:
             announcer: Listener notified inside the transaction that writes the rows.
             calibrations: Store of the bench's calibration, or None to use no calibration.
             operator: The person who starts the session, recorded with it.
-            looked_over: Skip the full integrity check because it ran recently.
+            skip_integrity_check: Skip the full integrity check because it ran recently.
 
         Raises:
             ModelError: when no model set can be loaded.
@@ -127,11 +127,11 @@ class Session:
         )
         self._times = times
         self._commands = commands if commands is not None else CommandQueue()
-        self._turned = turned
-        self._announcer = announcer
+        self._on_heartbeat = on_heartbeat
+        self._listener = listener
         self._paused = False
         try:
-            start_record(record_folder, say, thorough=not looked_over)
+            start_record(record_folder, say, thorough=not skip_integrity_check)
             self._record = Record.open(record_folder, most_waiting_bytes=MOST_WAITING_BYTES)
         except BaseException:
             self._models.close()
@@ -142,14 +142,14 @@ class Session:
             camera=camera.uri,
             profile=self._profile.name,
             models=self._models.identities,
-            engine=self._models.judge.engine_name,
+            engine=self._models.classifier.engine_name,
             thresholds=self._models.thresholds,
             um_per_px=scale,
             version=__version__,
             settings=(optics if self._profile.objective else {}) | operator_settings(operator),
         )
         try:
-            self._opened = session_to_resume(self._record, self._info, announcer) if resume else None
+            self._opened = session_to_resume(self._record, self._info, listener) if resume else None
         except BaseException:
             self.close()
             raise
@@ -165,20 +165,20 @@ class Session:
         )
         self._tally = Tally()
         self._first_frame = 0
-        self._standing: Standing | None = None
+        self._active_session: ActiveSession | None = None
         self._recording: Recording | None = None
-        self._judging: Judging | None = None
+        self._classify_stage: ClassifyStage | None = None
         self._stopped = threading.Event()
         self._by_user = self._has_reported_error = False
         self._errors: list[BaseException] = []
-        self._watched = camera if isinstance(camera, WatchedCamera) else None
+        self._watched = camera if isinstance(camera, SupervisedCamera) else None
         self._ages = FrameAges()
         # Only the newest frame of a live camera is queued, so that the analysis sees what is under the objective now.
-        self._frames: Handover[Frame | Unreadable] = Handover(
+        self._frames: BoundedQueue[Frame | Unreadable] = BoundedQueue(
             1 if camera.live else self._profile.queue_frames, drop_oldest=camera.live
         )
-        self._located: Handover[Seen] = Handover(1)
-        self._results: Handover[Handed] = Handover(_RECORD_QUEUE)
+        self._located: BoundedQueue[Seen] = BoundedQueue(1)
+        self._results: BoundedQueue[RecordItem] = BoundedQueue(_RECORD_QUEUE)
         self.id = ""
 
     def __enter__(self) -> Session:
@@ -200,8 +200,8 @@ class Session:
             if not self._has_reported_error:
                 raise
         finally:
-            if self._standing is not None:
-                self._standing.release()
+            if self._active_session is not None:
+                self._active_session.release()
 
     @property
     def engines_in_words(self) -> str:
@@ -216,7 +216,7 @@ class Session:
         return named or self._info.sample or restored
 
     @property
-    def goes_on(self) -> bool:
+    def is_resumed(self) -> bool:
         """True if this is a resumed session, not a new one."""
         return self._opened is not None
 
@@ -246,7 +246,7 @@ class Session:
 
         Safe to read from any thread.
         """
-        of_frame = self._judging.hint if self._judging is not None else ""
+        of_frame = self._classify_stage.hint if self._classify_stage is not None else ""
         return camera_hint(self.camera_state) or of_frame
 
     @property
@@ -281,11 +281,11 @@ class Session:
         if calibration.parts:
             settings = {**self._info.settings, "calibration": for_record(calibration)}
             self._info = replace(self._info, settings=settings)
-        self._standing = Standing(self._record, self._info, self._opened)
+        self._active_session = ActiveSession(self._record, self._info, self._opened)
         self.id, self._tally, self._first_frame = (
-            self._standing.id,
-            self._standing.tally,
-            self._standing.first_frame,
+            self._active_session.id,
+            self._active_session.tally,
+            self._active_session.first_frame,
         )
         errors, stopped, frames = self._errors, self._stopped, self._frames
 
@@ -303,7 +303,7 @@ class Session:
             self._first_frame,
             self._results,
             self._times,
-            self._announcer,
+            self._listener,
             self._stopped,
             failed,
             on_progress,
@@ -312,16 +312,16 @@ class Session:
             self._analysis.use(calibration)
             if self._opened is not None:
                 self._record.note_settings(self.id, "calibration", for_record(calibration))
-        if self._announcer is not None:
+        if self._listener is not None:
             known = None if self._opened is None else frozenset(c.number for c in self._opened.findings)
-            self._announcer.begun(self._record, self.id, self._info, known)
+            self._listener.begun(self._record, self.id, self._info, known)
             self._record.flush()
         capturing = Capturing(
             self._camera, self._first_frame, self._max_frames, frames, self._times, stopped, errors.append
         )
         capture = threading.Thread(target=capturing.run, name="camera", daemon=True)
         recorder = threading.Thread(target=recording.run, name="record", daemon=True)
-        judging = self._judging = Judging(
+        classify_stage = self._classify_stage = ClassifyStage(
             self._analysis,
             self._tally,
             self._located,
@@ -332,11 +332,11 @@ class Session:
             stopped.set,
             failed,
         )
-        judge = threading.Thread(target=judging.run, name="judge", daemon=True)
+        judge = threading.Thread(target=classify_stage.run, name="judge", daemon=True)
         for thread in (capture, judge, recorder):
             thread.start()
         try:
-            self._analyse(judging)
+            self._analyse(classify_stage)
         except BaseException as error:
             self._errors.append(error)
         self._stopped.set()
@@ -359,13 +359,13 @@ class Session:
 
     # -- analysis, in the caller's thread --------------------------------------------------------------------
 
-    def _analyse(self, judging: Judging) -> None:
-        dropped = put = judged = 0
+    def _analyse(self, classify_stage: ClassifyStage) -> None:
+        dropped = put = classified = 0
         while not self._stopped.is_set():
             # No heartbeat if the classifier has not advanced since the last iteration, as it may hang in its engine.
-            if judging.finished != judged or judging.finished == put:
-                self._turned()
-            judged = judging.finished
+            if classify_stage.finished != classified or classify_stage.finished == put:
+                self._on_heartbeat()
+            classified = classify_stage.finished
             put += self._obey()
             if self._paused and not self._camera.live:
                 self._commands.wait(_COMMANDS_SEEN_S)
@@ -421,15 +421,15 @@ class Session:
         try:
             if self._ages.count and self._watched is not None:
                 write_camera_event(self._record, self.id, time.time(), "ages", self._ages.in_detail())
-            if self._announcer is not None:
-                self._announcer.ended(self._record, self.id, counts, result, interrupted)
+            if self._listener is not None:
+                self._listener.ended(self._record, self.id, counts, result, interrupted)
             self._record.end_session(self.id, counts, result, interrupted)
-            forget_known_fields(self._record.folder, self.id)
+            forget_stage_state(self._record.folder, self.id)
         except EdgeAllError as failed:
             error = error or failed
             if self._record.is_set_aside:  # another record is at its path now
-                forget_known_fields(self._record.folder, self.id)
-        missing = not_on_disk(self._record, self.id, counts) if error is not None else None
+                forget_stage_state(self._record.folder, self.id)
+        missing = unsaved_counts(self._record, self.id, counts) if error is not None else None
         if missing is not None:
             with contextlib.suppress(EdgeAllError):  # shown with the session now, not only after the next start
                 note_doubts(self._record)
@@ -441,7 +441,7 @@ class Session:
             result,
             self._tally.most_suspicious(),
             self._models.identities,
-            self._models.judge.engine_name,
+            self._models.classifier.engine_name,
             self._models.thresholds,
             interrupted,
             error,

@@ -50,7 +50,7 @@ class Station:
         camera: str,
         run_session: Callable[[Start, Callable[[Session], None]], Summary],
         idle_view: IdleView | None = None,
-        turned: Callable[[], None] | None = None,
+        on_heartbeat: Callable[[], None] | None = None,
     ) -> None:
         """Create an idle station.
 
@@ -63,7 +63,7 @@ class Station:
         self.camera = camera
         self._run_session = run_session
         self._idle_view = idle_view
-        self._turned = turned
+        self._on_heartbeat = on_heartbeat
         self.commands = CommandQueue()
         self.problems: tuple[str, ...] = ()
         """Problems shown with the state, set by the code that detects them."""
@@ -109,8 +109,8 @@ class Station:
             while not self._closed.is_set():
                 if self._idle_view is not None:
                     self._idle_view.begin()
-                if self._turned is not None:
-                    self._turned()
+                if self._on_heartbeat is not None:
+                    self._on_heartbeat()
                 self.commands.wait(_LOOKS_EVERY_S)
                 taken = self.commands.take()
                 first = next((i for i, c in enumerate(taken) if isinstance(c, Start)), None)

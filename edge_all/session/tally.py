@@ -66,11 +66,11 @@ class Tally:
             self._findings.pop(cell.number, None)
             if cell.is_finding:
                 self._findings[cell.number] = cell
-        for one in result.rejudged:
-            self._relabel(one.number, one.judgement.label)
+        for one in result.reclassified:
+            self._relabel(one.number, one.classification.label)
             known = self._findings.pop(one.number, None)
-            if known is not None and replace(known, judgement=one.judgement).is_finding:
-                self._findings[one.number] = replace(known, judgement=one.judgement, views=one.views)
+            if known is not None and replace(known, classification=one.classification).is_finding:
+                self._findings[one.number] = replace(known, classification=one.classification, views=one.views)
         if len(self._findings) > 2 * _MAX_FINDINGS:
             self._findings = {c.number: c for c in self.most_suspicious(_MAX_FINDINGS)}
 
@@ -105,7 +105,7 @@ class Tally:
         """Return up to `count` findings: blasts first, then by descending blast probability, then by number."""
 
         def key(cell: Cell) -> tuple[bool, float, int]:
-            probability = cell.judgement.blast_probability if cell.judgement else 0.0
+            probability = cell.classification.blast_probability if cell.classification else 0.0
             return (cell.label is not Label.BLAST, -probability, cell.number)
 
         return tuple(sorted(self._findings.values(), key=key)[:count])

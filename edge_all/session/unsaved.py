@@ -14,7 +14,7 @@ _WITHOUT_ROWS = (DROPPED, PAUSED, NOT_RECORDED)
 
 
 @dataclass(frozen=True)
-class NotOnDisk:
+class UnsavedCounts:
     """Part of a session's counts that is not on disk.
 
     A cell counts as on disk even if its row is older than its last classification.
@@ -30,7 +30,7 @@ class NotOnDisk:
         return f"{self.frames} frames, {self.cells} cells, {self.findings} findings"
 
 
-def not_on_disk(record: Record, session: str, counts: Counts) -> NotOnDisk | None:
+def unsaved_counts(record: Record, session: str, counts: Counts) -> UnsavedCounts | None:
     """Return the counts that are not on disk, or None if all are.
 
     If the record's folder was moved or deleted, all counts are reported as not on disk.
@@ -41,5 +41,5 @@ def not_on_disk(record: Record, session: str, counts: Counts) -> NotOnDisk | Non
         held = Counts()
     frames = counts.frames - sum(counts.skipped.get(reason, 0) for reason in _WITHOUT_ROWS) - held.frames
     cells = counts.leukocytes + counts.smudges - held.leukocytes - held.smudges
-    missing = NotOnDisk(max(0, frames), max(0, cells), max(0, counts.findings - held.findings))
+    missing = UnsavedCounts(max(0, frames), max(0, cells), max(0, counts.findings - held.findings))
     return missing if missing.frames or missing.cells or missing.findings else None

@@ -53,7 +53,7 @@ class DeviceState:
         self._session = ""
         self._session_first = _numbers(Counts())
 
-    def turned(self) -> None:
+    def on_heartbeat(self) -> None:
         """Record an iteration of the station's or the analysis loop."""
         self._turned_at = self._clock()
 
@@ -69,7 +69,7 @@ class DeviceState:
             self.sessions += 1
             session = self.station.session
             # What a resumed session counted before this start is not counted again.
-            going_on = session is not None and session.goes_on
+            going_on = session is not None and session.is_resumed
             self._session_first = _numbers(progress.counts if going_on else Counts())
         self._counts = progress.counts
         if progress.camera is not None and progress.camera.kind == "back":

@@ -16,7 +16,7 @@ from edge_all.errors import EdgeAllError, NotRecordedError, RecordError
 from edge_all.i18n.catalog import load_texts, text
 from edge_all.web.context import ReviewContext
 from edge_all.web.pages import cell, gallery, live, login, monitoring, pictures, sessions, summary
-from edge_all.web.security.middleware import Guard
+from edge_all.web.security.middleware import SecurityMiddleware
 from edge_all.web.templating import refusal
 
 _STATIC = Path(__file__).parent / "static"
@@ -62,7 +62,7 @@ def make_app(context: ReviewContext) -> Starlette:
     load_texts()
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, context=context)],
+        middleware=[Middleware(SecurityMiddleware, context=context)],
         exception_handlers={
             EdgeAllError: _error_page,  # type: ignore[dict-item]
             HTTPException: _http_error,  # type: ignore[dict-item]

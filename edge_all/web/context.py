@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edge_all.errors import NotRecordedError, ReviewError
-from edge_all.record.thread_local import RecordByThread
+from edge_all.record.thread_local import ThreadLocalRecord
 from edge_all.review.saliency import SaliencyMaps
 from edge_all.review.similarity import Appearance
 from edge_all.session.station import Station
 from edge_all.web.live.live_view import LiveView
 from edge_all.web.security.accounts import ROLES, Accounts
-from edge_all.web.security.browser_sessions import Visitor, Visitors
-from edge_all.web.security.rate_limit import LoginLimits
+from edge_all.web.security.browser_sessions import BrowserSession, BrowserSessions
+from edge_all.web.security.rate_limit import LoginRateLimit
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,7 +28,7 @@ MOST_WATCHERS = 8
 class ReviewContext:
     """State of one server. ``station`` and ``live`` are set while a microscope is connected."""
 
-    records: RecordByThread
+    records: ThreadLocalRecord
     accounts: Accounts
     models: Path
     loopback: bool = True
@@ -44,8 +44,8 @@ class ReviewContext:
     """State that /metrics and /healthz report."""
     monitoring_token: str = ""
     """Bearer token required for these from another machine."""
-    visitors: Visitors = field(default_factory=Visitors)
-    limits: LoginLimits = field(default_factory=LoginLimits)
+    browser_sessions: BrowserSessions = field(default_factory=BrowserSessions)
+    limits: LoginRateLimit = field(default_factory=LoginRateLimit)
     watchers: int = 0
     closing: bool = False
     """True while the server shuts down; endless responses stop then."""
@@ -59,20 +59,20 @@ class ReviewContext:
         """Name of the cookie. It contains the port, because cookies are shared by all ports of a machine."""
         return f"{'__Host-' if self.secure else ''}edge_all_{self.port}"
 
-    def admit(self, visitor: Visitor) -> None:
+    def admit(self, browser_session: BrowserSession) -> None:
         """Update the visitor's rank. Log out an account that was removed or changed since the login."""
         accounts = self.accounts.all()
-        if visitor.account is not None:
-            now = accounts.get(visitor.account.name)
-            same = now is not None and now.password_hash == visitor.account.password_hash
-            visitor.account = now if same else None
-        if visitor.account is not None:
-            visitor.rank = ROLES.index(visitor.account.role)
+        if browser_session.account is not None:
+            now = accounts.get(browser_session.account.name)
+            same = now is not None and now.password_hash == browser_session.account.password_hash
+            browser_session.account = now if same else None
+        if browser_session.account is not None:
+            browser_session.rank = ROLES.index(browser_session.account.role)
         elif self.loopback:
             has_admin = any(a.role == "admin" for a in accounts.values())
-            visitor.rank = ROLES.index("reviewer" if has_admin else "admin")
+            browser_session.rank = ROLES.index("reviewer" if has_admin else "admin")
         else:
-            visitor.rank = -1
+            browser_session.rank = -1
 
     def refuse_running(self, session: str) -> None:
         """Raise ReviewError while the station runs this session, even if it is paused."""
@@ -86,9 +86,9 @@ def context_of(request: Request) -> ReviewContext:
     return cast(ReviewContext, request.app.state.context)
 
 
-def visitor_of(request: Request) -> Visitor:
+def browser_session_of(request: Request) -> BrowserSession:
     """Return the visitor who sent the request."""
-    return cast(Visitor, request.scope["edge_all.visitor"])
+    return cast(BrowserSession, request.scope["edge_all.visitor"])
 
 
 def form_of(request: Request) -> dict[str, object]:

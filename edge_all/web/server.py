@@ -105,7 +105,7 @@ class Server:
             RecordError: when the record cannot be used.
         """
         self._uvicorn = _uvicorn()
-        from edge_all.record.thread_local import RecordByThread
+        from edge_all.record.thread_local import ThreadLocalRecord
         from edge_all.web.app import make_app
         from edge_all.web.context import ReviewContext
 
@@ -127,7 +127,7 @@ class Server:
             own = socket.gethostname().lower()
             names |= {own, f"{own}.local", address.host.lower()}
         self.context = ReviewContext(
-            RecordByThread(record_folder, create=create, started=started),
+            ThreadLocalRecord(record_folder, create=create, started=started),
             accounts,
             models or _models_in_use(),
             loopback=address.loopback,

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from edge_all.i18n.catalog import text
 from edge_all.text.display_text import shown
-from edge_all.web.context import context_of, visitor_of
+from edge_all.web.context import browser_session_of, context_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LOCAL = re.compile(r"/(?![/\\])[A-Za-z0-9_\-./?=&]*")
@@ -48,7 +48,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         _environment()
         .get_template(template)
         .render(
-            visitor=visitor_of(request),
+            browser_session=browser_session_of(request),
             has_station=context.station is not None,
             loopback=context.loopback,
             here=request.url.path,

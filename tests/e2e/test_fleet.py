@@ -20,7 +20,7 @@ from edge_all.record.events.outbox import append, outbox_use
 from edge_all.record.store import Record
 from edge_all.session.commands import CommandQueue, Start, Stop
 from edge_all.telemetry.mqtt.commands import CommandReceiver
-from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.publisher import Publisher
 from tests.helpers.cells import make_cell
 from tests.helpers.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
@@ -319,7 +319,7 @@ def test_a_picture_leaves_without_the_row_it_carries(tmp_path, broker, database)
     with Record.open(tmp_path / "record") as record:
         session = a_session(record, 0, end=False)
         cell = make_cell(1, frame="patient7/field.png")
-        OutboxAnnouncer(False).found(record, session, [cell], 1.0)
+        OutboxListener(False).found(record, session, [cell], 1.0)
         record.write_cells(session, [(cell, np.full((32, 32, 3), 200, np.uint8))])
     with Collecting(broker, database) as collecting:
         assert wait_for(lambda: any("connected" in line for line in collecting.said)), collecting.said

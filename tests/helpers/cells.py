@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_all.domain.types import Cell, Detection, Judgement, Label, ModelIdentity, Thresholds
+from edge_all.domain.types import Cell, Classification, Detection, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import SessionInfo
 
 CROP = np.full((64, 64, 3), (200, 100, 50), np.uint8)
@@ -23,9 +23,9 @@ def make_cell(
     y: float = 50.0,
 ) -> Cell:
     """A cell as the analysis makes it."""
-    judgement = None
+    classification = None
     if label is not Label.SMUDGE:
-        judgement = Judgement(
+        classification = Classification(
             probability, 0.01, label, Thresholds(0.8, 0.2, 0.5), ModelIdentity("m", "1", "ab" * 32), "test"
         )
-    return Cell(number, frame_index, frame, Detection(x, y, 60.0, 0.9, label is Label.SMUDGE), 0.1, judgement)
+    return Cell(number, frame_index, frame, Detection(x, y, 60.0, 0.9, label is Label.SMUDGE), 0.1, classification)

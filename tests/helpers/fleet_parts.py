@@ -12,7 +12,7 @@ from edge_all.domain.types import Counts, ModelIdentity, Thresholds
 from edge_all.fleet.collector import Collector
 from edge_all.fleet.store import Store
 from edge_all.record.rows import SessionInfo
-from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.settings import MqttSettings
 from tests.helpers.cells import make_cell
 
@@ -61,15 +61,15 @@ def a_session(record, findings, sample=None, sample_ids=False, end=True):
         sample, "files:/home/anna/patient7", "default", (model,), "test", Thresholds(0.8, 0.2, 0.5), None, "0.1.0"
     )
     session = record.begin_session(info)
-    announcer = OutboxAnnouncer(sample_ids)
-    announcer.begun(record, session, info)
+    listener = OutboxListener(sample_ids)
+    listener.begun(record, session, info)
     for first in range(1, findings + 1, FINDINGS_A_FIELD):
         numbers = range(first, min(first + FINDINGS_A_FIELD, findings + 1))
         cells = [make_cell(number, frame="patient7/field.png") for number in numbers]
-        announcer.found(record, session, cells, 1.7e9 + first)
+        listener.found(record, session, cells, 1.7e9 + first)
         record.write_cells(session, [(cell, None) for cell in cells])
     if end:
         counts = Counts(fields=findings, frames=findings, blasts=findings, normals=5)
-        announcer.ended(record, session, counts, "review suggested", False)
+        listener.ended(record, session, counts, "review suggested", False)
         record.end_session(session, counts, "review suggested", False)
     return session

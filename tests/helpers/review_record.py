@@ -12,7 +12,7 @@ import numpy as np
 from edge_all.domain.types import Cell, Counts, Frame, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
-from edge_all.record.thread_local import RecordByThread
+from edge_all.record.thread_local import ThreadLocalRecord
 from edge_all.web.context import ReviewContext
 from edge_all.web.security.accounts import Accounts
 from tests.helpers.cells import make_cell
@@ -65,7 +65,7 @@ def context(folder: Path, users: Path | None = None, **values) -> ReviewContext:
     from edge_all.modelstore.shipped import models_folder
 
     return ReviewContext(
-        RecordByThread(folder), Accounts(users or folder / "users.json"), models_folder(), port=8080, **values
+        ThreadLocalRecord(folder), Accounts(users or folder / "users.json"), models_folder(), port=8080, **values
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_all.cameras.supervised import WatchedCamera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
 
@@ -59,7 +59,7 @@ class ScriptedDevice:
         return step() if callable(step) else step
 
 
-def watched(script: Iterator[Any], limits: Any = None, **more: Any) -> tuple[WatchedCamera, list[ScriptedDevice]]:
+def watched(script: Iterator[Any], limits: Any = None, **more: Any) -> tuple[SupervisedCamera, list[ScriptedDevice]]:
     """The camera, and the devices that it made."""
     made: list[ScriptedDevice] = []
 
@@ -69,7 +69,7 @@ def watched(script: Iterator[Any], limits: Any = None, **more: Any) -> tuple[Wat
         made.append(device)
         return device
 
-    return WatchedCamera(make, limits), made
+    return SupervisedCamera(make, limits), made
 
 
 Step = Callable[[], Any]

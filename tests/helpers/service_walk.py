@@ -243,10 +243,10 @@ def _slow_engines(c: Container) -> Seen:
 
     c.wait_for(ended, 3600)
     untouched = (c.property("MainPID"), c.property("NRestarts")) == (process, "0")
-    if not (goes_on := untouched and "leukocytes in" in c.property("StatusText")):
+    if not (is_resumed := untouched and "leukocytes in" in c.property("StatusText")):
         print(_journal(c, 60))
     loads = f"engines that load for {longest:.0f} s of a watchdog's {WATCHDOG_S} s cause no restart"
-    return {loads: goes_on and longest > WATCHDOG_S}
+    return {loads: is_resumed and longest > WATCHDOG_S}
 
 
 def _silence_s(c: Container) -> float:

@@ -154,6 +154,6 @@ def test_a_loss_is_told_while_a_field_is_still_in_work(tmp_path, smear, monkeypa
             in_time.append(lost.wait(20))
             return judge(located)
 
-        monkeypatch.setattr(session._analysis, "judge", takes_long)
+        monkeypatch.setattr(session._analysis, "classify", takes_long)
         session.run(lambda p: lost.set() if p.hint == "camera lost" else None)
     assert in_time[0]

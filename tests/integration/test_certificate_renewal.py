@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from edge_all.files.state_dir import state_folder
-from edge_all.service.certificate_renewal import KeptCertificate
+from edge_all.service.certificate_renewal import CertificateRenewal
 from edge_all.web.security.accounts import Account, Accounts, hash_password
 from edge_all.web.server import Address, Server
 
@@ -31,7 +31,7 @@ def served(tmp_path, monkeypatch):
     certificate, key = make(tmp_path / "given.pem", "first", 9)
     address = Address("0.0.0.0", 0, certificate, key, ())
     with Server(address, tmp_path / "record", create=True) as server:
-        yield server, KeptCertificate(address, 0.0), certificate
+        yield server, CertificateRenewal(address, 0.0), certificate
 
 
 def shown(server):

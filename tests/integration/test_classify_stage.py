@@ -15,7 +15,7 @@ from edge_all.session.session import Session
 SIM = "sim:?seed=4&fields=6&width=640&height=480&um_per_px=0.2&cells=6"
 
 
-class Waiting(SimulatedMicroscope):
+class WriteBuffer(SimulatedMicroscope):
     """A live camera that, after some frames, gives none until it is allowed to."""
 
     live = True
@@ -33,8 +33,8 @@ class Waiting(SimulatedMicroscope):
 
 
 def test_a_judge_that_hangs_is_no_turn_of_the_loop_though_no_frame_comes(tmp_path, monkeypatch):
-    camera, turns, hangs, released = Waiting(1), [], threading.Event(), threading.Event()
-    with Session(camera, tmp_path, turned=lambda: turns.append(time.monotonic())) as session:
+    camera, turns, hangs, released = WriteBuffer(1), [], threading.Event(), threading.Event()
+    with Session(camera, tmp_path, on_heartbeat=lambda: turns.append(time.monotonic())) as session:
         judge = session._analysis.judge
 
         def hanging(located):
@@ -42,7 +42,7 @@ def test_a_judge_that_hangs_is_no_turn_of_the_loop_though_no_frame_comes(tmp_pat
             released.wait(60)
             return judge(located)
 
-        monkeypatch.setattr(session._analysis, "judge", hanging)
+        monkeypatch.setattr(session._analysis, "classify", hanging)
         running = threading.Thread(target=session.run)
         running.start()
         assert hangs.wait(60)
@@ -69,7 +69,7 @@ def test_a_failing_judge_ends_the_session_and_what_was_judged_is_in_the_record(t
                 raise RuntimeError("no such kernel")
             return judge(located)
 
-        monkeypatch.setattr(session._analysis, "judge", failing)
+        monkeypatch.setattr(session._analysis, "classify", failing)
         with pytest.raises(RuntimeError, match="no such kernel"):
             session.run()
     with Record.open(tmp_path) as record:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from edge_all.cameras.registry import open_camera
-from edge_all.field.stage import KnownField, Place
-from edge_all.record.sessions.stage_state import KnownFields, read_known_fields
+from edge_all.field.stage import Place, StageField
+from edge_all.record.sessions.stage_state import StageState, read_stage_state
 from edge_all.record.store import Record
 from edge_all.session.session import Session
 
@@ -52,7 +52,7 @@ def cells(folder: Path) -> list[tuple[int, str]]:
 
 def go_on(folder: Path, uri: str, more_fields: int):
     with open_camera(uri) as camera, Session(camera, folder, resume=True, keep_all_crops=True) as session:
-        assert session.goes_on
+        assert session.is_resumed
         seen = 0
 
         def tell(progress):
@@ -91,21 +91,21 @@ def test_another_smear_under_the_objective_is_counted(tmp_path):
 
 def test_what_cannot_be_read_of_the_fields_is_done_without(tmp_path):
     now = 0.0
-    fields, grey = KnownFields(tmp_path, "S", lambda: now), np.full((60, 100), 3.2, np.float32)
+    fields, grey = StageState(tmp_path, "S", lambda: now), np.full((60, 100), 3.2, np.float32)
     for number in range(14):
         now = 0.5 * number
-        fields.note(number, KnownField(grey, Place(10.0 * number, 5.0, 1)))
-    kept = read_known_fields(tmp_path, "S")
+        fields.note(number, StageField(grey, Place(10.0 * number, 5.0, 1)))
+    kept = read_stage_state(tmp_path, "S")
     assert [f.place.x_um for f in kept] == [10.0 * n for n in range(2, 14)], "the latest twelve, in order"
     assert np.abs(kept[-1].grey - grey).max() <= 0.5
-    fields.note(14, KnownField(grey, Place(140.0, 5.0, 1)))
-    fields.note(15, KnownField(grey, Place(150.0, 5.0, 1)))
-    assert read_known_fields(tmp_path, "S")[-1].place.x_um == 130.0, "two a second are enough"
+    fields.note(14, StageField(grey, Place(140.0, 5.0, 1)))
+    fields.note(15, StageField(grey, Place(150.0, 5.0, 1)))
+    assert read_stage_state(tmp_path, "S")[-1].place.x_um == 130.0, "two a second are enough"
     now += 0.5
     fields.write_if_due()
     fields.write_if_due()
-    assert [f.place.x_um for f in read_known_fields(tmp_path, "S")][-2:] == [130.0, 150.0]
+    assert [f.place.x_um for f in read_stage_state(tmp_path, "S")][-2:] == [130.0, 150.0]
     (tmp_path / "places" / "S" / "0.npz").write_bytes(b"")
     (tmp_path / "places" / "S" / "1.npz").write_bytes(b"PK\x03\x04 cut off")
-    assert len(read_known_fields(tmp_path, "S")) == 10
-    assert read_known_fields(tmp_path, "another") == ()
+    assert len(read_stage_state(tmp_path, "S")) == 10
+    assert read_stage_state(tmp_path, "another") == ()

@@ -40,7 +40,7 @@ def test_it_is_said_when_it_begins_and_ends_and_what_was_not_kept(tmp_path, monk
     said = [line for line in capsys.readouterr().err.splitlines() if "disk" in line]
     lost = summary.pictures_left_out
     assert lost > 0
-    assert summary.not_on_disk is None
+    assert summary.unsaved_counts is None
     assert "the disk of the record is full: " in said[0]
     assert (
         said[-1] == f"all rows waiting for space on the record's disk have been written; {lost} pictures were not saved"

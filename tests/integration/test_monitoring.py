@@ -30,7 +30,9 @@ def device(tmp_path_factory):
 
     def run_session(start, made):
         camera = open_camera("sim:?seed=1&fields=6")
-        with Session(camera, record, sample=start.sample, times=device.times, turned=device.turned) as session:
+        with Session(
+            camera, record, sample=start.sample, times=device.times, on_heartbeat=device.on_heartbeat
+        ) as session:
             made(session)
             return session.run(device.took)
 
@@ -85,7 +87,7 @@ def test_nothing_of_a_patient_leaves_by_metrics_or_the_present_state(device):
 def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
     now = [0.0]
     watched = DeviceState(device.record, Station("sim:", lambda *_: None), clock=lambda: now[0])
-    watched.turned()
+    watched.on_heartbeat()
     assert not watched.fails
     now[0] = 31.0
     assert watched.fails
@@ -96,7 +98,7 @@ def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
     assert watched.stalled_s <= 30
     now[0] += 2
     assert watched.fails
-    watched.turned()
+    watched.on_heartbeat()
     watched.station.blocked = "no model"
     assert watched.fails
 
@@ -115,7 +117,7 @@ def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, devi
     assert re.search(r"^edge_all_fields_total \d", answer.text, re.MULTILINE)
     health = browser.get("/healthz")
     assert health.json()["phase"] == "idle"
-    device.turned()
+    device.on_heartbeat()
     assert browser.get("/healthz").json()["status"] == "ok"
 
 
@@ -141,7 +143,7 @@ def test_from_another_machine_only_with_the_token(tmp_path, device, token, given
     shared.host_names = frozenset({socket.gethostname().lower(), "testserver", "localhost"})
     browser = Browser(shared)
     for path in ("/metrics", "/healthz"):
-        device.turned()
+        device.on_heartbeat()
         answer = browser.get(path, headers={"Authorization": given} if given else {})
         assert answer.status_code == status, (path, answer.text)
         assert "set-cookie" not in answer.headers

@@ -77,7 +77,7 @@ def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
     with Record.open(tmp_path, create=False) as record:
         held = record.counted(record.session("last").id)
     counts = summary.counts
-    missing = summary.not_on_disk
+    missing = summary.unsaved_counts
     assert missing.frames == counts.frames - held.frames > 0
     assert missing.cells == counts.leukocytes + counts.smudges - held.leukocytes - held.smudges
     assert missing.findings == counts.findings - held.findings
@@ -96,7 +96,7 @@ def test_where_only_pictures_cannot_be_written_the_rows_are_and_the_session_ends
         held = record.counted(row.id)
         in_doubt = doubts(record, row.id)
     assert row.counts == summary.counts
-    cells, missing = held.leukocytes + held.smudges, summary.not_on_disk  # what had not come to the record's thread
+    cells, missing = held.leukocytes + held.smudges, summary.unsaved_counts  # what had not come to the record's thread
     lost = missing.cells if missing is not None else 0
     assert cells == summary.counts.leukocytes + summary.counts.smudges - lost
     assert [f"{cells} of {cells + lost} counted cells" in text for text in in_doubt] == ([True] if lost else [])
@@ -104,7 +104,7 @@ def test_where_only_pictures_cannot_be_written_the_rows_are_and_the_session_ends
 
 def test_all_of_a_sound_session_is_on_disk(tmp_path):
     summary, _ = run_until(tmp_path, [])
-    assert (summary.error, summary.not_on_disk, summary.pictures_left_out, summary.error_in_words) == (
+    assert (summary.error, summary.unsaved_counts, summary.pictures_left_out, summary.error_in_words) == (
         None,
         None,
         0,

@@ -15,9 +15,9 @@ from edge_all.record.events.incidents import incidents
 from edge_all.record.events.outbox import SUMMARY, oldest
 from edge_all.record.sessions.lock import SessionLock, is_written
 from edge_all.record.store import Record
-from edge_all.service.interrupted_sessions import CutOffSessions
+from edge_all.service.interrupted_sessions import InterruptedSessions
 from edge_all.session.session import Session
-from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 
 ROOT = Path(__file__).resolve().parents[2]
 URI = "sim:?seed=5&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"
@@ -103,11 +103,11 @@ def test_with_another_threshold_it_is_ended_and_a_new_one_begins(tmp_path):
 def test_one_that_does_not_go_on_is_told_as_any_other_end(tmp_path, sample_ids, way):
     """Its summary waits in the outbox, with its own counts and its own sample."""
     cut_off(tmp_path)
-    announcer = OutboxAnnouncer(sample_ids)
+    listener = OutboxListener(sample_ids)
     if way == "other thresholds":
-        go_on(tmp_path, blast_threshold=0.97, announcer=announcer)
+        go_on(tmp_path, blast_threshold=0.97, listener=listener)
     else:
-        CutOffSessions(tmp_path, tmp_path / "tries").end(URI, "another session started", announcer)
+        InterruptedSessions(tmp_path, tmp_path / "tries").end(URI, "another session started", listener)
     with Record.open(tmp_path, create=False) as record:
         first = record.sessions()[0]
         summary = json.loads(next(m.payload for m in oldest(record) if m.kind == SUMMARY))

@@ -19,7 +19,7 @@ _DAMAGED_WAIT_S = 2.0
 """Seconds to wait for a file that cannot be decoded, because it may still be being written."""
 
 
-class WatchedFolder:
+class HotFolder:
     """Driver that reads each image of a folder once, including existing ones; by name within one poll.
 
     The folder is polled, because network shares and memory cards send no events.

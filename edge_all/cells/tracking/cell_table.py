@@ -17,7 +17,7 @@ oldest."""
 
 
 @dataclass(frozen=True)
-class Known:
+class TrackedCell:
     """A cell in its best view, with position and radius on the smear in micrometers."""
 
     number: int
@@ -29,7 +29,7 @@ class Known:
     whole: bool
     """True if the frame's edge did not cut the cell."""
     views: int
-    judged: int
+    classified: int
     """Number of sharp, classified views that count."""
     last_field: int
     """Number of the field in which it was last seen, counted from 1."""
@@ -38,7 +38,7 @@ class Known:
 _KINDS = {"int": np.int64, "float": np.float64, "bool": np.bool_}
 
 
-class KnownCells:
+class CellTable:
     """Table of at most `most` cells, which drops those not seen for the longest time when it is full.
 
     All memory is allocated at the start, so that a session of a whole day needs no more than its first minute.
@@ -49,7 +49,7 @@ class KnownCells:
         self._most = most
         # Fill the arrays, because the system assigns a memory page only when it is first written to.
         self._columns: dict[str, npt.NDArray[Any]] = {
-            f.name: np.full(most, 0, _KINDS[str(f.type)]) for f in fields(Known)
+            f.name: np.full(most, 0, _KINDS[str(f.type)]) for f in fields(TrackedCell)
         }
         self._used = 0
         """Number of slots ever used; slots of dropped cells have the number 0."""
@@ -58,13 +58,13 @@ class KnownCells:
     def __len__(self) -> int:
         return self._used - len(self._free)
 
-    def __iter__(self) -> Iterator[Known]:
+    def __iter__(self) -> Iterator[TrackedCell]:
         return (self[int(slot)] for slot in np.flatnonzero(self._columns["number"][: self._used]))
 
-    def __getitem__(self, slot: int) -> Known:
-        return Known(*(column.item(slot) for column in self._columns.values()))
+    def __getitem__(self, slot: int) -> TrackedCell:
+        return TrackedCell(*(column.item(slot) for column in self._columns.values()))
 
-    def put(self, cell: Known, slot: int | None = None) -> int:
+    def put(self, cell: TrackedCell, slot: int | None = None) -> int:
         """Write a cell into its slot, or a new cell into a free slot. Returns the slot."""
         if slot is None:
             slot = self._free_slot()

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_all.cells.tracking.cell_table import Known, KnownCells
-from edge_all.cells.tracking.known_cell import KnownCell
+from edge_all.cells.tracking.cell_table import CellTable, TrackedCell
 from edge_all.cells.tracking.landmarks import Landmarks
-from edge_all.cells.tracking.view_fusion import SHARP, VIEWS_JUDGED
+from edge_all.cells.tracking.restored_cell import RestoredCell
+from edge_all.cells.tracking.view_fusion import SHARP, VIEWS_CLASSIFIED
 from edge_all.domain.types import Detection, Field
 from edge_all.field.stage import Place
 
@@ -22,7 +22,7 @@ _MOST_KNOWN = 20_000
 
 
 @dataclass(frozen=True)
-class Sighting:
+class TrackedDetection:
     """A detection that is assigned to a cell."""
 
     number: int
@@ -32,7 +32,7 @@ class Sighting:
     sharper: bool
     """True if this is the best view of the cell so far (always True for a new cell)."""
     views: int
-    judged: bool = True
+    classified: bool = True
     """True if the view is to be classified: the best so far, or one of the first three sharp ones."""
     whole: bool = True
     """True if the frame's edge does not cut the cell."""
@@ -49,7 +49,7 @@ class Tracker:
             last_number: Number of the last cell counted before.
         """
         self._independent = independent_fields
-        self._known = KnownCells(1 if independent_fields else _MOST_KNOWN)
+        self._known = CellTable(1 if independent_fields else _MOST_KNOWN)
         self._landmarks = Landmarks()
         self._last_seen: list[int] = []
         """Slots of the cells in the latest field."""
@@ -60,20 +60,22 @@ class Tracker:
         self._count = last_number
         self._fields = 0
 
-    def restore(self, cells: Sequence[KnownCell]) -> None:
+    def restore(self, cells: Sequence[RestoredCell]) -> None:
         """Restore cells that were counted earlier, the latest last. Call this before the first field."""
         for one in cells:
             cell, (x, y) = one.cell, one.cell.place_um
             radius = cell.detection.radius_px * cell.um_per_px
-            judged = min(VIEWS_JUDGED, cell.views)
+            classified = min(VIEWS_CLASSIFIED, cell.views)
             self._known.put(
-                Known(cell.number, x, y, radius, cell.region, cell.sharpness, one.whole, cell.views, judged, 0)
+                TrackedCell(
+                    cell.number, x, y, radius, cell.region, cell.sharpness, one.whole, cell.views, classified, 0
+                )
             )
             self._largest_um = max(self._largest_um, radius)
             self._landmarks.add(cell.region, x, y, radius)
             self._count = max(self._count, cell.number)
 
-    def track(self, field: Field, detections: Sequence[Detection]) -> list[Sighting]:
+    def track(self, field: Field, detections: Sequence[Detection]) -> list[TrackedDetection]:
         """Assign each detection to a cell. New cells are numbered in the order of the detections.
 
         Returns:
@@ -83,20 +85,23 @@ class Tracker:
         if self._independent:
             self._count += len(detections)
             first = self._count - len(detections) + 1
-            return [Sighting(first + i, d, True, True, 1, whole=_is_whole(field, d)) for i, d in enumerate(detections)]
+            return [
+                TrackedDetection(first + i, d, True, True, 1, whole=_is_whole(field, d))
+                for i, d in enumerate(detections)
+            ]
         self._known.make_room(len(detections))
-        sightings, seen = [], []
+        tracked_detections, seen = [], []
         for detection, slot in zip(detections, self._matches(field, detections), strict=True):
             known = None if slot is None else self._known[slot]
             if known is None:
                 self._count += 1
-                sighting = Sighting(self._count, detection, True, True, 1, whole=_is_whole(field, detection))
+                tracked = TrackedDetection(self._count, detection, True, True, 1, whole=_is_whole(field, detection))
             else:
-                sighting = _seen_again(field, detection, known)
-            sightings.append(sighting)
-            seen.append(self._remember(field, sighting, known, slot))
+                tracked = _seen_again(field, detection, known)
+            tracked_detections.append(tracked)
+            seen.append(self._remember(field, tracked, known, slot))
         self._seen_before, self._last_seen = self._last_seen, seen
-        return sightings
+        return tracked_detections
 
     def unknown(self, field: Field, detections: Sequence[Detection]) -> int:
         """Return the number of detections without a known cell at their position."""
@@ -117,7 +122,7 @@ class Tracker:
             return []
         width, height = (n * field.um_per_px for n in (field.frame.width_px, field.frame.height_px))
 
-        def in_view(k: Known) -> bool:
+        def in_view(k: TrackedCell) -> bool:
             x, y = k.x_um - field.place_um[0], k.y_um - field.place_um[1]
             return k.region == field.region and 0 <= x <= width and 0 <= y <= height
 
@@ -148,18 +153,18 @@ class Tracker:
                 taken.add(slot)
         return matched
 
-    def _remember(self, field: Field, sighting: Sighting, known: Known | None, slot: int | None) -> int:
-        detection, number, judged = sighting.detection, sighting.number, 1
+    def _remember(self, field: Field, tracked: TrackedDetection, known: TrackedCell | None, slot: int | None) -> int:
+        detection, number, classified = tracked.detection, tracked.number, 1
         if known is not None:
-            judged = min(VIEWS_JUDGED, known.judged + sighting.judged)
-        if known is not None and not sighting.sharper:
-            now = replace(known, views=sighting.views, judged=judged, last_field=self._fields)
+            classified = min(VIEWS_CLASSIFIED, known.classified + tracked.classified)
+        if known is not None and not tracked.sharper:
+            now = replace(known, views=tracked.views, classified=classified, last_field=self._fields)
         else:
-            place, whole = _on_smear(field, detection), sighting.whole
+            place, whole = _on_smear(field, detection), tracked.whole
             if known is not None and not (whole == known.whole and known.sharpness >= SHARP * field.quality.sharpness):
-                judged = 1  # earlier views no longer count
+                classified = 1  # earlier views no longer count
             sharpness = field.quality.sharpness
-            now = Known(number, *place, field.region, sharpness, whole, sighting.views, judged, self._fields)
+            now = TrackedCell(number, *place, field.region, sharpness, whole, tracked.views, classified, self._fields)
         slot = self._known.put(now, slot)
         self._largest_um = max(self._largest_um, now.radius_um)
         if known is None:
@@ -181,12 +186,12 @@ def _is_whole(field: Field, detection: Detection) -> bool:
     return left >= 0 and top >= 0 and left + width <= field.frame.width_px and top + height <= field.frame.height_px
 
 
-def _seen_again(field: Field, detection: Detection, known: Known) -> Sighting:
+def _seen_again(field: Field, detection: Detection, known: TrackedCell) -> TrackedDetection:
     whole, sharpness = _is_whole(field, detection), field.quality.sharpness
     if whole != known.whole:
-        sharper = judged = whole
+        sharper = classified = whole
     else:
-        first = known.judged < VIEWS_JUDGED and sharpness >= SHARP * known.sharpness
+        first = known.classified < VIEWS_CLASSIFIED and sharpness >= SHARP * known.sharpness
         sharper = sharpness > (known.sharpness if first else _SHARPER * known.sharpness)
-        judged = sharper or first
-    return Sighting(known.number, detection, False, sharper, known.views + 1, judged, whole)
+        classified = sharper or first
+    return TrackedDetection(known.number, detection, False, sharper, known.views + 1, classified, whole)

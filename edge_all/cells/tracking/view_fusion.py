@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 
 from edge_all.cells.classifier import label_for
-from edge_all.cells.tracking.known_cell import KnownCell
-from edge_all.domain.types import Judgement, ModelIdentity, Thresholds
+from edge_all.cells.tracking.restored_cell import RestoredCell
+from edge_all.domain.types import Classification, ModelIdentity, Thresholds
 
-VIEWS_JUDGED = 3
+VIEWS_CLASSIFIED = 3
 SHARP = 0.8
 """Least sharpness of a view that counts, relative to the best view."""
 _REMEMBERED_CELLS = 20_000
@@ -22,7 +22,7 @@ _REMEMBERED_CELLS = 20_000
 class _View:
     whole: bool
     sharpness: float
-    judgement: Judgement
+    classification: Classification
 
 
 class SharpViews:
@@ -38,11 +38,11 @@ class SharpViews:
         self._number = np.full(self._most, -1, np.int64)
         """Number of the cell in each slot; the slot is the number modulo the count of slots."""
         self._count = np.full(self._most, 0, np.int8)
-        self._views = np.full((self._most, VIEWS_JUDGED, 5), 0.0)
+        self._views = np.full((self._most, VIEWS_CLASSIFIED, 5), 0.0)
         """Views, sharpest first: whole, sharpness, blast probability, unfamiliarity, index of the classifier."""
         self._now = np.full((self._most, 3), 0.0)
         """Blast probability, unfamiliarity and classifier from all views together."""
-        self._judges: list[tuple[Thresholds, ModelIdentity, str]] = []
+        self._sources: list[tuple[Thresholds, ModelIdentity, str]] = []
         """Classifiers used so far; engines and models change a few times per session."""
 
     def __contains__(self, number: int) -> bool:
@@ -52,19 +52,19 @@ class SharpViews:
     def __len__(self) -> int:
         return int((self._number >= 0).sum())
 
-    def restore(self, cells: Sequence[KnownCell]) -> None:
+    def restore(self, cells: Sequence[RestoredCell]) -> None:
         """Restore earlier classifications, each as one view. Call this before the first view."""
         for one in cells:
-            if one.cell.judgement is not None:
-                self.add(one.cell.number, one.cell.sharpness, one.whole, one.cell.judgement)
+            if one.cell.classification is not None:
+                self.add(one.cell.number, one.cell.sharpness, one.whole, one.cell.classification)
 
-    def newest(self, number: int) -> Judgement | None:
+    def newest(self, number: int) -> Classification | None:
         """Return the cell's current classification, or None before the first view."""
         if number not in self:
             return None
-        return self._judgement(*self._now[number % self._most].tolist())
+        return self._classification(*self._now[number % self._most].tolist())
 
-    def add(self, number: int, sharpness: float, whole: bool, judgement: Judgement) -> Judgement:
+    def add(self, number: int, sharpness: float, whole: bool, classification: Classification) -> Classification:
         """Add a view of a cell, and return the cell's updated classification.
 
         With three views, the medians of probability and unfamiliarity count, so that a single odd view does not decide.
@@ -78,38 +78,38 @@ class SharpViews:
             judgement: Classification of the view.
         """
         slot = number % self._most
-        views = [_View(whole, sharpness, judgement)]
+        views = [_View(whole, sharpness, classification)]
         if number in self:
             views = [*map(self._view, self._views[slot, : self._count[slot]].tolist()), *views]
         views.sort(key=lambda v: (not v.whole, -v.sharpness))
         best = views[0]
-        views = [v for v in views if v.whole == best.whole and v.sharpness >= SHARP * best.sharpness][:VIEWS_JUDGED]
-        now = _combined([v.judgement for v in views])
+        views = [v for v in views if v.whole == best.whole and v.sharpness >= SHARP * best.sharpness][:VIEWS_CLASSIFIED]
+        now = _combined([v.classification for v in views])
         self._number[slot], self._count[slot] = number, len(views)
         for k, view in enumerate(views):
-            self._views[slot, k] = (view.whole, view.sharpness, *self._row(view.judgement))
+            self._views[slot, k] = (view.whole, view.sharpness, *self._row(view.classification))
         self._now[slot] = self._row(now)
         return now
 
-    def _row(self, judgement: Judgement) -> tuple[float, float, int]:
-        judge = (judgement.thresholds, judgement.model, judgement.engine)
-        if judge not in self._judges:
-            self._judges.append(judge)
-        return judgement.blast_probability, judgement.unfamiliarity, self._judges.index(judge)
+    def _row(self, classification: Classification) -> tuple[float, float, int]:
+        judge = (classification.thresholds, classification.model, classification.engine)
+        if judge not in self._sources:
+            self._sources.append(judge)
+        return classification.blast_probability, classification.unfamiliarity, self._sources.index(judge)
 
     def _view(self, row: Sequence[float]) -> _View:
-        whole, sharpness, *judged = row
-        return _View(bool(whole), sharpness, self._judgement(*judged))
+        whole, sharpness, *classified = row
+        return _View(bool(whole), sharpness, self._classification(*classified))
 
-    def _judgement(self, probability: float, unfamiliarity: float, judge: float) -> Judgement:
-        thresholds, model, engine = self._judges[int(judge)]
+    def _classification(self, probability: float, unfamiliarity: float, judge: float) -> Classification:
+        thresholds, model, engine = self._sources[int(judge)]
         label = label_for(probability, unfamiliarity, thresholds)
-        return Judgement(probability, unfamiliarity, label, thresholds, model, engine)
+        return Classification(probability, unfamiliarity, label, thresholds, model, engine)
 
 
-def _combined(sharpest_first: list[Judgement]) -> Judgement:
+def _combined(sharpest_first: list[Classification]) -> Classification:
     best = sharpest_first[0]
-    if len(sharpest_first) < VIEWS_JUDGED:
+    if len(sharpest_first) < VIEWS_CLASSIFIED:
         return best
     probability = median(j.blast_probability for j in sharpest_first)
     unfamiliarity = median(j.unfamiliarity for j in sharpest_first)

@@ -98,7 +98,7 @@ def disk_line(before: DiskState, now: DiskState) -> str:
 
 def finding_json(session_id: str, cell: Cell, update: bool) -> dict[str, object]:
     """Return a finding as one flat JSON object. ``update`` marks a cell that was printed before."""
-    d, j = cell.detection, cell.judgement
+    d, j = cell.detection, cell.classification
     _, _, width, height = d.box_px
     return {
         "session": session_id,

@@ -41,8 +41,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     if summary.most_suspicious:
         yield "Most suspicious:"
         for cell in summary.most_suspicious:
-            judgement = cell.judgement
-            probability = judgement.blast_probability if judgement else 0.0
+            classification = cell.classification
+            probability = classification.blast_probability if classification else 0.0
             yield (
                 f"  {cell.label!s:<13}{probability:.2f}  {plain(cell.frame_source)}  "
                 f"x {cell.detection.x_px:.0f} y {cell.detection.y_px:.0f} px  cell {cell.number}"
@@ -53,8 +53,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
     if summary.pictures_left_out:
         yield f"Not saved     {summary.pictures_left_out} pictures could not be written; their cells were recorded"
-    if summary.not_on_disk is not None:
-        yield f"Not on disk   {summary.not_on_disk.in_words()} of these counts; the record could not be written"
+    if summary.unsaved_counts is not None:
+        yield f"Not on disk   {summary.unsaved_counts.in_words()} of these counts; the record could not be written"
     yield f"Record        {summary.record_folder}"
     yield f"              edge-all show {summary.session_id} --record '{summary.record_folder}' --png findings.png"
     yield RESEARCH_USE

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_all.errors import RecordError
 from edge_all.record.db.backup import backups, make_backup
 from edge_all.record.events.incidents import note_incident
-from edge_all.record.maintenance.retention import Keeper, Retention
+from edge_all.record.maintenance.retention import Retention, RetentionPolicy
 from edge_all.record.sessions.clock import Clock
 from edge_all.record.store import Record
 
@@ -23,7 +23,7 @@ _BACKUP_FAILED = "backup failed"
 
 
 @dataclass(frozen=True)
-class UpkeepState:
+class HousekeepingState:
     """State as of the last tick, for STATUS, the page and the metrics."""
 
     last_backup: float | None = None
@@ -66,7 +66,7 @@ class Housekeeping:
         self._backups_kept = backups_kept
         self._clock = clock or Clock()
         self._say = say or (lambda _: None)
-        self._keeper = Keeper(folder, self._retention)
+        self._keeper = RetentionPolicy(folder, self._retention)
         now = self._clock.steady()
         self._offset = self._clock.wall() - now
         self._clock_set_at = now
@@ -74,12 +74,12 @@ class Housekeeping:
         self._next_free_check = now
         self._backup_at: float | None = None
         self._retry_backup_at = now
-        self.state = UpkeepState()
+        self.state = HousekeepingState()
 
     def use(self, retention: Retention, backups_kept: int) -> None:
         """Use new settings from the next tick on. Call this from the thread that calls tick."""
         self._retention, self._backups_kept = retention, backups_kept
-        self._keeper = Keeper(self._folder, retention)
+        self._keeper = RetentionPolicy(self._folder, retention)
         self._next_retention = self._next_free_check = self._clock.steady()
 
     def tick(self) -> None:

@@ -55,7 +55,7 @@ class Retention:
 
 
 @dataclass
-class Freed:
+class DeletionResult:
     """Result of one call of apply."""
 
     files: int = 0
@@ -68,7 +68,7 @@ class Freed:
     """Number of deleted files of each kind."""
 
 
-class Keeper:
+class RetentionPolicy:
     """Retention of one folder. Create it once; each call of apply checks only what can have changed."""
 
     def __init__(self, folder: Path, settings: Retention) -> None:
@@ -81,12 +81,12 @@ class Keeper:
         """Size of the folder as of the last call of apply."""
         return self._size.bytes
 
-    def apply(self, record: Record, now: float | None) -> Freed:
+    def apply(self, record: Record, now: float | None) -> DeletionResult:
         """Delete what is due.
 
         now: Wall time, seconds since the epoch. While the clock cannot be trusted, pass None to delete nothing by age.
         """
-        freed = Freed()
+        freed = DeletionResult()
         ended = [
             (str(session), float(start))
             for session, start in record.rows(
@@ -103,7 +103,7 @@ class Keeper:
         return freed
 
     def _by_age(
-        self, record: Record, now: float, ended: list[tuple[str, float]], approved: set[str], freed: Freed
+        self, record: Record, now: float, ended: list[tuple[str, float]], approved: set[str], freed: DeletionResult
     ) -> None:
         s = self._settings
         for kind, days in ((NORMAL_CROPS, s.normal_days), (FIELDS, s.field_days), (FINDING_CROPS, s.finding_days)):
@@ -118,7 +118,7 @@ class Keeper:
                 if now - start > s.normal_days * _DAY_S:
                     self._forget_skipped(record, session, f"older than {s.normal_days:g} days")
 
-    def _by_need(self, record: Record, sessions: list[str], freed: Freed) -> None:
+    def _by_need(self, record: Record, sessions: list[str], freed: DeletionResult) -> None:
         need, why = self._need()
         for old in backups(self._folder)[_FEWEST_BACKUPS:] if need > 0 else []:
             size = old.stat().st_size
@@ -156,7 +156,9 @@ class Keeper:
         query = _FIELDS if kind == FIELDS else crops
         return [(int(number), str(name)) for number, name in record.rows(query, (session, most))]
 
-    def _delete(self, record: Record, session: str, kind: str, why: str, freed: Freed, need: int | None = None) -> int:
+    def _delete(
+        self, record: Record, session: str, kind: str, why: str, freed: DeletionResult, need: int | None = None
+    ) -> int:
         names = self._names(record, session, kind, _AT_ONCE)
         files, size = [], 0
         for number, name in names:

@@ -9,8 +9,8 @@ from edge_all.domain.types import Cell, Counts, Label
 from edge_all.record.events.incidents import CUT_OFF, RESUMED, note_incident
 from edge_all.record.rows import SessionInfo, SessionRow
 from edge_all.record.sessions.lock import is_written
-from edge_all.record.sessions.stage_state import forget_known_fields
-from edge_all.record.sessions.tracker_state import KnownSmear, findings, read_known_smear
+from edge_all.record.sessions.stage_state import forget_stage_state
+from edge_all.record.sessions.tracker_state import TrackerState, findings, read_tracker_state
 from edge_all.record.store import Record
 
 NOT_RECORDED = "not recorded"
@@ -29,7 +29,7 @@ class OpenSession:
     findings: tuple[Cell, ...]
     """The most suspicious findings."""
     next_frame: int
-    smear: KnownSmear
+    smear: TrackerState
 
     @property
     def last_number(self) -> int:
@@ -88,7 +88,7 @@ def read_open_session(record: Record, row: SessionRow) -> OpenSession:
     if missing := last_frame + 1 - frames:
         skipped[NOT_RECORDED] = skipped.get(NOT_RECORDED, 0) + missing
     counts = replace(row.counts, frames=last_frame + 1, skipped=skipped, warned=warned)
-    smear = read_known_smear(record, row.id, last_region + 1)
+    smear = read_tracker_state(record, row.id, last_region + 1)
     return OpenSession(row, counts, labels, findings(record, row.id, _MOST_FINDINGS), last_frame + 1, smear)
 
 
@@ -106,9 +106,9 @@ def resume_session(record: Record, opened: OpenSession, info: SessionInfo) -> No
     record.flush()
 
 
-def end_cut_off(record: Record, opened: OpenSession, result: str, why: str) -> None:
+def end_interrupted(record: Record, opened: OpenSession, result: str, why: str) -> None:
     """Close a session that cannot be resumed, with the counts of its rows; on disk when this returns."""
     session = opened.row.id
     note_incident(record, CUT_OFF, f"ended and not resumed: {why}", session)
     record.end_session(session, opened.counts, result, True)
-    forget_known_fields(record.folder, session)
+    forget_stage_state(record.folder, session)

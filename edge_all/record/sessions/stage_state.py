@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_all.field.stage import KnownField, Place
+from edge_all.field.stage import Place, StageField
 
 _FOLDER = "places"
 _MAX_FIELDS = 12
@@ -27,7 +27,7 @@ _EVERY_S = 0.5
 storing in less time."""
 
 
-class KnownFields:
+class StageState:
     """Writer of the latest fields of one session. Only one program writes a session."""
 
     def __init__(self, record: Path, session: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,10 +35,10 @@ class KnownFields:
         self._clock = clock
         self._next = 0
         self._written_at = -_EVERY_S
-        self._newest: tuple[int, KnownField] | None = None
+        self._newest: tuple[int, StageField] | None = None
         """Newest field, if it is not written yet."""
 
-    def note(self, frame_index: int, field: KnownField) -> None:
+    def note(self, frame_index: int, field: StageField) -> None:
         """Store an analyzed field, immediately or as soon as half a second has passed since the last write."""
         self._newest = (frame_index, field)
         self.write_if_due()
@@ -62,20 +62,20 @@ class KnownFields:
             os.replace(temporary, path)
 
 
-def read_known_fields(record: Path, session: str) -> tuple[KnownField, ...]:
+def read_stage_state(record: Path, session: str) -> tuple[StageField, ...]:
     """Return the stored fields in the order in which they were seen."""
-    found: list[tuple[int, KnownField]] = []
+    found: list[tuple[int, StageField]] = []
     for path in (record / _FOLDER / session).glob("*.npz"):
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             with np.load(path, allow_pickle=False) as stored:
                 gray, (x, y), (frame_index, region) = stored["grey"], stored["place_um"], stored["number"]
             if gray.ndim == 2 and gray.dtype == np.int8 and np.isfinite((x, y)).all():
                 place = Place(float(x), float(y), int(region))
-                found.append((int(frame_index), KnownField(gray.astype(np.float32), place)))
+                found.append((int(frame_index), StageField(gray.astype(np.float32), place)))
     return tuple(field for _, field in sorted(found, key=lambda f: f[0]))
 
 
-def forget_known_fields(record: Path, session: str) -> None:
+def forget_stage_state(record: Path, session: str) -> None:
     """Delete the stored fields of a session that has ended."""
     shutil.rmtree(record / _FOLDER / session, ignore_errors=True)
     with contextlib.suppress(OSError):

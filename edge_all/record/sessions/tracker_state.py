@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edge_all.cells.tracking.known_cell import KnownCell
-from edge_all.domain.types import Cell, Detection, Judgement, Label, ModelIdentity, Thresholds
-from edge_all.field.stage import KnownField
-from edge_all.record.sessions.stage_state import read_known_fields
+from edge_all.cells.tracking.restored_cell import RestoredCell
+from edge_all.domain.types import Cell, Classification, Detection, Label, ModelIdentity, Thresholds
+from edge_all.field.stage import StageField
+from edge_all.record.sessions.stage_state import read_stage_state
 from edge_all.record.store import Record
 
 _MOST_CELLS = 20_000
@@ -21,18 +21,18 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, eq=False)
-class KnownSmear:
+class TrackerState:
     """Known cells and fields of a smear, the latest last."""
 
-    cells: tuple[KnownCell, ...] = ()
-    fields: tuple[KnownField, ...] = ()
+    cells: tuple[RestoredCell, ...] = ()
+    fields: tuple[StageField, ...] = ()
     regions: int = 0
     """Number of regions started."""
     um_per_px: float | None = None
     """Micrometers per pixel of the latest field; None if the scale was only assumed."""
 
 
-def read_known_smear(record: Record, session: str, regions: int) -> KnownSmear:
+def read_tracker_state(record: Record, session: str, regions: int) -> TrackerState:
     """Read the tracker state of a session. regions: number of regions that were started at least."""
     rows = record.rows(
         f"SELECT {_COLUMNS}, f.width_px, f.height_px FROM cell c LEFT JOIN frame f "
@@ -45,8 +45,8 @@ def read_known_smear(record: Record, session: str, regions: int) -> KnownSmear:
         cell = cell_of(tuple(row))
         left, top, w, h = cell.detection.box_px
         whole = width is not None and left >= 0 and top >= 0 and left + w <= width and top + h <= height
-        cells.append(KnownCell(cell, whole))
-    fields = read_known_fields(record.folder, session)
+        cells.append(RestoredCell(cell, whole))
+    fields = read_stage_state(record.folder, session)
     latest = record.rows(
         "SELECT um_per_px FROM frame WHERE session = ? AND status = 'analysed' AND scale_source <> 'assumed' "
         "ORDER BY frame_index DESC LIMIT 1",
@@ -54,7 +54,7 @@ def read_known_smear(record: Record, session: str, regions: int) -> KnownSmear:
     )
     # The position of a frame may be stored although a power cut lost its row.
     regions = max([regions, *(f.place.region + 1 for f in fields)])
-    return KnownSmear(tuple(cells), fields, regions, latest[0][0] if latest else None)
+    return TrackerState(tuple(cells), fields, regions, latest[0][0] if latest else None)
 
 
 def findings(record: Record, session: str, most: int) -> tuple[Cell, ...]:
@@ -85,9 +85,11 @@ def cell_of(row: tuple[Any, ...]) -> Cell:
     )
 
 
-def _classification(values: list[Any]) -> Judgement | None:
+def _classification(values: list[Any]) -> Classification | None:
     label, probability, unfamiliarity, blast, normal, unfamiliar, name, version, sha256, engine = values
     if probability is None:
         return None
     thresholds = Thresholds(blast, normal, unfamiliar)
-    return Judgement(probability, unfamiliarity, Label(label), thresholds, ModelIdentity(name, version, sha256), engine)
+    return Classification(
+        probability, unfamiliarity, Label(label), thresholds, ModelIdentity(name, version, sha256), engine
+    )

@@ -46,7 +46,7 @@ class Group:
 KEEP_PICTURE = "INSERT OR REPLACE INTO picture"
 
 
-class Waiting:
+class WriteBuffer:
     """Buffer of waiting rows and pictures. The caller limits the size."""
 
     def __init__(self, folder: Path) -> None:

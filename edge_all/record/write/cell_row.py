@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_all.domain.types import Cell, Judgement
+from edge_all.domain.types import Cell, Classification
 
 _CELL_FIELDS = (
     "session, number, frame_index, frame, x_px, y_px, width_px, height_px, size_um, um_per_px, label, "
@@ -20,7 +20,7 @@ SELECT_CELL = (
 )
 
 
-def judged_values(j: Judgement) -> tuple[Any, ...]:
+def classification_values(j: Classification) -> tuple[Any, ...]:
     """Return blast_probability, unfamiliarity, the three thresholds, the model's name, version and sha256, engine."""
     return (
         j.blast_probability,
@@ -37,9 +37,9 @@ def judged_values(j: Judgement) -> tuple[Any, ...]:
 
 def cell_values(session: str, cell: Cell, crop: str | None) -> tuple[Any, ...]:
     """Return the values for INSERT_CELL."""
-    d, j = cell.detection, cell.judgement
+    d, j = cell.detection, cell.classification
     _, _, width, height = d.box_px
-    classification: tuple[Any, ...] = (None,) * 9 if j is None else judged_values(j)
+    classification: tuple[Any, ...] = (None,) * 9 if j is None else classification_values(j)
     return (
         session,
         cell.number,

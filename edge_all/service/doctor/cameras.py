@@ -34,13 +34,13 @@ def camera(uri: str, busy: bool) -> Finding:
             f"{uri}: the simulated microscope", "set the microscope's camera: uri in [camera], /etc/edge-all"
         )
     from edge_all.cameras.registry import open_camera
-    from edge_all.cameras.supervised import WatchedCamera
+    from edge_all.cameras.supervised import SupervisedCamera
     from edge_all.domain.types import Frame
 
     try:
         with open_camera(uri) as opened:
             # A watched folder may not receive its next image for hours.
-            if isinstance(opened, WatchedCamera) and not opened.live:
+            if isinstance(opened, SupervisedCamera) and not opened.live:
                 return good(f"{uri}: available")
             frame = opened.read()
     except EdgeAllError as error:

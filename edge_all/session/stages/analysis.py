@@ -7,29 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_all.calibration.model import Calibration
-from edge_all.cells.classifier import Judge
+from edge_all.cells.classifier import CellClassifier
 from edge_all.cells.crops import Cropper
-from edge_all.cells.tracking.tracker import Sighting, Tracker
+from edge_all.cells.tracking.tracker import TrackedDetection, Tracker
 from edge_all.cells.tracking.view_fusion import SharpViews
 from edge_all.domain.types import (
     Cell,
+    Classification,
     Detection,
     Field,
     Frame,
-    Judgement,
     Label,
     ModelIdentity,
-    Rejudged,
+    Reclassified,
     Thresholds,
 )
 from edge_all.errors import ModelError
-from edge_all.field.detector import LeukocyteFinder
+from edge_all.field.detector import LeukocyteDetector
 from edge_all.field.gate import Gate, Skip
-from edge_all.field.stage import KnownField
-from edge_all.inference.loader import Loaded, Wanted, engines_in_words, load_engine
+from edge_all.field.stage import StageField
+from edge_all.inference.loader import EngineOptions, LoadedModel, engines_in_words, load_engine
 from edge_all.modelstore.installed import fall_back, models_in_use
 from edge_all.profile import Profile
-from edge_all.record.sessions.tracker_state import KnownSmear
+from edge_all.record.sessions.tracker_state import TrackerState
 from edge_all.session.metrics.step_times import OFF, StepTimes
 
 
@@ -44,15 +44,15 @@ class FieldResult:
     """New cells, and known cells with a better view."""
     pictured: frozenset[int] = frozenset()
     """Numbers of the cells whose crop is saved: the findings, or all cells if requested."""
-    rejudged: tuple[Rejudged, ...] = ()
+    reclassified: tuple[Reclassified, ...] = ()
     """Known cells whose classification changed with another view that is not better."""
     views: Mapping[int, int] | None = None
     """View count by number, for known cells that were seen again without a better view."""
     left: tuple[int, ...] = ()
     """Numbers of the cells that left the view."""
-    sightings: tuple[Sighting, ...] = ()
+    tracked_detections: tuple[TrackedDetection, ...] = ()
     """All tracked detections in the field."""
-    known_field: KnownField | None = None
+    stage_field: StageField | None = None
     """Data from which the stage recognizes this field again."""
 
 
@@ -61,24 +61,24 @@ class Located:
     """A field whose cells are detected and tracked, but not yet classified."""
 
     field: Field
-    sightings: tuple[Sighting, ...]
+    tracked_detections: tuple[TrackedDetection, ...]
     left: tuple[int, ...]
-    known_field: KnownField | None
+    stage_field: StageField | None
 
 
 @dataclass(frozen=True, eq=False)
 class Models:
     """The two loaded networks: detector and classifier."""
 
-    finder: LeukocyteFinder
+    finder: LeukocyteDetector
     cropper: Cropper
-    judge: Judge
-    loaded: tuple[Loaded, ...]
+    classifier: CellClassifier
+    loaded: tuple[LoadedModel, ...]
 
     @property
     def thresholds(self) -> Thresholds:
         """Thresholds of the classifier."""
-        return self.judge.thresholds
+        return self.classifier.thresholds
 
     @property
     def identities(self) -> tuple[ModelIdentity, ...]:
@@ -118,7 +118,7 @@ def load_models(
         EngineUnavailableError: when the requested engine is not available.
         UsageError: when the options are not valid.
     """
-    wanted = Wanted(
+    wanted = EngineOptions(
         profile.engine,
         profile.precision,
         profile.threads,
@@ -134,13 +134,13 @@ def load_models(
         detector.engine.close()
         raise
     try:
-        judge = Judge(classifier.engine, blast_threshold, profile.max_batch)
+        judge = CellClassifier(classifier.engine, blast_threshold, profile.max_batch)
     except BaseException:
         detector.engine.close()
         classifier.engine.close()
         raise
     cropper = Cropper(classifier.engine.contract)
-    return Models(LeukocyteFinder(detector.engine), cropper, judge, (detector, classifier))
+    return Models(LeukocyteDetector(detector.engine), cropper, judge, (detector, classifier))
 
 
 def load_models_in_use(
@@ -192,7 +192,7 @@ class Analysis:
         times: StepTimes = OFF,
         keep_all_crops: bool = False,
         last_number: int = 0,
-        smear: KnownSmear | None = None,
+        smear: TrackerState | None = None,
     ) -> None:
         """Create the steps of the analysis.
 
@@ -225,7 +225,7 @@ class Analysis:
     def analyse(self, frame: Frame) -> FieldResult:
         """Run all steps on one frame."""
         located = self.locate(frame)
-        return located if isinstance(located, FieldResult) else self.judge(located)
+        return located if isinstance(located, FieldResult) else self.classify(located)
 
     def locate(self, frame: Frame) -> Located | FieldResult:
         """Run the first half: gate, detection and tracking.
@@ -241,38 +241,43 @@ class Analysis:
             detections = self._models.finder.find(checked)
         with step("track"):
             checked = self._placed(checked, detections)
-            sightings = self._tracker.track(checked, detections)
+            tracked_detections = self._tracker.track(checked, detections)
             left = () if self._independent else tuple(self._tracker.left(checked))
-        known_field = None if self._independent else self._gate.newest
-        return Located(checked, tuple(sightings), left, known_field)
+        stage_field = None if self._independent else self._gate.newest
+        return Located(checked, tuple(tracked_detections), left, stage_field)
 
-    def judge(self, located: Located) -> FieldResult:
+    def classify(self, located: Located) -> FieldResult:
         """Run the second half: crops, classification and counting.
 
         Call it in field order, from one thread. Another thread may locate the next frame at the same time.
         """
-        models, step, field, sightings = self._models, self._times.step, located.field, located.sightings
-        to_judge = [s for s in sightings if s.judged and not s.detection.smudge]
+        models, step, field, tracked_detections = (
+            self._models,
+            self._times.step,
+            located.field,
+            located.tracked_detections,
+        )
+        to_classify = [s for s in tracked_detections if s.classified and not s.detection.smudge]
         with step("crop"):
-            crops = [models.cropper.crop(field, s.detection) for s in to_judge]
+            crops = [models.cropper.crop(field, s.detection) for s in to_classify]
         with step("classify"):
-            judged = models.judge.judge(crops)
+            classified = models.classifier.classify(crops)
         with step("count"):
-            cells, rejudged = self._combined(
-                field, sightings, dict(zip((s.number for s in to_judge), judged, strict=True))
+            cells, reclassified = self._combined(
+                field, tracked_detections, dict(zip((s.number for s in to_classify), classified, strict=True))
             )
             pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
-            updated = {c.number for c in cells} | {r.number for r in rejudged}
+            updated = {c.number for c in cells} | {r.number for r in reclassified}
             return FieldResult(
                 field.frame,
                 field,
                 cells=tuple(cells),
-                rejudged=tuple(rejudged),
+                reclassified=tuple(reclassified),
                 pictured=pictured,
-                views={s.number: s.views for s in sightings if s.number not in updated},
+                views={s.number: s.views for s in tracked_detections if s.number not in updated},
                 left=located.left,
-                sightings=sightings,
-                known_field=located.known_field,
+                tracked_detections=tracked_detections,
+                stage_field=located.stage_field,
             )
 
     def _placed(self, field: Field, detections: Sequence[Detection]) -> Field:
@@ -290,12 +295,15 @@ class Analysis:
         return found
 
     def _combined(
-        self, field: Field, sightings: Sequence[Sighting], judgements: Mapping[int, Judgement]
-    ) -> tuple[list[Cell], list[Rejudged]]:
+        self,
+        field: Field,
+        tracked_detections: Sequence[TrackedDetection],
+        classifications: Mapping[int, Classification],
+    ) -> tuple[list[Cell], list[Reclassified]]:
         """Return updated cells: full rows where this view is their best, and only the classification otherwise."""
-        cells, rejudged = [], []
-        for s in sightings:
-            one = judgements.get(s.number)
+        cells, reclassified = [], []
+        for s in tracked_detections:
+            one = classifications.get(s.number)
             if one is None:
                 # A classified cell stays a cell, even if one view looks like a smudge, so that none is missed.
                 if s.sharper and s.number not in self._views:
@@ -310,20 +318,20 @@ class Analysis:
             if s.sharper or before is None or (before.label is Label.NORMAL and now.label is not Label.NORMAL):
                 cells.append(self._cell(field, s, now))
             else:
-                rejudged.append(Rejudged(s.number, now, s.views))
-        return cells, rejudged
+                reclassified.append(Reclassified(s.number, now, s.views))
+        return cells, reclassified
 
-    def _cell(self, field: Field, sighting: Sighting, judgement: Judgement | None) -> Cell:
-        d = sighting.detection
+    def _cell(self, field: Field, tracked: TrackedDetection, classification: Classification | None) -> Cell:
+        d = tracked.detection
         x, y = field.place_um
         return Cell(
-            number=sighting.number,
+            number=tracked.number,
             frame_index=field.frame.index,
             frame_source=field.frame.source,
             detection=d,
             um_per_px=field.um_per_px,
-            judgement=judgement,
-            views=sighting.views,
+            classification=classification,
+            views=tracked.views,
             sharpness=field.quality.sharpness,
             final=self._independent,
             place_um=(x + d.x_px * field.um_per_px, y + d.y_px * field.um_per_px),

@@ -21,7 +21,7 @@ class QueueUse:
     """Number of times put had to wait because the queue was full."""
 
 
-class Handover(Generic[T]):
+class BoundedQueue(Generic[T]):
     """Bounded first-in, first-out queue.
 
     When it is full, put waits or, for a live source, drops the oldest item and counts it.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from edge_all.cameras.base import Camera
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.session.metrics.step_times import StepTimes
-from edge_all.session.stages.bounded_queue import Handover
+from edge_all.session.stages.bounded_queue import BoundedQueue
 
 
 class Capturing:
@@ -21,7 +21,7 @@ class Capturing:
         camera: Camera,
         first_frame: int,
         max_frames: int | None,
-        frames: Handover[Frame | Unreadable],
+        frames: BoundedQueue[Frame | Unreadable],
         times: StepTimes,
         stopped: threading.Event,
         failed: Callable[[BaseException], None],

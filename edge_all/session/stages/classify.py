@@ -10,24 +10,24 @@ from edge_all.session.commands import NameSample, Pause, Resume
 from edge_all.session.hints import hint_of
 from edge_all.session.metrics.step_times import StepTimes
 from edge_all.session.stages.analysis import Analysis, FieldResult, Located
-from edge_all.session.stages.bounded_queue import Handover
+from edge_all.session.stages.bounded_queue import BoundedQueue
 from edge_all.session.stages.encode import NONE, pictures_of
-from edge_all.session.stages.recorder import Handed
+from edge_all.session.stages.recorder import RecordItem
 from edge_all.session.tally import Tally
 
 Seen = tuple[Located | FieldResult | Unreadable | NameSample | Pause | Resume, int]
 """A partly analyzed frame or a command, and the number of frames dropped before it."""
 
 
-class Judging:
+class ClassifyStage:
     """Classification stage of one session, run in its own thread."""
 
     def __init__(
         self,
         analysis: Analysis,
         tally: Tally,
-        located: Handover[Seen],
-        results: Handover[Handed],
+        located: BoundedQueue[Seen],
+        results: BoundedQueue[RecordItem],
         times: StepTimes,
         stop_at: int | None,
         calibration_watch: CalibrationWatch | None,
@@ -64,8 +64,8 @@ class Judging:
             while (item := self._located.get()) is not None:
                 seen, dropped = item
                 if isinstance(seen, (NameSample, Pause, Resume)):
-                    self._results.put(Handed(seen, self._tally.counts()))
-                elif self._counted(self._analysis.judge(seen) if isinstance(seen, Located) else seen, dropped):
+                    self._results.put(RecordItem(seen, self._tally.counts()))
+                elif self._counted(self._analysis.classify(seen) if isinstance(seen, Located) else seen, dropped):
                     self._located.close(discard=True)
                     self._enough()
                 self.finished += 1
@@ -84,5 +84,5 @@ class Judging:
         with self._times.step("picture"):
             pictures = pictures_of(result) if isinstance(result, FieldResult) else NONE
         with self._times.step("hand on"):
-            self._results.put(Handed(result, counts, pictures))
+            self._results.put(RecordItem(result, counts, pictures))
         return self._stop_at is not None and counts.leukocytes >= self._stop_at

@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from edge_all.cameras.base import Camera
-from edge_all.cameras.supervised import WatchedCamera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Counts, Frame, Unreadable
 from edge_all.errors import DiskFullError
 from edge_all.record.events.camera import SESSION_PAUSED, SESSION_RESUMED, write_camera_event
-from edge_all.record.reclassify import rejudge
+from edge_all.record.reclassify import reclassify
 from edge_all.record.rows import FrameEntry
 from edge_all.record.sessions.clock import SessionTime, correct_times
-from edge_all.record.sessions.stage_state import KnownFields
+from edge_all.record.sessions.stage_state import StageState
 from edge_all.record.store import Record
 from edge_all.session.commands import NameSample, Pause, Resume
 from edge_all.session.hints import camera_hint, hint_of
-from edge_all.session.listener import Announcer
+from edge_all.session.listener import TransactionListener
 from edge_all.session.metrics.step_times import StepTimes
 from edge_all.session.progress import Progress
 from edge_all.session.stages.analysis import FieldResult
-from edge_all.session.stages.bounded_queue import Handover
+from edge_all.session.stages.bounded_queue import BoundedQueue
 from edge_all.session.stages.encode import NONE, Pictures
 from edge_all.session.tally import PAUSED
 
@@ -33,7 +33,7 @@ _FILES_WAIT_FOR_ROOM_S = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Handed:
+class RecordItem:
     """A result or command queued for the record, with the counts at that time."""
 
     what: FieldResult | Unreadable | NameSample | Pause | Resume
@@ -41,7 +41,7 @@ class Handed:
     pictures: Pictures = NONE
 
 
-def _is_of_a_frame(handed: Handed) -> bool:
+def _is_of_a_frame(handed: RecordItem) -> bool:
     return isinstance(handed.what, (FieldResult, Unreadable))
 
 
@@ -54,9 +54,9 @@ class Recording:
         session: str,
         camera: Camera,
         first_frame: int,
-        results: Handover[Handed],
+        results: BoundedQueue[RecordItem],
         times: StepTimes,
-        announcer: Announcer | None,
+        listener: TransactionListener | None,
         stopped: threading.Event,
         failed: Callable[[BaseException], None],
         on_progress: Callable[[Progress], None] | None,
@@ -77,15 +77,15 @@ class Recording:
         """
         self._record, self._session = record, session
         self._camera = camera
-        self._watched = camera if isinstance(camera, WatchedCamera) else None
+        self._watched = camera if isinstance(camera, SupervisedCamera) else None
         self._first_frame = first_frame
         self._results = results
         self._times = times
-        self._announcer = announcer
+        self._listener = listener
         self._stopped = stopped
         self._failed = failed
         self._on_progress = on_progress
-        self._known_fields = KnownFields(record.folder, session)
+        self._known_fields = StageState(record.folder, session)
         self._held: list[Progress] = []
         self._disk_reported = (False, False)
         """The disk's `full` and `refuses` flags in the last progress report."""
@@ -114,7 +114,7 @@ class Recording:
             self._results.close(discard=True)
             self._failed(error)
 
-    def _write_frames(self, items: Sequence[Handed]) -> None:
+    def _write_frames(self, items: Sequence[RecordItem]) -> None:
         """Write all queued frames in one transaction, then report them.
 
         The more frames are queued, the less each one costs.
@@ -132,8 +132,8 @@ class Recording:
             kind = SESSION_PAUSED if isinstance(event, Pause) else SESSION_RESUMED
             write_camera_event(self._record, self._session, self._time.wall(time.monotonic()), kind, {})
             return
-        if self._announcer is not None:
-            self._announcer.named(self._record, self._session, event.sample)
+        if self._listener is not None:
+            self._listener.named(self._record, self._session, event.sample)
         self._record.name_sample(self._session, event.sample)
         self.sample = self.sample or event.sample
 
@@ -147,7 +147,7 @@ class Recording:
             hint = camera_hint(event.state)
             self.tell(Progress(self._session, self._camera.uri, self._counts, (), camera=event, hint=hint))
 
-    def _next_result(self) -> Handed | None:
+    def _next_result(self) -> RecordItem | None:
         """Wait for the next result, and flush the record's write buffer when that is due."""
         while True:
             self._look_at_camera()
@@ -238,14 +238,14 @@ class Recording:
                 place_um=field.place_um,
             ),
         )
-        if result.known_field is not None:
-            self._known_fields.note(frame.index, result.known_field)
+        if result.stage_field is not None:
+            self._known_fields.note(frame.index, result.stage_field)
         if any(cell.is_finding for cell in result.cells):
             record.keep_field(session, frame, pictures.field)
-        if self._announcer is not None:
-            self._announcer.found(record, session, result.cells, frame.time)
+        if self._listener is not None:
+            self._listener.found(record, session, result.cells, frame.time)
         record.write_cells(session, ((cell, pictures.crops.get(cell.number)) for cell in result.cells))
-        rejudge(record, session, result.rejudged)
+        reclassify(record, session, result.reclassified)
         record.note_views(session, result.views or {})
         record.mark_final(session, result.left)
 

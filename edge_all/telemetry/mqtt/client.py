@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_all.errors import ProfileError
 from edge_all.session.commands import CommandQueue
 from edge_all.telemetry.mqtt.commands import CommandReceiver
-from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.publisher import Publisher
 from edge_all.telemetry.mqtt.settings import MqttSettings
 
@@ -24,7 +24,7 @@ def mqtt_settings(section: Mqtt) -> MqttSettings:
     return MqttSettings(**{f.name: getattr(section, f.name) for f in fields(MqttSettings)})
 
 
-class Telling:
+class MqttClient:
     """MQTT client, active from ``begin()`` to ``end()``. Both can be called repeatedly."""
 
     def __init__(
@@ -78,9 +78,9 @@ class Telling:
             self.publisher.close()
         self.publisher, self._settings = None, MqttSettings()
 
-    def announcer(self) -> OutboxAnnouncer | None:
+    def listener(self) -> OutboxListener | None:
         """Return the listener of one session, or None without a broker, so that nothing is queued in vain."""
-        return OutboxAnnouncer(self._settings.sample_ids) if self._settings.wanted else None
+        return OutboxListener(self._settings.sample_ids) if self._settings.wanted else None
 
 
 def monitoring_token(section: Metrics) -> str:

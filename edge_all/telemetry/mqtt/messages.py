@@ -20,7 +20,7 @@ FORMAT = 1
 
 def finding_message(session: str, cell: Cell, time: float) -> dict[str, Any]:
     """Return the message of a finding, or of a cell that was one. ``time``: of the frame, seconds since the epoch."""
-    judgement = cell.judgement
+    classification = cell.classification
     message: dict[str, Any] = {
         "session": session,
         "cell": cell.number,
@@ -30,13 +30,13 @@ def finding_message(session: str, cell: Cell, time: float) -> dict[str, Any]:
         "size_um": round(cell.diameter_um, 2),
         "views": cell.views,
     }
-    if judgement is not None:
+    if classification is not None:
         message |= {
-            "blast_probability": round(float(judgement.blast_probability), 6),
-            "unfamiliarity": round(float(judgement.unfamiliarity), 6),
-            "thresholds": asdict(judgement.thresholds),
-            "model": asdict(judgement.model),
-            "engine": judgement.engine,
+            "blast_probability": round(float(classification.blast_probability), 6),
+            "unfamiliarity": round(float(classification.unfamiliarity), 6),
+            "thresholds": asdict(classification.thresholds),
+            "model": asdict(classification.model),
+            "engine": classification.engine,
         }
     return message
 

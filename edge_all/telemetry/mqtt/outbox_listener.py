@@ -14,7 +14,7 @@ from edge_all.record.store import Record
 from edge_all.telemetry.mqtt.messages import begun_message, finding_message, summary_message
 
 
-class OutboxAnnouncer:
+class OutboxListener:
     """Listener of one session. Its topics are relative to the device's own topic."""
 
     def __init__(self, sample_ids: bool) -> None:

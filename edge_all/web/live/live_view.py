@@ -91,10 +91,10 @@ class LiveView:
                 self._gate = ", ".join(result.field.quality.reasons)
                 self._analysed.append(now)
                 self._labels.update((c.number, c.label) for c in result.cells)
-                self._labels.update((r.number, r.judgement.label) for r in result.rejudged)
+                self._labels.update((r.number, r.classification.label) for r in result.reclassified)
                 outlines = tuple(
                     (s.detection.x_px, s.detection.y_px, s.detection.radius_px, self._labels[s.number])
-                    for s in result.sightings
+                    for s in result.tracked_detections
                     if s.number in self._labels
                 )
             elif result.skip is not None:

@@ -30,7 +30,7 @@ from edge_all.record.store import Record
 from edge_all.reports.cautions import cautions
 from edge_all.review.cell_filter import Choice, chosen
 from edge_all.review.differential import differential
-from edge_all.web.context import context_of, form_of, visitor_of
+from edge_all.web.context import browser_session_of, context_of, form_of
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import render
 
@@ -130,7 +130,7 @@ def post_verdicts(request: Request) -> Response:
         or not isinstance(kind, (str, type(None)))
     ):
         raise ReviewError(text("review.no_verdict"))
-    reviewer = visitor_of(request).reviewer
+    reviewer = browser_session_of(request).reviewer
     assert reviewer is not None
     given = give_verdicts(record, session.id, cells, label, kind, reviewer)
     return JSONResponse({"cells": _cell_values((v.cell for v in given), {v.cell: v for v in given})})
@@ -141,7 +141,7 @@ def post_undo(request: Request) -> Response:
     """Undo the last verdict of this reviewer."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
-    reviewer = visitor_of(request).reviewer
+    reviewer = browser_session_of(request).reviewer
     assert reviewer is not None
     undone = undo_last(record, session.id, reviewer)
     return JSONResponse({"cells": _cell_values((v.cell for v in undone), latest_verdicts(record, session.id))})

@@ -15,7 +15,7 @@ from edge_all.session.commands import Command, Pause, Resume, Start, Stop
 from edge_all.session.operator import Operator
 from edge_all.session.station import Station
 from edge_all.text.display_text import shown
-from edge_all.web.context import MOST_WATCHERS, context_of, form_text, visitor_of
+from edge_all.web.context import MOST_WATCHERS, browser_session_of, context_of, form_text
 from edge_all.web.live.mjpeg import MjpegResponse
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import refusal, render
@@ -100,7 +100,7 @@ def live_command(request: Request) -> Response:
 
 def _start(request: Request) -> Start:
     """Return the start command. Raise UsageError when the sample ID is not valid."""
-    who = visitor_of(request).reviewer
+    who = browser_session_of(request).reviewer
     return Start(form_text(request, "sample"), operator=None if who is None else Operator(who.name, who.proven))
 
 

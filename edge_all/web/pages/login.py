@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from edge_all.errors import UsageError
 from edge_all.i18n.catalog import text
-from edge_all.web.context import context_of, form_text, visitor_of
+from edge_all.web.context import browser_session_of, context_of, form_text
 from edge_all.web.security.accounts import check_name
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import back_to, refusal, render
@@ -20,7 +20,7 @@ def login_page(request: Request) -> Response:
 
 def post_login(request: Request) -> Response:
     """Check name and password. Repeated failures increase the wait."""
-    context, old = context_of(request), visitor_of(request)
+    context, old = context_of(request), browser_session_of(request)
     name, password = form_text(request, "name").strip(), form_text(request, "password")
     keys = [f"name {name[:100]}", f"address {request.client.host if request.client else ''}"]
     wait = context.limits.wait_s(keys)
@@ -34,18 +34,18 @@ def post_login(request: Request) -> Response:
         return render(request, "login.html", 403, message=text("login.wrong"), name="")
     context.limits.right(keys)
     # Issue a new cookie, so one planted before the login is worthless.
-    visitor = context.visitors.welcome()
-    visitor.account = account
-    context.visitors.forget(old)
-    request.scope["edge_all.new_cookie"] = visitor.token
+    browser_session = context.browser_sessions.welcome()
+    browser_session.account = account
+    context.browser_sessions.forget(old)
+    request.scope["edge_all.new_cookie"] = browser_session.token
     return RedirectResponse("/", 303)
 
 
 def post_logout(request: Request) -> Response:
     """Log out and invalidate the cookie."""
     context = context_of(request)
-    context.visitors.forget(visitor_of(request))
-    request.scope["edge_all.new_cookie"] = context.visitors.welcome().token
+    context.browser_sessions.forget(browser_session_of(request))
+    request.scope["edge_all.new_cookie"] = context.browser_sessions.welcome().token
     return RedirectResponse("/", 303)
 
 
@@ -56,7 +56,7 @@ def post_name(request: Request) -> Response:
         name = check_name(form_text(request, "name"))
     except UsageError as error:
         return refusal(request, str(error), 400)
-    visitor_of(request).given_name = name
+    browser_session_of(request).given_name = name
     return back_to(form_text(request, "back"))
 
 

@@ -12,7 +12,7 @@ from edge_all.record.queries import cell_labels, count_sessions, find_session, l
 from edge_all.record.sessions.lock import unended
 from edge_all.review.cell_filter import Choice, chosen
 from edge_all.review.differential import Share, differential
-from edge_all.web.context import context_of, form_text, visitor_of
+from edge_all.web.context import browser_session_of, context_of, form_text
 from edge_all.web.pages.gallery import cards_of
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import render
@@ -79,7 +79,7 @@ def delete_session(request: Request) -> Response:
     context_of(request).refuse_running(session.id)
     if form_text(request, "confirm") != "yes":
         raise NotRecordedError("nothing was deleted", "confirm with the check box next to the button")
-    reviewer = visitor_of(request).reviewer
+    reviewer = browser_session_of(request).reviewer
     assert reviewer is not None
     delete_pictures(record, session.id, reviewer, form_text(request, "reason"))
     return RedirectResponse(f"/sessions/{session.id}/summary", 303)

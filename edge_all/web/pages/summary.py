@@ -17,7 +17,7 @@ from edge_all.reports.sections import description_rows
 from edge_all.review.agreement import agreements
 from edge_all.review.differential import differential
 from edge_all.session.operator import recorded_operator
-from edge_all.web.context import context_of, form_text, visitor_of
+from edge_all.web.context import browser_session_of, context_of, form_text
 from edge_all.web.pages.gallery import session_values
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import render
@@ -61,7 +61,7 @@ def post_approve(request: Request) -> Response:
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
     context_of(request).refuse_running(session.id)
-    reviewer = visitor_of(request).reviewer
+    reviewer = browser_session_of(request).reviewer
     assert reviewer is not None
     approve(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])
     return RedirectResponse(f"/sessions/{session.id}/summary", 303)
@@ -72,7 +72,7 @@ def post_reopen(request: Request) -> Response:
     """Reopen the session. The approval stays in the audit trail."""
     record = context_of(request).records.get()
     session = find_session(record, request.path_params["session"])
-    reviewer = visitor_of(request).reviewer
+    reviewer = browser_session_of(request).reviewer
     assert reviewer is not None
     reopen(record, session.id, reviewer, form_text(request, "note")[:_NOTE_LENGTH])
     return RedirectResponse(f"/sessions/{session.id}/summary", 303)

@@ -17,7 +17,7 @@ _MOST = 1000
 
 
 @dataclass
-class Visitor:
+class BrowserSession:
     """One browser. ``token`` is its cookie; its forms must contain ``csrf``."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -41,36 +41,36 @@ class Visitor:
         return Reviewer(self.given_name, False) if self.given_name else None
 
 
-class Visitors:
+class BrowserSessions:
     """Visitors by cookie. Cookies not issued by this server are not accepted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._visitors: OrderedDict[str, Visitor] = OrderedDict()
+        self._visitors: OrderedDict[str, BrowserSession] = OrderedDict()
 
-    def find(self, token: str | None) -> Visitor | None:
+    def find(self, token: str | None) -> BrowserSession | None:
         """Return the visitor of a cookie, or None if not seen within twelve hours."""
         now = self._clock()
         with self._lock:
-            visitor = self._visitors.get(token or "")
-            if visitor is None or now - visitor.seen > _KEPT_S:
+            browser_session = self._visitors.get(token or "")
+            if browser_session is None or now - browser_session.seen > _KEPT_S:
                 return None
-            visitor.seen = now
-            self._visitors.move_to_end(visitor.token)
-            return visitor
+            browser_session.seen = now
+            self._visitors.move_to_end(browser_session.token)
+            return browser_session
 
-    def welcome(self) -> Visitor:
+    def welcome(self) -> BrowserSession:
         """Return a new visitor. Memory is limited; visitors without a name are forgotten first."""
-        visitor = Visitor(seen=self._clock())
+        browser_session = BrowserSession(seen=self._clock())
         with self._lock:
             if len(self._visitors) >= _MOST:
                 nameless = (t for t, v in self._visitors.items() if v.reviewer is None)
                 self._visitors.pop(next(nameless, next(iter(self._visitors))))
-            self._visitors[visitor.token] = visitor
-        return visitor
+            self._visitors[browser_session.token] = browser_session
+        return browser_session
 
-    def forget(self, visitor: Visitor) -> None:
+    def forget(self, browser_session: BrowserSession) -> None:
         """Invalidate the visitor's cookie."""
         with self._lock:
-            self._visitors.pop(visitor.token, None)
+            self._visitors.pop(browser_session.token, None)

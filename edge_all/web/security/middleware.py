@@ -19,7 +19,7 @@ from edge_all.errors import EdgeAllError
 from edge_all.i18n.catalog import text
 from edge_all.web.context import ReviewContext
 from edge_all.web.pages import monitoring
-from edge_all.web.security.browser_sessions import Visitor
+from edge_all.web.security.browser_sessions import BrowserSession
 
 _log = logging.getLogger("edge_all.review")
 _MOST_BODY = 64 << 10
@@ -37,7 +37,7 @@ _HEADERS = {
 }
 
 
-class Guard:
+class SecurityMiddleware:
     """ASGI middleware that protects all pages."""
 
     def __init__(self, app: ASGIApp, context: ReviewContext) -> None:
@@ -73,10 +73,10 @@ class Guard:
             elif not monitoring.allowed(self._context, headers.get("authorization", "")):
                 refusal = PlainTextResponse(text("refusal.login"), 401, {"WWW-Authenticate": "Bearer"})
         elif refusal is None:
-            known = self._context.visitors.find(_cookie_of(headers, self._context.cookie))
-            visitor = known or self._context.visitors.welcome()
-            new_cookie = "" if known else visitor.token
-            refusal = await self._admit(scope, headers, receive, visitor)
+            known = self._context.browser_sessions.find(_cookie_of(headers, self._context.cookie))
+            browser_session = known or self._context.browser_sessions.welcome()
+            new_cookie = "" if known else browser_session.token
+            refusal = await self._admit(scope, headers, receive, browser_session)
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
@@ -89,23 +89,25 @@ class Guard:
                 raise
             await _plain_refusal(headers, "status.500", 500)(scope, receive, send_guarded)
 
-    async def _admit(self, scope: Scope, headers: Headers, receive: Receive, visitor: Visitor) -> Response | None:
+    async def _admit(
+        self, scope: Scope, headers: Headers, receive: Receive, browser_session: BrowserSession
+    ) -> Response | None:
         """Put visitor and form into the scope. Return a refusal if the token is wrong or a login is needed."""
         try:
-            self._context.admit(visitor)
+            self._context.admit(browser_session)
         except EdgeAllError as error:
             return PlainTextResponse(str(error), 503)
-        scope["edge_all.visitor"] = visitor
+        scope["edge_all.visitor"] = browser_session
         scope["edge_all.form"] = {}
         if scope["method"] not in ("GET", "HEAD"):
             form = await _read_form(Request(scope, receive))
             if form is None:
                 return _plain_refusal(headers, "refusal.body", 413)
             given = headers.get("x-csrf-token") or form.get("csrf")
-            if not isinstance(given, str) or not hmac.compare_digest(_bytes(given), visitor.csrf.encode()):
+            if not isinstance(given, str) or not hmac.compare_digest(_bytes(given), browser_session.csrf.encode()):
                 return _plain_refusal(headers, "refusal.token", 403)
             scope["edge_all.form"] = form
-        if visitor.rank >= 0 or scope["path"].startswith(_OPEN_TO_ALL):
+        if browser_session.rank >= 0 or scope["path"].startswith(_OPEN_TO_ALL):
             return None
         if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
             return RedirectResponse("/login", 303)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge_all.i18n.catalog import text
-from edge_all.web.context import visitor_of
+from edge_all.web.context import browser_session_of
 from edge_all.web.templating import refusal
 
 Page = Callable[[Request], Response]
@@ -21,10 +21,10 @@ def needs(role: str, named: bool = False) -> Callable[[Page], Page]:
     def decorate(page: Page) -> Page:
         @wraps(page)
         def guarded(request: Request) -> Response:
-            visitor = visitor_of(request)
-            if not visitor.may(role):
+            browser_session = browser_session_of(request)
+            if not browser_session.may(role):
                 return refusal(request, text("refusal.role", role=text(f"role.{role}")), 403)
-            if named and visitor.reviewer is None:
+            if named and browser_session.reviewer is None:
                 return refusal(request, text("refusal.name"), 403)
             return page(request)
 

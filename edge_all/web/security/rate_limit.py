@@ -14,7 +14,7 @@ _FORGOTTEN_S = 3600.0
 _MOST_KEYS = 4096
 
 
-class LoginLimits:
+class LoginRateLimit:
     """Waiting times after failed logins.
 
     Five failed attempts are free. Each further one doubles the wait, from 30 s to 15 min. Attempts are counted by name

@@ -1,6 +1,6 @@
 // Page of one cell: verdicts by key, maps on request.
 
-import { fetchWhenPressed } from "./asked_for.js";
+import { fetchWhenPressed } from "./lazy_sections.js";
 import { listen } from "./verdicts.js";
 
 listen(() => [Number(document.querySelector("#cards .card").dataset.cell)], () => {});

@@ -1,6 +1,6 @@
 // Verdicts on selected cells: sent, and shown on their cards once they are saved.
 
-import { say } from "./saying.js";
+import { say } from "./toast.js";
 
 const cards = document.getElementById("cards");
 const bar = document.getElementById("classes");

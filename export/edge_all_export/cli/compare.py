@@ -55,12 +55,12 @@ def command(
         BFLOAT16,
         FLOAT32,
         alone,
-        compete,
-        contestants,
+        candidates,
         is_scored,
         kind_of,
         read_results,
         recipe_for,
+        run_experiment,
         write_results,
     )
     from edge_all_export.models.classifier.registry import build_network
@@ -71,7 +71,7 @@ def command(
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "choose a folder for --out")
-    chosen = contestants([n.strip() for n in networks.split(",")] if networks else ())
+    chosen = candidates([n.strip() for n in networks.split(",")] if networks else ())
     set_threads(threads)
     precision = BFLOAT16 if bfloat16 else FLOAT32
     recipes = [alone(load_recipe(name)) for name in ("classifier", SEGMENTED)]
@@ -92,16 +92,16 @@ def command(
             click.echo(f"no {kind} cells found; skipping that half of the comparison")
             continue
         names = (SERIES_FOLDS if kind == "field" else SEGMENTED_FOLDS)[:folds]
-        for contestant, fold in [(c, f) for c in chosen for f in names]:
-            own = recipe_for(contestant, recipe, epochs, steps)
-            key = (contestant.network, contestant.pretrained, kind, fold, own.sha256, precision)
+        for candidate, fold in [(c, f) for c in chosen for f in names]:
+            own = recipe_for(candidate, recipe, epochs, steps)
+            key = (candidate.network, candidate.pretrained, kind, fold, own.sha256, precision)
             wanted.add(key)
             if any(r.key == key for r in results):
                 continue
-            click.echo(f"{contestant.name}, {kind} cells, {fold}")
+            click.echo(f"{candidate.name}, {kind} cells, {fold}")
             is_out = segmented_fold(fold, cells) if kind == "segmented" else CLASSIFIER_FOLDS[fold]
             say = lambda line: click.echo(f"  {line}")  # noqa: E731
-            results.append(compete(contestant, fold, is_out, cells, own, sha256, say, precision))
+            results.append(run_experiment(candidate, fold, is_out, cells, own, sha256, say, precision))
             write_results(results, file)
     shown = [r for r in results if r.key in wanted]
     torch.set_num_threads(1)

@@ -53,7 +53,7 @@ def command(
     from edge_all_export.data.root import data_root
     from edge_all_export.data.sources.registry import read_all
     from edge_all_export.data.survey import survey
-    from edge_all_export.evaluate.judged import form_for, judge_cells
+    from edge_all_export.evaluate.classified import classify_cells, form_for
     from edge_all_export.evaluate.load import load_classifier, load_for_segmented
     from edge_all_export.evaluate.report import evaluation, write_evaluation
     from edge_all_export.evaluate.smears import smear_results
@@ -95,14 +95,14 @@ def command(
     fields = [] if no_smears else [f for d in data for f in d.fields]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("classifying", total=len(cells) + len(fields))
-        judged = []
+        classified = []
         for own, segmented in ((engine, False), (for_segmented, True)):
             part = [c for c in cells if c.segmented == segmented]
             if part:
-                judged += judge_cells(own, part, lambda n: progress.advance(task, n))
+                classified += classify_cells(own, part, lambda n: progress.advance(task, n))
                 used.append(own)
         smears = smear_results(engine, fields, lambda: progress.advance(task))
-    result = evaluation(used, judged, smears, [d.layout for d in data])
+    result = evaluation(used, classified, smears, [d.layout for d in data])
     write_evaluation(result, out)
     click.echo(result.title)
     v = result.values

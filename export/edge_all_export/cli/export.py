@@ -54,7 +54,7 @@ def command(
     from edge_all_export.cli.options import set_threads
     from edge_all_export.models.checkpoint import load_checkpoint
     from edge_all_export.models.contracts import model_name, shipped_checkpoint
-    from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_subject
+    from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_inputs
     from edge_all_export.onnx_export.pipeline import GateFailedError, export
 
     set_threads(threads)
@@ -66,7 +66,7 @@ def command(
         made = load_checkpoint(file)
         name = model_name(made)
         of_folds = list(folds) if checkpoint else [shipped_checkpoint(f"{name}-{f}") for f in SHIPPED_FOLDS[name]]
-        subject = export_subject(made, of_folds, paths, click.echo) if int8 else None
+        subject = export_inputs(made, of_folds, paths, click.echo) if int8 else None
         try:
             report = export(made, subject, out, click.echo)
         except GateFailedError as error:

@@ -33,7 +33,7 @@ Loss = Callable[[nn.Module, Sequence[Tensor]], Tensor]
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """A network trained from scratch or from ImageNet weights."""
 
     network: str
@@ -73,7 +73,7 @@ class Result:
         return self.network, self.pretrained, self.cells, self.fold, self.recipe_sha256, self.precision
 
 
-def contestants(names: Sequence[str] = ()) -> list[Contestant]:
+def candidates(names: Sequence[str] = ()) -> list[Candidate]:
     """Return each named network (all if names is empty), from scratch and, if available offline, from ImageNet weights.
 
     Ours is designed for ImageNet weights, and its textured form is used for segmented cells. Raises UsageError for an
@@ -88,7 +88,7 @@ def contestants(names: Sequence[str] = ()) -> list[Contestant]:
         if (not names or a.name in names) and a.name not in (OURS_TEXTURED, OURS_PAIRED)
     ]
     return [
-        Contestant(a.name, p)
+        Candidate(a.name, p)
         for a in chosen
         for p in ((True,) if a.name == OURS else (True, False) if a.imagenet else (False,))
     ]
@@ -99,18 +99,18 @@ def alone(recipe: Recipe) -> Recipe:
     return recipe.but(network=OURS_TEXTURED, untouched_penalty=0.0) if recipe["network"] == OURS_PAIRED else recipe
 
 
-def recipe_for(contestant: Contestant, recipe: Recipe, epochs: int, steps: int) -> Recipe:
+def recipe_for(candidate: Candidate, recipe: Recipe, epochs: int, steps: int) -> Recipe:
     """Return the shipped recipe with another network and the comparison's budget.
 
     Ours keeps its recipe's start, in which the last layer is solved first, and uses the rest of the budget.
     """
-    if contestant.network == OURS:
+    if candidate.network == OURS:
         solved = min(recipe["probe_batches"], epochs * steps)
         rest = 0 if recipe["epochs"] == 0 else max(0, epochs - solved // steps)
         return recipe.but(probe_batches=solved, epochs=rest, steps_per_epoch=steps)
     return recipe.but(
-        network=contestant.network,
-        pretrained=contestant.pretrained,
+        network=candidate.network,
+        pretrained=candidate.pretrained,
         epochs=epochs,
         steps_per_epoch=steps,
         probe_batches=0,
@@ -119,8 +119,8 @@ def recipe_for(contestant: Contestant, recipe: Recipe, epochs: int, steps: int) 
     )
 
 
-def compete(
-    contestant: Contestant,
+def run_experiment(
+    candidate: Candidate,
     fold: str,
     is_out: Callable[[str, str], bool],
     cells: Sequence[TrainingCell],
@@ -147,8 +147,8 @@ def compete(
         logits_of(network_of(made), tested)[:, 0], np.array([c.kind == "blast" for c in tested], bool)
     )
     return Result(
-        contestant.network,
-        contestant.pretrained,
+        candidate.network,
+        candidate.pretrained,
         kind_of(recipe),
         fold,
         recipe["epochs"] * recipe["steps_per_epoch"] + recipe["probe_batches"],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_all_export.compare.cost import Cost
-from edge_all_export.compare.experiment import Contestant, Result
+from edge_all_export.compare.experiment import Candidate, Result
 from edge_all_export.models.classifier.registry import OURS
 
 
@@ -18,7 +18,7 @@ from edge_all_export.models.classifier.registry import OURS
 class Line:
     """Results of a contestant over its folds: (mean, minimum, maximum) of each figure."""
 
-    contestant: Contestant
+    candidate: Candidate
     folds: int
     figures: Mapping[tuple[str, str], tuple[float, float, float]]
     unconverged: bool
@@ -33,13 +33,13 @@ HEAD = ("network", "AUROC, in fields", "AUROC, segmented", "weighted F1, in fiel
 def lines_of(results: Sequence[Result], costs: Mapping[str, Cost]) -> list[Line]:
     """Return one line per contestant, best mean AUROC first."""
     lines = []
-    for contestant in dict.fromkeys(Contestant(r.network, r.pretrained) for r in results):
-        own = [r for r in results if (r.network, r.pretrained) == (contestant.network, contestant.pretrained)]
+    for candidate in dict.fromkeys(Candidate(r.network, r.pretrained) for r in results):
+        own = [r for r in results if (r.network, r.pretrained) == (candidate.network, candidate.pretrained)]
         figures = {}
         for name, cells in FIGURES:
             values = [getattr(r, name) for r in own if r.cells == cells and not np.isnan(getattr(r, name))]
             figures[name, cells] = (float(np.mean(values)), min(values), max(values)) if values else (np.nan,) * 3
-        lines.append(Line(contestant, len(own), figures, any(r.unconverged for r in own), costs[contestant.network]))
+        lines.append(Line(candidate, len(own), figures, any(r.unconverged for r in own), costs[candidate.network]))
     return sorted(lines, key=lambda line: -mean_auroc(line))
 
 
@@ -53,7 +53,7 @@ def cells_of_line(line: Line) -> tuple[str, ...]:
     cost = line.cost
     figures = [f"{m:.3f} ({low:.3f} to {high:.3f})" for m, low, high in (line.figures[f] for f in FIGURES)]
     return (
-        line.contestant.name,
+        line.candidate.name,
         *figures,
         f"{cost.parameters:,}",
         f"{cost.multiply_adds / 1e6:.1f}",
@@ -66,12 +66,12 @@ def cells_of_line(line: Line) -> tuple[str, ...]:
 
 def verdict(lines: Sequence[Line]) -> str:
     """Return a sentence about the rank of ours. A network that was still improving cannot be ranked as the loser."""
-    ours = next((line for line in lines if line.contestant.network == OURS), None)
-    others = [line for line in lines if line.contestant.network != OURS]
+    ours = next((line for line in lines if line.candidate.network == OURS), None)
+    others = [line for line in lines if line.candidate.network != OURS]
     if ours is None or not others:
         return "ours was not compared with any other network"
     converged = [line for line in others if not line.unconverged]
-    open_ones = sorted({line.contestant.name for line in others if line.unconverged})
+    open_ones = sorted({line.candidate.name for line in others if line.unconverged})
     words = []
     if converged:
         best = max(converged, key=mean_auroc)
@@ -79,7 +79,7 @@ def verdict(lines: Sequence[Line]) -> str:
         share = ours.cost.multiply_adds / best.cost.multiply_adds
         words.append(
             f"ours {'leads' if lead > 0 else 'does not lead'} on mean AUROC, {mean_auroc(ours):.3f} against "
-            f"{mean_auroc(best):.3f} of {best.contestant.name}, at {share:.2f} of its multiply-adds"
+            f"{mean_auroc(best):.3f} of {best.candidate.name}, at {share:.2f} of its multiply-adds"
         )
     if open_ones:
         words.append(f"undecided against {', '.join(open_ones)}, which were still improving when the budget ended")
@@ -97,11 +97,11 @@ def plot(lines: Sequence[Line]) -> bytes:
 
     figure, axes = plt.subplots(figsize=(7.5, 4.5), dpi=110, layout="constrained")
     for line in lines:
-        ours = line.contestant.network == OURS
+        ours = line.candidate.network == OURS
         x, y = line.cost.multiply_adds / 1e6, mean_auroc(line)
         face = "none" if line.unconverged else None
         axes.scatter([x], [y], s=60, color="#7a1fa2" if ours else "#555555", facecolors=face)
-        axes.annotate(line.contestant.name, (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8)
+        axes.annotate(line.candidate.name, (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.set(
         xscale="log",
         xlabel="million multiply-adds per cell",

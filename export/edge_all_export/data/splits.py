@@ -54,7 +54,7 @@ class Grouped(Protocol):
 Item = TypeVar("Item", bound=Grouped)
 
 
-def parted(
+def split_groups(
     items: Sequence[Item], recipe: Recipe, leave_out: Callable[[Item], bool] | None, leaky: bool
 ) -> tuple[list[Item], list[Item], list[Item]]:
     """Split items into left out (never seen), held out (early stopping and thresholds only), and trained on.

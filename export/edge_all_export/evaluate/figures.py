@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_all_export.evaluate.judged import Scored
+from edge_all_export.evaluate.classified import Scored
 
 FEW_GROUPS = 8
 """Below this number of groups, a bootstrap over groups is not informative; the range is given instead."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edge_all.domain.image import Image
-from edge_all_export.evaluate.judged import JudgedCell, Scored
+from edge_all_export.evaluate.classified import ClassifiedCell, Scored
 
 _INK, _ACCENT, _SOFT = "#222222", "#7a1fa2", "#cfa8df"
 
@@ -98,12 +98,12 @@ def confusion(s: Scored) -> bytes:
     return _png(figure)
 
 
-def worst_cells(judged: Sequence[JudgedCell], count: int = 20) -> list[JudgedCell]:
+def worst_cells(classified: Sequence[ClassifiedCell], count: int = 20) -> list[ClassifiedCell]:
     """Return the cells with the largest errors, missed blasts and false blasts alike."""
-    known = [j for j in judged if j.cell.kind in ("blast", "normal")]
+    known = [j for j in classified if j.cell.kind in ("blast", "normal")]
 
-    def wrongness(j: JudgedCell) -> float:
-        p = j.judgement.blast_probability
+    def wrongness(j: ClassifiedCell) -> float:
+        p = j.classification.blast_probability
         return 1 - p if j.cell.kind == "blast" else p
 
     return sorted(known, key=lambda j: (-wrongness(j), j.cell.name))[:count]

@@ -16,8 +16,8 @@ from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.evaluate import plots
+from edge_all_export.evaluate.classified import ClassifiedCell, Scored, scored
 from edge_all_export.evaluate.figures import Figure, figures
-from edge_all_export.evaluate.judged import JudgedCell, Scored, scored
 from edge_all_export.evaluate.smears import SmearResult
 
 PLAIN = ("auroc", "weighted_f1", "sensitivity", "specificity")
@@ -44,24 +44,24 @@ class Evaluation:
     groups: tuple[dict[str, Any], ...]
     values: dict[str, Any]
     scored: Scored
-    worst: tuple[JudgedCell, ...]
+    worst: tuple[ClassifiedCell, ...]
 
 
 def evaluation(
-    engines: Sequence[Engine], judged: Sequence[JudgedCell], smears: Sequence[SmearResult], data: Sequence[str]
+    engines: Sequence[Engine], classified: Sequence[ClassifiedCell], smears: Sequence[SmearResult], data: Sequence[str]
 ) -> Evaluation:
     """Compute the figures on unseen cells, or on all cells if there are no unseen ones, which the title then states.
 
     engines: those that classified, one for cells in fields, one for segmented cells. data: layout names.
     """
-    known = [j for j in judged if j.cell.kind in ("blast", "normal")]
+    known = [j for j in classified if j.cell.kind in ("blast", "normal")]
     unseen = [j for j in known if not j.seen]
     # One class is enough, because a healthy smear has no blasts.
     seen = not unseen
     used = known if seen else unseen
     s = scored(used)
     # The engine that classified most cells comes first.
-    engines = sorted(engines, key=lambda e: -sum(j.judgement.model == e.identity for j in used))
+    engines = sorted(engines, key=lambda e: -sum(j.classification.model == e.identity for j in used))
     engine = engines[0]
     thresholds = {k: float(v) for k, v in engine.contract.thresholds.items()}
     cut = float(engine.contract.extra.get("suspect", thresholds["blast"]))
@@ -92,20 +92,20 @@ def evaluation(
         "thresholds_chosen": _how_chosen(engine.contract),
         "figures": [asdict(f) for f in found],
         "groups": list(groups),
-        "other_kinds": _other_kinds(judged),
+        "other_kinds": _other_kinds(classified),
         "smears": [asdict(r) for r in smears],
         "research_use": RESEARCH_USE,
     }
     return Evaluation(title, seen, tuple(found), groups, values, s, tuple(plots.worst_cells(used)))
 
 
-def _names(judged: Sequence[JudgedCell]) -> list[str]:
-    return sorted({j.group for j in judged})
+def _names(classified: Sequence[ClassifiedCell]) -> list[str]:
+    return sorted({j.group for j in classified})
 
 
-def _group_row(name: str, cells: Sequence[JudgedCell]) -> dict[str, Any]:
+def _group_row(name: str, cells: Sequence[ClassifiedCell]) -> dict[str, Any]:
     blast = np.array([j.cell.kind == "blast" for j in cells])
-    label = np.array([str(j.judgement.label) for j in cells])
+    label = np.array([str(j.classification.label) for j in cells])
     right = np.array([j.is_suspect for j in cells]) == blast
     return {
         "group": name,
@@ -120,12 +120,12 @@ def _group_row(name: str, cells: Sequence[JudgedCell]) -> dict[str, Any]:
     }
 
 
-def _other_kinds(judged: Sequence[JudgedCell]) -> dict[str, dict[str, float]]:
+def _other_kinds(classified: Sequence[ClassifiedCell]) -> dict[str, dict[str, float]]:
     """Return the labels given to cells that are neither blast nor normal, by kind."""
     kinds: dict[str, dict[str, float]] = {}
-    others = [j for j in judged if j.cell.kind not in ("blast", "normal")]
+    others = [j for j in classified if j.cell.kind not in ("blast", "normal")]
     for kind in sorted({j.cell.kind for j in others}):
-        labels = [str(j.judgement.label) for j in others if j.cell.kind == kind]
+        labels = [str(j.classification.label) for j in others if j.cell.kind == kind]
         kinds[kind] = {"cells": len(labels)} | {
             f"called_{k}": sum(name == k for name in labels) / len(labels) for k in ("blast", "unidentified", "normal")
         }
@@ -205,7 +205,9 @@ def page(result: Evaluation) -> str:
     if result.worst:
         parts.append("<h2>Worst errors</h2>")
         for j in result.worst:
-            words = f"{j.cell.kind}, blast probability {j.judgement.blast_probability:.3f}, {j.group}, {j.cell.name}"
+            words = (
+                f"{j.cell.kind}, blast probability {j.classification.blast_probability:.3f}, {j.group}, {j.cell.name}"
+            )
             parts.append(f"<figure>{_img(plots.picture(plain_view(j.cell)), words)}<br>{_e(words)}</figure>")
     return "\n".join(parts) + "\n</html>\n"
 

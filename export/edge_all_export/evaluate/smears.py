@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all.cells.classifier import Judge
+from edge_all.cells.classifier import CellClassifier
 from edge_all.cells.crops import Cropper
 from edge_all.domain.statistics import result_words
 from edge_all.domain.types import Frame
-from edge_all.field.detector import LeukocyteFinder
+from edge_all.field.detector import LeukocyteDetector
 from edge_all.inference.base import Engine
 from edge_all.inference.loader import load_file
 from edge_all.modelstore.shipped import models_folder
@@ -48,8 +48,8 @@ def smear_results(
     Uses the shipped detector, unless ``detector`` names a file, and the given classifier. Fields are independent, and
     the scale is measured as on the device.
     """
-    finder = LeukocyteFinder(load_file(detector or models_folder() / "detector" / "float.onnx", "detector"))
-    models = Models(finder, Cropper(classifier.contract), Judge(classifier), (classifier.identity,))
+    finder = LeukocyteDetector(load_file(detector or models_folder() / "detector" / "float.onnx", "detector"))
+    models = Models(finder, Cropper(classifier.contract), CellClassifier(classifier), (classifier.identity,))
     groups: dict[str, list[LabelledField]] = {}
     for field in fields:
         groups.setdefault(f"{field.source}/{field.group}", []).append(field)

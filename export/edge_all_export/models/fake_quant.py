@@ -9,7 +9,7 @@ _KEPT = 0.95
 """Share of the old range that each batch keeps (Jacob et al. 2018, exponential moving average)."""
 
 
-class RoundedConv2d(nn.Conv2d):
+class FakeQuantConv2d(nn.Conv2d):
     """A convolution whose input and weights are rounded to 8 bits, with straight-through gradients (Jacob et al. 2018).
 
     The weights' scales are per output channel, symmetric; the input has one range, a moving average. Rounding before
@@ -21,10 +21,10 @@ class RoundedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the convolution, with the shapes of Conv2d."""
-        return self._conv_forward(_rounded_activation(self, x), rounded_weight(self.weight), self.bias)
+        return self._conv_forward(_rounded_activation(self, x), fake_quantized_weight(self.weight), self.bias)
 
 
-def _rounded_activation(module: RoundedConv2d | RoundingPoint, x: Tensor) -> Tensor:
+def _rounded_activation(module: FakeQuantConv2d | FakeQuantize, x: Tensor) -> Tensor:
     if module.training:
         low, high = (float(v) for v in x.detach().aminmax())
         module.low = _KEPT * module.low + (1 - _KEPT) * low
@@ -34,7 +34,7 @@ def _rounded_activation(module: RoundedConv2d | RoundingPoint, x: Tensor) -> Ten
     return torch.fake_quantize_per_tensor_affine(x, scale, round(-low / scale), 0, 255)
 
 
-class RoundingPoint(nn.Module):
+class FakeQuantize(nn.Module):
     """Rounding of the output of a projection or an addition, where INT8 rounds besides a convolution's input.
 
     It has no effect until ``rounded`` sets its range.
@@ -52,7 +52,7 @@ class RoundingPoint(nn.Module):
         return _rounded_activation(self, x) if self.is_on else x
 
 
-def rounded_weight(weight: Tensor) -> Tensor:
+def fake_quantized_weight(weight: Tensor) -> Tensor:
     """Round a convolution's weights to 8 bits, symmetric, per output channel; rounding again changes nothing."""
     scales = (weight.detach().abs().amax((1, 2, 3)) / 127).clamp(min=1e-8)
     zeros = torch.zeros(len(scales), dtype=torch.int32, device=scales.device)
@@ -64,7 +64,7 @@ def rounded(network: nn.Module, images: Tensor) -> nn.Module:
 
     images: float N x 3 x H x W, 0..255, for the initial ranges.
     """
-    places = [m for m in network.modules() if isinstance(m, (nn.Conv2d, RoundingPoint))]
+    places = [m for m in network.modules() if isinstance(m, (nn.Conv2d, FakeQuantize))]
     ranges: dict[nn.Module, tuple[float, float]] = {}
 
     def watch(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -78,9 +78,9 @@ def rounded(network: nn.Module, images: Tensor) -> nn.Module:
     for handle in handles:
         handle.remove()
     for module, (low, high) in ranges.items():
-        if isinstance(module, RoundingPoint):
+        if isinstance(module, FakeQuantize):
             module.is_on = True
         else:
-            module.__class__ = RoundedConv2d
+            module.__class__ = FakeQuantConv2d
         module.low, module.high = low, high  # type: ignore[assignment]
     return network

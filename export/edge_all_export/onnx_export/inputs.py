@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from edge_all.errors import UsageError
 from edge_all_export.data.splits import any_matches
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, recipe_of
-from edge_all_export.onnx_export.pipeline import Say, Subject
-from edge_all_export.onnx_export.quantization.qat import trained_with_rounding
+from edge_all_export.onnx_export.pipeline import ExportInputs, Say
+from edge_all_export.onnx_export.quantization.qat import train_with_fake_quantization
 
 if TYPE_CHECKING:
     from edge_all_export.data.cells import TrainingCell
@@ -26,7 +26,7 @@ SHIPPED_FOLDS = {
 gate."""
 
 
-def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path], say: Say) -> Subject:
+def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path], say: Say) -> ExportInputs:
     """Read the images and prepare the checkpoint's export. paths: images; empty: those that the recipe names.
 
     Raises UsageError when the gate would have too little data.
@@ -51,13 +51,13 @@ def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Se
 
         cells = classifier_cells(data, recipe, say)
         compare = ClassifierComparison(folds, cells)
-        return Subject(
+        return ExportInputs(
             checkpoint,
             compare.folds,
             [classifier_calibration(f, cells) for f in compare.folds],
             classifier_calibration(checkpoint, cells),
             compare,
-            lambda c: trained_with_rounding(
+            lambda c: train_with_fake_quantization(
                 c, lambda r: classifier_job(cells, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
             ),
         )
@@ -66,13 +66,13 @@ def export_subject(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Se
 
     fields = detector_fields(data, recipe, say)
     comparison = DetectorComparison(folds, fields, recipe["found"])
-    return Subject(
+    return ExportInputs(
         checkpoint,
         comparison.folds,
         [detector_calibration(f, fields) for f in comparison.folds],
         detector_calibration(checkpoint, fields),
         comparison,
-        lambda c: trained_with_rounding(
+        lambda c: train_with_fake_quantization(
             c, lambda r: detector_job(fields, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
         ),
     )

@@ -36,7 +36,7 @@ STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 
 
 @dataclass
-class Subject:
+class ExportInputs:
     """A checkpoint with the inputs for quantizing it and comparing it with its float form."""
 
     checkpoint: Checkpoint
@@ -52,7 +52,7 @@ class Subject:
     """Returns the same network after some epochs with INT8 rounding."""
 
 
-def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say) -> list[Parity]:
+def export(checkpoint: Checkpoint, subject: ExportInputs | None, out: Path, say: Say) -> list[Parity]:
     """Write out/TASK/{float,fp16}.onnx, model card and parity report; with a subject also INT8 files.
 
     The INT8 files are int8-cpu.onnx and int8-trt.onnx. Everything is written to a temporary folder and moved at the
@@ -83,7 +83,7 @@ def export(checkpoint: Checkpoint, subject: Subject | None, out: Path, say: Say)
 
 
 def _through_the_gate(
-    subject: Subject, model: onnx.ModelProto, precision: str, say: Say
+    subject: ExportInputs, model: onnx.ModelProto, precision: str, say: Say
 ) -> tuple[Parity, onnx.ModelProto | None]:
     """Try the gate unchanged, then with the worst layers in float, then after retraining with INT8 rounding."""
     task = subject.checkpoint.task

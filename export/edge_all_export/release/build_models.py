@@ -16,7 +16,7 @@ from edge_all_export.data.sources.allidb1 import HEALTHY
 from edge_all_export.models.checkpoint import load_checkpoint, save_checkpoint
 from edge_all_export.models.contracts import SEGMENTED, with_decision
 from edge_all_export.models.thresholds import Decision, choose_decision, choose_two_way
-from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_subject
+from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_inputs
 from edge_all_export.onnx_export.pipeline import GateFailedError, export
 from edge_all_export.release.out_of_fold import OUT_OF_FOLD, SERIES_FOLDS, checkpoint_path, train_all
 
@@ -59,7 +59,7 @@ def main() -> None:
         save_checkpoint(with_decision(load_checkpoint(path), decision_for(name)), path)
     for name, folds in SHIPPED_FOLDS.items():
         made = load_checkpoint(checkpoint_path(name, "all"))
-        subject = export_subject(made, [checkpoint_path(name, f) for f in folds], (), print)
+        subject = export_inputs(made, [checkpoint_path(name, f) for f in folds], (), print)
         try:
             export(made, subject, models_folder(), print)
         except GateFailedError as error:

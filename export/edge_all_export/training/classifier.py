@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edge_all.errors import UsageError
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classifier_samples import CellSampler, plain_view
-from edge_all_export.data.splits import group_names, parted
+from edge_all_export.data.splits import group_names, split_groups
 from edge_all_export.models.classifier.network import BlastNet
 from edge_all_export.models.classifier.pair import BlastPair
 from edge_all_export.models.classifier.registry import build_network
@@ -38,7 +38,7 @@ def classifier_job(
 
     Raises UsageError when blasts or normal cells are missing, or early stopping has no held-out cells.
     """
-    left, held, seen = parted(cells, recipe, leave_out, leaky)
+    left, held, seen = split_groups(cells, recipe, leave_out, leaky)
     for kind in ("blast", "normal"):
         if not any(c.kind == kind for c in seen):
             groups = group_names((c.source, c.group) for c in cells if c.kind == kind)

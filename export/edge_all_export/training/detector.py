@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edge_all.errors import UsageError
 from edge_all_export.data.detector_samples import PreparedField, SampleMaker
-from edge_all_export.data.splits import group_names, parted
+from edge_all_export.data.splits import group_names, split_groups
 from edge_all_export.models.detector import LeukocyteNet
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.job import Job
@@ -30,7 +30,7 @@ def detector_job(
 
     Raises UsageError when no labeled field is left, or early stopping has no held-out fields.
     """
-    left, held, seen = parted(fields, recipe, leave_out, leaky)
+    left, held, seen = split_groups(fields, recipe, leave_out, leaky)
     if not any(len(f.objects) for f in seen):
         raise UsageError("no labeled field is left to train on", "leave fewer groups out, or name more data")
     if recipe["patience"] and not held:

@@ -13,7 +13,7 @@ from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.data.splits import spread
 from edge_all_export.models.classifier.network import BlastNet, standardised
-from edge_all_export.models.fake_quant import rounded, rounded_weight
+from edge_all_export.models.fake_quant import fake_quantized_weight, rounded
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.equalization import equalize
 from edge_all_export.training.job import Sampler
@@ -132,7 +132,7 @@ def _make_ready_for_int8(network: BlastNet, cells: Sequence[TrainingCell]) -> No
     equalize(network.trunk, standardised(_some_pixels(cells, _RANGED_CELLS)))
     for module in network.trunk.modules():
         if isinstance(module, nn.Conv2d):
-            module.weight.copy_(rounded_weight(module.weight))
+            module.weight.copy_(fake_quantized_weight(module.weight))
 
 
 _ROUNDED_CELLS = 640

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
 from edge_all.record.events.incidents import COUNT_IN_DOUBT, RESUMED, note_incident
-from edge_all.record.maintenance.retention import Keeper, Retention
+from edge_all.record.maintenance.retention import Retention, RetentionPolicy
 from edge_all.record.store import Record
 from edge_all.record.write.disk_full import ROOM, DiskState
 from edge_all.session.station import Station
@@ -21,7 +21,7 @@ def test_doubts_and_what_was_deleted_for_room_are_told_where_counts_are(browser,
         note_incident(record, RESUMED, "goes on from frame 3", session)
         record.flush()
         old = Retention(normal_days=1.0, free_bytes=0)
-        assert Keeper(tmp_path, old).apply(record, time.time() + 5 * 86400).files
+        assert RetentionPolicy(tmp_path, old).apply(record, time.time() + 5 * 86400).files
     for page in (f"/sessions/{session}", f"/sessions/{session}/summary"):
         told = browser.get(page).text
         assert "in doubt: 12 pages of the database are lost" in told

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from edge_all.bench.baseline import time_alone
+from edge_all.bench.baseline import time_baseline
 from edge_all.bench.compare import _same_cells, parsed, versus
 from edge_all.bench.network_inputs import network_inputs
 from edge_all.bench.percentiles import percentiles
@@ -17,7 +17,7 @@ from edge_all.bench.still_fields import StillFields, drawn_fields, fields_of
 from edge_all.cli.bench import _board_lines
 from edge_all.domain.types import Field, Frame, Quality
 from edge_all.errors import ModelError, UsageError
-from edge_all.field.detector import LeukocyteFinder
+from edge_all.field.detector import LeukocyteDetector
 from edge_all.field.illumination import estimate_illumination
 from edge_all.hardware.machine import (
     BoardSample,
@@ -33,7 +33,7 @@ from edge_all.inference.loader import load_file
 from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import GateLimits
 from edge_all.session.metrics.step_times import STEPS
-from edge_all.session.stages.bounded_queue import Handover, QueueUse
+from edge_all.session.stages.bounded_queue import BoundedQueue, QueueUse
 
 ORIN_NANO = (
     "11-24-2026 10:00:01 RAM 3542/7620MB (lfb 4x4MB) SWAP 0/3810MB (cached 0MB) CPU [12%@1510,5%@1510,off,off,3%@729,"
@@ -112,7 +112,7 @@ def test_the_machine_is_named():
 def test_drawn_fields_have_the_cells_that_were_asked_for():
     fields = drawn_fields(640, 360, 2, 3)
     assert [f.shape for f in fields] == [(360, 640, 3)] * 3
-    finder = LeukocyteFinder(load_file(models_folder() / "detector" / "float.onnx", "detector"))
+    finder = LeukocyteDetector(load_file(models_folder() / "detector" / "float.onnx", "detector"))
     found = []
     for image in fields:
         field = Field(
@@ -233,7 +233,7 @@ def test_peak_memory_is_this_process_own():
 
 
 def test_a_queue_that_was_full_says_so():
-    queue: Handover[int] = Handover(2)
+    queue: BoundedQueue[int] = BoundedQueue(2)
     queue.put(1)
     queue.put(2)
     assert queue.use == QueueUse(2, 2, 0)
@@ -245,7 +245,7 @@ def test_a_queue_that_was_full_says_so():
     assert queue.get() == 1
     putter.join()
     assert queue.use == QueueUse(2, 2, 1)
-    live: Handover[int] = Handover(1, drop_oldest=True)
+    live: BoundedQueue[int] = BoundedQueue(1, drop_oldest=True)
     live.put(1)
     live.put(2)
     assert (live.use.waits, live.dropped) == (0, 1), "a live camera drops and does not wait"
@@ -265,7 +265,7 @@ def test_a_baseline_is_measured_in_the_same_run(edge_all, tmp_path):
         return tmp_path / name
 
     free = save("free.onnx", TensorProto.FLOAT, ["n", 3, "h", "w"])
-    assert time_alone(free, 100, 1).shape == (1, 3, 640, 640)
+    assert time_baseline(free, 100, 1).shape == (1, 3, 640, 640)
     fixed = save("fixed.onnx", TensorProto.FLOAT, [1, 3, 64, 32])
     file = tmp_path / "b.json"
     done = edge_all("bench", *SHORT, "--baseline", fixed, "--json", file)
@@ -274,10 +274,10 @@ def test_a_baseline_is_measured_in_the_same_run(edge_all, tmp_path):
     assert (told["shape"], told["times"]["n"]) == ([1, 3, 64, 32], 100)
     assert "baseline fixed.onnx alone, 1x3x64x32: p50" in done.stdout
     with pytest.raises(ModelError, match=r"tensor\(double\)"):
-        time_alone(save("double.onnx", TensorProto.DOUBLE, [1, 3, 8, 8]), 100, 1)
+        time_baseline(save("double.onnx", TensorProto.DOUBLE, [1, 3, 8, 8]), 100, 1)
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be run by itself"):
-        time_alone(tmp_path / "broken.onnx", 100, 1)
+        time_baseline(tmp_path / "broken.onnx", 100, 1)
 
 
 def test_every_step_and_the_whole_way_are_told(edge_all, tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from edge_all_export.models.thresholds import FALSE_BLASTS, KEPT_BLASTS, choose_decision
 
+from benchmarks.classified import auroc
 from benchmarks.found import match
-from benchmarks.judged import auroc
 
 
 def test_area_under_the_curve_counts_pairs_in_order():

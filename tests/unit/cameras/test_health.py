@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.health import Limits, Vigil
+from edge_all.cameras.health import CameraHealth, Limits
 from tests.helpers.scripted_device import picture
 
 STEP_S = 0.1
@@ -15,7 +15,7 @@ class Bench:
 
     def __init__(self, physical=True, silent=False, **limits):
         self.now, self.wall = 100.0, 1e9
-        self.vigil = Vigil(Limits(**limits), physical, silent, lambda: self.now, lambda: self.wall + self.now)
+        self.vigil = CameraHealth(Limits(**limits), physical, silent, lambda: self.now, lambda: self.wall + self.now)
         self.number = 0
 
     def works(self):

@@ -11,7 +11,7 @@ from edge_all.cells.tracking.landmarks import Landmarks
 from edge_all.cells.tracking.tracker import Tracker
 from edge_all.cells.tracking.view_fusion import SharpViews
 from edge_all.domain.illumination import Illumination
-from edge_all.domain.types import Detection, Field, Frame, Judgement, Label, ModelIdentity, Quality, Thresholds
+from edge_all.domain.types import Classification, Detection, Field, Frame, Label, ModelIdentity, Quality, Thresholds
 
 IMAGE = np.zeros((720, 1280, 3), np.uint8)
 LIGHT = Illumination(np.full((16, 16, 3), 235, np.float32))
@@ -26,8 +26,8 @@ def found(*centres, radius=55):
     return [Detection(x, y, radius, 0.9) for x, y in centres]
 
 
-def numbers(sightings):
-    return [s.number for s in sightings]
+def numbers(tracked_detections):
+    return [s.number for s in tracked_detections]
 
 
 def test_a_revisit_minutes_later_finds_the_same_cells():
@@ -58,12 +58,12 @@ def test_cells_seen_long_ago_make_room(monkeypatch):
 
 
 def test_only_new_and_sharper_views_and_the_first_three_sharp_ones_are_judged():
-    tracker, judged, sharper = Tracker(False), [], []
+    tracker, classified, sharper = Tracker(False), [], []
     for sharpness in (1.0, 0.95, 0.7, 0.9, 0.99, 1.05, 1.2):
-        (sighting,) = tracker.track(field(sharpness=sharpness), found((300, 300)))
-        judged.append(sighting.judged)
-        sharper.append(sighting.sharper)
-    assert judged == [True, True, False, True, False, False, True]
+        (tracked,) = tracker.track(field(sharpness=sharpness), found((300, 300)))
+        classified.append(tracked.classified)
+        sharper.append(tracked.sharper)
+    assert classified == [True, True, False, True, False, False, True]
     assert sharper == [True, False, False, False, False, False, True]
 
 
@@ -113,16 +113,16 @@ def test_a_joined_region_keeps_its_cells():
 THRESHOLDS = Thresholds(0.8, 0.2, 0.6)
 
 
-def judgement(probability, unfamiliarity=0.1):
+def classification(probability, unfamiliarity=0.1):
     label = Label.BLAST if probability >= 0.8 else Label.NORMAL if probability < 0.2 else Label.UNIDENTIFIED
-    return Judgement(probability, unfamiliarity, label, THRESHOLDS, ModelIdentity("m", "1", "f"), "e")
+    return Classification(probability, unfamiliarity, label, THRESHOLDS, ModelIdentity("m", "1", "f"), "e")
 
 
 def test_three_sharp_views_give_their_median_fewer_the_sharpest():
     views = SharpViews()
-    assert views.add(1, 1.0, True, judgement(0.9)).blast_probability == 0.9
-    assert views.add(1, 1.1, True, judgement(0.1)).label is Label.NORMAL
-    three = views.add(1, 0.95, True, judgement(0.85, 0.7))
+    assert views.add(1, 1.0, True, classification(0.9)).blast_probability == 0.9
+    assert views.add(1, 1.1, True, classification(0.1)).label is Label.NORMAL
+    three = views.add(1, 0.95, True, classification(0.85, 0.7))
     assert (three.blast_probability, three.unfamiliarity, three.label) == (0.85, 0.1, Label.BLAST)
     assert views.newest(1) == three
     assert views.newest(2) is None
@@ -130,9 +130,9 @@ def test_three_sharp_views_give_their_median_fewer_the_sharpest():
 
 def test_blurred_and_cut_views_do_not_count():
     views = SharpViews()
-    views.add(1, 0.6, True, judgement(0.9))
-    assert views.add(1, 1.0, True, judgement(0.1)).blast_probability == 0.1
-    assert views.add(1, 1.5, False, judgement(0.95)).blast_probability == 0.1
+    views.add(1, 0.6, True, classification(0.9))
+    assert views.add(1, 1.0, True, classification(0.1)).blast_probability == 0.1
+    assert views.add(1, 1.5, False, classification(0.95)).blast_probability == 0.1
 
 
 @settings(deadline=None)
@@ -141,7 +141,7 @@ def test_the_order_of_the_views_does_not_matter(seen):
     def final(order):
         views = SharpViews()
         for sharpness, probability in order:
-            now = views.add(1, sharpness, True, judgement(probability))
+            now = views.add(1, sharpness, True, classification(probability))
         return now.blast_probability
 
     if len({s for s, _ in seen}) == len(seen):
@@ -153,7 +153,7 @@ def test_views_of_cells_judged_long_ago_make_room(monkeypatch):
     monkeypatch.setattr("edge_all.cells.tracking.view_fusion._REMEMBERED_CELLS", 10)
     views = SharpViews()
     for number in range(30):
-        views.add(number, 1.0, True, judgement(0.5))
+        views.add(number, 1.0, True, classification(0.5))
     assert len(views) == 10
     assert views.newest(19) is None
     assert views.newest(29).blast_probability == 0.5
@@ -164,7 +164,7 @@ def test_a_day_of_new_cells_needs_no_more_memory_than_its_first_minute():
 
     def look(k):
         for s in tracker.track(field(x_um=128.0 * k), found(*[(100 + 130 * i, 300) for i in range(8)])):
-            views.add(s.number, 1.0, True, judgement(0.5))
+            views.add(s.number, 1.0, True, classification(0.5))
 
     tracemalloc.start()
     for k in range(150):

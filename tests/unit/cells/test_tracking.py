@@ -7,7 +7,7 @@ from edge_all.cells.tracking import tracker as tracking
 from edge_all.cells.tracking.tracker import Tracker
 from edge_all.domain.illumination import Illumination
 from edge_all.domain.types import Detection, Field, Frame, Quality
-from edge_all.field.spatial_grid import Places
+from edge_all.field.spatial_grid import SpatialGrid
 
 LIGHT = Illumination(np.full((16, 16, 3), 230, np.float32))
 
@@ -28,7 +28,7 @@ def shown(places_um, field, radius_um=5.0):
 def test_what_is_near_a_place_is_what_a_look_at_all_finds(reach):
     rng = np.random.default_rng(0)
     points = rng.uniform(-20, 20, (300, 2))
-    places = Places(3.0)
+    places = SpatialGrid(3.0)
     for i, (x, y) in enumerate(points):
         places.put(i, *rng.uniform(-20, 20, 2))
         places.put(i, x, y)  # moved
@@ -48,9 +48,9 @@ def test_a_walk_over_many_cells_counts_each_once_and_says_when_it_left():
     for step in range(20):
         field = field_at(8.0 * step, 10.0)
         detections = shown([(x + rng.normal(0, 0.3), y + rng.normal(0, 0.3)) for x, y in smear], field)
-        for sighting in tracker.track(field, detections):
-            assert sighting.new == (sighting.number not in first_field)
-            first_field.setdefault(sighting.number, step)
+        for tracked in tracker.track(field, detections):
+            assert tracked.new == (tracked.number not in first_field)
+            first_field.setdefault(tracked.number, step)
         left += tracker.left(field)
     # A cell at the very edge may be in view for no field; none is counted twice.
     inside = [p for p in smear if 0 <= p[0] < 8 * 19 + 80 and 10 <= p[1] < 60]

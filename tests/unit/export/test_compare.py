@@ -4,9 +4,9 @@ import pytest
 import torch
 from edge_all_export.compare.cost import Cost, multiply_adds
 from edge_all_export.compare.experiment import (
-    Contestant,
+    Candidate,
     Result,
-    contestants,
+    candidates,
     read_results,
     still_improving,
     write_results,
@@ -52,7 +52,7 @@ def test_a_network_still_improving_cannot_lose():
 
 def test_folds_are_averaged_with_their_spread():
     rows = [result("alexnet", 0.8), result("alexnet", 0.6, fold="out-BE"), result("blast-net", 0.9)]
-    line = next(x for x in lines_of(rows, COST) if x.contestant.network == "alexnet")
+    line = next(x for x in lines_of(rows, COST) if x.candidate.network == "alexnet")
     assert line.figures["auroc", "field"] == pytest.approx((0.7, 0.6, 0.8))
 
 
@@ -64,11 +64,11 @@ def test_results_are_kept_and_read_back(tmp_path):
 
 
 def test_contestants():
-    names = {(c.network, c.pretrained) for c in contestants()}
+    names = {(c.network, c.pretrained) for c in candidates()}
     assert ("efficientnet-lite0", True) in names
     assert ("efficientnet-lite0", False) in names
     assert ("blast-net", True) in names
-    assert Contestant("resnet50", True) not in contestants()
+    assert Candidate("resnet50", True) not in candidates()
 
 
 def test_the_command_refuses_an_unknown_network(edge_all, tmp_path):

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from edge_all_export.evaluate.classified import Scored
 from edge_all_export.evaluate.figures import calibration_error, figures
-from edge_all_export.evaluate.judged import Scored
 from sklearn.metrics import f1_score, roc_auc_score
 
 from edge_all.modelstore.shipped import models_folder

@@ -12,7 +12,7 @@ from edge_all_export.models.contracts import CHECKPOINTS
 from edge_all_export.models.onnx_session import run_model, to_bytes
 from edge_all_export.onnx_export import pipeline as exporting
 from edge_all_export.onnx_export.accuracy_gate import Check
-from edge_all_export.onnx_export.pipeline import Subject, export
+from edge_all_export.onnx_export.pipeline import ExportInputs, export
 from edge_all_export.onnx_export.quantization.static import Calibration, unfit_for_tensorrt
 from edge_all_export.onnx_export.to_onnx import float_model
 from onnx import numpy_helper
@@ -146,7 +146,7 @@ class Script:
 
 def subject_of(checkpoint, script):
     calibration = Calibration(drawn(120), GROUPS, ())
-    return Subject(checkpoint, [checkpoint], [calibration], calibration, script.compare, script.train_again)
+    return ExportInputs(checkpoint, [checkpoint], [calibration], calibration, script.compare, script.train_again)
 
 
 @pytest.mark.timeout(600)
@@ -204,7 +204,7 @@ def test_one_network_that_fails_the_gate_does_not_keep_the_others_from_their_fil
     from edge_all_export.onnx_export import inputs as subjects
     from edge_all_export.onnx_export.pipeline import GateFailedError
 
-    monkeypatch.setattr(subjects, "export_subject", lambda *_: None)
+    monkeypatch.setattr(subjects, "export_inputs", lambda *_: None)
     whole = exporting.export
 
     def failing(checkpoint, subject, out, say):

@@ -10,7 +10,7 @@ from edge_all_export.models.onnx_session import run_model, session_of
 from edge_all_export.onnx_export.accuracy_gate import classifier_checks, detector_checks
 from edge_all_export.onnx_export.inspect import layer_precision
 from edge_all_export.onnx_export.pipeline import beginning
-from edge_all_export.onnx_export.quantization.layerwise import LayerByLayer
+from edge_all_export.onnx_export.quantization.layerwise import LayerwiseModel
 from edge_all_export.onnx_export.quantization.static import Calibration, in_fp16, layers, quantized, unfit_for_tensorrt
 
 from edge_all.errors import UsageError
@@ -194,7 +194,7 @@ def test_layer_by_layer_gives_what_the_whole_model_gives(model, calibration):
     for name in names:
         watched.graph.output.append(onnx.helper.make_empty_tensor_value_info(outputs[name]))
     whole = session_of(watched).run([outputs[n] for n in names], {"image": batch})
-    apart = LayerByLayer(made, batch)
+    apart = LayerwiseModel(made, batch)
     for name, values in zip(names, whole, strict=True):
         mean = values.astype(np.float64).mean(tuple(a for a in range(values.ndim) if a != 1))
         np.testing.assert_allclose(apart.mean(name), mean, rtol=1e-3, atol=1e-3 * np.abs(mean).max(), err_msg=name)

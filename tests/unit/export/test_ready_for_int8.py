@@ -6,7 +6,7 @@ import pytest
 import torch
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.models.classifier.network import BlastNet, standardised, turned_and_mirrored
-from edge_all_export.models.fake_quant import RoundingPoint, rounded, rounded_weight
+from edge_all_export.models.fake_quant import FakeQuantize, fake_quantized_weight, rounded
 from edge_all_export.training.equalization import equalize
 from torch import nn
 
@@ -56,13 +56,13 @@ def test_equal_ranges_lose_less_to_rounding(network, images):
 
 def test_rounded_weights_stay_as_they_are():
     weight = torch.randn(16, 8, 3, 3)
-    once = rounded_weight(weight)
+    once = fake_quantized_weight(weight)
     assert 0 < float((once - weight).abs().max()) < float(weight.abs().max()) / 127
-    assert torch.allclose(rounded_weight(once), once, atol=1e-7)
+    assert torch.allclose(fake_quantized_weight(once), once, atol=1e-7)
 
 
 def test_a_rounding_point_is_nothing_until_it_is_told_a_range():
-    point, x = RoundingPoint(), torch.linspace(-1, 1, 1001)
+    point, x = FakeQuantize(), torch.linspace(-1, 1, 1001)
     assert point(x) is x
     rounded(nn.Sequential(point), x.reshape(1, 1, 1, -1))
     assert len(point(x).unique()) <= 256

@@ -171,8 +171,8 @@ def test_places_follow_the_stage_and_every_cell_counts_once():
         worst = max(worst, abs(checked.place_um[0] - scale * (truth.left_um - origin[0])))
         cells = [c for c in truth.cells if c.kind in BLASTS or c.kind in MATURE]
         seen = tracker.track(checked, [Detection(c.x_px, c.y_px, c.radius_px, 1.0) for c in cells])
-        for cell, sighting in zip(cells, seen, strict=True):
-            numbers.setdefault(cell.id, set()).add(sighting.number)
+        for cell, tracked in zip(cells, seen, strict=True):
+            numbers.setdefault(cell.id, set()).add(tracked.number)
     assert len(numbers) > 20
     once = sum(len(n) == 1 for n in numbers.values())
     assert once >= 0.97 * len(numbers)

@@ -9,8 +9,8 @@ import pytest
 
 from edge_all.errors import EngineError, EngineUnavailableError, ModelError, UsageError
 from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY
-from edge_all.inference.hot_swap import SwitchingEngine
-from edge_all.inference.loader import Loaded, Wanted, engines_in_words, load_engine, load_file
+from edge_all.inference.hot_swap import HotSwapEngine
+from edge_all.inference.loader import EngineOptions, LoadedModel, engines_in_words, load_engine, load_file
 from edge_all.inference.onnx_file import read_model_file
 from edge_all.inference.precision import file_for, has_int8_dot_product
 from edge_all.inference.self_check import self_check
@@ -91,17 +91,17 @@ def test_a_self_check_that_cannot_be_read(real, metadata):
 
 def test_a_named_engine_that_cannot_run_is_an_error_and_never_a_fallback():
     with pytest.raises(EngineUnavailableError, match="no CUDA provider"):
-        load_engine(CLASSIFIER, "classifier", Wanted("onnxruntime-cuda"))
+        load_engine(CLASSIFIER, "classifier", EngineOptions("onnxruntime-cuda"))
     with pytest.raises(EngineUnavailableError, match="does not benefit from fp16"):
-        load_engine(CLASSIFIER, "classifier", Wanted("onnxruntime-cpu", "fp16"))
+        load_engine(CLASSIFIER, "classifier", EngineOptions("onnxruntime-cpu", "fp16"))
     with pytest.raises(UsageError, match="choose one of auto, tensorrt"):
-        Wanted("tpu")
+        EngineOptions("tpu")
 
 
 def test_a_named_precision_whose_file_is_missing(tmp_path):
     shutil.copy(CLASSIFIER / "float.onnx", tmp_path)
     with pytest.raises(EngineUnavailableError, match=r"has no int8-cpu\.onnx"):
-        load_engine(tmp_path, "classifier", Wanted("onnxruntime-cpu", "int8"))
+        load_engine(tmp_path, "classifier", EngineOptions("onnxruntime-cpu", "int8"))
 
 
 def test_auto_says_what_it_took_and_why_nothing_better():
@@ -163,7 +163,7 @@ def test_a_better_engine_is_taken_once_it_agrees(real, metadata):
         go.wait(10)
         return better
 
-    engine = SwitchingEngine(real, make, metadata, said.append)
+    engine = HotSwapEngine(real, make, metadata, said.append)
     before = engine.run(crops(2))
     assert (engine.name, better.calls) == (real.name, 0)
     go.set()
@@ -182,7 +182,7 @@ def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_taken(real, me
 
     for make, why in ((lambda: _Changed(real, 0.4), "gives different results here"), (fail, "the builder was killed")):
         said = []
-        engine = SwitchingEngine(real, make, metadata, said.append)
+        engine = HotSwapEngine(real, make, metadata, said.append)
         engine.wait(10)
         engine.run(crops(1))
         assert engine.name == real.name
@@ -194,7 +194,7 @@ def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_taken(real, me
 def test_the_session_goes_on_where_the_better_engine_fails_later(real, metadata, add):
     said = []
     better = _Changed(real, fail_on=(3,))
-    engine = SwitchingEngine(real, lambda: better, metadata, said.append)
+    engine = HotSwapEngine(real, lambda: better, metadata, said.append)
     engine.wait(10)
     right = real.run(crops(2))
     engine.run(crops(2))  # the self-check was the first call, this is the second
@@ -214,7 +214,7 @@ def test_close_in_the_middle_of_a_build_closes_what_it_makes(real, metadata):
         go.wait(10)
         return better
 
-    engine = SwitchingEngine(real, make, metadata, lambda _: None)
+    engine = HotSwapEngine(real, make, metadata, lambda _: None)
     engine.close()
     go.set()
     engine.wait(10)
@@ -222,7 +222,7 @@ def test_close_in_the_middle_of_a_build_closes_what_it_makes(real, metadata):
 
 
 def test_words_for_two_networks_name_each_reason_once(real):
-    both = [Loaded(real, ("no tensorrt: no driver",)), Loaded(real, ("no tensorrt: no driver",))]
+    both = [LoadedModel(real, ("no tensorrt: no driver",)), LoadedModel(real, ("no tensorrt: no driver",))]
     assert engines_in_words(both) == f"engine {real.name} (no tensorrt: no driver)"
 
 
@@ -256,7 +256,7 @@ class TestTensorRtForASession:
 
     def test_auto_begins_on_onnx_runtime_and_goes_over(self):
         said = []
-        loaded = load_engine(DETECTOR, "detector", Wanted(max_batch=8, build_memory_mib=512, say=said.append))
+        loaded = load_engine(DETECTOR, "detector", EngineOptions(max_batch=8, build_memory_mib=512, say=said.append))
         assert loaded.engine.name.startswith("onnxruntime-cpu")
         field = np.full((1, 96, 96, 3), 235, np.uint8)
         loaded.engine.run(field)
@@ -272,6 +272,6 @@ class TestTensorRtForASession:
     @pytest.mark.parametrize("wanted", [{"engine": "tensorrt"}, {"wait": True}])
     def test_a_named_one_and_one_that_is_waited_for_are_there_at_once(self, wanted):
         self.go.set()
-        loaded = load_engine(DETECTOR, "detector", Wanted(precision="fp16", **wanted))
+        loaded = load_engine(DETECTOR, "detector", EngineOptions(precision="fp16", **wanted))
         assert loaded.engine.name == "changed"
         assert self.made[0][:2] == ("fp16.onnx", "fp16")

@@ -6,14 +6,14 @@ import threading
 import numpy as np
 import pytest
 
-from edge_all.cells.classifier import Judge, label_for
+from edge_all.cells.classifier import CellClassifier, label_for
 from edge_all.cells.crops import cut_cell, disc_weight
 from edge_all.domain.types import Label, Thresholds
 from edge_all.errors import ModelError, UsageError
 from edge_all.inference.contract import METADATA_KEY, Contract, read_contract
 from edge_all.inference.loader import load_file
 from edge_all.modelstore.shipped import models_folder
-from edge_all.session.stages.bounded_queue import Handover
+from edge_all.session.stages.bounded_queue import BoundedQueue
 
 CLASSIFIER = models_folder() / "classifier" / "float.onnx"
 DETECTOR = models_folder() / "detector" / "float.onnx"
@@ -86,14 +86,14 @@ def test_labels_follow_the_thresholds(probability, unfamiliarity, label):
 
 def test_the_judge_gives_one_judgement_a_crop_whatever_the_batch():
     engine = load_file(CLASSIFIER, "classifier")
-    judge, side = Judge(engine), engine.contract.input_px
+    judge, side = CellClassifier(engine), engine.contract.input_px
     rng = np.random.default_rng(0)
     crops = list(rng.integers(0, 255, (37, side, side, 3), np.uint8))
-    together = judge.judge(crops)
+    together = judge.classify(crops)
     assert len(together) == 37
-    alone = [judge.judge([c])[0].blast_probability for c in crops[:5]]
+    alone = [judge.classify([c])[0].blast_probability for c in crops[:5]]
     assert [j.blast_probability for j in together[:5]] == pytest.approx(alone, abs=1e-5)
-    assert judge.judge([]) == []
+    assert judge.classify([]) == []
     assert len(together[0].model.sha256) == 64
 
 
@@ -101,8 +101,8 @@ def test_a_threshold_under_the_lower_one_is_refused():
     engine = load_file(CLASSIFIER, "classifier")
     lower = engine.contract.thresholds["normal"]
     with pytest.raises(UsageError, match="outside"):
-        Judge(engine, lower / 2)
-    assert Judge(engine, 0.999).thresholds.blast == 0.999
+        CellClassifier(engine, lower / 2)
+    assert CellClassifier(engine, 0.999).thresholds.blast == 0.999
 
 
 class _NotANumber:
@@ -117,7 +117,7 @@ class _NotANumber:
 
 def test_a_value_that_is_not_a_number_is_an_error():
     with pytest.raises(ModelError, match="not a number"):
-        Judge(_NotANumber(load_file(CLASSIFIER, "classifier"))).judge([np.zeros((112, 112, 3), np.uint8)])
+        CellClassifier(_NotANumber(load_file(CLASSIFIER, "classifier"))).classify([np.zeros((112, 112, 3), np.uint8)])
 
 
 def test_a_crop_has_its_scale_and_its_centre():
@@ -142,7 +142,7 @@ def test_the_disc_keeps_the_cell_and_fades_the_rest():
 
 
 def test_a_full_handover_waits_and_loses_nothing():
-    queue: Handover[int] = Handover(2)
+    queue: BoundedQueue[int] = BoundedQueue(2)
     got = []
     taker = threading.Thread(target=lambda: got.extend(iter(queue.get, None)))
     taker.start()
@@ -154,7 +154,7 @@ def test_a_full_handover_waits_and_loses_nothing():
 
 
 def test_a_live_handover_drops_the_oldest_and_counts():
-    queue: Handover[int] = Handover(2, drop_oldest=True)
+    queue: BoundedQueue[int] = BoundedQueue(2, drop_oldest=True)
     for i in range(5):
         queue.put(i)
     assert (queue.dropped, queue.get(), queue.get()) == (3, 3, 4)

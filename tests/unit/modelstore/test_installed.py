@@ -11,13 +11,13 @@ pytest.importorskip("cryptography", reason="pip install 'edge-all[service]'")
 
 from edge_all.errors import ModelError, UsageError
 from edge_all.inference.contract import METADATA_KEY
-from edge_all.inference.loader import Wanted
+from edge_all.inference.loader import EngineOptions
 from edge_all.modelstore.installed import fall_back, install, model_sets, models_in_use, roll_back
 from edge_all.modelstore.package import unpack, write_package
 from edge_all.modelstore.shipped import models_folder
 from edge_all.modelstore.signing import new_key, public_path, read_public_key, trust, trusted_keys
 
-WANTED = Wanted("onnxruntime-cpu", "fp32", threads=1)
+WANTED = EngineOptions("onnxruntime-cpu", "fp32", threads=1)
 
 
 @pytest.fixture

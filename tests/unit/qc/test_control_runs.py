@@ -8,7 +8,7 @@ import pytest
 
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.errors import EdgeAllError
-from edge_all.qc.control_runs import ControlRun, control_runs, judged, keep, last_control
+from edge_all.qc.control_runs import ControlRun, classified, control_runs, keep, last_control
 from edge_all.qc.control_slide import simulated_expectation
 from edge_all.qc.levey_jennings import levey_jennings
 
@@ -22,7 +22,7 @@ def series(*sharpness):
     """Runs one after another, each judged by those before it."""
     done = []
     for i, value in enumerate(sharpness):
-        done.append(judged(run(value, time=float(i)), done, {}))
+        done.append(classified(run(value, time=float(i)), done, {}))
     return done
 
 
@@ -35,8 +35,8 @@ def test_the_first_runs_are_the_baseline():
 
 
 def test_expected_values_judge_the_first_run():
-    assert judged(run(), [], {"blast_percent": 20.0}).verdict == "in control"
-    out = judged(run(blasts=8.0), [], {"blast_percent": 20.0})
+    assert classified(run(), [], {"blast_percent": 20.0}).verdict == "in control"
+    out = classified(run(blasts=8.0), [], {"blast_percent": 20.0})
     assert out.verdict == "out of control"
     # 200 cells of 20 %: the standard deviation of counting is 2.83 points.
     assert out.limits["blast_percent"].sd == pytest.approx(2.83, abs=0.01)
@@ -61,13 +61,13 @@ def test_westgards_rules(values, verdict, says):
 
 
 def test_no_cell_expected_and_one_found_is_no_alarm():
-    one_of_200 = judged(run(blasts=0.5), [], {"blast_percent": 0.0})
+    one_of_200 = classified(run(blasts=0.5), [], {"blast_percent": 0.0})
     assert one_of_200.verdict == "in control"
-    assert judged(run(blasts=5.0), [], {"blast_percent": 0.0}).verdict == "out of control"
+    assert classified(run(blasts=5.0), [], {"blast_percent": 0.0}).verdict == "out of control"
 
 
 def test_runs_are_kept_and_read_back(tmp_path):
-    first, second = judged(run(), [], {"blast_percent": 20.0}), run(time=2000.0, name="other")
+    first, second = classified(run(), [], {"blast_percent": 20.0}), run(time=2000.0, name="other")
     keep(first, tmp_path)
     keep(second, tmp_path)
     assert control_runs(state=tmp_path) == [first, second]

@@ -26,7 +26,7 @@ from edge_all.record.recovery.wal import lost_frames, missing_pages
 from edge_all.record.rows import FrameEntry
 from edge_all.record.sessions.clock import correct_times
 from edge_all.record.store import Record
-from edge_all.record.thread_local import RecordByThread
+from edge_all.record.thread_local import ThreadLocalRecord
 from edge_all.record.write.crop_file import encode_crop
 from tests.helpers.cells import CROP, INFO, make_cell
 from tests.helpers.damaged_records import damage_and_start, make_base
@@ -330,7 +330,7 @@ def test_looking_a_record_over_takes_no_lock_from_who_has_it_open(tmp_path):
 
 def test_who_reads_meanwhile_turns_to_the_record_that_was_made_again(tmp_path):
     session = written(tmp_path)
-    pages = RecordByThread(tmp_path)
+    pages = ThreadLocalRecord(tmp_path)
     assert len(pages.get().cells(session)) == 3
     rebuild(tmp_path, "by hand")
     with Record.open(tmp_path) as record:

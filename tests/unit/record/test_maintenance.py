@@ -13,7 +13,7 @@ from edge_all.record.events.incidents import incidents
 from edge_all.record.events.verdicts import Reviewer, approve, give_verdicts
 from edge_all.record.maintenance import retention as retention_module
 from edge_all.record.maintenance.housekeeping import Housekeeping
-from edge_all.record.maintenance.retention import Keeper, Retention
+from edge_all.record.maintenance.retention import Retention, RetentionPolicy
 from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import FrameEntry
 from edge_all.record.sessions.clock import SessionTime, correct_times
@@ -66,7 +66,7 @@ def kept(record: Record, session: str) -> tuple[list[int], int]:
 def test_by_age_normal_cells_go_first_and_findings_last(tmp_path):
     with Record.open(tmp_path) as record:
         old, young = session_of(record, 0.0), session_of(record, 50 * DAY)
-        keeper = Keeper(tmp_path, Retention(30, 60, 90, None, 0))
+        keeper = RetentionPolicy(tmp_path, Retention(30, 60, 90, None, 0))
         keeper.apply(record, 55 * DAY)
         assert kept(record, old) == ([4, 5], 1)
         assert kept(record, young) == ([1, 2, 3, 4, 5], 1)
@@ -88,7 +88,7 @@ def test_by_age_normal_cells_go_first_and_findings_last(tmp_path):
 def test_without_a_clock_that_can_be_trusted_nothing_goes_by_age(tmp_path):
     with Record.open(tmp_path) as record:
         session = session_of(record, 0.0)
-        Keeper(tmp_path, Retention(30, 60, 90, None, 0)).apply(record, None)
+        RetentionPolicy(tmp_path, Retention(30, 60, 90, None, 0)).apply(record, None)
         assert kept(record, session) == ([1, 2, 3, 4, 5], 1)
 
 
@@ -97,7 +97,7 @@ def test_for_the_budget_the_oldest_normal_crops_go_and_what_was_reviewed_or_appr
         reviewed, approved, plain, running = (session_of(record, n * DAY, n < 3) for n in range(4))
         give_verdicts(record, reviewed, [1, 4], "blast", None, ANN)
         approve(record, approved, ANN)
-        freed = Keeper(tmp_path, Retention(None, None, None, 1, 0)).apply(record, 9 * DAY)
+        freed = RetentionPolicy(tmp_path, Retention(None, None, None, 1, 0)).apply(record, 9 * DAY)
         assert kept(record, reviewed) == ([1, 4], 1)
         assert kept(record, approved) == ([1, 2, 3, 4, 5], 1)
         assert kept(record, plain) == ([], 0)
@@ -108,10 +108,10 @@ def test_for_the_budget_the_oldest_normal_crops_go_and_what_was_reviewed_or_appr
 def test_no_more_goes_than_room_is_needed(tmp_path):
     with Record.open(tmp_path) as record:
         sessions = [session_of(record, n * DAY) for n in range(4)]
-        keeper = Keeper(tmp_path, Retention(None, None, None, 10**9, 0))
+        keeper = RetentionPolicy(tmp_path, Retention(None, None, None, 10**9, 0))
         keeper.apply(record, 9 * DAY)
         budget = keeper.used_bytes - 2 * (tmp_path / "crops" / sessions[0] / "1.png").stat().st_size
-        freed = Keeper(tmp_path, Retention(None, None, None, budget, 0)).apply(record, 9 * DAY)
+        freed = RetentionPolicy(tmp_path, Retention(None, None, None, budget, 0)).apply(record, 9 * DAY)
         assert freed.by_kind == {"normal crops": 2}
         assert kept(record, sessions[0]) == ([3, 4, 5], 1)
 
@@ -120,9 +120,9 @@ def test_a_backup_that_goes_to_make_room_is_a_row_too_and_the_next_start_touches
     with Record.open(tmp_path) as record:
         session = session_of(record, 0.0)
         paths = [make_backup(tmp_path, record.database, now=n * DAY) for n in range(4)]
-        keeper = Keeper(tmp_path, Retention(None, None, None, 10**9, 0))
+        keeper = RetentionPolicy(tmp_path, Retention(None, None, None, 10**9, 0))
         keeper.apply(record, None)
-        Keeper(tmp_path, Retention(None, None, None, keeper.used_bytes - 10, 0)).apply(record, None)
+        RetentionPolicy(tmp_path, Retention(None, None, None, keeper.used_bytes - 10, 0)).apply(record, None)
         assert len(backups(tmp_path)) == 2
         told = record.rows("SELECT what, files FROM retention WHERE session = ''", ())
         gone = [path for path in paths if not path.exists()]
@@ -141,7 +141,7 @@ def test_room_is_made_before_the_disk_is_full(tmp_path, monkeypatch):
     monkeypatch.setattr(retention_module.shutil, "disk_usage", lambda _: type("U", (), {"free": free[0]}))
     with Record.open(tmp_path) as record:
         session = session_of(record, 0.0)
-        keeper = Keeper(tmp_path, Retention(None, None, None, None, 1500))
+        keeper = RetentionPolicy(tmp_path, Retention(None, None, None, None, 1500))
         assert keeper.apply(record, 0.0).by_kind == {"normal crops": 1}
         free[0] = 2000
         assert not keeper.apply(record, 0.0).files

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_all.domain.types import Counts, Frame, Label, Rejudged
+from edge_all.domain.types import Counts, Frame, Label, Reclassified
 from edge_all.errors import NotRecordedError, RecordError
-from edge_all.record.reclassify import rejudge
+from edge_all.record.reclassify import reclassify
 from edge_all.record.rows import CELL_COLUMNS, FrameEntry
 from edge_all.record.store import DATABASE, Record
 from edge_all.record.write.crop_file import read_crop_row
@@ -83,8 +83,8 @@ def test_another_judgement_leaves_place_and_picture(tmp_path):
         session = record.begin_session(INFO)
         blast, normal = make_cell(1, Label.BLAST, 0.9), make_cell(2, Label.NORMAL, 0.1)
         record.write_cells(session, [(blast, CROP), (normal, None)])
-        median = replace(blast.judgement, blast_probability=0.5, label=Label.UNIDENTIFIED)
-        rejudge(record, session, [Rejudged(1, median, 3), Rejudged(2, normal.judgement, 2)])
+        median = replace(blast.classification, blast_probability=0.5, label=Label.UNIDENTIFIED)
+        reclassify(record, session, [Reclassified(1, median, 3), Reclassified(2, normal.classification, 2)])
         first, second = record.cells(session)
     assert (first["label"], first["blast_probability"], first["views"]) == ("unidentified", 0.5, 3)
     assert (first["frame_index"], first["x_px"]) == (blast.frame_index, blast.detection.x_px)

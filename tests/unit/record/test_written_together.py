@@ -17,7 +17,7 @@ from edge_all.record.store import DATABASE, Record
 from edge_all.session.metrics.step_histograms import StepHistograms
 from edge_all.session.metrics.step_times import StepTimes
 from edge_all.session.session import Session
-from edge_all.session.stages.bounded_queue import Handover
+from edge_all.session.stages.bounded_queue import BoundedQueue
 from tests.helpers.cells import CROP, INFO, make_cell
 
 
@@ -58,7 +58,7 @@ def test_after_an_error_what_was_written_together_is_not_lost(tmp_path):
 
 
 def test_the_rest_of_a_queue_is_taken_in_order_and_makes_room():
-    queue = Handover[int](2)
+    queue = BoundedQueue[int](2)
     queue.put(1)
     queue.put(2)
     waiting = threading.Thread(target=queue.put, args=(3,))

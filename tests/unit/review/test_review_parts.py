@@ -26,8 +26,8 @@ from edge_all.text.display_text import shown
 from edge_all.web.live import live_view
 from edge_all.web.live.live_view import LiveView
 from edge_all.web.security.accounts import ROLES, Account, Accounts, hash_password
-from edge_all.web.security.browser_sessions import Visitors
-from edge_all.web.security.rate_limit import LoginLimits
+from edge_all.web.security.browser_sessions import BrowserSessions
+from edge_all.web.security.rate_limit import LoginRateLimit
 from edge_all.web.server import Address, parse_address
 from tests.helpers.cells import make_cell
 
@@ -78,7 +78,7 @@ def test_each_role_may_what_those_before_it_may():
 
 def test_the_wait_grows_and_is_forgiven():
     now = [0.0]
-    limits = LoginLimits(lambda: now[0])
+    limits = LoginRateLimit(lambda: now[0])
     waits = []
     for _ in range(12):
         limits.wrong(["a"])
@@ -94,16 +94,16 @@ def test_the_wait_grows_and_is_forgiven():
 
 def test_visitors_are_bounded_and_forgotten():
     now = [0.0]
-    visitors = Visitors(lambda: now[0])
-    named = visitors.welcome()
+    browser_sessions = BrowserSessions(lambda: now[0])
+    named = browser_sessions.welcome()
     named.given_name = "Ada"
     for _ in range(1500):
-        visitors.welcome()
-    assert len(visitors._visitors) == 1000
-    assert visitors.find(named.token) is named
-    assert visitors.find("forged") is None
+        browser_sessions.welcome()
+    assert len(browser_sessions._visitors) == 1000
+    assert browser_sessions.find(named.token) is named
+    assert browser_sessions.find("forged") is None
     now[0] += 13 * 3600
-    assert visitors.find(named.token) is None
+    assert browser_sessions.find(named.token) is None
 
 
 # -- texts ---------------------------------------------------------------------------------------------------

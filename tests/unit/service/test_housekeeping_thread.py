@@ -6,7 +6,7 @@ from edge_all.record.db.backup import backups
 from edge_all.record.maintenance.retention import Retention
 from edge_all.record.store import Record
 from edge_all.service import housekeeping_thread as module
-from edge_all.service.housekeeping_thread import Upkeep, retention_of
+from edge_all.service.housekeeping_thread import HousekeepingThread, retention_of
 from firmware_config.sections.retention import Retention as Settings
 
 
@@ -19,7 +19,7 @@ def test_the_table_as_the_record_takes_it():
 def test_it_runs_beside_and_tells_what_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_TICK_S", 0.01)
     Record.open(tmp_path).close()
-    with Upkeep(tmp_path, Settings(budget_gib=1e-9), lambda _: None) as upkeep:
+    with HousekeepingThread(tmp_path, Settings(budget_gib=1e-9), lambda _: None) as upkeep:
         until = time.monotonic() + 20
         while not (backups(tmp_path) and upkeep.problem) and time.monotonic() < until:
             time.sleep(0.02)

@@ -35,7 +35,7 @@ def test_the_most_suspicious_stay_however_many_there_are(monkeypatch):
     probabilities = rng.permutation(1000) / 1000
     for number, p in enumerate(probabilities, 1):
         seen(tally, make_cell(number, Label.BLAST if p > 0.7 else Label.UNIDENTIFIED, float(p)))
-    assert [c.judgement.blast_probability for c in tally.most_suspicious(5)] == [0.999, 0.998, 0.997, 0.996, 0.995]
+    assert [c.classification.blast_probability for c in tally.most_suspicious(5)] == [0.999, 0.998, 0.997, 0.996, 0.995]
     assert tally.counts().blasts == int((probabilities > 0.7).sum())
     assert len(tally._findings) <= 20
 

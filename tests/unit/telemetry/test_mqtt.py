@@ -16,7 +16,7 @@ from edge_all.session.operator import Operator
 from edge_all.telemetry.mqtt.client import mqtt_settings
 from edge_all.telemetry.mqtt.commands import CommandReceiver
 from edge_all.telemetry.mqtt.connection import NoConnectionError
-from edge_all.telemetry.mqtt.outbox_listener import OutboxAnnouncer
+from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.publisher import Publisher
 from edge_all.telemetry.mqtt.settings import MqttSettings
 from firmware_config.sections.mqtt import Mqtt
@@ -108,13 +108,13 @@ def _told(tmp_path, sample_ids):
     )  # fmt: skip
     with Record.open(tmp_path) as record:
         session = record.begin_session(info)
-        announcer = OutboxAnnouncer(sample_ids)
-        announcer.begun(record, session, info)
+        listener = OutboxListener(sample_ids)
+        listener.begun(record, session, info)
         for label in (Label.BLAST, Label.NORMAL):  # a sharper view takes the finding back
             cell = make_cell(1, label, 0.1, frame="patients/anna.png")
-            announcer.found(record, session, [cell, make_cell(2, Label.NORMAL, 0.1)], 1.0)
+            listener.found(record, session, [cell, make_cell(2, Label.NORMAL, 0.1)], 1.0)
             record.write_cells(session, [(cell, None)])
-        announcer.ended(record, session, Counts(normals=2), "no blast seen", False)
+        listener.ended(record, session, Counts(normals=2), "no blast seen", False)
         record.end_session(session, Counts(normals=2), "no blast seen", False)
         return [(m.kind, json.loads(m.payload)) for m in oldest(record)]
 

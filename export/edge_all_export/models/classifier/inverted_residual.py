@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edge_all_export.models.fake_quant import RoundingPoint
+from edge_all_export.models.fake_quant import FakeQuantize
 
 _EPSILON = 1e-3
 """Epsilon of batch norm, as in EfficientNet's published weights."""
@@ -27,7 +27,7 @@ class InvertedResidual(nn.Module):
         self.project = nn.Conv2d(middle, outputs, 1, bias=False)
         self.project_norm = nn.BatchNorm2d(outputs, eps=_EPSILON)
         self.shortcut = stride == 1 and inputs == outputs
-        self.projected, self.added = RoundingPoint(), RoundingPoint()
+        self.projected, self.added = FakeQuantize(), FakeQuantize()
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from edge_all.domain.image import Image
 from edge_all_export.models.onnx_session import session_of
-from edge_all_export.onnx_export.quantization.layerwise import LayerByLayer
+from edge_all_export.onnx_export.quantization.layerwise import LayerwiseModel
 
 _IMAGES = 192
 _BATCH = 16
@@ -28,7 +28,7 @@ def bias_corrected(quantized: onnx.ModelProto, model: onnx.ModelProto, images: S
     names = [n.name for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
     wanted = dict(zip(names, _means(model, names, batch), strict=True))
     result = onnx.ModelProto.FromString(quantized.SerializeToString())
-    layers = LayerByLayer(result, batch)
+    layers = LayerwiseModel(result, batch)
     for name in names:
         if any(n.name == name for n in result.graph.node):
             _move_bias(result, name, wanted[name] - layers.mean(name))

@@ -16,7 +16,7 @@ _BATCH = 16
 _LAYERS = ("Conv", "Gemm")
 
 
-class LayerByLayer:
+class LayerwiseModel:
     """Mean outputs of layers, requested in graph order, while their biases are changed.
 
     The quantized outputs of earlier layers are kept for the later ones that start from them. Each layer therefore runs

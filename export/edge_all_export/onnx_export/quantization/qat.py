@@ -18,7 +18,7 @@ from edge_all_export.training.job import Job
 from edge_all_export.training.loop import fit
 
 
-def trained_with_rounding(
+def train_with_fake_quantization(
     checkpoint: Checkpoint, job_of: Callable[[Recipe], Job], say: Callable[[str], None]
 ) -> Checkpoint:
     """Retrain the checkpoint's network for two epochs at a tenth of the rate, with INT8 rounding.

@@ -1,6 +1,6 @@
 // Expensive parts of a page: fetched when their button is pressed, and shown in its place.
 
-import { say } from "./saying.js";
+import { say } from "./toast.js";
 
 // path: URL to fetch. made: function of the answer and the button that returns the elements to show.
 export function fetchWhenPressed(button, path, made) {

@@ -8,7 +8,7 @@ from edge_all.domain.types import Cell
 
 
 @dataclass(frozen=True)
-class KnownCell:
+class RestoredCell:
     """A cell with its best view so far."""
 
     cell: Cell

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.cells.classifier import Judge
-from edge_all.domain.types import Judgement
+from edge_all.cells.classifier import CellClassifier
+from edge_all.domain.types import Classification
 from edge_all.errors import UsageError
 from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
@@ -20,18 +20,18 @@ from edge_all_export.data.splits import matches
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedCell:
+class ClassifiedCell:
     """A classified cell. seen: whether the model was trained on its group. cut: its two-way threshold."""
 
     cell: TrainingCell
-    judgement: Judgement
+    classification: Classification
     seen: bool
     cut: float
 
     @property
     def is_suspect(self) -> bool:
         """True if the blast probability is at least the two-way threshold."""
-        return self.judgement.blast_probability >= self.cut
+        return self.classification.blast_probability >= self.cut
 
     @property
     def group(self) -> str:
@@ -53,9 +53,9 @@ class Scored:
     suspect: npt.NDArray[np.bool_]
 
 
-def judge_cells(
+def classify_cells(
     engine: Engine, cells: Sequence[TrainingCell], advance: Callable[[int], None] = lambda _: None
-) -> list[JudgedCell]:
+) -> list[ClassifiedCell]:
     """Classify cells, in order. Raises UsageError when the model needs crops of another form."""
     contract = engine.contract
     for form in {c.form for c in cells}:
@@ -65,19 +65,19 @@ def judge_cells(
                 f"cells are cut at {form.side} px and {form.um_per_px}",
                 "evaluate it with the version of edge-all that created it",
             )
-    judge = Judge(engine)
+    judge = CellClassifier(engine)
     cut = float(contract.extra.get("suspect", contract.thresholds["blast"]))
-    judged: list[JudgedCell] = []
+    classified: list[ClassifiedCell] = []
     for start in range(0, len(cells), 64):
         part = cells[start : start + 64]
-        for cell, judgement in zip(part, judge.judge([plain_view(c) for c in part]), strict=True):
-            judged.append(JudgedCell(cell, judgement, was_seen(engine, cell), cut))
+        for cell, classification in zip(part, judge.classify([plain_view(c) for c in part]), strict=True):
+            classified.append(ClassifiedCell(cell, classification, was_seen(engine, cell), cut))
         advance(len(part))
-    return judged
+    return classified
 
 
 def form_for(contract: Contract) -> CropForm:
-    """Return the form of crops that a contract requires; COARSE if it is unknown (judge_cells then reports it)."""
+    """Return the form of crops that a contract requires; COARSE if it is unknown (classify_cells then reports it)."""
     known = (COARSE, FINE)
     return next((f for f in known if (f.side, f.um_per_px) == (contract.input_px, contract.um_per_px)), COARSE)
 
@@ -95,13 +95,13 @@ def was_seen(engine: Engine, cell: TrainingCell) -> bool:
     return cell.source in contract.training_data and not unseen
 
 
-def scored(judged: Sequence[JudgedCell]) -> Scored:
+def scored(classified: Sequence[ClassifiedCell]) -> Scored:
     """Return the cells labeled blast or normal as arrays."""
-    known = [j for j in judged if j.cell.kind in ("blast", "normal")]
+    known = [j for j in classified if j.cell.kind in ("blast", "normal")]
     return Scored(
-        np.array([j.judgement.blast_probability for j in known], np.float64),
+        np.array([j.classification.blast_probability for j in known], np.float64),
         np.array([j.cell.kind == "blast" for j in known], bool),
         np.array([j.group for j in known], np.str_),
-        np.array([str(j.judgement.label) for j in known], np.str_),
+        np.array([str(j.classification.label) for j in known], np.str_),
         np.array([j.is_suspect for j in known], bool),
     )
