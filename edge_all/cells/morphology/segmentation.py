@@ -2,7 +2,8 @@
 
 The input of a perceptron with one hidden layer is a pixel's optical density (in which stains add up, by the
 Beer-Lambert law) at two smoothings, absolute and relative to the nucleus, and its distance from the cell's center. The
-few hundred weights are stored next to this file and were made by ``python -m edge_all_export.release.build_segmentation``.
+few hundred weights are stored next to this file and were made by
+``python -m edge_all_export.release.build_segmentation``.
 """
 
 from __future__ import annotations

@@ -127,7 +127,8 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         kind TEXT NOT NULL, detail TEXT NOT NULL);
     CREATE INDEX camera_event_of_session ON camera_event (session, id);
     """,
-    # A second copy of the version, and deletions to free space (record/maintenance/retention.py), whose rows are only ever added.
+    # A second copy of the version, and deletions to free space (record/maintenance/retention.py), whose rows are only
+    # ever added.
     """
     CREATE TABLE schema_version (version INTEGER NOT NULL);
     INSERT INTO schema_version VALUES (0);

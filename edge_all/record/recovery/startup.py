@@ -28,8 +28,8 @@ _LATEST = 5
 def start_record(folder: Path, say: Callable[[str], None] | None = None, *, thorough: bool = True) -> None:
     """Check the integrity of a record and repair it; do nothing if there is none.
 
-    A database damaged beyond repair is set aside and rebuilt (record/recovery/rebuild.py). For interrupted sessions, crops
-    and rows are made consistent (record/recovery/repair.py).
+    A database damaged beyond repair is set aside and rebuilt (record/recovery/rebuild.py). For interrupted sessions,
+    crops and rows are made consistent (record/recovery/repair.py).
 
     Args:
         folder: The record's folder.

@@ -1,4 +1,6 @@
-"""Training of the pixel classifier of edge_all/cells/morphology/segmentation.py: python -m edge_all_export.release.build_segmentation.
+"""Training of the pixel classifier of edge_all/cells/morphology/segmentation.py.
+
+Run it with ``python -m edge_all_export.release.build_segmentation``.
 
 It uses only the tuning half of the cells with masks, and varies stain strength, stain hue and the detection's radius.
 """

@@ -1,7 +1,7 @@
 """Training of all folds of the shipped recipes, and their predictions on groups they have never seen.
 
-python -m edge_all_export.release.out_of_fold [FOLD ...] trains the named folds; without names, it trains all of them and writes
-the predictions.
+python -m edge_all_export.release.out_of_fold [FOLD ...] trains the named folds; without names, it trains all of them
+and writes the predictions.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from edge_all.hardware.machine import (
 )
 from edge_all.hardware.memory import peak_mib
 from edge_all.inference.loader import load_file
+from edge_all.inference.precision import has_int8_dot_product
 from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import GateLimits
 from edge_all.session.metrics.step_times import STEPS
@@ -178,7 +179,11 @@ def test_two_precisions_differ_and_the_difference_is_told():
     assert len(inputs["detector"]) == 2
     assert len(inputs["classifier"]) == pytest.approx(10, abs=2)
     wanted = parsed("onnxruntime-cpu:fp32"), parsed("onnxruntime-cpu:int8")
-    found = versus("detector", *wanted, models_folder(), inputs["detector"], 1, 100)
+    try:
+        found = versus("detector", *wanted, models_folder(), inputs["detector"], 1, 100)
+    except ModelError:
+        assert not has_int8_dot_product()  # such a processor refuses INT8
+        return
     assert 0 < found.mean_difference <= found.difference_99 <= found.largest_difference < 1
     assert 0.5 < found.agreement <= 1.0
     assert (found.first, found.second) == ("onnxruntime-cpu float", "onnxruntime-cpu int8-cpu")

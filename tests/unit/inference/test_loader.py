@@ -39,11 +39,24 @@ def test_a_cut_or_strange_file_is_no_model(tmp_path, cut):
         read_model_file(tmp_path / "float.onnx", "detector")
 
 
+def loaded_or_refused(path, task):
+    try:
+        return load_file(path, task), ""
+    except ModelError as error:
+        return None, error.message
+
+
 @pytest.mark.parametrize("task", ["detector", "classifier"])
 def test_every_shipped_file_gives_here_what_it_gave_there(task):
     for path in sorted((models_folder() / task).glob("*.onnx")):
         file = read_model_file(path, task)
-        engine = load_file(path, task)
+        engine, refusal = loaded_or_refused(path, task)
+        if refusal:
+            # Without a dot product of bytes, sums of 16 bits overflow: such a processor refuses INT8 and takes float.
+            assert "int8" in path.stem
+            assert not has_int8_dot_product()
+            assert "differs by" in refusal
+            continue
         difference = self_check(engine, file.metadata)
         assert difference is not None
         assert difference <= file.contract.extra["tolerance"] < 0.5
@@ -246,7 +259,7 @@ class TestTensorRtForASession:
             on_progress("building")
             self.go.wait(10)
             self.made.append((path.name, precision, max_batch, build_memory_mib))
-            return _Changed(load_file(path, task))
+            return _Changed(load_file(path.with_name("float.onnx"), task))  # INT8 is not for every processor
 
         monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path))
         monkeypatch.setattr(availability, "unavailable", lambda: None)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import edge_all
 from edge_all.domain.types import Counts, Frame, Label
 from edge_all.drawing.markers import COLOURS
 from edge_all.errors import EdgeAllError, UsageError
@@ -31,7 +32,8 @@ from edge_all.web.security.rate_limit import LoginRateLimit
 from edge_all.web.server import Address, parse_address
 from tests.helpers.cells import make_cell
 
-REVIEW = Path(live_view.__file__).parent
+EDGE_ALL = Path(edge_all.__file__).parent
+WEB = EDGE_ALL / "web"
 
 
 # -- accounts ------------------------------------------------------------------------------------------------
@@ -110,7 +112,8 @@ def test_visitors_are_bounded_and_forgotten():
 
 
 def sources():
-    return [*REVIEW.glob("templates/*.html"), *REVIEW.glob("*.py"), *REVIEW.glob("pages/*.py")]
+    rooms = ("web", "review", "reports", "qc")
+    return [*WEB.rglob("*.html"), *(path for room in rooms for path in (EDGE_ALL / room).rglob("*.py"))]
 
 
 def test_every_text_is_in_the_catalogue_and_used():
@@ -132,7 +135,7 @@ def test_every_text_is_in_the_catalogue_and_used():
 
 
 def test_templates_hold_no_text_of_their_own():
-    for path in REVIEW.glob("templates/*.html"):
+    for path in WEB.rglob("templates/**/*.html"):
         bare = re.sub(
             r"{% block kind %}[a-z-]+|/[a-z]+|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>",
             " ",
@@ -150,8 +153,8 @@ def test_what_is_shown_is_one_harmless_line():
 
 
 def test_every_label_has_a_shape_and_a_colour():
-    marks = (REVIEW / "templates" / "marks.html").read_text()
-    style = (REVIEW / "static" / "pages.css").read_text()
+    marks = (WEB / "templates" / "partials" / "marks.html").read_text()
+    style = (WEB / "static" / "pages.css").read_text()
     shapes = [re.search(rf'id="mark-{label}"[^>]*>(.*?)</symbol>', marks)[1] for label in LABELS]
     assert len(set(shapes)) == len(LABELS)
     assert all(f".mark.{label}" in style for label in LABELS)
