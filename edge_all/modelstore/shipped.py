@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import edge_all
-
 
 def models_folder() -> Path:
     """Return the folder with detector/float.onnx and classifier/float.onnx."""
-    return Path(edge_all.__file__).parent / "models"
+    return Path(__file__).parent.parent / "models"

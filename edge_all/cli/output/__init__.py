@@ -1,1 +1,1 @@
-"""What commands print and write."""
+"""Output of the commands: files, progress and summaries."""

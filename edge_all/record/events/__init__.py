@@ -1,1 +1,1 @@
-"""What happens beside the cells: camera events, incidents, verdicts, outbox."""
+"""Events of a session other than cells: camera events, incidents, verdicts, and the outbox of messages."""

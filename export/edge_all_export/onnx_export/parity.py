@@ -1,4 +1,4 @@
-"""How well a file of another precision agrees with the float one."""
+"""Agreement of a file of another precision with the float one."""
 
 from __future__ import annotations
 
