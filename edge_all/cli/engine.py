@@ -157,7 +157,7 @@ def _print_progress(task: str, line: str) -> None:
 def _state(entry: Entry) -> str:
     from edge_all.errors import EngineUnavailableError
     from edge_all.inference.tensorrt.api import load_api
-    from edge_all.inference.tensorrt.gpu import read_gpu
+    from edge_all.inference.tensorrt.cuda.gpu import read_gpu
     from edge_all.inference.tensorrt.key import fits_machine
 
     if entry.damage is not None:

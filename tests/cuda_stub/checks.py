@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from edge_all.errors import EngineError
-from edge_all.inference.tensorrt.context import GpuContext
+from edge_all.inference.tensorrt.cuda.context import GpuContext
 from edge_all.inference.tensorrt.pipeline import Pipeline
 from tests.cuda_stub import stub
 

@@ -6,7 +6,7 @@ import importlib.metadata
 import importlib.util
 
 from edge_all.errors import EngineUnavailableError
-from edge_all.inference.tensorrt.gpu import Gpu, in_words, read_gpu
+from edge_all.inference.tensorrt.cuda.gpu import Gpu, in_words, read_gpu
 
 MODULES = ("tensorrt", "tensorrt_rtx")
 """Import packages of TensorRT's two editions; the first installed one is used."""

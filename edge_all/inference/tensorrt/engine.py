@@ -18,9 +18,9 @@ from edge_all.inference.tensorrt.api import Api, load_api
 from edge_all.inference.tensorrt.availability import unavailable
 from edge_all.inference.tensorrt.build import BuildRequest
 from edge_all.inference.tensorrt.cache import EngineCache
-from edge_all.inference.tensorrt.context import GpuContext
+from edge_all.inference.tensorrt.cuda.context import GpuContext
+from edge_all.inference.tensorrt.cuda.gpu import read_gpu
 from edge_all.inference.tensorrt.execution import Execution, PlanRefusedError
-from edge_all.inference.tensorrt.gpu import read_gpu
 from edge_all.inference.tensorrt.key import engine_key
 from edge_all.inference.tensorrt.pipeline import Pipeline
 from edge_all.inference.tensorrt.plans import built, stored_or_built

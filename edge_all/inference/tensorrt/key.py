@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_all.inference.tensorrt.gpu import Gpu
+from edge_all.inference.tensorrt.cuda.gpu import Gpu
 from edge_all.inference.tensorrt.shapes import InputShapes
 
 

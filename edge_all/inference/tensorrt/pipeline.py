@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.domain.image import Image
-from edge_all.inference.tensorrt.buffers import BufferSet
-from edge_all.inference.tensorrt.context import GpuContext
+from edge_all.inference.tensorrt.cuda.buffers import BufferSet
+from edge_all.inference.tensorrt.cuda.context import GpuContext
 
 _SETS = 2
 _NON_BLOCKING = 1

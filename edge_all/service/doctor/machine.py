@@ -13,7 +13,7 @@ from edge_all.errors import EngineUnavailableError
 from edge_all.hardware.machine import machine, temperature_c, throttling_now
 from edge_all.hardware.throttling import throttle_counts
 from edge_all.inference.tensorrt.availability import installed_module, installed_version, unavailable
-from edge_all.inference.tensorrt.gpu import in_words, read_gpu
+from edge_all.inference.tensorrt.cuda.gpu import in_words, read_gpu
 from edge_all.service.doctor.result import Finding, absent, bad, good, warning
 
 _HOT_C, _TOO_HOT_C = 75.0, 90.0

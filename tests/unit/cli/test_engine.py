@@ -6,9 +6,10 @@ import pytest
 
 from edge_all.errors import EngineUnavailableError
 from edge_all.inference.onnx_file import read_model_file
-from edge_all.inference.tensorrt import api, gpu
+from edge_all.inference.tensorrt import api
 from edge_all.inference.tensorrt.cache import EngineCache
-from edge_all.inference.tensorrt.gpu import Gpu
+from edge_all.inference.tensorrt.cuda import gpu
+from edge_all.inference.tensorrt.cuda.gpu import Gpu
 from edge_all.inference.tensorrt.key import engine_key
 from edge_all.inference.tensorrt.shapes import InputShapes
 

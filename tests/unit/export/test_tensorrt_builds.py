@@ -16,7 +16,7 @@ from edge_all.inference.tensorrt.build import BuildRequest
 from edge_all.inference.tensorrt.builder import build_in_process
 from edge_all.inference.tensorrt.cache import EngineCache
 from edge_all.inference.tensorrt.checked_file import read_checked
-from edge_all.inference.tensorrt.gpu import Gpu
+from edge_all.inference.tensorrt.cuda.gpu import Gpu
 from edge_all.inference.tensorrt.key import engine_key
 from edge_all.inference.tensorrt.plans import stored_or_built
 from edge_all.inference.tensorrt.shapes import input_shapes

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from edge_all.errors import EngineUnavailableError
-from edge_all.inference.tensorrt import availability, gpu
+from edge_all.inference.tensorrt import availability
 from edge_all.inference.tensorrt.api import load_api
+from edge_all.inference.tensorrt.cuda import gpu
 
 
 class Driver:
@@ -154,7 +155,7 @@ def test_a_tensorrt_that_does_not_load(tmp_path, monkeypatch):
 
 
 def test_a_pycuda_that_does_not_load(tmp_path, monkeypatch):
-    from edge_all.inference.tensorrt.context import GpuContext
+    from edge_all.inference.tensorrt.cuda.context import GpuContext
 
     (tmp_path / "pycuda").mkdir()
     (tmp_path / "pycuda" / "__init__.py").write_text("")

@@ -58,7 +58,7 @@ def test_there_are_checks():
 
 
 SAYS = """
-from edge_all.inference.tensorrt.gpu import read_gpu
+from edge_all.inference.tensorrt.cuda.gpu import read_gpu
 from edge_all.errors import EngineUnavailableError
 try:
     gpu = read_gpu()

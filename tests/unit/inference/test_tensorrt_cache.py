@@ -16,7 +16,7 @@ from edge_all.errors import EngineUnavailableError
 from edge_all.inference.tensorrt.build import BuildRequest
 from edge_all.inference.tensorrt.cache import EngineCache
 from edge_all.inference.tensorrt.checked_file import DamagedFileError, read_checked, write_checked
-from edge_all.inference.tensorrt.gpu import Gpu
+from edge_all.inference.tensorrt.cuda.gpu import Gpu
 from edge_all.inference.tensorrt.key import engine_key, fits_machine
 from edge_all.inference.tensorrt.plans import built, stored_or_built
 from edge_all.inference.tensorrt.shapes import InputShapes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.inference.tensorrt.context import GpuContext
+from edge_all.inference.tensorrt.cuda.context import GpuContext
 
 
 class Buffer:

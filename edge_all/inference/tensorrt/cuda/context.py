@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from edge_all.errors import EngineError, EngineUnavailableError
-from edge_all.inference.tensorrt.gpu import LIBRARY
+from edge_all.inference.tensorrt.cuda.gpu import LIBRARY
 
 _MEMORY_REMEDY = "close other programs on the GPU, lower max_batch in the profile, or use --engine onnxruntime-cpu"
 

@@ -1,0 +1,1 @@
+"""CUDA underneath TensorRT: the driver, the GPU's context, buffers."""
