@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.board import Row
 from edge_all.calibrate.erythrocytes import scale_from_erythrocytes
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.domain.types import Frame
 from edge_all.field.scale import ERYTHROCYTE_UM, measure_um_per_px
 from edge_all.profile import GateLimits

@@ -20,13 +20,13 @@ from edge_all._version import __version__
 __all__ = ["Profile", "Session", "Summary", "__version__", "load_profile", "open_camera"]
 
 if TYPE_CHECKING:
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.profile import Profile, load_profile
     from edge_all.session.progress import Summary
     from edge_all.session.session import Session
 
 _WHERE = {
-    "open_camera": "edge_all.cameras.registry",
+    "open_camera": "edge_all.cameras.opening",
     "Profile": "edge_all.profile",
     "load_profile": "edge_all.profile",
     "Session": "edge_all.session.session",

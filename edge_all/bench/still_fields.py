@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.domain.image import Image
 from edge_all.domain.types import Field, Frame
 from edge_all.errors import UsageError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
@@ -102,3 +103,17 @@ class Device(Protocol):
 
     def stop(self) -> None:
         """Release all resources. May be called twice, and without start."""
+
+
+@dataclass(frozen=True)
+class FoundCamera:
+    """Camera found on this machine."""
+
+    uri: str
+    """Value for --camera; contains the serial number if there is one."""
+    name: str
+    where: str
+    formats: tuple[str, ...] = ()
+    """Descriptions of the frame formats."""
+    trouble: str = ""
+    """Reason why the camera cannot be used now; empty if it can."""

@@ -1,125 +1,188 @@
-"""Opening of the camera that a --camera URI names."""
+"""Registry of camera schemes: the text before the colon of a camera URI, and the driver that it selects.
+
+A new camera is a driver file in edge_all/cameras/drivers/ and an entry in SCHEMES. A separately installed package adds
+cameras without a change here: it names a CameraScheme in the entry-point group "edge_all.cameras".
+"""
 
 from __future__ import annotations
 
-import difflib
-from pathlib import Path
+import logging
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
 
-from edge_all.cameras.base import Camera, Device
-from edge_all.cameras.discovery import AUTO, only_camera
+from edge_all.cameras.base import Camera, FoundCamera
 from edge_all.cameras.image_names import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from edge_all.errors import CameraError, UsageError
 
-CAMERA_KINDS = {
-    "v4l2:": "a USB camera, as v4l2:/dev/video0, v4l2:SERIAL or a name under /dev/v4l/by-id",
-    "csi:": "a camera on a Jetson's CSI port, csi:0",
-    "picamera2:": "a camera of a libcamera board, picamera2:0",
-    "rtsp://": "a network camera; http:// for MJPEG",
-    "gst:": "any GStreamer pipeline, gst:videotestsrc",
-    "dir:": "a folder to watch for new images",
-    "sim:": "the simulated microscope, sim:?seed=1&fields=40&blast_fraction=0.2&defocus=0",
-    "FILE": f"an image ({' '.join(s[1:] for s in IMAGE_SUFFIXES)})",
-    "FOLDER": "a folder of images, each a separate field",
-    "VIDEO": f"a video ({' '.join(s[1:] for s in VIDEO_SUFFIXES)})",
-}
-"""Kinds of cameras, with their descriptions."""
+_log = logging.getLogger(__name__)
 
-_DEVICES = ("v4l2", "csi", "picamera2", "rtsp", "rtsps", "http", "https", "gst", "dir")
+GROUP = "edge_all.cameras"
+"""Entry-point group of installed packages that add cameras."""
 
 
-def kinds_line() -> str:
-    """Return all camera kinds in one line, for messages."""
-    return "; ".join(f"{name} {meaning}" for name, meaning in CAMERA_KINDS.items())
+class CameraKind(str, Enum):
+    """Origin of a camera's frames."""
+
+    LIVE = "live"
+    """A device that always has a current frame."""
+    WATCHED = "watched"
+    """A place where images arrive; it may deliver nothing for hours."""
+    SIMULATED = "simulated"
+    """Drawn frames."""
 
 
-def open_camera(uri: str) -> Camera:
-    """Create the camera that a URI names, without starting it.
+@dataclass(frozen=True)
+class CameraScheme:
+    """A kind of camera: how its URIs start, how it is opened, and how it is described.
 
-    A device is supervised (see SupervisedCamera). "auto" selects the only attached camera.
-
-    Raises:
-        UsageError: when the kind is unknown, the path does not exist, or "auto" does not find exactly one camera.
-        CameraError: when the path cannot be read.
+    Functions are given as "module:function", so that a driver and its libraries are imported on use.
     """
-    if uri == AUTO:
-        uri = only_camera().uri
-    scheme, colon, rest = uri.partition(":")
-    if colon and len(scheme) > 1 and "/" not in scheme and not Path(uri).exists():
-        if scheme == "sim":
-            from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 
-            return SimulatedMicroscope(uri)
-        if scheme == "file":
-            return _from_path(Path(rest.removeprefix("//")), uri)
-        if scheme in _DEVICES:
-            if not rest:
-                raise UsageError(f"{scheme}: does not name a camera", f"choose one of: {kinds_line()}")
-            return _watched(scheme, uri)
-        near = difflib.get_close_matches(scheme, ["sim", "file", *_DEVICES], 1, 0.5)
-        hint = f"did you mean {near[0]}:? " if near else ""
-        raise UsageError(f"unknown camera kind '{scheme}:'", f"{hint}choose one of: {kinds_line()}")
-    if not uri:
-        raise UsageError("the camera URI is empty", f"choose one of: {kinds_line()}")
-    return _from_path(Path(uri).expanduser(), uri)
+    schemes: tuple[str, ...]
+    """Texts before the colon of the URI. The first is shown in lists; the others are handled by the same driver."""
+    opener: str | Callable[[str], Camera]
+    """Function that creates the camera of a URI without starting it. Devices return a SupervisedCamera."""
+    help: str
+    """One line for lists and messages."""
+    example: str
+    """Example URI, with alternative forms if there are any."""
+    kind: CameraKind = CameraKind.LIVE
+    finder: str | Callable[[], list[FoundCamera]] | None = None
+    """Function that lists the attached cameras, or None if they cannot be discovered. Schemes may share one."""
+    needs_name: bool = True
+    """False if the scheme alone, such as "sim:", names a camera."""
 
+    @property
+    def prefix(self) -> str:
+        """Start of a URI, such as "v4l2:" or "rtsp://"."""
+        scheme = self.schemes[0]
+        return f"{scheme}://" if self.example.startswith(f"{scheme}://") else f"{scheme}:"
 
-def _watched(scheme: str, uri: str) -> Camera:
-    from edge_all.cameras.supervised import SupervisedCamera
+    def open(self, uri: str) -> Camera:
+        """Create the camera of a URI, without starting it.
 
-    read_files: set[tuple[str, int, int]] = set()
+        Raises:
+            UsageError: when the URI is not valid.
+        """
+        camera: Camera = _resolved(self.opener)(uri)
+        return camera
 
-    def make(identity: str | None) -> Device:
-        if scheme == "v4l2":
-            from edge_all.cameras.drivers.v4l2.camera import V4l2Camera
-
-            return V4l2Camera(uri, identity)
-        if scheme == "csi":
-            from edge_all.cameras.drivers.gstreamer import CsiCamera
-
-            return CsiCamera(uri)
-        if scheme == "gst":
-            from edge_all.cameras.drivers.gstreamer import GstCamera
-
-            return GstCamera(uri)
-        if scheme == "picamera2":
-            from edge_all.cameras.drivers.picamera2_camera import PicameraCamera
-
-            return PicameraCamera(uri)
-        if scheme == "dir":
-            from edge_all.cameras.drivers.hot_folder import HotFolder
-
-            return HotFolder(uri, read_files)
-        from edge_all.cameras.drivers.network import NetworkStream
-
-        return NetworkStream(uri)
-
-    return SupervisedCamera(make)
+    def attached(self) -> list[FoundCamera]:
+        """Return the attached cameras; none if they cannot be discovered."""
+        found: list[FoundCamera] = [] if self.finder is None else _resolved(self.finder)()
+        return found
 
 
-def _from_path(path: Path, uri: str) -> Camera:
-    try:
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError as error:
-        raise CameraError(f"cannot access {uri!r} ({error.strerror})", "check the path and its permissions") from error
-    if is_folder:
-        from edge_all.cameras.drivers.image_files import ImageFiles
+_DRIVERS = "edge_all.cameras.drivers"
+_V4L2_FINDER = f"{_DRIVERS}.v4l2.finder:attached_cameras"
+"""Lists CSI ports too, because they are V4L2 nodes."""
 
-        return ImageFiles.of_folder(path, uri)
-    if not is_file:
-        near: list[str] = []
-        if path.parent.is_dir():
-            try:
-                near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], 1, 0.7)
-            except OSError:
-                near = []
-        if uri in ("sim", "simulator"):
-            near = ["sim:"]
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"{uri!r} is not a file, folder or camera", f"{hint}choose one of: {kinds_line()}")
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        from edge_all.cameras.drivers.video_file import VideoFile
+SCHEMES: tuple[CameraScheme, ...] = (
+    CameraScheme(
+        ("v4l2",),
+        f"{_DRIVERS}.v4l2.camera:open_v4l2",
+        "a USB camera",
+        "v4l2:/dev/video0, v4l2:SERIAL or a name under /dev/v4l/by-id",
+        finder=_V4L2_FINDER,
+    ),
+    CameraScheme(
+        ("csi",),
+        f"{_DRIVERS}.gstreamer:open_csi",
+        "a camera on a Jetson's CSI port",
+        "csi:0",
+        finder=_V4L2_FINDER,
+    ),
+    CameraScheme(
+        ("picamera2",),
+        f"{_DRIVERS}.picamera2_camera:open_picamera",
+        "a camera of a libcamera board",
+        "picamera2:0",
+        finder=f"{_DRIVERS}.picamera2_camera:attached_cameras",
+    ),
+    CameraScheme(
+        ("rtsp", "rtsps", "http", "https"),
+        f"{_DRIVERS}.network:open_stream",
+        "a network camera (http:// for MJPEG)",
+        "rtsp://camera.local/live",
+    ),
+    CameraScheme(("gst",), f"{_DRIVERS}.gstreamer:open_pipeline", "any GStreamer pipeline", "gst:videotestsrc"),
+    CameraScheme(
+        ("dir",),
+        f"{_DRIVERS}.hot_folder:open_hot_folder",
+        "a folder to watch for new images",
+        "dir:FOLDER",
+        CameraKind.WATCHED,
+    ),
+    CameraScheme(
+        ("sim",),
+        f"{_DRIVERS}.simulated:SimulatedMicroscope",
+        "the simulated microscope",
+        "sim:?seed=1&fields=40&blast_fraction=0.2&defocus=0",
+        CameraKind.SIMULATED,
+        needs_name=False,
+    ),
+)
+"""The built-in schemes, in the order in which they are listed."""
 
-        return VideoFile(path, uri)
-    from edge_all.cameras.drivers.image_files import ImageFiles
+_PATHS = (
+    f"FILE an image ({' '.join(s[1:] for s in IMAGE_SUFFIXES)})",
+    "FOLDER a folder of images, each a separate field",
+    f"VIDEO a video ({' '.join(s[1:] for s in VIDEO_SUFFIXES)})",
+)
 
-    return ImageFiles([path], uri)
+
+def all_schemes() -> list[CameraScheme]:
+    """Return all schemes: the built-in ones, then those of installed packages."""
+    return [*SCHEMES, *_installed()]
+
+
+def scheme_of(uri: str) -> CameraScheme | None:
+    """Return the scheme of a URI, or None if it has none or an unknown one."""
+    name, colon, _ = uri.partition(":")
+    if not colon:
+        return None
+    found = next((s for s in SCHEMES if name in s.schemes), None)
+    return found or next((s for s in _installed() if name in s.schemes), None)
+
+
+def is_kind(uri: str, kind: CameraKind) -> bool:
+    """Return True if a URI has a scheme of this kind."""
+    scheme = scheme_of(uri)
+    return scheme is not None and scheme.kind is kind
+
+
+def choices_line() -> str:
+    """Return all kinds of cameras in one line, for messages."""
+    return "; ".join([*(f"{s.prefix} {s.help}, {s.example}" for s in all_schemes()), *_PATHS])
+
+
+def undiscoverable_line() -> str:
+    """Return the prefixes of the cameras that no list of attached cameras can contain."""
+    return ", ".join(s.prefix for s in all_schemes() if s.finder is None)
+
+
+@cache
+def _installed() -> tuple[CameraScheme, ...]:
+    """Load the schemes of installed packages. One that cannot be loaded is logged and left out."""
+    found = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        try:
+            scheme = entry.load()
+        except Exception as error:  # a foreign module can raise anything on import
+            _log.warning("the camera driver %s (%s) cannot be loaded: %s", entry.name, entry.value, error)
+            continue
+        if isinstance(scheme, CameraScheme):
+            found.append(scheme)
+        else:
+            _log.warning("the camera driver %s (%s) is not a CameraScheme", entry.name, entry.value)
+    return tuple(found)
+
+
+def _resolved(function: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Import a function given as "module:function"."""
+    resolved: Callable[..., Any] = pkgutil.resolve_name(function) if isinstance(function, str) else function
+    return resolved

@@ -283,7 +283,7 @@ def _bench(
     camera_uri: str | None, profile_name: str | None, kept_for: str | None
 ) -> Iterator[tuple[Camera, Profile, CalibrationStore, Calibration]]:
     """Yield the started camera, the profile, the calibration store and the stored calibration."""
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.profile import load_profile
 
     store = _store()
@@ -309,7 +309,7 @@ def _identity_by_uri(uri: str) -> str:
     The camera need not be attached. It is started only if its URI alone does not identify a stored calibration.
     """
     from edge_all.cameras.identity import identity_of, identity_of_uri
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.errors import EdgeAllError
 
     known = {c.camera for c in _store().all(_say)}

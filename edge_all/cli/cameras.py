@@ -35,6 +35,7 @@ def command(uri: str | None, preview: str | None, as_json: bool) -> int:
     from dataclasses import asdict
 
     from edge_all.cameras.discovery import find_cameras
+    from edge_all.cameras.registry import undiscoverable_line
 
     found = find_cameras()
     if as_json:
@@ -42,7 +43,8 @@ def command(uri: str | None, preview: str | None, as_json: bool) -> int:
         return 0
     if not found:
         click.echo(
-            "no camera is attached; network cameras (rtsp://, http://) and folders (dir:) must be given with --camera"
+            f"no camera is attached; cameras that cannot be discovered ({undiscoverable_line()}) must be given with "
+            "--camera"
         )
     for camera in found:
         click.echo(f"{plain(camera.uri)}  {plain(camera.name)}  {plain(camera.where)}")
@@ -58,14 +60,15 @@ def _preview(uri: str | None, path: Path) -> int:
     import cv2
 
     from edge_all.cameras.discovery import only_camera
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
+    from edge_all.cameras.registry import CameraKind, is_kind
     from edge_all.domain.types import Frame
     from edge_all.errors import CameraError, EdgeAllError, UsageError
 
     if path.suffix.lower() != ".png":
         raise UsageError(f"{path} is not a PNG file name", "use a name that ends in .png")
     camera = open_camera(uri or only_camera().uri)
-    if uri is not None and uri.startswith("dir:"):
+    if uri is not None and is_kind(uri, CameraKind.WATCHED):
         raise UsageError("a watched folder has no live picture", "open the images in the folder instead")
     with camera:
         frame = camera.read()

@@ -93,7 +93,7 @@ def _run(
     targets: dict[str, float],
     record: str | None,
 ) -> str:
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.cli.output.progress import ProgressPrinter
     from edge_all.profile import load_profile
     from edge_all.qc.control_runs import MEASURES

@@ -111,7 +111,7 @@ def command(
     """
     from edge_all.calibration.store import CalibrationStore
     from edge_all.cameras.discovery import AUTO, only_camera
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.cameras.supervised import SupervisedCamera
     from edge_all.cli.output.progress import ProgressPrinter
     from edge_all.cli.output.summary import summary_lines

@@ -12,7 +12,7 @@ from edge_all._version import __version__
 from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.base import Camera
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.errors import EdgeAllError
 from edge_all.files.state_dir import state_folder

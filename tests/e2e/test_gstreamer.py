@@ -17,7 +17,7 @@ import pytest
 
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.errors import CameraError
 from edge_all.profile import Profile
 from edge_all.record.events.camera import camera_events

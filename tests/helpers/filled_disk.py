@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.record.events.incidents import incidents
 from edge_all.record.store import Record
 from edge_all.record.write.crop_file import read_crop_row

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.field.stage import Place, StageField
 from edge_all.record.sessions.stage_state import StageState, read_stage_state
 from edge_all.record.store import Record
@@ -24,7 +24,7 @@ WALKS = "sim:?seed=5&fields=3&frames_per_field=2&fps=2&step=0.6&blast_fraction=0
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.session.session import Session
     session = Session(open_camera(sys.argv[2]), Path(sys.argv[1]), keep_all_crops=True)
     def tell(progress):

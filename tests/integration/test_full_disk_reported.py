@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.cli.output.progress import ProgressPrinter
 from edge_all.cli.output.summary import summary_lines
 from edge_all.record import store as module

@@ -11,7 +11,7 @@ pytest.importorskip("prometheus_client", reason="pip install 'edge-all[service]'
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.errors import ProfileError
 from edge_all.session.commands import Start
 from edge_all.session.session import Session

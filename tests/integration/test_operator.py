@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.errors import UsageError
 from edge_all.record.store import Record
 from edge_all.reports.contents import read_report

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.cli.output.summary import summary_lines
 from edge_all.record.events.incidents import doubts
 from edge_all.record.store import Record

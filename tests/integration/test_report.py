@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.i18n import catalog as catalogue
 from edge_all.i18n.catalog import load_texts
 from edge_all.profile import Profile

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.profile import Profile
 from edge_all.record.events.incidents import incidents
 from edge_all.record.events.outbox import SUMMARY, oldest
@@ -24,7 +24,7 @@ URI = "sim:?seed=5&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells
 KILLED = """
     import os, sys
     from pathlib import Path
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.session.session import Session
     camera = open_camera(sys.argv[2])
     session = Session(camera, Path(sys.argv[1]), sample="S4", resume=True)

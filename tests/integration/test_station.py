@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.errors import UsageError
 from edge_all.record.events.camera import pauses
 from edge_all.record.store import Record

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_all.cameras.base import Settings
+from edge_all.cameras.base import Camera, Settings
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.cameras.uri import parse_device_uri, without_passwords
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
@@ -198,3 +199,13 @@ def _gstreamer() -> Any:
     if not Gst.is_initialized():
         Gst.init(None)
     return Gst
+
+
+def open_csi(uri: str) -> Camera:
+    """Create the supervised camera of a ``csi:`` URI."""
+    return SupervisedCamera(lambda _: CsiCamera(uri))
+
+
+def open_pipeline(uri: str) -> Camera:
+    """Create the supervised camera of a ``gst:`` URI."""
+    return SupervisedCamera(lambda _: GstCamera(uri))

@@ -6,8 +6,9 @@ import time
 from collections import deque
 from pathlib import Path
 
-from edge_all.cameras.base import Settings
+from edge_all.cameras.base import Camera, Settings
 from edge_all.cameras.image_names import IMAGE_SUFFIXES, natural_order
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError
 from edge_all.files.file_names import in_utf8
@@ -124,3 +125,9 @@ class HotFolder:
 def _mark(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_size, found.st_mtime_ns
+
+
+def open_hot_folder(uri: str) -> Camera:
+    """Create the supervised camera of a ``dir:`` URI. What has been read is remembered over a loss of the folder."""
+    seen: set[tuple[str, int, int]] = set()
+    return SupervisedCamera(lambda _: HotFolder(uri, seen))

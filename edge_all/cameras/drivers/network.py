@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_all.cameras.base import Settings
+from edge_all.cameras.base import Camera, Settings
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.cameras.uri import has_password, without_passwords
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
@@ -117,3 +118,8 @@ def _pyav() -> Any:
     # FFmpeg's log would show the address with its password.
     av.logging.set_level(None)
     return av
+
+
+def open_stream(uri: str) -> Camera:
+    """Create the supervised camera of a stream's URL."""
+    return SupervisedCamera(lambda _: NetworkStream(uri))

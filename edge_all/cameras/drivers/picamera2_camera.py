@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import importlib.util
+import os
 import time
+from pathlib import Path
 from typing import Any
 
-from edge_all.cameras.base import Settings
+from edge_all.cameras.base import Camera, FoundCamera, Settings
 from edge_all.cameras.drivers.libcamera_formats import READ_FORMATS, to_rgb
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.cameras.uri import parse_device_uri
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError, UsageError
@@ -190,3 +194,30 @@ def _picamera2() -> Any:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def open_picamera(uri: str) -> Camera:
+    """Create the supervised camera of a ``picamera2:`` URI."""
+    return SupervisedCamera(lambda _: PicameraCamera(uri))
+
+
+def attached_cameras() -> list[FoundCamera]:
+    """Return libcamera's cameras. Skip the import of picamera2, which takes a second, if it cannot find any."""
+    if importlib.util.find_spec("picamera2") is None or (
+        not any(Path("/dev").glob("media*")) and importlib.util.find_spec("libcamera") is None
+    ):
+        return []
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:FATAL")  # its log lines would appear in the list
+    try:
+        from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
+
+        there = Picamera2.global_camera_info()
+    except Exception as error:  # libcamera can raise anything if its parts do not match
+        line = " ".join(str(error).split())
+        return [FoundCamera("picamera2:0", "libcamera", "libcamera", (), f"libcamera cannot be used: {line}")]
+    # Its USB cameras are also V4L2 cameras.
+    return [
+        FoundCamera(f"picamera2:{c['Num']}", str(c["Model"]), str(c["Id"]))
+        for c in there
+        if "usb" not in str(c["Id"]).lower()
+    ]

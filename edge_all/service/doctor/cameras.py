@@ -6,6 +6,7 @@ import grp
 import os
 from pathlib import Path
 
+from edge_all.cameras.registry import CameraKind, is_kind
 from edge_all.errors import EdgeAllError
 from edge_all.service.doctor.result import Finding, absent, bad, good, warning
 
@@ -29,11 +30,11 @@ def camera(uri: str, busy: bool) -> Finding:
     """Check the camera by reading one frame. ``busy`` means that the service is using it."""
     if busy:
         return good(f"{uri}: in use by the service")
-    if uri.startswith("sim:"):
+    if is_kind(uri, CameraKind.SIMULATED):
         return warning(
             f"{uri}: the simulated microscope", "set the microscope's camera: uri in [camera], /etc/edge-all"
         )
-    from edge_all.cameras.registry import open_camera
+    from edge_all.cameras.opening import open_camera
     from edge_all.cameras.supervised import SupervisedCamera
     from edge_all.domain.types import Frame
 

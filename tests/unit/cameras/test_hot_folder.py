@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError
 

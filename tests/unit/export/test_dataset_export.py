@@ -12,7 +12,7 @@ from edge_all_export.data.sources.registry import read_data
 from edge_all_export.data.survey import survey
 from edge_all_export.training.datasets import real_cells
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.datasets.export import export_dataset
 from edge_all.errors import UsageError
 from edge_all.record.db.checksums import teach

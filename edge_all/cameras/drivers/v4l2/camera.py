@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_all.cameras.base import Settings
+from edge_all.cameras.base import Camera, Settings
 from edge_all.cameras.drivers.v4l2.controls import LOCKABLE, lock_controls
 from edge_all.cameras.drivers.v4l2.ioctl import FrameFormat
 from edge_all.cameras.drivers.v4l2.nodes import V4l2Node, find_node, look_at, refused
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.cameras.uri import parse_device_uri
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError, UsageError
@@ -184,3 +185,8 @@ def choose_format(node: V4l2Node, wanted: str | None, size: tuple[int, int] | No
         return best >= (fps or 15.0), f.width * f.height, f.fourcc == "MJPG"
 
     return max(usable, key=worth)
+
+
+def open_v4l2(uri: str) -> Camera:
+    """Create the supervised camera of a ``v4l2:`` URI."""
+    return SupervisedCamera(lambda identity: V4l2Camera(uri, identity))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_all.cameras.registry import open_camera
+from edge_all.cameras.opening import open_camera
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError, UsageError
 
