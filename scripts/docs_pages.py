@@ -136,7 +136,8 @@ def _cli_index(listed: list[tuple[str, click.Command]]) -> str:
         f"| [{name}](cli/{name}.md) | {_cell(command.get_short_help_str(200))} |" for name, command in listed
     )
     return (
-        "# Command line\n\n`edge-all [--debug] COMMAND [OPTIONS]`. `--debug` shows the traceback of an error. "
+        "# Command line\n\n`edge-all [--debug] [--log-level LEVEL] COMMAND [OPTIONS]`. "
+        "`--debug` shows the traceback of an error. `--log-level` sets the lowest level of messages to show. "
         f"Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.\n\n"
         f"| command | purpose |\n|---|---|\n{rows}\n"
     )

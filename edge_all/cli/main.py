@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from edge_all._version import __version__
+from edge_all.cli.output.reporter import Reporter, log_level_option, with_log_level
 from edge_all.errors import EdgeAllError
 
 _COMMANDS = {
@@ -51,10 +52,10 @@ class Program(click.Group):
         """Import and return a command, or None for an unknown name."""
         if cmd_name in _COMMANDS:
             command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
-            return command
+            return with_log_level(command)
         for entry in entry_points(group="edge_all.commands", name=cmd_name):
             added: click.Command = entry.load()
-            return added
+            return with_log_level(added)
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -83,12 +84,13 @@ class Program(click.Group):
 @click.command(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[log_level_option()],
     no_args_is_help=True,
 )
 @click.version_option(__version__, prog_name="edge-all")
 @click.option("--debug", is_flag=True, help="Show the traceback when an error occurs.")
 @click.pass_context
-def program(context: click.Context, debug: bool) -> None:
+def program(context: click.Context, debug: bool) -> None:  # noqa: ARG001
     """Find leukocytes in blood-smear fields and flag suspected lymphoblasts for review.
 
     Research use only, not a diagnosis.
@@ -99,7 +101,7 @@ def program(context: click.Context, debug: bool) -> None:
       edge-all run --camera folder/of/fields --sample S1
       edge-all cells --session last --format csv
     """
-    context.obj = {"debug": debug}
+    context.with_resource(context.ensure_object(Reporter))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,36 +114,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(given: list[str], debug: bool) -> int:
+    reporter = Reporter()
     try:
-        outcome: Any = program.main(given, prog_name="edge-all", standalone_mode=False)
+        outcome: Any = program.main(given, prog_name="edge-all", standalone_mode=False, obj=reporter)
         return outcome if isinstance(outcome, int) else 0
     except EdgeAllError as error:
         if debug:
             raise
-        click.echo(f"edge-all: {error}".replace("\n", " "), err=True)
+        reporter.error(str(error))
         return error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        reporter.result(error.format_message())
         return 0
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "edge-all"
-        click.echo(f"edge-all: {error.format_message()} (see '{where} --help')", err=True)
+        reporter.error(f"{error.format_message()} (see '{where} --help')")
         return 2
     except click.ClickException as error:
-        click.echo(f"edge-all: {error.format_message()}", err=True)
+        reporter.error(error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("edge-all: stopped", err=True)
+        reporter.error("stopped")
         return 130
     except ModuleNotFoundError as error:
         if debug:
             raise
-        click.echo(
-            f"edge-all: the package {error.name} is not installed: workstation commands need "
-            "pip install 'edge-all[export]' (in a checkout: make workstation)",
-            err=True,
+        reporter.error(
+            f"the package {error.name} is not installed: workstation commands need "
+            "pip install 'edge-all[export]' (in a checkout: make workstation)"
         )
         return 1
     except BrokenPipeError:
@@ -152,10 +154,9 @@ def _run(given: list[str], debug: bool) -> int:
         if debug:
             raise
         first = (str(error).splitlines() or [""])[0]
-        click.echo(
-            f"edge-all: internal error ({type(error).__name__}: {first}): "
-            "run the command again with --debug and report its output",
-            err=True,
+        reporter.error(
+            f"internal error ({type(error).__name__}: {first}): "
+            "run the command again with --debug and report its output"
         )
         return 1
 

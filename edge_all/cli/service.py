@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from edge_all.cli.options.common import record_option
+from edge_all.cli.output.reporter import current_reporter
 
 if TYPE_CHECKING:
     from firmware_config.resolving import Resolved
@@ -57,6 +58,7 @@ def command(profile_name: str | None, models: str | None, record: str | None) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.close())
     signal.signal(signal.SIGHUP, lambda *_: service.reread())
+    current_reporter().hand_over()  # the journal's events carry the same texts
     service.run()
     _leave()
 

@@ -23,7 +23,7 @@ from edge_all.service.control import ControlServer
 from edge_all.service.housekeeping_thread import HousekeepingThread
 from edge_all.service.idle_preview import IdlePreview, driver_stuck_s
 from edge_all.service.interrupted_sessions import MOST_TRIES, InterruptedSessions
-from edge_all.service.journal import Journal, Level, since_boot_s, since_start_s
+from edge_all.service.journal import Journal, JournalHandler, Level, since_boot_s, since_start_s
 from edge_all.service.memory_watch import MemoryWatch
 from edge_all.service.problems import Kind, Problems
 from edge_all.service.sd_notify import Notifier
@@ -120,6 +120,10 @@ class Service:
 
     def run(self) -> None:
         """Run the service until close()."""
+        with JournalHandler(self._journal, self._heartbeat.step_goes_on):
+            self._run()
+
+    def _run(self) -> None:
         journal, settings = self._journal, self._settings.settings
         journal("start", version=__version__, profile=self._settings.name, boot_s=since_boot_s())
         # The integrity check of a large record runs before the pages are served.
