@@ -26,7 +26,7 @@ _COMMANDS = {
     "review": ("edge_all.cli.review", "Serve the web pages for reviewing recorded sessions."),
     "users": ("edge_all.cli.users", "Manage the users of the web pages."),
     "show": ("edge_all.cli.show", "Show one session, with an optional contact sheet of its findings."),
-    "report": ("edge_all.cli.report", "Write a session's report as pdf, html, json, csv or fhir."),
+    "report": ("edge_all.cli.report", "Write a session's report."),
     "export-dataset": ("edge_all.cli.export_dataset", "Write reviewed cells as a training data set."),
     "service": (
         "edge_all.cli.service",

@@ -21,7 +21,7 @@ from edge_all.record.db.checksums import teach
 from edge_all.record.store import Record
 from edge_all.reports.contents import CameraGap, camera_gaps, read_report
 from edge_all.reports.formats.html_format import caption_lines
-from edge_all.reports.registry import MEDIA_TYPES, render
+from edge_all.reports.registry import FORMATS, render
 from edge_all.reports.sections import report_sections
 from edge_all.session.session import Session
 
@@ -230,7 +230,7 @@ def test_a_session_without_cells_has_a_report_too(tmp_path, monkeypatch):
     folder = tmp_path / "record"
     with open_camera("sim:?seed=4&fields=1&cells=0") as camera, Session(camera, folder) as session:
         session.run()
-    for form in MEDIA_TYPES:
+    for form in (f.name for f in FORMATS):
         assert report(folder, "last", form)
     bundle = bundles.Bundle.model_validate_json(report(folder, "last", "fhir"))
     assert bundle.entry[1].resource.dataAbsentReason is not None
@@ -276,7 +276,7 @@ def test_a_lost_or_damaged_crop_does_not_stop_a_report(record):
     crops = record / "crops" / session
     (crops / gallery[0]["crop"]).unlink()
     (crops / gallery[1]["crop"]).write_bytes(b"\x89PNG damaged")
-    for form in MEDIA_TYPES:
+    for form in (f.name for f in FORMATS):
         assert report(record, session, form)
     values = json.loads(report(record, session, "json"))
     assert [g["morphology"] is None for g in values["gallery"][:3]] == [True, True, False]

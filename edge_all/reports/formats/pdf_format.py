@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from edge_all.errors import EdgeAllError
 from edge_all.i18n.catalog import text
 from edge_all.reports.contents import GalleryCell, ReportContents
 from edge_all.reports.formats.html_format import caption_lines, value_in_words
@@ -30,14 +29,9 @@ def report_pdf(c: ReportContents) -> bytes:
     """Return the PDF. Characters missing from all fonts of the machine are written as [U+5F20], so none is lost.
 
     Raises:
-        EdgeAllError: when fpdf2 is not installed.
+        ModuleNotFoundError: when fpdf2 is not installed.
     """
-    try:
-        from fpdf import FPDF
-    except ModuleNotFoundError as error:
-        raise EdgeAllError(
-            "a PDF needs the package fpdf2", "pip install 'edge-all[report]', or use --format html"
-        ) from error
+    from fpdf import FPDF
 
     sections = report_sections(c)
     captions = [caption_lines(g) for g in c.gallery]

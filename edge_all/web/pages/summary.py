@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge_all.errors import NotRecordedError
+from edge_all.errors import NotRecordedError, UsageError
 from edge_all.qc.control_runs import last_control
 from edge_all.record.events.verdicts import all_verdicts, approvals, approve, by_reviewer, reopen, standing
 from edge_all.record.queries import cell_labels, find_session, labels_of
-from edge_all.reports.contents import describe_session
+from edge_all.reports import registry
+from edge_all.reports.contents import describe_session, read_report
 from edge_all.reports.sections import description_rows
 from edge_all.review.agreement import agreements
 from edge_all.review.differential import differential
@@ -22,9 +20,6 @@ from edge_all.web.pages.gallery import session_values
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import render
 
-_REPORT = "edge_all.reports.registry"
-_FORMATS = ("pdf", "html", "csv", "json", "fhir")
-_SUFFIXES = {"fhir": "fhir.json"}
 _NOTE_LENGTH = 500
 _TRAIL_SHOWN = 200
 
@@ -47,7 +42,7 @@ def summary_page(request: Request) -> Response:
         approvals=approvals(record, session.id)[::-1],
         trail=given[::-1][:_TRAIL_SHOWN],
         trail_total=len(given),
-        formats=_FORMATS if importlib.util.find_spec(_REPORT) is not None else (),
+        formats=registry.FORMATS,
         operator=recorded_operator(session.settings),
         control=last_control(before=session.begun),
         skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
@@ -93,17 +88,15 @@ def report_file(request: Request) -> Response:
     context = context_of(request)
     record = context.records.get()
     session = find_session(record, request.path_params["session"])
-    form = request.path_params["form"]
-    if form not in _FORMATS or importlib.util.find_spec(_REPORT) is None:
-        raise NotRecordedError("unknown report format", "the session page lists the formats")
-    report = importlib.import_module(_REPORT)
-    contents = importlib.import_module("edge_all.reports.contents").read_report(
-        record, session.id, models=context.models
-    )
-    name = f"edge-all-{session.id}.{_SUFFIXES.get(form, form)}"
+    try:
+        form = registry.find_format(request.path_params["form"])
+    except UsageError as error:
+        raise NotRecordedError("unknown report format", "the session page lists the formats") from error
+    contents = read_report(record, session.id, models=context.models)
+    name = f"edge-all-{session.id}{form.download_name}"
     return Response(
-        report.render(contents, form),
-        media_type=report.MEDIA_TYPES[form],
+        registry.render(contents, form.name),
+        media_type=form.media_type,
         # The report has its own styles, so it is served as a download and never as a page.
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
