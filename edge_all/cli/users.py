@@ -36,7 +36,7 @@ _from_input = click.option("--password-stdin", is_flag=True, help="Read the pass
 def add(name: str, role: str, password_stdin: bool) -> int:
     """Add a user. Prompts for the password."""
     from edge_all.errors import UsageError
-    from edge_all.web.security.accounts import Account, Accounts, accounts_file, check_name, hash_password
+    from edge_all.web.auth.accounts import Account, Accounts, accounts_file, check_name, hash_password
 
     accounts, kept = Accounts(accounts_file()), check_name(name)
     if accounts.find(kept) is not None:
@@ -53,7 +53,7 @@ def add(name: str, role: str, password_stdin: bool) -> int:
 @command.command("list")
 def list_users() -> int:
     """List the users and their roles."""
-    from edge_all.web.security.accounts import Accounts, accounts_file
+    from edge_all.web.auth.accounts import Accounts, accounts_file
 
     for account in sorted(Accounts(accounts_file()).all().values(), key=lambda a: a.name):
         click.echo(f"{account.name}\t{account.role}")
@@ -64,7 +64,7 @@ def list_users() -> int:
 @click.argument("name")
 def remove(name: str) -> int:
     """Remove a user and end their logins. Their reviews are kept."""
-    from edge_all.web.security.accounts import Accounts, accounts_file
+    from edge_all.web.auth.accounts import Accounts, accounts_file
 
     Accounts(accounts_file()).remove(name)
     click.echo(f"Removed user {name}.")
@@ -77,7 +77,7 @@ def remove(name: str) -> int:
 def password(name: str, password_stdin: bool) -> int:
     """Set a user's password and end all of their logins."""
     from edge_all.errors import UsageError
-    from edge_all.web.security.accounts import Accounts, accounts_file, hash_password
+    from edge_all.web.auth.accounts import Accounts, accounts_file, hash_password
 
     accounts = Accounts(accounts_file())
     account = accounts.find(name)

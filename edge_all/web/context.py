@@ -11,10 +11,10 @@ from edge_all.record.thread_local import ThreadLocalRecord
 from edge_all.review.saliency import SaliencyMaps
 from edge_all.review.similarity import Appearance
 from edge_all.session.station import Station
+from edge_all.web.auth.accounts import ROLES, Accounts
+from edge_all.web.auth.browser_sessions import BrowserSession, BrowserSessions
+from edge_all.web.auth.rate_limit import LoginRateLimit
 from edge_all.web.live.live_view import LiveView
-from edge_all.web.security.accounts import ROLES, Accounts
-from edge_all.web.security.browser_sessions import BrowserSession, BrowserSessions
-from edge_all.web.security.rate_limit import LoginRateLimit
 
 if TYPE_CHECKING:
     from starlette.requests import Request

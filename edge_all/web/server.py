@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge_all.errors import EdgeAllError, ModelError, UsageError
 from edge_all.files.state_dir import state_folder
-from edge_all.web.security.accounts import Accounts, accounts_file
+from edge_all.web.auth.accounts import Accounts, accounts_file
 from edge_all.web.tls.certificate import fingerprint, own_certificate, tls_context
 
 if TYPE_CHECKING:

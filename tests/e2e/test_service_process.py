@@ -14,7 +14,7 @@ pytest.importorskip("uvicorn", reason="the pages' packages are not installed: pi
 
 from edge_all.errors import EdgeAllError
 from edge_all.service.watchdog import SLOW_STEP_S
-from edge_all.web.security.accounts import Account, Accounts, hash_password
+from edge_all.web.auth.accounts import Account, Accounts, hash_password
 from tests.helpers.running_service import Running
 
 

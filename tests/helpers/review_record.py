@@ -13,8 +13,8 @@ from edge_all.domain.types import Cell, Counts, Frame, Label, ModelIdentity, Thr
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
 from edge_all.record.thread_local import ThreadLocalRecord
+from edge_all.web.auth.accounts import Accounts
 from edge_all.web.context import ReviewContext
-from edge_all.web.security.accounts import Accounts
 from tests.helpers.cells import make_cell
 
 LABELS = (Label.BLAST, Label.NORMAL, Label.UNIDENTIFIED, Label.SMUDGE)

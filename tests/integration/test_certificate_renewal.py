@@ -7,7 +7,7 @@ import pytest
 
 from edge_all.files.state_dir import state_folder
 from edge_all.service.certificate_renewal import CertificateRenewal
-from edge_all.web.security.accounts import Account, Accounts, hash_password
+from edge_all.web.auth.accounts import Account, Accounts, hash_password
 from edge_all.web.server import Address, Server
 
 

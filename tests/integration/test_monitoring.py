@@ -133,7 +133,7 @@ def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, devi
     ],
 )
 def test_from_another_machine_only_with_the_token(tmp_path, device, token, given, status):
-    from edge_all.web.security.accounts import Account, hash_password
+    from edge_all.web.auth.accounts import Account, hash_password
     from tests.helpers.review_record import fill
 
     fill(tmp_path)

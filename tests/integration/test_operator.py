@@ -17,7 +17,7 @@ from edge_all.session.commands import Start
 from edge_all.session.operator import Operator
 from edge_all.session.session import Session
 from edge_all.session.station import Station
-from edge_all.web.security.accounts import Account, Accounts, hash_password
+from edge_all.web.auth.accounts import Account, Accounts, hash_password
 from tests.helpers.review_record import Browser, context, fill
 
 NAME = "Ada <b>of the bench</b>"

@@ -14,7 +14,7 @@ from edge_all.record.db.checksums import teach
 from edge_all.record.db.errors import WAIT_FOR_OTHERS_S, how_mended, told
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.db.migrations import migrate
-from edge_all.record.write.sidecar import sessions_beside
+from edge_all.record.location import sessions_beside
 
 DATABASE = "record.sqlite3"
 _CACHE_KIB = 512

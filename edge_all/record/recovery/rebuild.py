@@ -19,10 +19,11 @@ from edge_all.record.db.errors import SQLITE_FAULTS
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.events.incidents import COUNT_IN_DOUBT, REBUILT, note_incident
 from edge_all.record.events.verdicts import approved_sessions
+from edge_all.record.location import sessions_beside
 from edge_all.record.recovery.repair import Repaired, repair_session, session_of_crops
 from edge_all.record.recovery.salvage import salvage
 from edge_all.record.store import Record
-from edge_all.record.write.sidecar import read_rows, sessions_beside
+from edge_all.record.write.sidecar import read_rows
 
 _NEW = "rebuilt.sqlite3"
 

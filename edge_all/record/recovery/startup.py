@@ -14,12 +14,13 @@ from edge_all.record.db.errors import NOT_MENDED, in_words, told
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.db.raw_file import copy_beside
 from edge_all.record.events.incidents import LOG_DAMAGED, REPAIRED, note_incident
+from edge_all.record.location import sessions_beside
 from edge_all.record.recovery.rebuild import note_doubts, rebuild, take_from_files
 from edge_all.record.recovery.repair import repair_session
 from edge_all.record.recovery.wal import lost_frames, missing_pages
 from edge_all.record.sessions.lock import SessionLock, is_written
 from edge_all.record.store import Record
-from edge_all.record.write.sidecar import read_rows, sessions_beside
+from edge_all.record.write.sidecar import read_rows
 
 _START = "start"
 _LATEST = 5

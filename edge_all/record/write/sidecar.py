@@ -12,19 +12,29 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from edge_all.record.db.checksums import COLUMN
+from edge_all.record.location import SIDECARS
 
-if TYPE_CHECKING:
-    from edge_all.record.reader import RecordReader
-
-FOLDER = "sidecar"
 TABLES = ("session", "verdict", "approval", "deletion")
 _KEY = {"session": "id", "verdict": "session", "approval": "session", "deletion": "session"}
 
 
-def note_rows(record: RecordReader, session: str, table: str, after: int = -1) -> None:
+class Rows(Protocol):
+    """A record whose rows are copied."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the record."""
+        ...
+
+    def mappings(self, query: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """Return rows by column name."""
+        ...
+
+
+def note_rows(record: Rows, session: str, table: str, after: int = -1) -> None:
     """Copy a session's rows of a table; of verdict, approval and deletion, only rows with an id above ``after``.
 
     On a full disk, only this copy is lost.
@@ -32,7 +42,7 @@ def note_rows(record: RecordReader, session: str, table: str, after: int = -1) -
     numbered = "" if table == "session" else f"AND id > {int(after)} ORDER BY id"
     rows = record.mappings(f"SELECT * FROM {table} WHERE {_KEY[table]} = ? {numbered}", (session,))
     lines = b"".join(_line(table, row) for row in rows)
-    path = record.folder / FOLDER / f"{session}.jsonl"
+    path = record.folder / SIDECARS / f"{session}.jsonl"
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -53,11 +63,6 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             entry = json.loads(text)
             if entry["table"] in TABLES:
                 yield entry["table"], entry["row"]
-
-
-def sessions_beside(folder: Path) -> dict[str, Path]:
-    """Return the sidecar paths by session id."""
-    return {path.stem: path for path in sorted((folder / FOLDER).glob("*.jsonl"))}
 
 
 def _line(table: str, row: Mapping[str, Any]) -> bytes:

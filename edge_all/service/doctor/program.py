@@ -65,8 +65,8 @@ def models(named: Path | None, profile: Profile) -> Finding:
 def record(folder: Path) -> Finding:
     """Open the record as a session does, and check its integrity."""
     from edge_all.record.db.connection import DATABASE
+    from edge_all.record.location import sessions_beside
     from edge_all.record.store import Record
-    from edge_all.record.write.sidecar import sessions_beside
 
     try:
         if not (folder / DATABASE).is_file() and not sessions_beside(folder):

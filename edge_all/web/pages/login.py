@@ -7,8 +7,8 @@ from starlette.responses import RedirectResponse, Response
 
 from edge_all.errors import UsageError
 from edge_all.i18n.catalog import text
+from edge_all.web.auth.accounts import check_name
 from edge_all.web.context import browser_session_of, context_of, form_text
-from edge_all.web.security.accounts import check_name
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import back_to, refusal, render
 

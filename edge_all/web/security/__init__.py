@@ -1,1 +1,1 @@
-"""Accounts, permissions, browser sessions, rate limits."""
+"""Protection of each request: the security middleware, permissions by role, access of monitoring programs."""

@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_all.errors import EdgeAllError
 from edge_all.i18n.catalog import text
+from edge_all.web.auth.browser_sessions import BrowserSession
 from edge_all.web.context import ReviewContext
-from edge_all.web.pages import monitoring
-from edge_all.web.security.browser_sessions import BrowserSession
+from edge_all.web.security import monitoring
 
 _log = logging.getLogger("edge_all.review")
 _MOST_BODY = 64 << 10

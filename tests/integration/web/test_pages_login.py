@@ -6,7 +6,7 @@ pytest.importorskip("starlette", reason="the pages' packages are not installed: 
 
 from edge_all.record.events.verdicts import all_verdicts
 from edge_all.record.store import Record
-from edge_all.web.security.accounts import Account, Accounts, hash_password
+from edge_all.web.auth.accounts import Account, Accounts, hash_password
 from tests.helpers.review_record import Browser, context
 
 

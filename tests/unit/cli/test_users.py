@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from edge_all.web.security.accounts import Accounts
+from edge_all.web.auth.accounts import Accounts
 
 
 @pytest.fixture(autouse=True)

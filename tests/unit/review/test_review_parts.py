@@ -24,11 +24,11 @@ from edge_all.session.commands import SAMPLE_LENGTH, CommandQueue, NameSample, P
 from edge_all.session.progress import Progress
 from edge_all.session.stages.analysis import FieldResult
 from edge_all.text.display_text import shown
+from edge_all.web.auth.accounts import ROLES, Account, Accounts, hash_password
+from edge_all.web.auth.browser_sessions import BrowserSessions
+from edge_all.web.auth.rate_limit import LoginRateLimit
 from edge_all.web.live import live_view
 from edge_all.web.live.live_view import LiveView
-from edge_all.web.security.accounts import ROLES, Account, Accounts, hash_password
-from edge_all.web.security.browser_sessions import BrowserSessions
-from edge_all.web.security.rate_limit import LoginRateLimit
 from edge_all.web.server import Address, parse_address
 from tests.helpers.cells import make_cell
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_all.record.events.verdicts import Reviewer
-from edge_all.web.security.accounts import ROLES, Account
+from edge_all.web.auth.accounts import ROLES, Account
 
 _KEPT_S = 12 * 3600.0
 _MOST = 1000
