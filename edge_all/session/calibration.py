@@ -12,7 +12,7 @@ from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.base import Camera
 from edge_all.cameras.identity import identity_of
 from edge_all.errors import CalibrationError
-from edge_all.session.stages.analysis import FieldResult
+from edge_all.session.field_result import FieldResult
 
 Say = Callable[[str], None]
 

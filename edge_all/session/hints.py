@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_all.cameras.events import CameraState
 from edge_all.domain.types import Unreadable
-from edge_all.session.stages.analysis import FieldResult
+from edge_all.session.field_result import FieldResult
 
 _BY_REASON = {
     "same field": "",

@@ -9,7 +9,7 @@ from edge_all.cameras.events import CameraEvent
 from edge_all.domain.types import Cell, Counts, ModelIdentity, Thresholds
 from edge_all.errors import EdgeAllError
 from edge_all.record.write.disk_full import ROOM, DiskState
-from edge_all.session.stages.analysis import FieldResult
+from edge_all.session.field_result import FieldResult
 from edge_all.session.unsaved import UnsavedCounts
 
 

@@ -30,6 +30,7 @@ from edge_all.record.store import Record
 from edge_all.record.write.disk_full import MOST_WAITING_BYTES, DiskState
 from edge_all.session.calibration import CalibrationWatch, for_record, load_for
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
+from edge_all.session.field_result import FieldResult, Located
 from edge_all.session.hints import camera_hint
 from edge_all.session.lifecycle import ActiveSession, session_to_resume
 from edge_all.session.listener import TransactionListener
@@ -37,7 +38,7 @@ from edge_all.session.metrics.frame_age import FrameAges
 from edge_all.session.metrics.step_times import OFF, StepTimes
 from edge_all.session.operator import Operator, operator_settings
 from edge_all.session.progress import CameraAccount, Progress, Summary
-from edge_all.session.stages.analysis import Analysis, FieldResult, Located, load_models_in_use
+from edge_all.session.stages.analysis import Analysis, load_models_in_use
 from edge_all.session.stages.bounded_queue import BoundedQueue, QueueUse
 from edge_all.session.stages.capture import Capturing
 from edge_all.session.stages.classify import ClassifyStage, Seen

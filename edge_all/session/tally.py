@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from edge_all.domain.types import Cell, Counts, Label, Unreadable
-from edge_all.session.stages.analysis import FieldResult
+from edge_all.session.field_result import FieldResult
 
 DROPPED, PAUSED = "dropped", "paused"
 """Skip reasons of frames that are only counted and have no rows."""

@@ -25,45 +25,12 @@ from edge_all.domain.types import (
 from edge_all.errors import ModelError
 from edge_all.field.detector import LeukocyteDetector
 from edge_all.field.gate import Gate, Skip
-from edge_all.field.stage import StageField
 from edge_all.inference.loader import EngineOptions, LoadedModel, engines_in_words, load_engine
 from edge_all.modelstore.installed import fall_back, models_in_use
 from edge_all.profile import Profile
 from edge_all.record.sessions.tracker_state import TrackerState
+from edge_all.session.field_result import FieldResult, Located
 from edge_all.session.metrics.step_times import OFF, StepTimes
-
-
-@dataclass(frozen=True, eq=False)
-class FieldResult:
-    """Result of analyzing one frame. Exactly one of `field` and `skip` is set."""
-
-    frame: Frame
-    field: Field | None = None
-    skip: Skip | None = None
-    cells: tuple[Cell, ...] = ()
-    """New cells, and known cells with a better view."""
-    pictured: frozenset[int] = frozenset()
-    """Numbers of the cells whose crop is saved: the findings, or all cells if requested."""
-    reclassified: tuple[Reclassified, ...] = ()
-    """Known cells whose classification changed with another view that is not better."""
-    views: Mapping[int, int] | None = None
-    """View count by number, for known cells that were seen again without a better view."""
-    left: tuple[int, ...] = ()
-    """Numbers of the cells that left the view."""
-    tracked_detections: tuple[TrackedDetection, ...] = ()
-    """All tracked detections in the field."""
-    stage_field: StageField | None = None
-    """Data from which the stage recognizes this field again."""
-
-
-@dataclass(frozen=True, eq=False)
-class Located:
-    """A field whose cells are detected and tracked, but not yet classified."""
-
-    field: Field
-    tracked_detections: tuple[TrackedDetection, ...]
-    left: tuple[int, ...]
-    stage_field: StageField | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from edge_all.domain.types import Unreadable
 from edge_all.session.calibration import CalibrationWatch
 from edge_all.session.commands import NameSample, Pause, Resume
+from edge_all.session.field_result import FieldResult, Located
 from edge_all.session.hints import hint_of
 from edge_all.session.metrics.step_times import StepTimes
-from edge_all.session.stages.analysis import Analysis, FieldResult, Located
+from edge_all.session.stages.analysis import Analysis
 from edge_all.session.stages.bounded_queue import BoundedQueue
 from edge_all.session.stages.encode import NONE, pictures_of
 from edge_all.session.stages.recorder import RecordItem

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from edge_all.cells.crops import portrait
 from edge_all.record.write.files import encode_field
 from edge_all.record.write.png import PackedPixels, pack_pixels
-from edge_all.session.stages.analysis import FieldResult
+from edge_all.session.field_result import FieldResult
 
 
 @dataclass(frozen=True)

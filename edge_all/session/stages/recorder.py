@@ -19,11 +19,11 @@ from edge_all.record.sessions.clock import SessionTime, correct_times
 from edge_all.record.sessions.stage_state import StageState
 from edge_all.record.store import Record
 from edge_all.session.commands import NameSample, Pause, Resume
+from edge_all.session.field_result import FieldResult
 from edge_all.session.hints import camera_hint, hint_of
 from edge_all.session.listener import TransactionListener
 from edge_all.session.metrics.step_times import StepTimes
 from edge_all.session.progress import Progress
-from edge_all.session.stages.analysis import FieldResult
 from edge_all.session.stages.bounded_queue import BoundedQueue
 from edge_all.session.stages.encode import NONE, Pictures
 from edge_all.session.tally import PAUSED

@@ -21,8 +21,8 @@ from edge_all.reports.fab_features import FEATURES, FORMS
 from edge_all.review.cell_filter import Choice, chosen
 from edge_all.review.similarity import Appearance, describe, nearest
 from edge_all.session.commands import SAMPLE_LENGTH, CommandQueue, NameSample, Pause, Start, Stop
+from edge_all.session.field_result import FieldResult
 from edge_all.session.progress import Progress
-from edge_all.session.stages.analysis import FieldResult
 from edge_all.text.display_text import shown
 from edge_all.web.auth.accounts import ROLES, Account, Accounts, hash_password
 from edge_all.web.auth.browser_sessions import BrowserSessions

@@ -6,8 +6,8 @@ import pytest
 from edge_all.cameras.events import CameraState
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.field.gate import Skip
+from edge_all.session.field_result import FieldResult
 from edge_all.session.hints import camera_hint, hint_of
-from edge_all.session.stages.analysis import FieldResult
 
 FRAME = Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, "f")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_all.domain.types import Frame, Label
 from edge_all.session import tally as module
-from edge_all.session.stages.analysis import FieldResult
+from edge_all.session.field_result import FieldResult
 from edge_all.session.tally import Tally
 from tests.helpers.cells import make_cell
 
