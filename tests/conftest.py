@@ -27,6 +27,16 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """caplog with the program's records of INFO and above; ``logged.messages`` are its lines."""
+    import logging
+
+    for name in ("edge_all", "edge_all_export"):
+        caplog.set_level(logging.INFO, logger=name)
+    return caplog
+
+
+@pytest.fixture
 def edge_all(tmp_path: Path) -> Callable[..., Result]:
     """Runs the program in this process, with a record of its own; gives exit_code, stdout, stderr."""
     import contextlib

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import re
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from edge_all.files.atomic_write import write_atomically
 from edge_all.files.state_dir import state_folder
 
 _SUFFIX = ".json"
-Say = Callable[[str], None]
+_log = logging.getLogger(__name__)
 
 
 class CalibrationStore:
@@ -40,19 +40,19 @@ class CalibrationStore:
         readable = re.sub(r"[^A-Za-z0-9]+", "-", camera).strip("-")[:40]
         return self.folder / f"{readable}-{hashlib.sha256(camera.encode()).hexdigest()[:10]}{_SUFFIX}"
 
-    def load(self, camera: str, say: Say = lambda _: None) -> Calibration:
+    def load(self, camera: str) -> Calibration:
         """Load the calibration of a camera; return an empty one if none is stored.
 
-        A damaged file is set aside and reported to ``say``.
+        A damaged file is set aside, and a warning is logged.
 
         Raises:
             CalibrationError: If the file was written by a newer edge-all or cannot be read.
         """
         path = self.path_of(camera)
-        found = self._read(path, say)
+        found = self._read(path)
         return found if found is not None and found.camera == camera else Calibration(camera)
 
-    def all(self, say: Say = lambda _: None) -> list[Calibration]:
+    def all(self) -> list[Calibration]:
         """Load the calibrations of all cameras, sorted by file name; see load."""
         try:
             paths = sorted(p for p in self.folder.iterdir() if p.suffix == _SUFFIX)
@@ -60,7 +60,7 @@ class CalibrationStore:
             return []
         except OSError as error:
             raise self._failed(error, "read") from error
-        return [found for p in paths if (found := self._read(p, say)) is not None]
+        return [found for p in paths if (found := self._read(p)) is not None]
 
     def save(self, calibration: Calibration) -> Path:
         """Replace the stored calibration of a camera and return its path.
@@ -90,7 +90,7 @@ class CalibrationStore:
         except OSError as error:
             raise self._failed(error, "written") from error
 
-    def _read(self, path: Path, say: Say) -> Calibration | None:
+    def _read(self, path: Path) -> Calibration | None:
         try:
             return from_json(path.read_bytes())
         except FileNotFoundError:
@@ -108,7 +108,7 @@ class CalibrationStore:
             with suppress(OSError):
                 path.rename(aside)
                 where = f"set aside as {aside.name}"
-            say(f"the calibration {path} is damaged ({error}) and was {where}: calibrate again")
+            _log.warning("the calibration %s is damaged (%s) and was %s: calibrate again", path, error, where)
             return None
 
     def _failed(self, error: OSError, what: str) -> CalibrationError:

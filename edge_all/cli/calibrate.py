@@ -223,7 +223,7 @@ def show(camera_uri: str | None, as_json: bool) -> int:
     from edge_all.calibration.serialization import part_to_json
 
     store = _store()
-    kept = store.all(_say) if camera_uri is None else [store.load(_identity_by_uri(camera_uri), _say)]
+    kept = store.all() if camera_uri is None else [store.load(_identity_by_uri(camera_uri))]
     kept = [c for c in kept if c.parts]
     if as_json:
         content = [{"camera": c.camera, **{n: part_to_json(p) for n, p in c.parts.items()}} for c in kept]
@@ -256,7 +256,7 @@ def remove(part: str, camera_uri: str | None, profile_name: str | None) -> int:
 
     store = _store()
     camera = _identity_by_uri(camera_uri or load_profile(profile_name).camera)
-    kept = store.load(camera, _say)
+    kept = store.load(camera)
     names = list(kept.parts) if part == "all" else [part]
     if not names or any(name not in kept.parts for name in names):
         missing = "calibration" if part == "all" else f"{part} calibration"
@@ -274,10 +274,6 @@ def _store() -> CalibrationStore:
     return CalibrationStore()
 
 
-def _say(line: str) -> None:
-    click.echo(plain(line), err=True)
-
-
 @contextmanager
 def _bench(
     camera_uri: str | None, profile_name: str | None, kept_for: str | None
@@ -292,7 +288,7 @@ def _bench(
     camera = open_camera(camera_uri or profile.camera)
     camera.start()
     try:
-        yield camera, profile, store, store.load(_identity(camera, kept_for), _say)
+        yield camera, profile, store, store.load(_identity(camera, kept_for))
     finally:
         camera.stop()
 
@@ -312,7 +308,7 @@ def _identity_by_uri(uri: str) -> str:
     from edge_all.cameras.opening import open_camera
     from edge_all.errors import EdgeAllError
 
-    known = {c.camera for c in _store().all(_say)}
+    known = {c.camera for c in _store().all()}
     if uri in known:
         return uri
     try:
@@ -335,7 +331,7 @@ def _enough(got: int, needed: int, camera: Camera) -> None:
 def _keep(store: CalibrationStore, camera: str, part: Part, as_json: bool) -> int:
     from edge_all.calibration.serialization import part_to_json
 
-    path = store.save(store.load(camera, _say).with_part(part))
+    path = store.save(store.load(camera).with_part(part))
     if as_json:
         click.echo(json.dumps({"camera": camera, "file": str(path), **part_to_json(part)}))
         return 0

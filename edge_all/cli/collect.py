@@ -53,6 +53,7 @@ def command(
 
     from edge_all.cli.interrupts import Interrupts
     from edge_all.cli.options.common import plain
+    from edge_all.cli.output.reporter import current_reporter
     from edge_all.errors import UsageError
     from edge_all.fleet.collector import Collector
     from edge_all.fleet.store import Store
@@ -85,8 +86,8 @@ def command(
         topic=topic,
     )
     with Store(where) as store:
-        collector = Collector(settings, store, lambda line: click.echo(f"collect: {plain(line)}", err=True))
-        with Interrupts(collector.stop):
+        collector = Collector(settings, store)
+        with Interrupts(collector.stop), current_reporter().lines("collect: "):
             collector.run()
     click.echo(f"{collector.stored} messages stored, {collector.refused} refused", err=True)
     return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_all.cli.options.common import plain
+from edge_all.cli.output.reporter import current_reporter
 
 if TYPE_CHECKING:
     from edge_all.inference.tensorrt.cache import Entry
@@ -66,6 +66,7 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
     profile = load_profile(profile_name)
     folder = Path(models) if models else models_in_use()
     wanted = precision or profile.precision
+    reporter = current_reporter()
     for task in _TASKS:
         tried = precisions_of("tensorrt") if wanted == "auto" else (wanted,)
         files = [(p, file_for("tensorrt", p, folder / task)) for p in tried]
@@ -73,15 +74,15 @@ def build(models: str | None, precision: str | None, profile_name: str | None) -
         if found is None:
             reasons = "; ".join(str(file) for _, file in files)
             raise ModelError(f"no {task} to build ({reasons})", "check --models, or choose another --precision")
-        engine = TensorRtEngine(
-            found[1],
-            task,
-            precision=found[0],
-            cache=EngineCache(),
-            max_batch=profile.max_batch,
-            build_memory_mib=profile.build_memory_mib or None,
-            on_progress=partial(_print_progress, task),
-        )
+        with reporter.lines(f"{task}: "):
+            engine = TensorRtEngine(
+                found[1],
+                task,
+                precision=found[0],
+                cache=EngineCache(),
+                max_batch=profile.max_batch,
+                build_memory_mib=profile.build_memory_mib or None,
+            )
         try:
             difference = self_check(engine, read_model_file(found[1], task).metadata)
         finally:
@@ -148,10 +149,6 @@ def clear() -> int:
     engines, size = cache.clear()
     click.echo(f"{engines} engines removed from {cache.folder} ({size / 1e6:.1f} MB)")
     return 0
-
-
-def _print_progress(task: str, line: str) -> None:
-    click.echo(f"{task}: {plain(line)}", err=True)
 
 
 def _state(entry: Entry) -> str:

@@ -162,5 +162,4 @@ def _wanted(profile_name: str | None) -> EngineOptions:
         profile.max_batch,
         profile.build_memory_mib or None,
         wait=True,
-        say=lambda line: click.echo(plain(line), err=True),
     )

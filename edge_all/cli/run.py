@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.options.common import plain, record_option
+from edge_all.cli.options.common import record_option
 from edge_all.cli.options.engine import engine_options, with_engine
 from edge_all.cli.options.finite_range import FiniteRange
 from edge_all.cli.options.web import web_address, web_options
@@ -169,7 +169,6 @@ def command(
             max_frames=max_frames,
             stop_at=stop_at,
             wait_for_engine=wait_for_engine,
-            say=lambda line: click.echo(line, err=True),
             commands=commands,
             keep_all_crops=(crops or ("all" if web else "findings")) == "all",
             listener=listener,
@@ -207,7 +206,7 @@ def command(
             first if sample is not None else None,
             resolved.settings,
         )
-    telling = MqttClient(record_folder(record), say=lambda line: click.echo(plain(line), err=True))
+    telling = MqttClient(record_folder(record))
     telling.begin(resolved.settings.mqtt)
     try:
         session = make_session(camera, first, None, telling.listener())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_all.cli.options.common import RESEARCH_USE, plain
+from edge_all.cli.options.common import RESEARCH_USE
 
 if TYPE_CHECKING:
     from edge_all.cameras.base import Camera
@@ -83,7 +83,7 @@ def serve_station(
 
     station = Station(camera_uri, run_session, on_heartbeat=lambda: device.on_heartbeat())
     device = DeviceState(record, station)
-    telling = MqttClient(record, station.commands, device.now, lambda line: click.echo(plain(line), err=True))
+    telling = MqttClient(record, station.commands, device.now)
     token = monitoring_token(settings.metrics)
     pages = Server(address, record, models, station, live, create=True, device=device, monitoring_token=token)
     with pages as server, Interrupts(station.close), ExitStack() as stack:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_all.fleet.incoming import Incoming, NotOursError, device_in, read_message, read_object
@@ -15,6 +15,7 @@ from edge_all.fleet.store import DatabaseGoneError, Refused, Seen, Store
 from edge_all.telemetry.mqtt.connection import Connection, NoConnectionError
 from edge_all.telemetry.mqtt.settings import MqttSettings
 
+_log = logging.getLogger(__name__)
 _MOST_AT_ONCE = 500
 _WAITS_S = 0.5
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
@@ -40,20 +41,19 @@ class _Taken:
 class Collector:
     """Collector that runs in the calling thread until stop()."""
 
-    def __init__(self, settings: MqttSettings, store: Store, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, settings: MqttSettings, store: Store) -> None:
         """Prepare a collector.
 
         Args:
             settings: Broker settings; ``device`` is the collector's name there. Two collectors on one broker need
                 different names.
             store: Database to write to.
-            say: Called with one line for each change.
 
         Raises:
             ProfileError: If the settings are invalid.
         """
         settings.check()
-        self._settings, self._store, self._say = settings, store, say
+        self._settings, self._store = settings, store
         self._stopping = threading.Event()
         self._waiting: list[_Taken] = []
         self._trouble: str | None = None
@@ -82,7 +82,7 @@ class Collector:
                 retry_s = _FIRST_RETRY_S
             except (NoConnectionError, DatabaseGoneError) as error:
                 if str(error) != self._trouble:
-                    self._say(str(error))
+                    _log.warning("%s", error)
                 self._trouble = str(error)
                 self._stopping.wait(retry_s)
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
@@ -102,7 +102,7 @@ class Collector:
         connection.on_message = self._received
         connection.open()
         self._trouble = None
-        self._say(f"connected to {settings.host}:{settings.broker_port}, collecting {settings.topic}/#")
+        _log.info("connected to %s:%s, collecting %s/#", settings.host, settings.broker_port, settings.topic)
         try:
             connection.subscribe(*(f"{settings.topic}/+/{kind}" for kind in _OUTBOX))
             asked_at = float("-inf")
@@ -167,5 +167,5 @@ class Collector:
         if now - self._reported_at >= _REPORT_EVERY_S:
             self._reported_at = now
             which = ", ".join(f"{count} x {reason}" for reason, count in self._unreported.most_common(3))
-            self._say(f"{self._unreported.total()} messages were refused ({which}); see the table 'refused'")
+            _log.warning("%s messages were refused (%s); see the table 'refused'", self._unreported.total(), which)
             self._unreported.clear()

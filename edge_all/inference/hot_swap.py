@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
 from edge_all.inference.self_check import self_check
 
-Say = Callable[[str], None]
+_log = logging.getLogger(__name__)
 
 
 class HotSwapEngine:
@@ -26,16 +27,15 @@ class HotSwapEngine:
     later, ``first`` takes over again. ``name`` always refers to the engine that ran last.
     """
 
-    def __init__(self, first: Engine, make_better: Callable[[], Engine], metadata: Mapping[str, str], say: Say) -> None:
-        """Start building the better engine.
+    def __init__(self, first: Engine, make_better: Callable[[], Engine], metadata: Mapping[str, str]) -> None:
+        """Start building the better engine. Each change of the engine in use is logged, from any thread.
 
         Args:
             first: The engine to run now.
             make_better: Builds the better engine; called in a thread.
             metadata: Metadata of the better engine's model file.
-            say: Receives one line for each change, from any thread.
         """
-        self._first, self._metadata, self._say = first, metadata, say
+        self._first, self._metadata = first, metadata
         self._now = first
         self._ready: Engine | None = None
         self._closed = False
@@ -68,7 +68,7 @@ class HotSwapEngine:
             ready, self._ready = self._ready, None
         if ready is not None:
             self._now = ready
-            self._say(f"{ready.contract.task}: {ready.name} is ready, passed its self-check and is now in use")
+            _log.info("%s: %s is ready, passed its self-check and is now in use", ready.contract.task, ready.name)
         try:
             if self._now is self._first:
                 return self._first.run(batch)
@@ -77,7 +77,7 @@ class HotSwapEngine:
             if self._now is self._first:
                 raise
             failed, self._now = self._now, self._first
-            self._say(f"{failed.contract.task}: {error.message}; continuing on {self._first.name}")
+            _log.warning("%s: %s; continuing on %s", failed.contract.task, error.message, self._first.name)
             failed.close()
             return self._first.run(batch)
 
@@ -98,19 +98,22 @@ class HotSwapEngine:
         try:
             better = make_better()
         except EdgeAllError as error:
-            self._say(f"{self._first.contract.task}: staying on {self._first.name} ({error.message})")
+            self._stay(error)
             return
         try:
             self_check(better, self._metadata)
         except EdgeAllError as error:
             better.close()
-            self._say(f"{self._first.contract.task}: staying on {self._first.name} ({error.message})")
+            self._stay(error)
             return
         with self._lock:
             if not self._closed:
                 self._ready = better
                 return
         better.close()
+
+    def _stay(self, error: EdgeAllError) -> None:
+        _log.warning("%s: staying on %s (%s)", self._first.contract.task, self._first.name, error.message)
 
 
 def _finite(outputs: tuple[npt.NDArray[Any], ...], name: str) -> tuple[npt.NDArray[Any], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,8 +27,6 @@ class EngineOptions:
     """Memory limit of TensorRT's builder in MiB; None for TensorRT's default."""
     wait: bool = False
     """Build the TensorRT engine before the first frame, not in the background."""
-    say: Callable[[str], None] = lambda _: None
-    """Receives one line for each change of engine, from any thread."""
 
     def __post_init__(self) -> None:
         if self.engine not in ("auto", *ENGINES):
@@ -146,11 +144,10 @@ def _tensorrt_engine(file: ModelFile, precision: str, wanted: EngineOptions) -> 
             cache=EngineCache(),
             max_batch=wanted.max_batch,
             build_memory_mib=wanted.build_memory_mib,
-            on_progress=wanted.say,
         )
 
     if wanted.engine != "tensorrt" and not wanted.wait:
-        return HotSwapEngine(_interim_engine(file, wanted), make, file.metadata, wanted.say)
+        return HotSwapEngine(_interim_engine(file, wanted), make, file.metadata)
     engine = make()
     try:
         self_check(engine, file.metadata)

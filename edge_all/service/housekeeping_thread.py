@@ -33,8 +33,8 @@ class HousekeepingThread:
     """Housekeeping thread, running within its context."""
 
     def __init__(self, folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
-        """Create the thread. ``say`` receives one line for each deletion and failure, called from the thread."""
-        self._keeper = Housekeeping(folder, retention_of(settings), backups_kept=settings.backups, say=say)
+        """Create the thread. ``say`` receives one line for an unexpected failure, called from the thread."""
+        self._keeper = Housekeeping(folder, retention_of(settings), backups_kept=settings.backups)
         self._say = say
         self._changed: Settings | None = None
         self._ended = threading.Event()

@@ -85,9 +85,7 @@ class Service:
         self._idle = IdlePreview(self._open_camera, self._live)
         self.station = Station(self._settings.settings.camera.uri, self._run_session, self._idle, self._turn)
         self.device = DeviceState(record, self.station)
-        self._telling = MqttClient(
-            record, self.station.commands, self.device.now, lambda line: self._journal("mqtt", text=line)
-        )
+        self._telling = MqttClient(record, self.station.commands, self.device.now)
         self._served_as = (self._settings.settings.web, self._settings.settings.metrics)
         self._server: Server | None = None
         self._upkeep: HousekeepingThread | None = None
@@ -209,7 +207,6 @@ class Service:
                 profile_of(self._settings.name, self._settings.settings),
                 models=self._models,
                 sample=start.sample,
-                say=self._say_engine,
                 commands=self.station.commands,
                 keep_all_crops=True,
                 resume=start.resume,
@@ -224,7 +221,7 @@ class Service:
     def _start_record(self) -> None:
         """Prepare the record and log repairs. A failure is reported when the record is opened next."""
         with suppress(EdgeAllError):
-            start_record(self._record, lambda text: self._journal("record", "error", text=text))
+            start_record(self._record)
             self._checked_at = self._now()
 
     def _was_checked(self) -> bool:
@@ -244,10 +241,6 @@ class Service:
                 yield
         finally:
             self.device.on_heartbeat()
-
-    def _say_engine(self, line: str) -> None:
-        self._journal("engine", text=line)
-        self._heartbeat.step_goes_on()
 
     def _took(self, progress: Progress) -> None:
         self._live.take(progress)
@@ -282,7 +275,7 @@ class Service:
         try:
             profile = profile_of(self._settings.name, self._settings.settings)
             with self._slow_step():
-                load_models_in_use(self._models, profile, say=self._say_engine).close()
+                load_models_in_use(self._models, profile).close()
         except EdgeAllError as error:
             self.problems.set(Kind.MODEL, str(error))
         else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from edge_all.calibration.drift import LIGHT_DRIFTED, light_drift
@@ -14,11 +15,11 @@ from edge_all.cameras.identity import identity_of
 from edge_all.errors import CalibrationError
 from edge_all.session.field_result import FieldResult
 
-Say = Callable[[str], None]
+_log = logging.getLogger(__name__)
 
 
-def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool, say: Say) -> Calibration:
-    """Load the calibration of a started camera, and report it and its warnings.
+def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool) -> Calibration:
+    """Load the calibration of a started camera, and log it and its warnings.
 
     A calibration file that cannot be read is reported and not used, so that it does not block the session.
 
@@ -26,22 +27,21 @@ def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool, say:
         camera: The started camera.
         store: The store of calibrations.
         scale_is_given: True if the user set a scale, which takes precedence over the calibrated one.
-        say: Called with each message.
 
     Returns:
         The calibration, or an empty one if there is none.
     """
     try:
-        found = store.load(identity_of(camera), say)
+        found = store.load(identity_of(camera))
     except CalibrationError as error:
-        say(f"no calibration is used: {error}")
+        _log.warning("no calibration is used: %s", error)
         return Calibration(identity_of(camera))
     if scale_is_given:
         found = found.without("scale")
     if found.parts:
-        say(f"Calibration: {in_words(found)}")
+        _log.info("Calibration: %s", in_words(found))
     for line in found.warnings(time.time()):
-        say(line)
+        _log.warning("%s", line)
     return found
 
 
@@ -71,8 +71,8 @@ def for_record(calibration: Calibration) -> Mapping[str, Any]:
 class CalibrationWatch:
     """Warns once if the frame size differs from the calibration's, and once if the light has drifted."""
 
-    def __init__(self, calibration: Calibration, say: Say) -> None:
-        self._calibration, self._say = calibration, say
+    def __init__(self, calibration: Calibration) -> None:
+        self._calibration = calibration
         self._size_seen = self._drift_reported = False
 
     def see(self, result: FieldResult) -> None:
@@ -83,15 +83,17 @@ class CalibrationWatch:
             fitting = self._calibration.of_size(frame.width_px, frame.height_px).parts
             for name, part in self._calibration.parts.items():
                 if name not in fitting:
-                    self._say(
-                        f"the calibration of {name} is for {part.width_px}x{part.height_px} px frames, not "
-                        f"{frame.width_px}x{frame.height_px}, and is not used; run 'edge-all calibrate {name}' again"
+                    _log.warning(
+                        "the calibration of %s is for %dx%d px frames, not %dx%d, and is not used; "
+                        "run 'edge-all calibrate %s' again",
+                        *(name, part.width_px, part.height_px, frame.width_px, frame.height_px, name),
                     )
         if self._drift_reported or field is None or light is None or LIGHT_DRIFTED not in field.quality.reasons:
             return
         self._drift_reported = True
         day = time.strftime("%Y-%m-%d", time.localtime(light.measured))
-        self._say(
-            f"{light_drift(field.illumination, light).words} since it was calibrated on {day}: "
-            "check lamp, condenser and filters, then run 'edge-all calibrate light' again"
+        _log.warning(
+            "%s since it was calibrated on %s: "
+            "check lamp, condenser and filters, then run 'edge-all calibrate light' again",
+            *(light_drift(field.illumination, light).words, day),
         )

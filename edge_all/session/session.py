@@ -73,7 +73,6 @@ class Session:
         max_frames: int | None = None,
         stop_at: int | None = None,
         wait_for_engine: bool = False,
-        say: Callable[[str], None] | None = None,
         times: StepTimes = OFF,
         commands: CommandQueue | None = None,
         keep_all_crops: bool = False,
@@ -97,8 +96,6 @@ class Session:
             max_frames: Number of frames to read, or None for all.
             stop_at: Stop after the field in which this many leukocytes are counted.
             wait_for_engine: Build the TensorRT engine before the first frame.
-            say: Called from any thread with one line when the engine changes, and when a calibration is used or no
-                longer fits.
             times: Timer of the steps.
             commands: Queue of commands, handled between frames.
             keep_all_crops: Save crops of all cells for a reviewer, not only of findings.
@@ -121,18 +118,15 @@ class Session:
         self._max_frames, self._stop_at = max_frames, stop_at
         scale = um_per_px if um_per_px is not None else self._profile.um_per_px
         self._scale_is_given = um_per_px is not None
-        self._say = say or (lambda _: None)
         self._calibrations = calibrations
-        self._models = load_models_in_use(
-            models, self._profile, blast_threshold, wait_for_engine=wait_for_engine, say=say
-        )
+        self._models = load_models_in_use(models, self._profile, blast_threshold, wait_for_engine=wait_for_engine)
         self._times = times
         self._commands = commands if commands is not None else CommandQueue()
         self._on_heartbeat = on_heartbeat
         self._listener = listener
         self._paused = False
         try:
-            start_record(record_folder, say, thorough=not skip_integrity_check)
+            start_record(record_folder, thorough=not skip_integrity_check)
             self._record = Record.open(record_folder, most_waiting_bytes=MOST_WAITING_BYTES)
         except BaseException:
             self._models.close()
@@ -278,7 +272,7 @@ class Session:
         self._camera.start()
         calibration = NONE
         if self._calibrations is not None:  # some cameras know their serial number only once started
-            calibration = load_for(self._camera, self._calibrations, self._scale_is_given, self._say)
+            calibration = load_for(self._camera, self._calibrations, self._scale_is_given)
         if calibration.parts:
             settings = {**self._info.settings, "calibration": for_record(calibration)}
             self._info = replace(self._info, settings=settings)
@@ -329,7 +323,7 @@ class Session:
             self._results,
             self._times,
             self._stop_at,
-            CalibrationWatch(calibration, self._say) if calibration.parts else None,
+            CalibrationWatch(calibration) if calibration.parts else None,
             stopped.set,
             failed,
         )

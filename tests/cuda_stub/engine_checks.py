@@ -18,6 +18,7 @@ from edge_all.inference.tensorrt.cache import EngineCache
 from edge_all.inference.tensorrt.engine import TensorRtEngine
 from edge_all.modelstore.shipped import models_folder
 from tests.cuda_stub import stub
+from tests.helpers.logged_lines import lines_to
 
 sys.path.insert(0, str(Path(__file__).with_name("runtime")))
 import tensorrt
@@ -29,11 +30,11 @@ FILES = {
 CACHE = EngineCache(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
 
 
-def make(task="classifier", max_batch=4, built=None, said=None):
+def make(task="classifier", max_batch=4, built=None):
     """built: plans that the builder gives, one after the other."""
     given = list(built or [f"plan for the {task}".encode()])
 
-    def build(_request, _path, _module, _say):
+    def build(_request, _path, _module):
         return given.pop(0)
 
     for function in (plans.stored_or_built, plans.built):
@@ -44,7 +45,6 @@ def make(task="classifier", max_batch=4, built=None, said=None):
         precision="fp16",
         cache=CACHE,
         max_batch=max_batch,
-        on_progress=(said if said is not None else []).append,
     )
 
 
@@ -217,7 +217,8 @@ def faults_of_the_runtime_are_errors_of_the_engine():
 
 def a_stored_plan_that_is_refused_is_built_again():
     said = []
-    engine = make(built=[b"of an other platform", b"plan for the classifier"], said=said)
+    with lines_to(said.append):
+        engine = make(built=[b"of an other platform", b"plan for the classifier"])
     engine.run(crops(1))
     assert any("rejects the stored engine (the plan is of another platform)" in line for line in said), said
     engine.close()

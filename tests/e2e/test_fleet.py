@@ -26,6 +26,7 @@ from tests.helpers.cells import make_cell
 from tests.helpers.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
 from tests.helpers.fleet_parts import Collecting, a_session, devices, settings_of
 from tests.helpers.fleet_rig import Broker, Postgres, installed, wait_for
+from tests.helpers.logged_lines import lines_to
 
 QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Two hundred records at once on one disk would measure that disk."""
@@ -249,10 +250,11 @@ def _trouble(settings, folder, until):
     said = []
     with Record.open(folder / "record") as record:
         a_session(record, 3)
-    publisher = Publisher(settings, folder / "record", lambda: {"phase": "idle"}, said.append)
-    publisher.start()
-    assert wait_for(lambda: until in " ".join(said), 40), said
-    publisher.close()
+    publisher = Publisher(settings, folder / "record", lambda: {"phase": "idle"})
+    with lines_to(said.append):
+        publisher.start()
+        assert wait_for(lambda: until in " ".join(said), 40), said
+        publisher.close()
     with Record.open(folder / "record") as record:
         assert outbox_use(record).waiting == 5
     assert not any("\n" in line or "Traceback" in line for line in said)

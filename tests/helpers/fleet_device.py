@@ -3,6 +3,7 @@
 More than a hundred in one process would need more open files than select() takes.
 """
 
+import logging
 import signal
 import sys
 import threading
@@ -12,19 +13,15 @@ from edge_all.telemetry.mqtt.publisher import Publisher
 from edge_all.telemetry.mqtt.settings import MqttSettings
 
 
-def say(line: str) -> None:
-    """In one write: many threads speak."""
-    sys.stderr.write(line + "\n")
-
-
 def main(port: str, confirm: str, *records: str) -> None:
     """Until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     publishers = []
     for record in map(Path, records):
         settings = MqttSettings(host="127.0.0.1", port=int(port), tls=False, device=record.name, confirm=confirm)
-        publishers.append(Publisher(settings, record, lambda: {"phase": "idle"}, say))
+        publishers.append(Publisher(settings, record, lambda: {"phase": "idle"}))
     for publisher in publishers:
         publisher.start()
     ended.wait()

@@ -15,6 +15,7 @@ from edge_all.record.rows import SessionInfo
 from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.settings import MqttSettings
 from tests.helpers.cells import make_cell
+from tests.helpers.logged_lines import lines_to
 
 FINDINGS_A_FIELD = 10
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,14 +38,17 @@ class Collecting:
     def __init__(self, broker, database, **more):
         self.said = []
         settings = MqttSettings(host="127.0.0.1", port=broker.port, tls=False, device="collector", **more)
-        self.collector = Collector(settings, Store(database.url), self.said.append)
+        self.collector = Collector(settings, Store(database.url))
         self.thread = threading.Thread(target=self.collector.run, daemon=True)
 
     def __enter__(self):
+        self.logging = lines_to(self.said.append, "edge_all.fleet")
+        self.logging.__enter__()
         self.thread.start()
         return self
 
     def __exit__(self, *_):
+        self.logging.__exit__(None, None, None)
         self.collector.stop()
         self.thread.join(30)
         assert not self.thread.is_alive()

@@ -134,7 +134,7 @@ def _look(folder: Path, lines: list[str], seen: Kills) -> None:
     session = next(line.split()[1] for line in lines if line.startswith("session"))
     shown = {int(n) for line in lines if line.startswith("shown") and line.endswith("\n") for n in line.split()[1:]}
     seen.shown += len(shown)
-    start_record(folder, lambda _: None)
+    start_record(folder)
     with Record.open(folder, create=False, check=False) as record:
         if damage := find_damage(record.database):
             seen.faults.append(f"{session}: {damage}")

@@ -5,8 +5,8 @@ It runs in a separate process (build_process.py), because TensorRT may crash or 
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from edge_all.errors import EngineUnavailableError, ModelError
 from edge_all.inference.tensorrt.api import Api
 from edge_all.inference.tensorrt.checked_file import DamagedFileError, read_checked, write_checked
 from edge_all.inference.tensorrt.shapes import InputShapes
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class BuildRequest:
     """Compute capability to build for (TensorRT-RTX only); None for this machine's GPU."""
 
 
-def build_plan(api: Api, request: BuildRequest, say: Callable[[str], None]) -> bytes:
-    """Build and return a plan.
+def build_plan(api: Api, request: BuildRequest) -> bytes:
+    """Build and return a plan. Progress is logged.
 
     Raises:
         ModelError: when TensorRT rejects the model.
@@ -57,9 +59,9 @@ def build_plan(api: Api, request: BuildRequest, say: Callable[[str], None]) -> b
     api.add_profile(builder, config, network.get_input(0), request.shapes)
     if request.timings is not None:
         api.use_timing_cache(config, _read_timings(request.timings))
-    phases = _Phases(say)
+    phases = _Phases()
     monitor = api.watch(config, phases.step)
-    say(f"{api.name} is building {request.precision} for {request.model.parent.name}, once for this machine")
+    _log.info("%s is building %s for %s, once for this machine", api.name, request.precision, request.model.parent.name)
     started = time.monotonic()
     plan = api.build(builder, network, config)
     del monitor
@@ -71,21 +73,20 @@ def build_plan(api: Api, request: BuildRequest, say: Callable[[str], None]) -> b
         )
     if request.timings is not None and (timings := api.timing_cache(config)):
         _write_timings(request.timings, timings)
-    say(f"built in {time.monotonic() - started:.1f} s, {len(plan) / 1e6:.1f} MB")
+    _log.info("built in %.1f s, %.1f MB", time.monotonic() - started, len(plan) / 1e6)
     return plan
 
 
 class _Phases:
     """Progress of the builder's phases, reported at most once per second."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self) -> None:
         self._last = time.monotonic()
 
     def step(self, phase: str, step: int, steps: int) -> None:
         if time.monotonic() - self._last >= 1.0:
             self._last = time.monotonic()
-            self._say(f"{phase}, step {step} of {steps}" if steps else phase)
+            _log.info("%s", f"{phase}, step {step} of {steps}" if steps else phase)
 
 
 def _reasons(lines: list[str]) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,10 @@ def main() -> int:
     def report(**message: Any) -> None:
         print(json.dumps(message), file=out)
 
+    # The parent process logs each line again, for its own handlers.
+    ours = logging.getLogger("edge_all")
+    ours.addHandler(_Progress(report))
+    ours.setLevel(logging.INFO)
     _die_with(job["parent"])
     _prefer_for_oom_kill()
     capability = job["capability"]
@@ -66,7 +72,7 @@ def main() -> int:
         (capability[0], capability[1]) if capability else None,
     )
     try:
-        plan = build_plan(load_api(job["module"]), request, lambda line: report(progress=line))
+        plan = build_plan(load_api(job["module"]), request)
         Path(job["plan"]).write_bytes(plan)
     except EdgeAllError as error:
         report(error=type(error).__name__, message=error.message, remedy=error.remedy)
@@ -86,6 +92,17 @@ def main() -> int:
         )
         return 1
     return 0
+
+
+class _Progress(logging.Handler):
+    """Handler that reports each log record as a line of progress."""
+
+    def __init__(self, report: Callable[..., None]) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report(progress=record.getMessage())
 
 
 def _die_with(parent: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from edge_all.errors import EngineUnavailableError, ModelError
 from edge_all.inference.tensorrt.build import BuildRequest
 from edge_all.inference.tensorrt.build_process import request_to_json
 
+_log = logging.getLogger(__name__)
 _PROCESS = (sys.executable, "-m", "edge_all.inference.tensorrt.build_process")
 _MEMORY_REMEDY = "set or lower build_memory_mib in the profile, close other programs, or add swap"
 
@@ -23,16 +24,15 @@ def build_in_process(
     request: BuildRequest,
     plan: Path,
     module: str,
-    say: Callable[[str], None],
     process: tuple[str, ...] = _PROCESS,
 ) -> bytes:
-    """Build a plan in a separate process. A crash of that process does not affect this one.
+    """Build a plan in a separate process. A crash of that process does not affect this one. Its progress is logged
+    here, in the calling thread.
 
     Args:
         request: The parameters of the build.
         plan: File for the plan, which is left in place.
         module: The TensorRT module to use.
-        say: Receives one line for each progress report.
         process: Command of the build process.
 
     Returns:
@@ -68,7 +68,7 @@ def build_in_process(
                     continue
                 last = message if isinstance(message, dict) else {}
                 if "progress" in last:
-                    say(str(last["progress"]))
+                    _log.info("%s", last["progress"])
             status = child.wait()
         finally:
             if child.poll() is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,7 +20,7 @@ from edge_all.inference.tensorrt.key import EngineKey
 _SUFFIX = ".engine"
 _TIMINGS = ".timings"
 _LOCK = ".lock"
-Say = Callable[[str], None]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,22 @@ class EngineCache:
         """Return the path for an engine of this key."""
         return self.folder / f"{key.digest[:32]}{_SUFFIX}"
 
-    def load(self, key: EngineKey, say: Say = lambda _: None) -> bytes | None:
-        """Return the verified plan, or None. ``say`` receives one line for a damaged or foreign engine."""
+    def load(self, key: EngineKey) -> bytes | None:
+        """Return the verified plan, or None. A damaged or foreign engine is logged as a warning."""
         path = self.path_of(key)
         try:
             found = read_checked(path)
         except FileNotFoundError:
             return None
         except DamagedFileError as error:
-            say(f"the stored engine {path.name} is damaged ({error}); building it again")
+            _log.warning("the stored engine %s is damaged (%s); building it again", path.name, error)
             return None
         except OSError as error:
-            say(f"the stored engine {path.name} cannot be read ({error.strerror}); building it again")
+            _log.warning("the stored engine %s cannot be read (%s); building it again", path.name, error.strerror)
             return None
         foreign = key.differences(found.about.get("key", {}))
         if foreign:
-            say(f"the stored engine {path.name} is for another {', '.join(foreign)}; building it again")
+            _log.warning("the stored engine %s is for another %s; building it again", path.name, ", ".join(foreign))
             return None
         return found.payload
 
@@ -84,7 +85,7 @@ class EngineCache:
         return self.folder / f"{machine.digest[:32]}{_TIMINGS}"
 
     @contextmanager
-    def building(self, key: EngineKey, say: Say = lambda _: None) -> Iterator[Path]:
+    def building(self, key: EngineKey) -> Iterator[Path]:
         """Lock an engine while it is built and yield a temporary path for its plan.
 
         A second process waits here and then finds the first one's engine. The lock is released if a process dies.
@@ -95,7 +96,7 @@ class EngineCache:
         path = self.path_of(key)
         lock = path.with_suffix(_LOCK)
         with self._writing():
-            handle = self._locked(lock, say)
+            handle = self._locked(lock)
         try:
             # The process that wrote these has died, or it would still hold the lock.
             for left in self.folder.glob(f"{TEMPORARY}{path.name}-*"):
@@ -163,7 +164,7 @@ class EngineCache:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _locked(self, lock: Path, say: Say) -> int:
+    def _locked(self, lock: Path) -> int:
         """Lock a file exclusively and make sure that it still has its name, as 'clear' may have removed it."""
         while True:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -171,7 +172,7 @@ class EngineCache:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    say("another process is building this engine; waiting for it")
+                    _log.info("another process is building this engine; waiting for it")
                     fcntl.flock(handle, fcntl.LOCK_EX)
                 if lock.exists() and os.fstat(handle).st_ino == lock.stat().st_ino:
                     return handle

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from edge_all.inference.tensorrt.pipeline import Pipeline
 from edge_all.inference.tensorrt.plans import built, stored_or_built
 from edge_all.inference.tensorrt.shapes import InputShapes, input_shapes
 
+_log = logging.getLogger(__name__)
 Outputs = tuple[npt.NDArray[Any], ...]
 
 
@@ -41,9 +42,8 @@ class TensorRtEngine:
         cache: EngineCache,
         max_batch: int = 32,
         build_memory_mib: int | None = None,
-        on_progress: Callable[[str], None] | None = None,
     ) -> None:
-        """Load the engine from the cache, or build it, which takes minutes.
+        """Load the engine from the cache, or build it, which takes minutes; its progress is logged.
 
         Args:
             path: The model file.
@@ -52,14 +52,12 @@ class TensorRtEngine:
             cache: The engine cache.
             max_batch: Largest batch of the classifier.
             build_memory_mib: Memory limit of the builder in MiB; None for TensorRT's default.
-            on_progress: Receives one line for each progress report of the build.
 
         Raises:
             EngineUnavailableError: when TensorRT cannot run here or the build fails.
             ModelError: when the model is invalid.
             EngineError: when the GPU fails.
         """
-        say = on_progress or (lambda _: None)
         file = read_model_file(path, task)
         if (missing := unavailable()) is not None:
             raise missing
@@ -76,13 +74,12 @@ class TensorRtEngine:
             BuildRequest(path, precision, self._shapes, build_memory_mib),
             str(api.module.__name__),
             f"{task} {file.contract.name} {file.contract.version}",
-            say,
         )
         plan = stored_or_built(*wanted)
         try:
             self._open(api, plan, gpu.zero_copy)
         except PlanRefusedError as error:
-            say(f"{api.name} rejects the stored engine ({error}); building it again")
+            _log.warning("%s rejects the stored engine (%s); building it again", api.name, error)
             try:
                 self._open(api, built(*wanted, refused=plan), gpu.zero_copy)
             except PlanRefusedError as again:

@@ -19,7 +19,6 @@ def stored_or_built(
     request: BuildRequest,
     module: str,
     model: str,
-    say: Callable[[str], None],
     build: Build = build_in_process,
 ) -> bytes:
     """Return the plan from the cache, or build and store it. Concurrent processes build it only once.
@@ -30,8 +29,8 @@ def stored_or_built(
         ModelError: when TensorRT rejects the model.
         EngineUnavailableError: when the build fails or the cache cannot be written.
     """
-    plan = cache.load(key, say)
-    return plan if plan is not None else built(cache, key, request, module, model, say, build)
+    plan = cache.load(key)
+    return plan if plan is not None else built(cache, key, request, module, model, build)
 
 
 def built(
@@ -40,7 +39,6 @@ def built(
     request: BuildRequest,
     module: str,
     model: str,
-    say: Callable[[str], None],
     build: Build = build_in_process,
     refused: bytes | None = None,
 ) -> bytes:
@@ -48,10 +46,10 @@ def built(
 
     ``refused`` is a stored plan that did not run and must be replaced.
     """
-    with cache.building(key, say) as path:
+    with cache.building(key) as path:
         plan = cache.load(key)  # another process may have been faster
         if plan is None or plan == refused:
             request = replace(request, timings=cache.timings_path(key))
-            plan = build(request, path, module, say)
+            plan = build(request, path, module)
             cache.store(key, plan, model)
     return plan

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from edge_all.record.maintenance.retention import Retention, RetentionPolicy
 from edge_all.record.sessions.clock import Clock
 from edge_all.record.store import Record
 
+_log = logging.getLogger(__name__)
 _HOUR_S = 3600.0
 _RETENTION_EVERY_S = 600.0
 _FREE_SPACE_EVERY_S = 10.0
@@ -50,7 +51,6 @@ class Housekeeping:
         *,
         backups_kept: int = 7,
         clock: Clock | None = None,
-        say: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare the maintenance of the record in a folder.
 
@@ -59,13 +59,11 @@ class Housekeeping:
             retention: Retention policy.
             backups_kept: Number of backups to keep; 0 to make none.
             clock: Clocks of the device.
-            say: Called with one line for each failure and deletion.
         """
         self._folder = folder
         self._retention = retention or Retention()
         self._backups_kept = backups_kept
         self._clock = clock or Clock()
-        self._say = say or (lambda _: None)
         self._keeper = RetentionPolicy(folder, self._retention)
         now = self._clock.steady()
         self._offset = self._clock.wall() - now
@@ -105,7 +103,7 @@ class Housekeeping:
                 if backup:
                     self._back_up(record, now)
         except RecordError as error:
-            self._say(str(error))
+            _log.warning("%s", error)
 
     def _make_room(self, record: Record, now: float) -> None:
         # A clock that was just set may be set again, so nothing is deleted by age yet.
@@ -113,7 +111,7 @@ class Housekeeping:
         freed = self._keeper.apply(record, self._clock.wall() if trusted else None)
         if freed.files:
             kinds = ", ".join(f"{count} {kind}" for kind, count in freed.by_kind.items())
-            self._say(f"deleted from the record to free space: {kinds}")
+            _log.info("deleted from the record to free space: %s", kinds)
         self.state = replace(
             self.state,
             used_bytes=self._keeper.used_bytes,
@@ -141,7 +139,7 @@ class Housekeeping:
         except RecordError as error:
             self._retry_backup_at = now + _HOUR_S
             self.state = replace(self.state, backup_error=str(error))
-            self._say(str(error))
+            _log.warning("%s", error)
             note_incident(record, _BACKUP_FAILED, str(error))
         else:
             self._backup_at = now

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
@@ -22,19 +22,21 @@ from edge_all.record.sessions.lock import SessionLock, is_written
 from edge_all.record.store import Record
 from edge_all.record.write.sidecar import read_rows
 
+_log = logging.getLogger(__name__)
 _START = "start"
 _LATEST = 5
 
 
-def start_record(folder: Path, say: Callable[[str], None] | None = None, *, thorough: bool = True) -> None:
+def start_record(folder: Path, *, thorough: bool = True) -> None:
     """Check the integrity of a record and repair it; do nothing if there is none.
 
     A database damaged beyond repair is set aside and rebuilt (record/recovery/rebuild.py). For interrupted sessions,
     crops and rows are made consistent (record/recovery/repair.py).
 
+    Each repair is logged as a warning.
+
     Args:
         folder: The record's folder.
-        say: Called with one line for each repair.
         thorough: Also check the checksum of every row, which takes minutes for a large record.
 
     Raises:
@@ -43,12 +45,12 @@ def start_record(folder: Path, say: Callable[[str], None] | None = None, *, thor
     """
     try:
         with told(folder):
-            _start(folder, say or (lambda _: None), thorough)
+            _start(folder, thorough)
     except DamagedRecordError as error:  # the next attempt would fail as well
         raise DamagedRecordError(error.message, NOT_MENDED) from error
 
 
-def _start(folder: Path, report: Callable[[str], None], thorough: bool) -> None:
+def _start(folder: Path, thorough: bool) -> None:
     path = folder / DATABASE
     if not path.exists() and not sessions_beside(folder):
         return
@@ -61,11 +63,11 @@ def _start(folder: Path, report: Callable[[str], None], thorough: bool) -> None:
             _copy_aside(folder)
         damage = _damage(folder, thorough)
         if damage is not None:
-            report(rebuild(folder, damage))
+            _log.warning("%s", rebuild(folder, damage))
         with Record.open(folder, check=False) as record:
             if damage is None and (frames_lost or _fell_behind(record)):
-                _catch_up(record, frames_lost, report)
-            _repair_cut_off(record, report)
+                _catch_up(record, frames_lost)
+            _repair_cut_off(record)
             note_doubts(record)
     finally:
         lock.release()
@@ -120,16 +122,16 @@ def _fell_behind(record: Record) -> bool:
     return False
 
 
-def _catch_up(record: Record, frames_lost: int, report: Callable[[str], None]) -> None:
+def _catch_up(record: Record, frames_lost: int) -> None:
     done = take_from_files(record, record.database)
     lost = f"{frames_lost} pages of it are" if frames_lost else "some of it is"
     text = f"the log of the database was damaged and {lost} lost; {done.in_words()}"
     note_incident(record, LOG_DAMAGED, text)
     record.flush()
-    report(text)
+    _log.warning("%s", text)
 
 
-def _repair_cut_off(record: Record, report: Callable[[str], None]) -> None:
+def _repair_cut_off(record: Record) -> None:
     """Repair the sessions that were being written, or whose pictures were being deleted, when the program died."""
     cut_off = record.rows(
         "SELECT id FROM session WHERE ended IS NULL UNION SELECT session FROM (SELECT session FROM retention "
@@ -145,7 +147,7 @@ def _repair_cut_off(record: Record, report: Callable[[str], None]) -> None:
         if done:
             note_incident(record, REPAIRED, done.in_words(), session)
             record.flush()
-            report(f"session {session} was interrupted: {done.in_words()}")
+            _log.warning("session %s was interrupted: %s", session, done.in_words())
 
 
 def _copy_aside(folder: Path) -> None:

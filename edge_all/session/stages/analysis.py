@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from edge_all.profile import Profile
 from edge_all.record.sessions.tracker_state import TrackerState
 from edge_all.session.field_result import FieldResult, Located
 from edge_all.session.metrics.step_times import OFF, StepTimes
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,6 @@ def load_models(
     blast_threshold: float | None = None,
     *,
     wait_for_engine: bool = False,
-    say: Callable[[str], None] | None = None,
 ) -> Models:
     """Load and self-check both models of a folder on the best available engines.
 
@@ -78,7 +80,6 @@ def load_models(
         profile: Device settings: engine, precision, threads and batch size.
         blast_threshold: Blast probability threshold, or None for the model's own.
         wait_for_engine: Build the TensorRT engine before returning, not in the background during the first frames.
-        say: Called from any thread on each change of engine.
 
     Raises:
         ModelError: when a model cannot be loaded or fails its self-check.
@@ -92,7 +93,6 @@ def load_models(
         profile.max_batch,
         profile.build_memory_mib or None,
         wait_for_engine,
-        say or (lambda _: None),
     )
     detector = load_engine(folder / "detector", "detector", wanted)
     try:
@@ -116,18 +116,16 @@ def load_models_in_use(
     blast_threshold: float | None = None,
     *,
     wait_for_engine: bool = False,
-    say: Callable[[str], None] | None = None,
 ) -> Models:
     """Load a named model set, or the set in use, as load_models does.
 
-    If the set in use cannot be loaded, switch to the previous one and report it.
+    If the set in use cannot be loaded, switch to the previous one and log a warning.
 
     Args:
         named: Folder of the model set, or None for the set in use.
         profile: See load_models.
         blast_threshold: See load_models.
         wait_for_engine: See load_models.
-        say: See load_models.
 
     Raises:
         ModelError: when no model set can be loaded.
@@ -137,13 +135,12 @@ def load_models_in_use(
     folder = named or models_in_use()
     while True:
         try:
-            return load_models(folder, profile, blast_threshold, wait_for_engine=wait_for_engine, say=say)
+            return load_models(folder, profile, blast_threshold, wait_for_engine=wait_for_engine)
         except ModelError as error:
             before = fall_back(folder) if named is None else None
             if before is None:
                 raise
-            if say is not None:
-                say(f"the models {folder.name} cannot be used ({error}); switched to {before.name}")
+            _log.warning("the models %s cannot be used (%s); switched to %s", folder.name, error, before.name)
             folder = before
 
 

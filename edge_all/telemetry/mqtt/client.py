@@ -32,7 +32,6 @@ class MqttClient:
         record: Path,
         commands: CommandQueue | None = None,
         now: Callable[[], Mapping[str, Any]] = dict,
-        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Create the inactive client.
 
@@ -40,9 +39,8 @@ class MqttClient:
             record: Folder of the record with the outbox.
             commands: Queue for commands received by MQTT; None to ignore them.
             now: Returns the device's present state.
-            say: Receives one line for each change.
         """
-        self._record, self._commands, self._now, self._say = record, commands, now, say
+        self._record, self._commands, self._now = record, commands, now
         self._settings = MqttSettings()
         self.publisher: Publisher | None = None
 
@@ -63,8 +61,8 @@ class MqttClient:
         require_paho()
         self._settings = settings
         obeys = settings.commands and self._commands is not None
-        receiver = CommandReceiver(self._commands, self._say) if obeys and self._commands is not None else None
-        self.publisher = Publisher(settings, self._record, self._now, self._say, receiver)
+        receiver = CommandReceiver(self._commands) if obeys and self._commands is not None else None
+        self.publisher = Publisher(settings, self._record, self._now, receiver)
         self.publisher.start()
 
     def end_soon(self) -> None:

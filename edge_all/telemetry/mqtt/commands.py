@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from edge_all.errors import UsageError
 from edge_all.session.commands import Command, CommandQueue, Start, Stop
 from edge_all.session.operator import Operator
 
+_log = logging.getLogger(__name__)
 _MOST_BYTES = 4096
 _REMEMBERED = 1000
 
@@ -23,9 +25,8 @@ class CommandReceiver:
     every connection.
     """
 
-    def __init__(self, commands: CommandQueue, say: Callable[[str], None] = lambda _: None) -> None:
-        """Create the receiver. ``say`` receives one line for each command."""
-        self._commands, self._say = commands, say
+    def __init__(self, commands: CommandQueue) -> None:
+        self._commands = commands
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._answers: list[str] = []
 
@@ -34,7 +35,7 @@ class CommandReceiver:
         try:
             identifier, command = _read(payload, retained)
         except UsageError as error:
-            self._say(f"MQTT: rejected a command ({error})")
+            _log.warning("MQTT: rejected a command (%s)", error)
             self._answer(None, str(error))
             return
         if identifier in self._seen:
@@ -44,7 +45,7 @@ class CommandReceiver:
             self._seen.popitem(last=False)
         taken = self._commands.put(command)
         outcome = "accepted" if taken else "rejected: too many commands are waiting"
-        self._say(f"MQTT: {type(command).__name__.lower()} {outcome}")
+        _log.info("MQTT: %s %s", type(command).__name__.lower(), outcome)
         self._answer(identifier, None if taken else "too many commands are waiting")
 
     def answers(self) -> list[str]:

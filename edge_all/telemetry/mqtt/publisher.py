@@ -9,6 +9,7 @@ messages in memory then loses none of them.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import threading
 import time
@@ -26,6 +27,7 @@ from edge_all.telemetry.mqtt.messages import enveloped
 from edge_all.telemetry.mqtt.pictures import sent_picture
 from edge_all.telemetry.mqtt.settings import MqttSettings
 
+_log = logging.getLogger(__name__)
 _FIRST_WINDOW, _LAST_WINDOW = 16, 100
 """Messages in flight: one more after each confirmed window, half as many after a timeout.
 
@@ -48,7 +50,6 @@ class Publisher:
         settings: MqttSettings,
         record_folder: Path,
         now: Callable[[], Mapping[str, Any]] = dict,
-        say: Callable[[str], None] = lambda _: None,
         commands: CommandReceiver | None = None,
     ) -> None:
         """Create the publisher.
@@ -57,7 +58,6 @@ class Publisher:
             settings: The MQTT settings.
             record_folder: Folder of the record with the outbox.
             now: Returns the device's present state, which is published retained when it changes.
-            say: Receives one line for each change of the connection.
             commands: Receives the messages of the command topic.
 
         Raises:
@@ -65,7 +65,7 @@ class Publisher:
         """
         settings.check()
         self._settings, self._folder = settings, record_folder
-        self._now, self._say, self._commands = now, say, commands
+        self._now, self._commands = now, commands
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._record: Record | None = None
@@ -143,7 +143,7 @@ class Publisher:
         connection.open()
         self.connected, self.trouble = True, None
         self.connects += 1
-        self._say(f"MQTT: connected to {settings.host}:{settings.broker_port} as {settings.device_id}")
+        _log.info("MQTT: connected to %s:%s as %s", settings.host, settings.broker_port, settings.device_id)
         try:
             self._greet(connection)
             while connection.loop(_LOOKS_EVERY_S) and self._refused is None:
@@ -279,7 +279,7 @@ class Publisher:
     def _troubled(self, why: str) -> None:
         self.failures += 1
         if why != self.trouble:  # once, not on every attempt
-            self._say(f"MQTT: {why}")
+            _log.warning("MQTT: %s", why)
         self.trouble = why
 
 

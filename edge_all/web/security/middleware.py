@@ -21,7 +21,7 @@ from edge_all.web.auth.browser_sessions import BrowserSession
 from edge_all.web.context import ReviewContext
 from edge_all.web.security import monitoring
 
-_log = logging.getLogger("edge_all.review")
+_log = logging.getLogger(__name__)
 _MOST_BODY = 64 << 10
 _OPEN_TO_ALL = ("/login", "/static/")
 _HEADERS = {

@@ -1,6 +1,7 @@
 """In the virtual machine: the start's repair, what the record holds of the last session, then a session until the power
 fails. Lines on the console: "start ...", "have NUMBERS", "session ID", "shown NUMBERS"."""
 
+import logging
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from edge_all.record.rows import FrameEntry
 from edge_all.record.store import Record
 from edge_all.record.write.crop_file import is_whole_png, read_crop_row
 from tests.helpers.cells import INFO, make_cell
+from tests.helpers.logged_lines import LineHandler
 
 FOLDER = Path("/data/record")
 
@@ -26,7 +28,7 @@ def say(*words: object) -> None:
 
 def look() -> None:
     """What is there of the session before."""
-    start_record(FOLDER, lambda line: say("mended", line))
+    start_record(FOLDER)
     with Record.open(FOLDER) as record:
         say("damage", find_damage(record.database) or "none")
         for session in [s.id for s in record.sessions()][-1:]:
@@ -68,6 +70,7 @@ def write() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("edge_all").addHandler(LineHandler(lambda line: say("mended", line)))
     say("begun", sys.version.split()[0])
     look()
     write()

@@ -21,6 +21,7 @@ from edge_all.inference.tensorrt.key import engine_key
 from edge_all.inference.tensorrt.plans import stored_or_built
 from edge_all.inference.tensorrt.shapes import input_shapes
 from edge_all.modelstore.shipped import models_folder
+from tests.helpers.logged_lines import lines_to
 
 if importlib.util.find_spec("tensorrt_rtx") is None:
     pytest.skip("the builder is not installed: make workstation installs it", allow_module_level=True)
@@ -48,37 +49,37 @@ def key_for(task, request):
 
 
 @pytest.mark.parametrize(("task", "precision"), FILES)
-def test_it_builds_keeps_and_finds_again(tmp_path, task, precision):
-    cache, said = EngineCache(tmp_path / "engines"), []
+def test_it_builds_keeps_and_finds_again(tmp_path, logged, task, precision):
+    cache = EngineCache(tmp_path / "engines")
     request = request_for(task, precision, memory_mib=1024)
     key = key_for(task, request)
-    plan = stored_or_built(cache, key, request, "tensorrt_rtx", task, said.append)
+    plan = stored_or_built(cache, key, request, "tensorrt_rtx", task)
     assert len(plan) > 100_000
-    assert said[0].startswith("tensorrt-rtx-1.")
-    assert said[-1].startswith("built in ")
+    assert logged.messages[0].startswith("tensorrt-rtx-1.")
+    assert logged.messages[-1].startswith("built in ")
     assert not list(cache.folder.glob(".*")), "the plan's temporary file stayed"
 
     def build_again(*_):
         raise AssertionError("it was built though it was there")
 
-    assert stored_or_built(cache, key, request, "tensorrt_rtx", task, said.append, build_again) == plan
+    assert stored_or_built(cache, key, request, "tensorrt_rtx", task, build_again) == plan
     damaged = bytearray(cache.path_of(key).read_bytes())
     damaged[-1] ^= 1
     cache.path_of(key).write_bytes(damaged)
-    assert stored_or_built(cache, key, request, "tensorrt_rtx", task, said.append)
-    assert any("damaged" in line for line in said)
+    assert stored_or_built(cache, key, request, "tensorrt_rtx", task)
+    assert any("damaged" in line for line in logged.messages)
     assert cache.load(key)
 
 
 def test_timings_are_kept(tmp_path):
     request = request_for("classifier", "fp16", timings=tmp_path / "t.timings")
-    build_in_process(request, tmp_path / "plan", "tensorrt_rtx", print)
+    build_in_process(request, tmp_path / "plan", "tensorrt_rtx")
     first = read_checked(request.timings).payload
     assert first
-    build_in_process(request, tmp_path / "plan", "tensorrt_rtx", print)
+    build_in_process(request, tmp_path / "plan", "tensorrt_rtx")
     # Not of TensorRT's making: passed over, and made anew.
     request.timings.write_bytes(b"strange")
-    build_in_process(request, tmp_path / "plan", "tensorrt_rtx", print)
+    build_in_process(request, tmp_path / "plan", "tensorrt_rtx")
     assert read_checked(request.timings).payload
 
 
@@ -87,7 +88,7 @@ def test_timings_that_only_look_right_are_passed_over(tmp_path):
 
     request = request_for("classifier", "fp16", timings=tmp_path / "t.timings")
     write_checked(request.timings, {}, os.urandom(500))
-    build_in_process(request, tmp_path / "plan", "tensorrt_rtx", print)
+    build_in_process(request, tmp_path / "plan", "tensorrt_rtx")
     assert (tmp_path / "plan").stat().st_size > 100_000
 
 
@@ -96,7 +97,7 @@ def test_a_file_that_tensorrt_does_not_take_says_why(tmp_path):
     path = models_folder() / "detector" / "int8-cpu.onnx"
     shapes = input_shapes(read_model_file(path, "detector").contract, 32)
     with pytest.raises((ModelError, EngineUnavailableError), match="tensorrt-rtx-1") as caught:
-        build_in_process(BuildRequest(path, "int8", shapes, capability=(8, 6)), tmp_path / "p", "tensorrt_rtx", print)
+        build_in_process(BuildRequest(path, "int8", shapes, capability=(8, 6)), tmp_path / "p", "tensorrt_rtx")
     assert "\n" not in str(caught.value)
     assert caught.value.remedy
 
@@ -106,14 +107,14 @@ def test_a_file_that_is_no_model(tmp_path):
     path.write_bytes(b"no model")
     request = BuildRequest(path, "fp16", request_for("classifier", "fp16").shapes, capability=(8, 6))
     with pytest.raises(ModelError, match="rejects"):
-        build_in_process(request, tmp_path / "p", "tensorrt_rtx", print)
+        build_in_process(request, tmp_path / "p", "tensorrt_rtx")
 
 
 def test_an_orin_is_not_built_for_by_rtx(tmp_path):
     request = request_for("classifier", "fp16")
     request = BuildRequest(request.model, "fp16", request.shapes, capability=(8, 7))
     with pytest.raises(EngineUnavailableError, match="SM87"):
-        build_in_process(request, tmp_path / "p", "tensorrt_rtx", print)
+        build_in_process(request, tmp_path / "p", "tensorrt_rtx")
 
 
 def test_a_builder_killed_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
@@ -131,11 +132,11 @@ def test_a_builder_killed_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(builder.subprocess, "Popen", remember)
 
     def kill(line):
-        if "builds" in line:
+        if "is building" in line:
             started[-1].send_signal(signal.SIGKILL)
 
-    with pytest.raises(EngineUnavailableError, match=r"killed \(SIGKILL\)"):
-        stored_or_built(cache, key, request, "tensorrt_rtx", "m", kill)
+    with lines_to(kill), pytest.raises(EngineUnavailableError, match=r"killed \(SIGKILL\)"):
+        stored_or_built(cache, key, request, "tensorrt_rtx", "m")
     assert cache.load(key) is None
     assert not list(cache.folder.glob(".*"))
-    assert stored_or_built(cache, key, request, "tensorrt_rtx", "m", print)
+    assert stored_or_built(cache, key, request, "tensorrt_rtx", "m")

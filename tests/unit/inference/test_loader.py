@@ -1,6 +1,7 @@
 """Choosing an engine, checking it, going over to a better one."""
 
 import json
+import logging
 import shutil
 import threading
 
@@ -168,15 +169,15 @@ def test_a_model_with_a_fixed_batch_is_padded(tmp_path):
         assert np.allclose(a, b, atol=1e-5)
 
 
-def test_a_better_engine_is_taken_once_it_agrees(real, metadata):
-    said, go = [], threading.Event()
+def test_a_better_engine_is_taken_once_it_agrees(real, metadata, logged):
+    go = threading.Event()
     better = _Changed(real)
 
     def make():
         go.wait(10)
         return better
 
-    engine = HotSwapEngine(real, make, metadata, said.append)
+    engine = HotSwapEngine(real, make, metadata)
     before = engine.run(crops(2))
     assert (engine.name, better.calls) == (real.name, 0)
     go.set()
@@ -184,30 +185,29 @@ def test_a_better_engine_is_taken_once_it_agrees(real, metadata):
     after = engine.run(crops(2))
     assert engine.name == "changed"
     assert np.array_equal(before[0], after[0])
-    assert said == ["classifier: changed is ready, passed its self-check and is now in use"]
+    assert logged.messages == ["classifier: changed is ready, passed its self-check and is now in use"]
     engine.close()
     assert better.closed
 
 
-def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_taken(real, metadata):
+def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_taken(real, metadata, logged):
     def fail():
         raise EngineUnavailableError("the builder was killed (SIGKILL)")
 
     for make, why in ((lambda: _Changed(real, 0.4), "gives different results here"), (fail, "the builder was killed")):
-        said = []
-        engine = HotSwapEngine(real, make, metadata, said.append)
+        logged.clear()
+        engine = HotSwapEngine(real, make, metadata)
         engine.wait(10)
         engine.run(crops(1))
         assert engine.name == real.name
-        assert why in said[0]
-        assert said[0].startswith(f"classifier: staying on {real.name}")
+        assert why in logged.messages[0]
+        assert logged.messages[0].startswith(f"classifier: staying on {real.name}")
 
 
 @pytest.mark.parametrize("add", [0.0, float("nan")])
-def test_the_session_goes_on_where_the_better_engine_fails_later(real, metadata, add):
-    said = []
+def test_the_session_goes_on_where_the_better_engine_fails_later(real, metadata, logged, add):
     better = _Changed(real, fail_on=(3,))
-    engine = HotSwapEngine(real, lambda: better, metadata, said.append)
+    engine = HotSwapEngine(real, lambda: better, metadata)
     engine.wait(10)
     right = real.run(crops(2))
     engine.run(crops(2))  # the self-check was the first call, this is the second
@@ -217,7 +217,7 @@ def test_the_session_goes_on_where_the_better_engine_fails_later(real, metadata,
     assert np.array_equal(engine.run(crops(2))[0], right[0])
     assert engine.name == real.name
     assert better.closed
-    assert "continuing on" in said[-1]
+    assert "continuing on" in logged.messages[-1]
 
 
 def test_close_in_the_middle_of_a_build_closes_what_it_makes(real, metadata):
@@ -227,7 +227,7 @@ def test_close_in_the_middle_of_a_build_closes_what_it_makes(real, metadata):
         go.wait(10)
         return better
 
-    engine = HotSwapEngine(real, make, metadata, lambda _: None)
+    engine = HotSwapEngine(real, make, metadata)
     engine.close()
     go.set()
     engine.wait(10)
@@ -255,8 +255,8 @@ class TestTensorRtForASession:
 
         self.go, self.made = threading.Event(), []
 
-        def stand_in(path, task, *, precision, cache, max_batch, build_memory_mib, on_progress):  # noqa: ARG001
-            on_progress("building")
+        def stand_in(path, task, *, precision, cache, max_batch, build_memory_mib):  # noqa: ARG001
+            logging.getLogger("edge_all.inference.tensorrt.builder").info("building")
             self.go.wait(10)
             self.made.append((path.name, precision, max_batch, build_memory_mib))
             return _Changed(load_file(path.with_name("float.onnx"), task))  # INT8 is not for every processor
@@ -267,9 +267,8 @@ class TestTensorRtForASession:
         yield
         self.go.set()
 
-    def test_auto_begins_on_onnx_runtime_and_goes_over(self):
-        said = []
-        loaded = load_engine(DETECTOR, "detector", EngineOptions(max_batch=8, build_memory_mib=512, say=said.append))
+    def test_auto_begins_on_onnx_runtime_and_goes_over(self, logged):
+        loaded = load_engine(DETECTOR, "detector", EngineOptions(max_batch=8, build_memory_mib=512))
         assert loaded.engine.name.startswith("onnxruntime-cpu")
         field = np.full((1, 96, 96, 3), 235, np.uint8)
         loaded.engine.run(field)
@@ -279,7 +278,7 @@ class TestTensorRtForASession:
         loaded.engine.run(field)
         assert loaded.engine.name == "changed"
         assert self.made == [("int8-trt.onnx", "int8", 8, 512)]
-        assert said[0] == "building"
+        assert logged.messages[0] == "building"
         loaded.engine.close()
 
     @pytest.mark.parametrize("wanted", [{"engine": "tensorrt"}, {"wait": True}])

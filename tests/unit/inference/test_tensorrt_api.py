@@ -167,18 +167,17 @@ def model(tmp_path):
 
 
 def build(fake, model, precision="int8", **rest):
-    said = []
-    return build_plan(Api(fake.module), BuildRequest(model, precision, FIELDS, **rest), said.append), said
+    return build_plan(Api(fake.module), BuildRequest(model, precision, FIELDS, **rest))
 
 
 @pytest.mark.parametrize("version", EVERY)
-def test_a_plan_is_built(version, model):
+def test_a_plan_is_built(version, model, logged):
     fake = version()
-    plan, said = build(fake, model)
+    plan = build(fake, model)
     assert plan == b"plan"
     assert fake.made("parse") == [(b"onnx",)]
     assert fake.made("profile") == [(("image", FIELDS.least, FIELDS.usual, FIELDS.largest),)]
-    assert said[0].startswith(Api(fake.module).name)
+    assert logged.messages[0].startswith(Api(fake.module).name)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from edge_all.inference.tensorrt.build_process import request_to_json
 from edge_all.inference.tensorrt.builder import build_in_process
 from edge_all.inference.tensorrt.shapes import InputShapes
 from edge_all.modelstore.shipped import models_folder
+from tests.helpers.logged_lines import lines_to
 
 SHAPES = InputShapes((1, 80, 80, 3), (8, 80, 80, 3), (32, 80, 80, 3))
 REQUEST = BuildRequest(models_folder() / "classifier" / "fp16.onnx", "fp16", SHAPES)
@@ -24,17 +25,16 @@ REQUEST = BuildRequest(models_folder() / "classifier" / "fp16.onnx", "fp16", SHA
 
 def run(tmp_path, code, request=REQUEST):
     """With a child of this code in the place of TensorRT's."""
-    said = []
     process = (
         sys.executable,
         "-c",
         "import json, os, signal, sys\nasked = json.load(sys.stdin)\n" + textwrap.dedent(code),
     )
-    return build_in_process(request, tmp_path / "plan", "tensorrt", said.append, process), said
+    return build_in_process(request, tmp_path / "plan", "tensorrt", process)
 
 
-def test_plan_and_progress_come_back(tmp_path):
-    plan, said = run(
+def test_plan_and_progress_come_back(tmp_path, logged):
+    plan = run(
         tmp_path,
         """
         print("[TRT] chatter of a library")
@@ -44,7 +44,7 @@ def test_plan_and_progress_come_back(tmp_path):
         """,
     )
     assert plan == b"plan of fp16"
-    assert said == ["a quarter"]
+    assert logged.messages == ["a quarter"]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,7 @@ def test_a_child_that_fails_is_one_clear_line(tmp_path, code, says):
 
 def test_a_child_that_dies_before_it_was_asked(tmp_path):
     with pytest.raises(EngineUnavailableError, match="failed with status 4"):
-        build_in_process(
-            REQUEST, tmp_path / "plan", "tensorrt", print, (sys.executable, "-c", "import os; os._exit(4)")
-        )
+        build_in_process(REQUEST, tmp_path / "plan", "tensorrt", (sys.executable, "-c", "import os; os._exit(4)"))
 
 
 @pytest.mark.parametrize(
@@ -95,22 +93,22 @@ def test_an_interrupt_ends_the_child(tmp_path):
         raise KeyboardInterrupt
 
     code = "import os, json, time; print(json.dumps({'progress': str(os.getpid())}), flush=True); time.sleep(60)"
-    with pytest.raises(KeyboardInterrupt):
-        build_in_process(REQUEST, tmp_path / "plan", "tensorrt", interrupt, (sys.executable, "-c", code))
+    with lines_to(interrupt), pytest.raises(KeyboardInterrupt):
+        build_in_process(REQUEST, tmp_path / "plan", "tensorrt", (sys.executable, "-c", code))
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 
 
-def test_ctrl_c_at_the_terminal_does_not_reach_the_child(tmp_path):
+def test_ctrl_c_at_the_terminal_does_not_reach_the_child(tmp_path, logged):
     """The program ends a session cleanly at the first; a builder that died of it would be reported as a fault."""
-    _, said = run(
+    run(
         tmp_path,
         """
         print(json.dumps({"progress": str(os.getpgrp())}), flush=True)
         open(asked["plan"], "wb").write(b"plan")
         """,
     )
-    assert int(said[0]) != os.getpgrp()
+    assert int(logged.messages[0]) != os.getpgrp()
 
 
 FAKE = """
@@ -169,7 +167,7 @@ def test_the_builder_does_not_outlive_its_program(tmp_path):
         from edge_all.inference.tensorrt.shapes import InputShapes
         shapes = InputShapes((1, 80, 80, 3), (8, 80, 80, 3), (32, 80, 80, 3))
         request = BuildRequest(Path({str(REQUEST.model)!r}), "fp16", shapes)
-        build_in_process(request, Path({str(tmp_path / "plan")!r}), "tensorrt", print)
+        build_in_process(request, Path({str(tmp_path / "plan")!r}), "tensorrt")
     """)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
     parent = subprocess.Popen([sys.executable, "-c", program], env=environment)

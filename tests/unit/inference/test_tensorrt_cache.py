@@ -20,6 +20,7 @@ from edge_all.inference.tensorrt.cuda.gpu import Gpu
 from edge_all.inference.tensorrt.key import engine_key, fits_machine
 from edge_all.inference.tensorrt.plans import built, stored_or_built
 from edge_all.inference.tensorrt.shapes import InputShapes
+from tests.helpers.logged_lines import lines_to
 
 GPU = Gpu("Orin", (8, 7), True, True, 12060, "CUDA 12.6, R36")
 SHAPES = InputShapes((1, 80, 80, 3), (8, 80, 80, 3), (32, 80, 80, 3))
@@ -56,17 +57,17 @@ def test_a_plan_comes_back(cache):
 
 
 @pytest.mark.parametrize("part", DIFFERENT)
-def test_every_part_of_the_key_counts(cache, part):
+def test_every_part_of_the_key_counts(cache, caplog, part):
     other = replace(KEY, **{part: DIFFERENT[part]})
     assert set(DIFFERENT) == set(KEY.to_json()), "a part of the key is not tried"
     cache.store(KEY, PLAN, "m")
     assert cache.load(other) is None
     # A file that was renamed, or copied with the folder from another machine.
     os.replace(cache.path_of(KEY), cache.path_of(other))
-    said = []
-    assert cache.load(other, said.append) is None
-    assert part in said[0]
-    assert "building it again" in said[0]
+    caplog.clear()
+    assert cache.load(other) is None
+    assert part in caplog.messages[0]
+    assert "building it again" in caplog.messages[0]
 
 
 def test_an_engine_fits_its_machine_only():
@@ -81,7 +82,7 @@ def length_of_the_start(path):
 
 
 @pytest.mark.parametrize("where", ["nothing", "magic", "numbers", "checksum", "header", "plan begins", "plan", "last"])
-def test_a_cut_file_is_noticed(cache, where):
+def test_a_cut_file_is_noticed(cache, caplog, where):
     cache.store(KEY, PLAN, "m")
     path = cache.path_of(KEY)
     data = path.read_bytes()
@@ -89,9 +90,8 @@ def test_a_cut_file_is_noticed(cache, where):
     cut = {"nothing": 0, "magic": 5, "numbers": 11, "checksum": 30, "header": 100, "plan begins": start,
            "plan": start + 777, "last": len(data) - 1}[where]  # fmt: skip
     path.write_bytes(data[:cut])
-    said = []
-    assert cache.load(KEY, said.append) is None
-    assert "damaged" in said[0]
+    assert cache.load(KEY) is None
+    assert "damaged" in caplog.messages[0]
     assert cache.entries()[0].damage
 
 
@@ -170,18 +170,17 @@ class Builder:
     def __init__(self, log, plan=PLAN, seconds=0.0):
         self.log, self.plan, self.seconds = log, plan, seconds
 
-    def __call__(self, _request, path, _module, say):
+    def __call__(self, _request, path, _module):
         with self.log.open("a") as file:
             file.write(f"{os.getpid()}\n")
         path.write_bytes(self.plan[:100])
         time.sleep(self.seconds)
-        say("half way")
         path.write_bytes(self.plan)
         return self.plan
 
 
-def get(cache, builder, said=None):
-    return stored_or_built(cache, KEY, REQUEST, "tensorrt", "m", (said if said is not None else []).append, builder)
+def get(cache, builder):
+    return stored_or_built(cache, KEY, REQUEST, "tensorrt", "m", builder)
 
 
 def builds(log):
@@ -202,7 +201,7 @@ def test_it_is_built_once(cache, tmp_path):
 def test_a_plan_that_was_refused_is_built_again(cache, tmp_path):
     log = tmp_path / "log"
     cache.store(KEY, PLAN, "m")
-    rest = (cache, KEY, REQUEST, "tensorrt", "m", [].append)
+    rest = (cache, KEY, REQUEST, "tensorrt", "m")
     assert built(*rest, build=Builder(log, b"better"), refused=PLAN) == b"better"
     assert cache.load(KEY) == b"better"
     # Another process has built it again meanwhile.
@@ -224,16 +223,15 @@ def test_two_processes_at_once_build_it_once(cache, tmp_path):
     assert not list(cache.folder.glob(".*"))
 
 
-def test_whoever_waits_is_told(cache, tmp_path):
+def test_whoever_waits_is_told(cache, tmp_path, logged):
     log = tmp_path / "log"
     other = multiprocessing.get_context("fork").Process(target=get, args=(cache, Builder(log, seconds=0.7)))
     other.start()
     while not log.exists():
         time.sleep(0.01)
-    said = []
-    assert get(cache, Builder(log), said) == PLAN
+    assert get(cache, Builder(log)) == PLAN
     other.join()
-    assert any("another process is building this engine" in line for line in said)
+    assert any("another process is building this engine" in line for line in logged.messages)
     assert len(builds(log)) == 1
 
 
@@ -263,7 +261,8 @@ def test_a_lock_file_that_was_replaced_while_one_waited_counts_for_nothing(cache
     fcntl.flock(first, fcntl.LOCK_EX)
 
     def wait_and_get():
-        stored_or_built(cache, KEY, REQUEST, "tensorrt", "m", told.write_text, Builder(log))
+        with lines_to(told.write_text):
+            get(cache, Builder(log))
 
     waiting = multiprocessing.get_context("fork").Process(target=wait_and_get)
     waiting.start()

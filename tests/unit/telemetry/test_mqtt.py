@@ -77,14 +77,14 @@ def test_commands_are_allowed_where_nobody_can_listen_in(monkeypatch):
         (b'{"id": "1", "do": "stop"}', True),
     ],
 )
-def test_what_is_no_command_is_answered_and_not_obeyed(payload, retained):
-    queue, said = CommandQueue(), []
-    receiver = CommandReceiver(queue, said.append)
+def test_what_is_no_command_is_answered_and_not_obeyed(payload, retained, caplog):
+    queue = CommandQueue()
+    receiver = CommandReceiver(queue)
     receiver.receive(payload, retained)
     assert queue.take() == []
     assert [json.loads(a)["taken"] for a in receiver.answers()] == [False]
-    assert len(said) == 1
-    assert "\n" not in said[0]
+    assert len(caplog.messages) == 1
+    assert "\n" not in caplog.messages[0]
 
 
 def test_a_command_is_obeyed_once_and_a_full_queue_says_so():
