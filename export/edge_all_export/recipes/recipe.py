@@ -58,7 +58,7 @@ def _folder_name(v: Any) -> bool:
 
 
 _COMMON = {
-    "task": _Key('"detector" or "classifier"', lambda v: v in ("detector", "classifier")),
+    "task": _Key('"detector", "classifier" or "kinds"', lambda v: v in ("detector", "classifier", "kinds")),
     "version": _Key("a string", _text),
     "seed": _Key("an integer of at least 0", _whole(0, 2**31)),
     "epochs": _Key("an integer from 0 to 10000", _whole(0, 10000)),
@@ -100,6 +100,13 @@ _OF_TASK = {
         "head_rate": _Key("a number from 0.01 to 100", _number(0.01, 100), 1.0),
         "label_smoothing": _Key("a number from 0 to 0.5", _number(0, 0.5), 0.0),
         "background": _Key("integers, by source", _table(_text, _whole(0, 1000)), {}),
+    },
+    "kinds": {
+        "pretrained": _Key("true or false", lambda v: isinstance(v, bool), True),
+        "views": _Key("an integer from 1 to 100", _whole(1, 100), 2),
+        "dropout": _Key("a number from 0 to 0.9", _number(0, 0.9), 0.3),
+        "head_rate": _Key("a number from 0.01 to 100", _number(0.01, 100), 1.0),
+        "label_smoothing": _Key("a number from 0 to 0.5", _number(0, 0.5), 0.0),
     },
 }
 
