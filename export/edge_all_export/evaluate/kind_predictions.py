@@ -1,0 +1,117 @@
+"""Figures of the classifier of kinds from the committed predictions on cells never seen."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_all_export.data.kinds import KINDS, MATURE, kind_mask, possible_kinds
+from edge_all_export.models.kind_thresholds import KindDecision, blast_score, choose_kind_decision
+
+NAMED = (*MATURE, "immature_granulocyte", "blast")
+"""Kinds that the share of kinds right is taken over."""
+HEALTHY_SERIES = ("C", "E", "G")
+
+
+@dataclass(frozen=True, eq=False)
+class KindPredictions:
+    """Cells never seen by the network that judged them. All arrays have one entry per cell; logits N x 10."""
+
+    fold: npt.NDArray[np.str_]
+    source: npt.NDArray[np.str_]
+    group: npt.NDArray[np.str_]
+    kind: npt.NDArray[np.str_]
+    detail: npt.NDArray[np.str_]
+    logits: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> KindPredictions:
+        """Return some of the cells."""
+        return KindPredictions(
+            self.fold[chosen],
+            self.source[chosen],
+            self.group[chosen],
+            self.kind[chosen],
+            self.detail[chosen],
+            self.logits[chosen],
+        )
+
+    @property
+    def is_blast(self) -> npt.NDArray[np.bool_]:
+        """Cells labeled as blasts."""
+        return np.asarray(self.kind == "blast")
+
+    @property
+    def is_normal(self) -> npt.NDArray[np.bool_]:
+        """Mature leukocytes; of ALL-IDB1 only those of healthy series, where no blast can hide."""
+        mature = np.isin(self.kind, (*MATURE, "normal", "leukocyte"))
+        return np.asarray(mature & ((self.source != "allidb1") | np.isin(self.group, HEALTHY_SERIES)))
+
+    @property
+    def top(self) -> npt.NDArray[np.str_]:
+        """The likeliest kind."""
+        return np.array(KINDS)[self.logits.argmax(1)]
+
+
+def read_predictions(path: Path) -> KindPredictions:
+    """Read a file that release/kinds.py wrote."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = (np.array([r[name] for r in rows]) for name in ("fold", "source", "group", "kind", "detail"))
+    return KindPredictions(*columns, np.array([[float(r[k]) for k in KINDS] for r in rows]).reshape(-1, len(KINDS)))
+
+
+def decide(predictions: KindPredictions) -> KindDecision:
+    """Choose temperature and thresholds on these cells."""
+    p = predictions
+    labels = zip(p.source, p.kind, p.detail, strict=True)
+    possible = np.array([kind_mask(possible_kinds(*label)) for label in labels], np.float64)
+    known = possible.sum(1) > 0
+    return choose_kind_decision(
+        p.logits[known], possible[known], p.source[known], p.is_blast[known], p.is_normal[known]
+    )
+
+
+def auroc(p: KindPredictions, against: npt.NDArray[np.bool_]) -> float:
+    """Return the AUROC of blasts against some cells."""
+    from sklearn.metrics import roc_auc_score
+
+    chosen = p.is_blast | against
+    return float(roc_auc_score(p.is_blast[chosen], blast_score(p.logits[chosen])))
+
+
+def specificity(p: KindPredictions, against: npt.NDArray[np.bool_], sensitivity: float = 0.95) -> float:
+    """Return the share of some cells below the score that this share of the blasts reaches."""
+    score = blast_score(p.logits)
+    threshold = np.quantile(score[p.is_blast], 1 - sensitivity, method="lower")
+    return float((score[against] < threshold).mean())
+
+
+def kinds_right(p: KindPredictions, kinds: tuple[str, ...] = NAMED) -> float:
+    """Return the share of cells of these kinds whose likeliest kind is theirs."""
+    chosen = np.isin(p.kind, kinds)
+    return float((p.top[chosen] == p.kind[chosen]).mean())
+
+
+def labels_of(p: KindPredictions, decision: KindDecision) -> dict[str, float]:
+    """Return the shares of labels that the table asks for; NaN where the source has no such cells."""
+    label = decision.labels(p.logits)
+    leukocyte = p.is_blast | p.is_normal
+
+    def share(of: npt.NDArray[np.bool_], hit: npt.NDArray[np.bool_]) -> float:
+        return float(hit[of].mean()) if of.any() else float("nan")
+
+    return {
+        "unidentified": share(leukocyte, label == "unidentified"),
+        "blasts flagged": share(p.is_blast, np.isin(label, ("blast", "unidentified"))),
+        "normal called blast": share(p.is_normal, label == "blast"),
+        "smudges right": share(p.kind == "smudge", label == "smudge"),
+        "artifacts right": share(p.kind == "artifact", label == "artifact"),
+        "erythroblasts not leukocyte": share(p.kind == "erythroblast", np.isin(label, ("erythroblast", "artifact"))),
+    }

@@ -1,0 +1,169 @@
+"""Train the folds of the classifier of kinds, and write what each network says of the cells it has never seen.
+
+python -m edge_all_export.release.kinds [FOLD ...] trains folds; without names, it trains all of them and writes the
+predictions to export/release_data/out_of_fold/kinds.csv. Interrupted trainings resume after their last epoch.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edge_all.inference.loader import load_file
+from edge_all.modelstore.shipped import models_folder
+from edge_all_export.data.crop_cache import CropCache, open_crops
+from edge_all_export.data.kind_crops import KindCell
+from edge_all_export.data.kinds import KINDS
+from edge_all_export.data.root import data_root
+from edge_all_export.data.splits import balanced_folds
+from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from edge_all_export.models.classifier.kinds_network import ARCHITECTURE, KindsNet
+from edge_all_export.models.contracts import CHECKPOINTS
+from edge_all_export.recipes.recipe import load_recipe
+from edge_all_export.training.frozen_maps import FrozenMaps, make_pass
+from edge_all_export.training.kind_cells import cut_sources, peaks_by, sources_sha256
+from edge_all_export.training.kinds import kinds_job, logits_of
+from edge_all_export.training.loop import fit
+
+IsOut = Callable[[KindCell], bool]
+
+HOME = Path(__file__).resolve().parents[3]
+RUNS = HOME / "runs" / "kinds"
+PREDICTIONS = HOME / "export" / "release_data" / "out_of_fold" / "kinds.csv"
+
+SOURCES_OUT = {
+    "out-allidb1": ("allidb1", "lisc", "jtsc_tecom"),
+    "out-deepapl": ("deepapl", "jtsc_cellavision"),
+    "out-pbc": ("pbc", "pbc_kinds"),
+}
+"""Sources that each fold never sees: of one scanner maker in part, so that no fold knows a bench by its sister."""
+GROUP_FOLDS = ("groups-1", "groups-2", "groups-3")
+"""Each leaves out a third of the patients of deepapl, a third of the subjects of C-NMC and two series of ALL-IDB1."""
+_SERIES = (("A", "C"), ("D", "G"), ("B", "E"))
+FOLDS = (*SOURCES_OUT, *GROUP_FOLDS)
+_COLUMNS = ("fold", "source", "group", "name", "kind", "detail", *KINDS)
+
+
+def is_out(fold: str, cells: Sequence[KindCell]) -> IsOut:
+    """Return which cells a fold never sees; "all" sees everything."""
+    if fold == "all":
+        return lambda _: False
+    if fold in SOURCES_OUT:
+        return lambda c: c.source in SOURCES_OUT[fold]
+    number = GROUP_FOLDS.index(fold)
+    out = {("allidb1", series) for series in _SERIES[number]}
+    out |= {("deepapl", c.group) for c in cells if c.source == "deepapl" and int(c.group[1:]) % 3 == number}
+    subjects: dict[str, tuple[str, int]] = {}
+    for c in cells:
+        if c.source == "cnmc":
+            subjects[c.group] = (c.kind, subjects.get(c.group, ("", 0))[1] + 1)
+    out |= {("cnmc", subject) for subject in balanced_folds(subjects, len(GROUP_FOLDS))[number]}
+    return lambda c: (c.source, c.group) in out
+
+
+def root_folder() -> Path:
+    """Return the folder of real images; end the program if there is none."""
+    root = data_root()
+    if root is None:
+        sys.exit("The training images are missing. Set EDGE_ALL_DATA to their folder.")
+    return root
+
+
+@lru_cache(maxsize=1)
+def data_sha256() -> str:
+    """Return the hash of the recipe's sources."""
+    return sources_sha256(root_folder(), load_recipe("kinds")["data.sources"])
+
+
+@lru_cache(maxsize=1)
+def cached_crops() -> CropCache:
+    """Return every labeled cell; cut them first if they are not cached."""
+    recipe = load_recipe("kinds")
+    detector = load_file(models_folder() / "detector" / "float.onnx", "detector")
+    return open_crops(
+        RUNS / f"crops-{data_sha256()[:12]}", lambda: cut_sources(root_folder(), recipe, peaks_by(detector), print)
+    )
+
+
+@lru_cache(maxsize=1)
+def cached_maps() -> FrozenMaps:
+    """Return the frozen blocks' maps; make the passes that are missing."""
+    recipe, cache = load_recipe("kinds"), cached_crops()
+    folder = RUNS / f"maps-{data_sha256()[:12]}-{recipe['seed']}"
+    network = KindsNet()
+    labeled = np.array([i for i, c in enumerate(cache.cells) if c.possible], np.intp)
+    passes = 1 + recipe["views"]
+    for number in range(passes):
+        if not (folder / f"cells-{number}.npz").is_file():
+            print(f"maps of the frozen blocks: pass {number} of {passes - 1}", flush=True)
+            make_pass(cache, network, labeled, folder, number, recipe["seed"])
+    return FrozenMaps(folder, passes)
+
+
+def checkpoint_path(fold: str) -> Path:
+    """Return export/checkpoints/kinds-FOLD.pt; for "all" kinds.pt."""
+    return CHECKPOINTS / ("kinds.pt" if fold == "all" else f"kinds-{fold}.pt")
+
+
+def train_fold(fold: str) -> Checkpoint:
+    """Return a fold's checkpoint: the one that is there if it belongs to this recipe and data, otherwise a new one."""
+    recipe, path = load_recipe("kinds"), checkpoint_path(fold)
+    if path.is_file():
+        there = load_checkpoint(path)
+        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, data_sha256()):
+            return there
+    cells = cached_crops().cells
+    job = kinds_job(cells, cached_maps(), recipe, data_sha256(), is_out(fold, cells))
+    made = fit(job, RUNS / fold, ARCHITECTURE, say=lambda line: print(f"kinds {fold} {line}", flush=True))
+    save_checkpoint(made, path)
+    return made
+
+
+def network_of(checkpoint: Checkpoint) -> KindsNet:
+    """Return the network with a checkpoint's weights."""
+    network = KindsNet(pretrained=False)
+    network.load_state_dict(checkpoint.weights)
+    return network.eval()
+
+
+def write_predictions(path: Path = PREDICTIONS) -> None:
+    """Write the logits of every cell by the networks that never saw it, and beside them what they were made from."""
+    recipe, cells = load_recipe("kinds"), cached_crops().cells
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for fold in FOLDS:
+            network, out = network_of(train_fold(fold)), is_out(fold, cells)
+            unseen = [i for i, c in enumerate(cells) if out(c) and i in cached_maps().plain]
+            for i, logits in zip(unseen, logits_of(network, cached_maps(), unseen), strict=True):
+                c = cells[i]
+                values = (f"{v:.3f}" for v in logits)
+                writer.writerow((fold, c.source, c.group, c.name, c.kind, c.detail, *values))
+    made_from = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": data_sha256()}
+    path.with_suffix(".json").write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the named folds, or all of them and write the predictions."""
+    torch.set_num_threads(1)  # folds are trained side by side; small layers gain little from threads
+    named = list(sys.argv[1:] if arguments is None else arguments)
+    for fold in named:
+        if fold not in (*FOLDS, "all", "predictions"):
+            sys.exit(f"Unknown fold {fold}. Choose from {', '.join((*FOLDS, 'all', 'predictions'))}.")
+    for fold in named or (*FOLDS, "all"):
+        if fold != "predictions":
+            train_fold(fold)
+    if not named or "predictions" in named:
+        write_predictions()
+
+
+if __name__ == "__main__":
+    main()
