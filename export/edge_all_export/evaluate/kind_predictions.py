@@ -94,9 +94,9 @@ def specificity(p: KindPredictions, against: npt.NDArray[np.bool_], sensitivity:
 
 
 def kinds_right(p: KindPredictions, kinds: tuple[str, ...] = NAMED) -> float:
-    """Return the share of cells of these kinds whose likeliest kind is theirs."""
+    """Return the share of cells of these kinds whose likeliest kind is theirs; NaN if there are none."""
     chosen = np.isin(p.kind, kinds)
-    return float((p.top[chosen] == p.kind[chosen]).mean())
+    return float((p.top[chosen] == p.kind[chosen]).mean()) if chosen.any() else float("nan")
 
 
 def labels_of(p: KindPredictions, decision: KindDecision) -> dict[str, float]:

@@ -13,22 +13,16 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from edge_all.inference.loader import load_file
-from edge_all.modelstore.shipped import models_folder
-from edge_all_export.data.crop_cache import CropCache, open_crops
 from edge_all_export.data.kind_crops import KindCell
 from edge_all_export.data.kinds import KINDS
-from edge_all_export.data.root import data_root
 from edge_all_export.data.splits import balanced_folds
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_all_export.models.classifier.kinds_network import ARCHITECTURE, KindsNet
 from edge_all_export.models.contracts import CHECKPOINTS
 from edge_all_export.recipes.recipe import load_recipe
-from edge_all_export.training.frozen_maps import FrozenMaps, make_pass
-from edge_all_export.training.kind_cells import cut_sources, peaks_by, sources_sha256
+from edge_all_export.training.kind_data import KindData, kind_data
 from edge_all_export.training.kinds import kinds_job, logits_of
 from edge_all_export.training.loop import fit
 
@@ -68,43 +62,10 @@ def is_out(fold: str, cells: Sequence[KindCell]) -> IsOut:
     return lambda c: (c.source, c.group) in out
 
 
-def root_folder() -> Path:
-    """Return the folder of real images; end the program if there is none."""
-    root = data_root()
-    if root is None:
-        sys.exit("The training images are missing. Set EDGE_ALL_DATA to their folder.")
-    return root
-
-
 @lru_cache(maxsize=1)
-def data_sha256() -> str:
-    """Return the hash of the recipe's sources."""
-    return sources_sha256(root_folder(), load_recipe("kinds")["data.sources"])
-
-
-@lru_cache(maxsize=1)
-def cached_crops() -> CropCache:
-    """Return every labeled cell; cut them first if they are not cached."""
-    recipe = load_recipe("kinds")
-    detector = load_file(models_folder() / "detector" / "float.onnx", "detector")
-    return open_crops(
-        RUNS / f"crops-{data_sha256()[:12]}", lambda: cut_sources(root_folder(), recipe, peaks_by(detector), print)
-    )
-
-
-@lru_cache(maxsize=1)
-def cached_maps() -> FrozenMaps:
-    """Return the frozen blocks' maps; make the passes that are missing."""
-    recipe, cache = load_recipe("kinds"), cached_crops()
-    folder = RUNS / f"maps-{data_sha256()[:12]}-{recipe['seed']}"
-    network = KindsNet()
-    labeled = np.array([i for i, c in enumerate(cache.cells) if c.possible], np.intp)
-    passes = 1 + recipe["views"]
-    for number in range(passes):
-        if not (folder / f"cells-{number}.npz").is_file():
-            print(f"maps of the frozen blocks: pass {number} of {passes - 1}", flush=True)
-            make_pass(cache, network, labeled, folder, number, recipe["seed"])
-    return FrozenMaps(folder, passes)
+def data() -> KindData:
+    """Return the cells and maps of the recipe."""
+    return kind_data(load_recipe("kinds"), RUNS, lambda line: print(line, flush=True))
 
 
 def checkpoint_path(fold: str) -> Path:
@@ -117,10 +78,9 @@ def train_fold(fold: str) -> Checkpoint:
     recipe, path = load_recipe("kinds"), checkpoint_path(fold)
     if path.is_file():
         there = load_checkpoint(path)
-        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, data_sha256()):
+        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, data().sha256):
             return there
-    cells = cached_crops().cells
-    job = kinds_job(cells, cached_maps(), recipe, data_sha256(), is_out(fold, cells))
+    job = kinds_job(data().cells, data().maps, recipe, data().sha256, is_out(fold, data().cells))
     made = fit(job, RUNS / fold, ARCHITECTURE, say=lambda line: print(f"kinds {fold} {line}", flush=True))
     save_checkpoint(made, path)
     return made
@@ -135,19 +95,19 @@ def network_of(checkpoint: Checkpoint) -> KindsNet:
 
 def write_predictions(path: Path = PREDICTIONS) -> None:
     """Write the logits of every cell by the networks that never saw it, and beside them what they were made from."""
-    recipe, cells = load_recipe("kinds"), cached_crops().cells
+    recipe, cells, maps = load_recipe("kinds"), data().cells, data().maps
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for fold in FOLDS:
             network, out = network_of(train_fold(fold)), is_out(fold, cells)
-            unseen = [i for i, c in enumerate(cells) if out(c) and i in cached_maps().plain]
-            for i, logits in zip(unseen, logits_of(network, cached_maps(), unseen), strict=True):
+            unseen = [i for i, c in enumerate(cells) if out(c) and i in maps.plain]
+            for i, logits in zip(unseen, logits_of(network, maps, unseen), strict=True):
                 c = cells[i]
                 values = (f"{v:.3f}" for v in logits)
                 writer.writerow((fold, c.source, c.group, c.name, c.kind, c.detail, *values))
-    made_from = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": data_sha256()}
+    made_from = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": data().sha256}
     path.with_suffix(".json").write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
 
 

@@ -49,6 +49,11 @@ class FrozenMaps:
         return maps.transpose(0, 3, 1, 2), np.stack([self._features[p][r] for p, r in places])
 
 
+def is_made(folder: Path, number: int) -> bool:
+    """Tell whether a pass is complete: its table is written last."""
+    return (folder / f"cells-{number}.npz").is_file()
+
+
 def make_pass(
     cache: CropCache, network: KindsNet, cells: npt.NDArray[np.intp], folder: Path, number: int, seed: int
 ) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edge_all.errors import UsageError
 from edge_all_export.data.kind_crops import KindCell
 from edge_all_export.data.kinds import kind_mask
-from edge_all_export.data.splits import group_names
+from edge_all_export.data.splits import any_matches, group_names
 from edge_all_export.models.classifier.kinds_network import KindsNet, partial_label_loss
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.frozen_maps import FrozenMaps
@@ -92,8 +92,12 @@ def kinds_job(
     data_sha256: str,
     leave_out: Callable[[KindCell], bool] = lambda _: False,
 ) -> Job:
-    """Return a training on all cells but those left out."""
-    seen = np.array([i for i, c in enumerate(cells) if c.possible and not leave_out(c) and i in maps.varied], np.intp)
+    """Return a training on all cells but those left out, by ``leave_out`` or by the recipe."""
+
+    def is_left_out(cell: KindCell) -> bool:
+        return leave_out(cell) or any_matches(recipe["data.leave_out"], cell.source, cell.group)
+
+    seen = np.array([i for i, c in enumerate(cells) if c.possible and not is_left_out(c) and i in maps.varied], np.intp)
     for kind in ("blast", "lymphocyte"):
         if not any(cells[i].possible == (kind,) for i in seen):
             raise UsageError(f"no {kind} is left to train on", "leave fewer groups out, or name more sources")
@@ -109,7 +113,7 @@ def kinds_job(
         lambda net: _parameters(net, recipe),
         _into_training,
         tuple(group_names((cells[i].source, cells[i].group) for i in seen)),
-        tuple(group_names((c.source, c.group) for c in cells if leave_out(c))),
+        tuple(group_names((c.source, c.group) for c in cells if is_left_out(c))),
         data_sha256,
     )
 

@@ -32,6 +32,8 @@ def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None])
         there = load_checkpoint(out / CHECKPOINT)
         if there.recipe_sha256 != recipe.sha256:
             raise UsageError(f"{out} contains a checkpoint of another recipe", "choose another --out, or use --fresh")
+    if recipe["task"] == "kinds":
+        return _start_kinds(recipe, out, quiet)
     data = data_of(recipe)
     sha256 = sets_sha256(data)
     leaky = recipe["data.split"] == "image"
@@ -46,3 +48,15 @@ def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None])
         architecture = ARCHITECTURE
     quiet(f"{len(job.seen)} groups to train on, {len(job.unseen)} left out")
     return fit(job, out, architecture, say=quiet)
+
+
+def _start_kinds(recipe: Recipe, out: Path, say: Callable[[str], None]) -> Checkpoint:
+    """The cells and maps are kept beside ``out``: they serve every training of these sources."""
+    from edge_all_export.models.classifier.kinds_network import ARCHITECTURE
+    from edge_all_export.training.kind_data import kind_data
+    from edge_all_export.training.kinds import kinds_job
+
+    data = kind_data(recipe, out.resolve().parent / "kinds", say)
+    job = kinds_job(data.cells, data.maps, recipe, data.sha256)
+    say(f"{len(job.seen)} groups to train on, {len(job.unseen)} left out")
+    return fit(job, out, ARCHITECTURE, say=say)
