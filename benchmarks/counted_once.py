@@ -20,6 +20,7 @@ from edge_all.field.scale import measure_um_per_px
 from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.stages.analysis import Analysis, Models, load_models
 
@@ -54,7 +55,7 @@ def count_smear(seed: int, columns: int = 9, rows: int = 9) -> Counting:
     """Run a whole session, and compare its record with the ground truth of each frame."""
     camera = hand_scan(seed, columns, rows)
     with tempfile.TemporaryDirectory() as folder:
-        with Session(camera, Path(folder), Profile()) as session:
+        with Session(camera, Path(folder), SessionOptions(profile=Profile())) as session:
             summary = session.run()
         assert summary.error is None
         with Record.open(Path(folder), create=False) as record:

@@ -15,6 +15,7 @@ from benchmarks.counted_once import hand_scan
 from benchmarks.hand_moved import HandMovedMicroscope
 from edge_all.domain.types import Frame
 from edge_all.profile import Profile
+from edge_all.session.options import SessionOptions
 from edge_all.session.progress import Progress
 from edge_all.session.session import Session
 
@@ -95,7 +96,7 @@ def delays(columns: int = 5, rows: int = 3) -> tuple[dict[int, float], int, int,
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        Session(camera, Path(folder), replace(Profile(), um_per_px=0.1)) as session,
+        Session(camera, Path(folder), SessionOptions(profile=replace(Profile(), um_per_px=0.1))) as session,
     ):
         counts = session.run(watch).counts
     return {s: done.get(s, float("inf")) for s in first}, counts.frames, counts.skipped.get("dropped", 0), camera.missed

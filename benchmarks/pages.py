@@ -24,6 +24,7 @@ from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
 from edge_all.record.write.crop_file import encode_crop
 from edge_all.record.write.files import write_file
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station, StationState
 from edge_all.web.live.live_view import LiveView
@@ -223,7 +224,7 @@ def _run(folder: Path, viewers: int) -> _Run:
     camera = StillFields(_fields(), _FRAMES, independent=True)
     station = Station(camera.uri, lambda *_: None)  # type: ignore[arg-type, return-value]
     with (
-        Session(camera, folder, keep_all_crops=True) as session,
+        Session(camera, folder, SessionOptions(keep_all_crops=True)) as session,
         Server(Address(port=0), folder, station=station, live=live, create=True) as server,
     ):
         station._set(StationState("running"))

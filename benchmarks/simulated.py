@@ -12,6 +12,7 @@ from benchmarks.classified import auroc
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.profile import Profile
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 
 SEEDS = range(9001, 9007)
@@ -26,7 +27,7 @@ def simulator_rows() -> list[Row]:
         uri = f"sim:?seed={seed}&fields=16&frames_per_field=1&step=1.15&blast_fraction=0.4"
         with tempfile.TemporaryDirectory() as folder:
             camera = SimulatedMicroscope(uri)
-            with Session(camera, Path(folder), Profile()) as session:
+            with Session(camera, Path(folder), SessionOptions(profile=Profile())) as session:
                 session.run()
             with Record.open(Path(folder), create=False) as record:
                 identifier = record.session("last").id

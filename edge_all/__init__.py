@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from edge_all._version import __version__
 
-__all__ = ["Profile", "Session", "Summary", "__version__", "load_profile", "open_camera"]
+__all__ = ["Profile", "Session", "SessionOptions", "Summary", "__version__", "load_profile", "open_camera"]
 
 if TYPE_CHECKING:
     from edge_all.cameras.opening import open_camera
     from edge_all.profile import Profile, load_profile
+    from edge_all.session.options import SessionOptions
     from edge_all.session.progress import Summary
     from edge_all.session.session import Session
 
@@ -30,6 +31,7 @@ _WHERE = {
     "Profile": "edge_all.profile",
     "load_profile": "edge_all.profile",
     "Session": "edge_all.session.session",
+    "SessionOptions": "edge_all.session.options",
     "Summary": "edge_all.session.progress",
 }
 

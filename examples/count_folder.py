@@ -21,7 +21,8 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("python examples/count_folder.py FOLDER RECORD")
     folder, record = sys.argv[1], Path(sys.argv[2])
-    with edge_all.open_camera(folder) as camera, edge_all.Session(camera, record, sample="example") as session:
+    options = edge_all.SessionOptions(sample="example")
+    with edge_all.open_camera(folder) as camera, edge_all.Session(camera, record, options) as session:
         summary = session.run(told)
     print(f"{summary.counts.leukocytes} cells: {summary.result}. Research use only, not a diagnosis.")
 

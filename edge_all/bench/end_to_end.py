@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from edge_all.domain.image import Image
 from edge_all.errors import UsageError
 from edge_all.hardware.memory import peak_mib, resident_mib
 from edge_all.profile import Profile
+from edge_all.session.hooks import SessionHooks
 from edge_all.session.metrics.step_times import HAND_OVERS, STEPS, StepTimes
-from edge_all.session.progress import Progress
+from edge_all.session.options import SessionOptions
+from edge_all.session.progress import Progress, Summary
 from edge_all.session.session import Session
 from edge_all.session.stages.bounded_queue import QueueUse
 
@@ -75,11 +78,10 @@ def time_end_to_end(
     each = -(-runs // rounds)
     times = StepTimes()
     rates, cells, queues = [], 0, []
-    _session(
-        fields, min(each, 12), profile, models, um_per_px, independent, StepTimes()
-    )  # warms files, kernels and clocks
+    options = SessionOptions(profile=profile, models=models, um_per_px=um_per_px)
+    _timed(StillFields(fields, min(each, 12), independent), options, StepTimes())  # warms files, kernels and clocks
     for _ in range(rounds):
-        rate, found, engine, identities, queue = _session(fields, each, profile, models, um_per_px, independent, times)
+        rate, found, engine, identities, queue = _timed(StillFields(fields, each, independent), options, times)
         queues.append(queue)
         rates.append(rate)
         cells += found
@@ -112,14 +114,8 @@ def _summed(times: StepTimes, names: Sequence[str]) -> list[float]:
     return [sum(parts) for parts in zip(*(times.seconds[n] for n in names), strict=True)]
 
 
-def _session(
-    fields: Sequence[Image],
-    count: int,
-    profile: Profile,
-    models: Path | None,
-    um_per_px: float | None,
-    independent: bool,
-    times: StepTimes,
+def _timed(
+    camera: StillFields, options: SessionOptions, times: StepTimes
 ) -> tuple[float, int, str, tuple[str, ...], QueueUse]:
     """Run one session.
 
@@ -127,23 +123,30 @@ def _session(
         Fields per second from the first frame to the last row on disk, number of cells, engines, hashes of the models,
         and the use of the queue before the recorder.
     """
-    camera = StillFields(fields, count, independent)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Session(camera, Path(folder), profile, models=models, um_per_px=um_per_px, times=times) as session,
-    ):
+    with _session(camera, options, SessionHooks(times=times)) as session:
         started = time.perf_counter()
-        summary = session.run()
+        summary = _complete(session.run())
         seconds = time.perf_counter() - started
         engines, queue = session.engines_in_words, session.record_queue
-    if summary.error is not None:
-        raise summary.error
-    counts = summary.counts
+    counts, count = summary.counts, camera.frame_count or 0
     if counts.fields < count:
         skipped = ", ".join(f"{k} {v}" for k, v in counts.skipped.items())
         raise UsageError(f"{count - counts.fields} of {count} fields were skipped ({skipped})", "use other fields")
     found = counts.leukocytes + counts.smudges
     return count / seconds, found, engines, tuple(m.sha256 for m in summary.models), queue
+
+
+@contextmanager
+def _session(camera: StillFields, options: SessionOptions, hooks: SessionHooks | None = None) -> Iterator[Session]:
+    """Open a session on a record that is deleted afterwards."""
+    with tempfile.TemporaryDirectory() as folder, Session(camera, Path(folder), options, hooks) as session:
+        yield session
+
+
+def _complete(summary: Summary) -> Summary:
+    if summary.error is not None:
+        raise summary.error
+    return summary
 
 
 def memory_over(fields: Sequence[Image], frames: int, every: int, profile: Profile) -> list[tuple[int, float]]:
@@ -157,12 +160,6 @@ def memory_over(fields: Sequence[Image], frames: int, every: int, profile: Profi
         if count % every == 0:
             seen.append((count, resident_mib()))
 
-    camera = StillFields(fields, frames)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Session(camera, Path(folder), profile, um_per_px=UM_PER_PX) as session,
-    ):
-        summary = session.run(watch)
-    if summary.error is not None:
-        raise summary.error
+    with _session(StillFields(fields, frames), SessionOptions(profile=profile, um_per_px=UM_PER_PX)) as session:
+        _complete(session.run(watch))
     return seen

@@ -16,9 +16,8 @@ from edge_all.cli.options.web import web_address, web_options
 
 if TYPE_CHECKING:
     from edge_all.cameras.base import Camera
-    from edge_all.session.commands import CommandQueue, Start
-    from edge_all.session.listener import TransactionListener
-    from edge_all.telemetry.device_state import DeviceState
+    from edge_all.session.progress import Progress, Summary
+    from edge_all.session.session import Session
 from edge_all.cli.interrupts import Interrupts
 
 
@@ -119,9 +118,9 @@ def command(
     from edge_all.profile import load_settings, profile_of
     from edge_all.record.location import record_folder
     from edge_all.session.commands import Start
-    from edge_all.session.metrics.step_times import OFF
+    from edge_all.session.hooks import SessionHooks
     from edge_all.session.operator import Operator
-    from edge_all.session.progress import Progress, Summary
+    from edge_all.session.options import SessionOptions
     from edge_all.session.session import Session
     from edge_all.telemetry.mqtt.client import MqttClient
 
@@ -141,6 +140,18 @@ def command(
         uri = found.uri
 
     first = Start(sample, operator=None if operator is None else Operator(operator))
+    folder = record_folder(record)
+    options = SessionOptions(
+        profile=profile,
+        models=Path(models) if models else None,
+        wait_for_engine=wait_for_engine,
+        blast_threshold=threshold,
+        um_per_px=um_per_px,
+        calibrations=CalibrationStore(),
+        max_frames=max_frames,
+        stop_at=stop_at,
+        keep_all_crops=(crops or ("all" if web else "findings")) == "all",
+    )
 
     def open_named() -> Camera:
         opened = open_camera(uri)
@@ -150,34 +161,7 @@ def command(
 
     camera = open_named()
 
-    def make_session(
-        camera: Camera,
-        start: Start,
-        commands: CommandQueue | None,
-        listener: TransactionListener | None,
-        device: DeviceState | None = None,
-    ) -> Session:
-        return Session(
-            camera,
-            record_folder(record),
-            profile,
-            models=Path(models) if models else None,
-            sample=start.sample,
-            operator=start.operator,
-            blast_threshold=threshold,
-            um_per_px=um_per_px,
-            max_frames=max_frames,
-            stop_at=stop_at,
-            wait_for_engine=wait_for_engine,
-            commands=commands,
-            keep_all_crops=(crops or ("all" if web else "findings")) == "all",
-            listener=listener,
-            times=OFF if device is None else device.times,
-            on_heartbeat=(lambda: None) if device is None else device.on_heartbeat,
-            calibrations=CalibrationStore(),
-        )
-
-    def look(session: Session, camera: Camera, also: Callable[[Progress], None] | None = None) -> Summary:
+    def run_session(session: Session, camera: Camera, also: Callable[[Progress], None] | None = None) -> Summary:
         click.echo(f"Camera {camera.uri}, profile {profile.name}, {session.engines_in_words}", err=True)
         with ProgressPrinter(camera.frame_count, log_json) as printer:
 
@@ -198,20 +182,20 @@ def command(
         return serve_station(
             camera.uri,
             open_named,
-            make_session,
-            look,
+            folder,
+            options,
+            run_session,
             address,
-            record_folder(record),
-            Path(models) if models else None,
             first if sample is not None else None,
             resolved.settings,
         )
-    telling = MqttClient(record_folder(record))
+    telling = MqttClient(folder)
     telling.begin(resolved.settings.mqtt)
     try:
-        session = make_session(camera, first, None, telling.listener())
+        hooks = SessionHooks(listener=telling.listener())
+        session = Session(camera, folder, options.for_start(first), hooks)
         with session, Interrupts(session.stop):
-            summary = look(session, camera)
+            summary = run_session(session, camera)
     finally:
         telling.end()
     if summary.error is not None:

@@ -13,11 +13,10 @@ from edge_all.cli.options.common import RESEARCH_USE
 
 if TYPE_CHECKING:
     from edge_all.cameras.base import Camera
-    from edge_all.session.commands import CommandQueue, Start
-    from edge_all.session.listener import TransactionListener
+    from edge_all.session.commands import Start
+    from edge_all.session.options import SessionOptions
     from edge_all.session.progress import Progress, Summary
     from edge_all.session.session import Session
-    from edge_all.telemetry.device_state import DeviceState
     from edge_all.web.server import Address
     from firmware_config.schema import Settings
 
@@ -25,11 +24,10 @@ if TYPE_CHECKING:
 def serve_station(
     camera_uri: str,
     open_camera: Callable[[], Camera],
-    make_session: Callable[[Camera, Start, CommandQueue | None, TransactionListener | None, DeviceState], Session],
-    look: Callable[[Session, Camera, Callable[[Progress], None] | None], Summary],
-    address: Address,
     record: Path,
-    models: Path | None,
+    options: SessionOptions,
+    run_session: Callable[[Session, Camera, Callable[[Progress], None] | None], Summary],
+    address: Address,
     first: Start | None,
     settings: Settings,
 ) -> int:
@@ -38,11 +36,10 @@ def serve_station(
     Args:
         camera_uri: The camera's URI, shown on the pages.
         open_camera: Opens the camera of a session.
-        make_session: Builds a session for a camera and a start request.
-        look: Runs a session to its end and returns its summary.
-        address: Address and certificate of the pages.
         record: The record folder.
-        models: Folder with detector/ and classifier/; None for the shipped models.
+        options: Options of every session, except those that a start request names.
+        run_session: Runs a session to its end and returns its summary.
+        address: Address and certificate of the pages.
         first: A session to start immediately.
         settings: Settings of MQTT and metrics.
 
@@ -55,6 +52,8 @@ def serve_station(
     """
     from edge_all.cli.interrupts import Interrupts
     from edge_all.errors import EdgeAllError
+    from edge_all.session.hooks import SessionHooks
+    from edge_all.session.session import Session
     from edge_all.session.station import Station
     from edge_all.telemetry.device_state import DeviceState
     from edge_all.telemetry.mqtt.client import MqttClient, monitoring_token
@@ -63,13 +62,18 @@ def serve_station(
 
     live = LiveView()
 
-    def run_session(start: Start, made: Callable[[Session], None]) -> Summary:
+    def start_session(start: Start, made: Callable[[Session], None]) -> Summary:
         try:
             camera = open_camera()
-            commands, listener = station.commands, telling.listener()
-            with make_session(camera, start, commands, listener, device) as session:
+            hooks = SessionHooks(
+                commands=station.commands,
+                listener=telling.listener(),
+                on_heartbeat=device.on_heartbeat,
+                times=device.times,
+            )
+            with Session(camera, record, options.for_start(start), hooks) as session:
                 made(session)
-                summary = look(session, camera, took)
+                summary = run_session(session, camera, took)
         except EdgeAllError as error:
             click.echo(f"edge-all: {error}", err=True)
             raise
@@ -81,11 +85,11 @@ def serve_station(
         device.took(progress)
         live.take(progress)
 
-    station = Station(camera_uri, run_session, on_heartbeat=lambda: device.on_heartbeat())
+    station = Station(camera_uri, start_session, on_heartbeat=lambda: device.on_heartbeat())
     device = DeviceState(record, station)
     telling = MqttClient(record, station.commands, device.now)
     token = monitoring_token(settings.metrics)
-    pages = Server(address, record, models, station, live, create=True, device=device, monitoring_token=token)
+    pages = Server(address, record, options.models, station, live, create=True, device=device, monitoring_token=token)
     with pages as server, Interrupts(station.close), ExitStack() as stack:
         telling.begin(settings.mqtt)
         stack.callback(telling.end)

@@ -12,6 +12,7 @@ from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
 from edge_all.qc.control_runs import ControlRun, classified, control_runs, keep
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.progress import Progress
 from edge_all.session.session import Session
 from edge_all.simulator.kinds import BLASTS, MATURE
@@ -60,7 +61,8 @@ def run_control(
     """
     targets = dict(simulated_expectation(camera)) if isinstance(camera, SimulatedMicroscope) else {}
     targets.update(expected or {})
-    with Session(camera, record_folder, profile, models=models, sample=f"control {name}") as session:
+    options = SessionOptions(profile=profile or Profile(), models=models, sample=f"control {name}")
+    with Session(camera, record_folder, options) as session:
         summary = session.run(on_progress)
     if summary.error is not None:
         raise summary.error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from edge_all.record.maintenance.retention import Retention
 
 if TYPE_CHECKING:
     from firmware_config.sections.retention import Retention as Settings
+
+_log = logging.getLogger(__name__)
 
 _TICK_S = 5.0
 _ENDS_WITHIN_S = 2.0
@@ -32,10 +34,8 @@ def retention_of(settings: Settings) -> Retention:
 class HousekeepingThread:
     """Housekeeping thread, running within its context."""
 
-    def __init__(self, folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
-        """Create the thread. ``say`` receives one line for an unexpected failure, called from the thread."""
+    def __init__(self, folder: Path, settings: Settings) -> None:
         self._keeper = Housekeeping(folder, retention_of(settings), backups_kept=settings.backups)
-        self._say = say
         self._changed: Settings | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
@@ -80,4 +80,4 @@ class HousekeepingThread:
             try:
                 self._keeper.tick()
             except Exception as error:  # the service keeps running and reports the error
-                self._say(f"housekeeping failed: {error}")
+                _log.warning("housekeeping failed: %s", error)

@@ -30,6 +30,8 @@ from edge_all.service.sd_notify import Notifier
 from edge_all.service.watchdog import SLOW_STEP_S, Watchdog
 from edge_all.service.web_server import address_of, serve, server_maker
 from edge_all.session.commands import Start
+from edge_all.session.hooks import SessionHooks
+from edge_all.session.options import SessionOptions
 from edge_all.session.progress import Progress, Summary
 from edge_all.session.session import Session
 from edge_all.session.stages.analysis import load_models_in_use
@@ -76,7 +78,7 @@ class Service:
         self._record, self._models, self._socket = record, models, control_socket
         self._notifier = notifier or Notifier()
         self._journal = Journal(write)
-        self._heartbeat = Watchdog(self._notifier, lambda text: self._journal("driver-stuck", "error", text=text))
+        self._heartbeat = Watchdog(self._notifier)
         self.problems = Problems()
         self._live = LiveView()
         self._interrupted_sessions = InterruptedSessions(record, state_folder() / "gone-on.json")
@@ -137,9 +139,7 @@ class Service:
                 self.problems.set(Kind.CONTROL, str(error))
             stack.callback(self._telling.end)
             self._start_mqtt()
-            self._upkeep = stack.enter_context(
-                HousekeepingThread(self._record, settings.retention, lambda text: journal("upkeep", text=text))
-            )
+            self._upkeep = stack.enter_context(HousekeepingThread(self._record, settings.retention))
             self._report(self._now())
             self._notifier.ready(self._status())
             journal("ready", pages=self.url or "none", after_s=since_start_s(), boot_s=since_boot_s())
@@ -201,22 +201,20 @@ class Service:
 
     def _made_session(self, camera: Camera, start: Start) -> Session:
         with self._slow_step():
-            return Session(
-                camera,
-                self._record,
-                profile_of(self._settings.name, self._settings.settings),
+            options = SessionOptions(
+                profile=profile_of(self._settings.name, self._settings.settings),
                 models=self._models,
-                sample=start.sample,
-                commands=self.station.commands,
-                keep_all_crops=True,
-                resume=start.resume,
-                on_heartbeat=self._turn,
-                times=self.device.times,
-                listener=self._telling.listener(),
                 calibrations=CalibrationStore(),
-                operator=start.operator,
+                keep_all_crops=True,
                 skip_integrity_check=self._was_checked(),
             )
+            hooks = SessionHooks(
+                commands=self.station.commands,
+                listener=self._telling.listener(),
+                on_heartbeat=self._turn,
+                times=self.device.times,
+            )
+            return Session(camera, self._record, options.for_start(start), hooks)
 
     def _start_record(self) -> None:
         """Prepare the record and log repairs. A failure is reported when the record is opened next."""

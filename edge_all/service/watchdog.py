@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from edge_all.service.sd_notify import Notifier
+
+_log = logging.getLogger(__name__)
 
 STUCK_S = 30.0
 """A driver call that takes this long is abandoned; a new process reopens the device."""
@@ -22,11 +25,8 @@ CUDA's first start on a Jetson takes a minute. TensorRT's build of a named engin
 class Watchdog:
     """Heartbeat to systemd's watchdog; beat() is called on every loop iteration."""
 
-    def __init__(
-        self, notifier: Notifier, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Create the heartbeat. ``say`` receives one message when a driver is stuck."""
-        self._notifier, self._say, self._clock = notifier, say, clock
+    def __init__(self, notifier: Notifier, clock: Callable[[], float] = time.monotonic) -> None:
+        self._notifier, self._clock = notifier, clock
         self._next = 0.0
         self._gone = False
         self._slow: int | None = None
@@ -64,7 +64,7 @@ class Watchdog:
             return
         if driver_stuck_s >= STUCK_S:
             self._gone = True
-            self._say(f"the camera driver has not responded for {driver_stuck_s:.0f} s: restarting")
+            _log.error("the camera driver has not responded for %.0f s: restarting", driver_stuck_s)
             self._notifier.restart()
             return
         self._next = self._clock() + _EVERY_S

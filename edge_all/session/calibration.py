@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool) -> Calibration:
     """Load the calibration of a started camera, and log it and its warnings.
 
-    A calibration file that cannot be read is reported and not used, so that it does not block the session.
+    A calibration file that cannot be read is logged and not used, so that it does not block the session.
 
     Args:
         camera: The started camera.
@@ -69,7 +69,7 @@ def for_record(calibration: Calibration) -> Mapping[str, Any]:
 
 
 class CalibrationWatch:
-    """Warns once if the frame size differs from the calibration's, and once if the light has drifted."""
+    """Logs one warning if the frame size differs from the calibration's, and one if the light has drifted."""
 
     def __init__(self, calibration: Calibration) -> None:
         self._calibration = calibration

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_all.cameras.events import CameraEvent
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Cell, Counts, ModelIdentity, Thresholds
 from edge_all.errors import EdgeAllError
 from edge_all.record.write.disk_full import ROOM, DiskState
 from edge_all.session.field_result import FieldResult
+from edge_all.session.metrics.frame_age import FrameAges
 from edge_all.session.unsaved import UnsavedCounts
 
 
@@ -44,6 +46,11 @@ class CameraAccount:
     mean_age_s: float
     worst_age_s: float
     """Age of the frames when their analysis starts; 0 for files of a watched folder."""
+
+    @classmethod
+    def of(cls, camera: SupervisedCamera | None, ages: FrameAges) -> CameraAccount | None:
+        """Return the figures of a camera; None for files and the simulator, which are not supervised."""
+        return None if camera is None else cls(camera.reconnects, camera.lost_s, ages.mean_s, ages.worst_s)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from edge_all.errors import CameraError
 from edge_all.profile import Profile
 from edge_all.record.events.camera import camera_events
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from tests.helpers.debian import needs_packages
 
@@ -58,7 +59,9 @@ def frames(tmp_path_factory):
 def test_a_session_over_a_pipeline(frames, tmp_path):
     camera = open_camera(f'gst:multifilesrc location="{frames}/%03d.jpg" loop=true caps="image/jpeg,framerate=15/1" '
                          "! jpegdec ! videorate ! identity sync=true")  # fmt: skip
-    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2, max_frames=60) as session:
+    with Session(
+        camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2, max_frames=60)
+    ) as session:
         summary = session.run()
     assert summary.error is None
     assert summary.counts.leukocytes > 5
@@ -126,7 +129,7 @@ def test_a_stalled_pipeline_is_lost_within_three_seconds_and_comes_back(frames, 
         time.sleep(2)
         session.stop()
 
-    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
+    with Session(camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2)) as session:
         threading.Thread(target=bench, daemon=True).start()
         summary = session.run()
     assert lost_after[0] < 3.0

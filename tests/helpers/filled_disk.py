@@ -7,6 +7,7 @@ from edge_all.cameras.opening import open_camera
 from edge_all.record.events.incidents import incidents
 from edge_all.record.store import Record
 from edge_all.record.write.crop_file import read_crop_row
+from edge_all.session.options import SessionOptions
 from edge_all.session.progress import Progress
 from edge_all.session.session import Session
 
@@ -34,7 +35,7 @@ def fill_and_free(disk: Path) -> tuple[int, int]:
             freed_at.append(len(told))
 
     camera = open_camera("sim:?seed=9&fields=24&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5")
-    with camera, Session(camera, disk / "r", keep_all_crops=True) as session:
+    with camera, Session(camera, disk / "r", SessionOptions(keep_all_crops=True)) as session:
         summary = session.run(tell)
     assert filled_at
     assert freed_at

@@ -16,6 +16,7 @@ from edge_all.errors import CameraError
 from edge_all.profile import Profile
 from edge_all.record.events.camera import camera_events
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.web.live.live_view import LiveView
 from tests.helpers.scripted_device import watched
@@ -76,7 +77,7 @@ def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
     )
     camera, made = watched(script, SHORT, opens=[None, CameraError("not there", "plug it in"), None])
     camera.give_up_after(1.5)
-    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
+    with Session(camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2)) as session:
         summary = session.run(watcher)
         assert session.camera_state is CameraState.GIVEN_UP
     # The script's end is a camera that never comes back: the session ends with its summary all the same.
@@ -119,7 +120,7 @@ def test_frames_of_another_size_have_a_scale_of_their_own_and_nothing_breaks(tmp
     )
     camera, _ = watched(script, SHORT, opens=[None] + [CameraError("gone", "plug it in")] * 99)
     camera.give_up_after(1.0)
-    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
+    with Session(camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2)) as session:
         summary = session.run(watcher)
     assert isinstance(summary.error, CameraError)
     assert ("size", False) in watcher.states
@@ -134,7 +135,7 @@ def test_frames_of_another_size_have_a_scale_of_their_own_and_nothing_breaks(tmp
 def test_a_camera_that_does_not_open_begins_no_session(tmp_path):
     camera, _ = watched(iter(()), SHORT, opens=[CameraError("/dev/video0 is busy", "close the other program")])
     with (
-        Session(camera, tmp_path, Profile(engine="onnxruntime-cpu")) as session,
+        Session(camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"))) as session,
         pytest.raises(CameraError, match="busy"),
     ):
         session.run()
@@ -147,12 +148,12 @@ def test_a_loss_is_told_while_a_field_is_still_in_work(tmp_path, smear, monkeypa
     camera, _ = watched(script, SHORT, opens=[None] + [CameraError("gone", "plug it in")] * 99)
     camera.give_up_after(1.0)
     lost, in_time = threading.Event(), []
-    with Session(camera, tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
-        judge = session._analysis.judge
+    with Session(camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2)) as session:
+        classify = session._analysis.classify
 
         def takes_long(located):
             in_time.append(lost.wait(20))
-            return judge(located)
+            return classify(located)
 
         monkeypatch.setattr(session._analysis, "classify", takes_long)
         session.run(lambda p: lost.set() if p.hint == "camera lost" else None)

@@ -10,6 +10,8 @@ import pytest
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.record.store import Record
 from edge_all.session.commands import CommandQueue, NameSample
+from edge_all.session.hooks import SessionHooks
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 
 SIM = "sim:?seed=4&fields=6&width=640&height=480&um_per_px=0.2&cells=6"
@@ -34,13 +36,13 @@ class WriteBuffer(SimulatedMicroscope):
 
 def test_a_judge_that_hangs_is_no_turn_of_the_loop_though_no_frame_comes(tmp_path, monkeypatch):
     camera, turns, hangs, released = WriteBuffer(1), [], threading.Event(), threading.Event()
-    with Session(camera, tmp_path, on_heartbeat=lambda: turns.append(time.monotonic())) as session:
-        judge = session._analysis.judge
+    with Session(camera, tmp_path, hooks=SessionHooks(on_heartbeat=lambda: turns.append(time.monotonic()))) as session:
+        classify = session._analysis.classify
 
         def hanging(located):
             hangs.set()
             released.wait(60)
-            return judge(located)
+            return classify(located)
 
         monkeypatch.setattr(session._analysis, "classify", hanging)
         running = threading.Thread(target=session.run)
@@ -61,13 +63,13 @@ def test_a_judge_that_hangs_is_no_turn_of_the_loop_though_no_frame_comes(tmp_pat
 
 def test_a_failing_judge_ends_the_session_and_what_was_judged_is_in_the_record(tmp_path, monkeypatch):
     with SimulatedMicroscope(SIM) as camera, Session(camera, tmp_path) as session:
-        judge, calls = session._analysis.judge, []
+        classify, calls = session._analysis.classify, []
 
         def failing(located):
             calls.append(located)
             if len(calls) == 3:
                 raise RuntimeError("no such kernel")
-            return judge(located)
+            return classify(located)
 
         monkeypatch.setattr(session._analysis, "classify", failing)
         with pytest.raises(RuntimeError, match="no such kernel"):
@@ -80,7 +82,7 @@ def test_a_failing_judge_ends_the_session_and_what_was_judged_is_in_the_record(t
 def test_it_ends_with_the_field_in_which_enough_cells_are_counted(tmp_path):
     with SimulatedMicroscope(SIM) as camera, Session(camera, tmp_path / "all") as session:
         whole = session.run().counts
-    with SimulatedMicroscope(SIM) as camera, Session(camera, tmp_path / "some", stop_at=8) as session:
+    with SimulatedMicroscope(SIM) as camera, Session(camera, tmp_path / "some", SessionOptions(stop_at=8)) as session:
         some = session.run()
     assert 8 <= some.counts.leukocytes < whole.leukocytes
     with Record.open(tmp_path / "some") as record:
@@ -93,7 +95,10 @@ def test_it_ends_with_the_field_in_which_enough_cells_are_counted(tmp_path):
 
 def test_a_sample_named_between_two_fields_is_in_the_record_once(tmp_path):
     commands = CommandQueue()
-    with SimulatedMicroscope(SIM) as camera, Session(camera, tmp_path, commands=commands) as session:
+    with (
+        SimulatedMicroscope(SIM) as camera,
+        Session(camera, tmp_path, hooks=SessionHooks(commands=commands)) as session,
+    ):
         commands.put(NameSample("S 7"))
         session.run()
         assert session.sample == "S 7"

@@ -16,6 +16,7 @@ from edge_all.cameras.opening import open_camera
 from edge_all.field.stage import Place, StageField
 from edge_all.record.sessions.stage_state import StageState, read_stage_state
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +26,9 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     from edge_all.cameras.opening import open_camera
+    from edge_all.session.options import SessionOptions
     from edge_all.session.session import Session
-    session = Session(open_camera(sys.argv[2]), Path(sys.argv[1]), keep_all_crops=True)
+    session = Session(open_camera(sys.argv[2]), Path(sys.argv[1]), SessionOptions(keep_all_crops=True))
     def tell(progress):
         if progress.counts.fields >= int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -51,7 +53,10 @@ def cells(folder: Path) -> list[tuple[int, str]]:
 
 
 def go_on(folder: Path, uri: str, more_fields: int):
-    with open_camera(uri) as camera, Session(camera, folder, resume=True, keep_all_crops=True) as session:
+    with (
+        open_camera(uri) as camera,
+        Session(camera, folder, SessionOptions(resume=True, keep_all_crops=True)) as session,
+    ):
         assert session.is_resumed
         seen = 0
 

@@ -6,6 +6,7 @@ from edge_all.cameras.opening import open_camera
 from edge_all.cli.output.progress import ProgressPrinter
 from edge_all.cli.output.summary import summary_lines
 from edge_all.record import store as module
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.web.live.live_view import LiveView
 from tests.helpers.refusing_disk import refuse_pictures
@@ -22,7 +23,7 @@ def test_it_is_said_when_it_begins_and_ends_and_what_was_not_kept(tmp_path, monk
     live = LiveView()
     with (
         open_camera(FEW) as camera,
-        Session(camera, tmp_path, keep_all_crops=True) as session,
+        Session(camera, tmp_path, SessionOptions(keep_all_crops=True)) as session,
         ProgressPrinter(None, log_json=False) as printer,
     ):
 

@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge_all.cameras.opening import open_camera
 from edge_all.errors import ProfileError
 from edge_all.session.commands import Start
+from edge_all.session.hooks import SessionHooks
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station
 from edge_all.telemetry.device_state import DeviceState
@@ -31,7 +33,10 @@ def device(tmp_path_factory):
     def run_session(start, made):
         camera = open_camera("sim:?seed=1&fields=6")
         with Session(
-            camera, record, sample=start.sample, times=device.times, on_heartbeat=device.on_heartbeat
+            camera,
+            record,
+            SessionOptions(sample=start.sample),
+            SessionHooks(times=device.times, on_heartbeat=device.on_heartbeat),
         ) as session:
             made(session)
             return session.run(device.took)

@@ -15,6 +15,7 @@ from edge_all.reports.registry import render
 from edge_all.service.control import answer_to
 from edge_all.session.commands import Start
 from edge_all.session.operator import Operator
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station
 from edge_all.web.auth.accounts import Account, Accounts, hash_password
@@ -34,7 +35,7 @@ def test_every_format_tells(tmp_path, monkeypatch, proven, how):
     folder = tmp_path / "record"
     with (
         open_camera("sim:?seed=4&fields=1") as camera,
-        Session(camera, folder, sample="S7", operator=Operator(NAME, proven)) as session,
+        Session(camera, folder, SessionOptions(sample="S7", operator=Operator(NAME, proven))) as session,
     ):
         session.run()
     with Record.open(folder) as record:

@@ -9,6 +9,7 @@ from edge_all.cameras.opening import open_camera
 from edge_all.cli.output.summary import summary_lines
 from edge_all.record.events.incidents import doubts
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station
 from tests.helpers.refusing_disk import refuse_pictures
@@ -25,7 +26,7 @@ def run_until(folder, befalls, uri=FEW):
         if progress.counts.fields >= 3 and befalls:
             befalls.pop()(session)
 
-    with open_camera(uri) as camera, Session(camera, folder, keep_all_crops=True) as session:
+    with open_camera(uri) as camera, Session(camera, folder, SessionOptions(keep_all_crops=True)) as session:
         return session.run(tell), told
 
 

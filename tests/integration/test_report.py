@@ -23,6 +23,7 @@ from edge_all.reports.contents import CameraGap, camera_gaps, read_report
 from edge_all.reports.formats.html_format import caption_lines
 from edge_all.reports.registry import FORMATS, render
 from edge_all.reports.sections import report_sections
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 
 HOSTILE = "<script>alert(1)</script> ../../etc/passwd \u202eevil\x00 محمد 张伟 =1+1 " + "A" * 10_000
@@ -52,7 +53,9 @@ def simulated(tmp_path_factory) -> Path:
     for sample in ("S7", HOSTILE):
         with (
             open_camera("sim:?seed=4&fields=5&cells=8&blast_fraction=0.4") as camera,
-            Session(camera, folder, Profile(objective="100x/1.25 oil"), sample=sample) as session,
+            Session(
+                camera, folder, SessionOptions(profile=Profile(objective="100x/1.25 oil"), sample=sample)
+            ) as session,
         ):
             assert session.run().counts.blasts > 3
     return folder

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from edge_all.cameras.opening import open_camera
-from edge_all.profile import Profile
 from edge_all.record.events.incidents import incidents
 from edge_all.record.events.outbox import SUMMARY, oldest
 from edge_all.record.sessions.lock import SessionLock, is_written
 from edge_all.record.store import Record
 from edge_all.service.interrupted_sessions import InterruptedSessions
+from edge_all.session.hooks import SessionHooks
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 
@@ -25,9 +26,10 @@ KILLED = """
     import os, sys
     from pathlib import Path
     from edge_all.cameras.opening import open_camera
+    from edge_all.session.options import SessionOptions
     from edge_all.session.session import Session
     camera = open_camera(sys.argv[2])
-    session = Session(camera, Path(sys.argv[1]), sample="S4", resume=True)
+    session = Session(camera, Path(sys.argv[1]), SessionOptions(sample="S4", resume=True))
     told = []
     def tell(progress):
         told.append(progress)
@@ -51,8 +53,9 @@ def cut_off(folder: Path, uri: str = URI) -> tuple[int, int]:
     return int(frames), int(findings)
 
 
-def go_on(folder: Path, uri: str = URI, profile: Profile | None = None, **options):
-    with open_camera(uri) as camera, Session(camera, folder, profile, resume=True, **options) as session:
+def go_on(folder: Path, uri: str = URI, listener: OutboxListener | None = None, **options):
+    hooks = SessionHooks(listener=listener)
+    with open_camera(uri) as camera, Session(camera, folder, SessionOptions(resume=True, **options), hooks) as session:
         return session.run()
 
 

@@ -14,6 +14,7 @@ from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.domain.types import Frame
 from edge_all.record.events.incidents import incidents
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 
 
@@ -96,7 +97,7 @@ class JumpingCamera(SimulatedMicroscope):
 def test_a_frame_that_is_under_way_while_the_clock_is_set_is_recorded_by_the_new_one(tmp_path, monkeypatch):
     camera = JumpingCamera()
     monkeypatch.setattr("edge_all.record.sessions.clock.Clock.wall", lambda _: camera.wall())
-    with camera, Session(camera, tmp_path, max_frames=8) as session:
+    with camera, Session(camera, tmp_path, SessionOptions(max_frames=8)) as session:
         session.run(lambda _: camera.recorded.release())
     with Record.open(tmp_path, create=False) as record:
         frames = record.frames(session.id)

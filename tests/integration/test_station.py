@@ -17,6 +17,8 @@ from edge_all.record.events.camera import pauses
 from edge_all.record.store import Record
 from edge_all.review import saliency
 from edge_all.session.commands import CommandQueue, NameSample, Pause, Resume, Start, Stop
+from edge_all.session.hooks import SessionHooks
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station
 from edge_all.web.live import mjpeg
@@ -44,7 +46,10 @@ class Running:
         def run_session(start, made):
             camera = open_camera(uri)
             with Session(
-                camera, folder, sample=start.sample, commands=self.station.commands, keep_all_crops=True
+                camera,
+                folder,
+                SessionOptions(sample=start.sample, keep_all_crops=True),
+                SessionHooks(commands=self.station.commands),
             ) as session:
                 made(session)
                 return session.run(lambda p: (self.told.append(p), self.live.take(p)))
@@ -144,7 +149,7 @@ def test_a_sample_is_named_once(tmp_path):
     commands = CommandQueue()
     commands.put(NameSample("late"))
     commands.put(NameSample("later"))
-    with open_camera(FEW) as camera, Session(camera, tmp_path, commands=commands) as session:
+    with open_camera(FEW) as camera, Session(camera, tmp_path, hooks=SessionHooks(commands=commands)) as session:
         session.run()
     with Record.open(tmp_path) as record:
         assert record.session("last").sample == "late"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from edge_all.cameras.base import Camera
-from edge_all.domain.types import Frame, Unreadable
 from edge_all.session.metrics.step_times import StepTimes
-from edge_all.session.stages.bounded_queue import BoundedQueue
+from edge_all.session.stages.pipeline import Pipeline
 
 
-class Capturing:
+class CaptureStage:
     """Capture stage of one session, run in its own thread."""
 
     def __init__(
@@ -21,10 +18,8 @@ class Capturing:
         camera: Camera,
         first_frame: int,
         max_frames: int | None,
-        frames: BoundedQueue[Frame | Unreadable],
+        pipeline: Pipeline,
         times: StepTimes,
-        stopped: threading.Event,
-        failed: Callable[[BaseException], None],
     ) -> None:
         """Create the stage.
 
@@ -33,21 +28,19 @@ class Capturing:
             first_frame: First frame index of a resumed session. A live camera's frames are numbered from it; file
                 frames before it are skipped.
             max_frames: Number of frames to read, or None for all.
-            frames: Queue for the frames.
+            pipeline: The session's queues. If the stage fails, frames read before are still analyzed.
             times: Timer of the steps.
-            stopped: Set to end the stage.
-            failed: Called with the error if the stage ends early. Frames read before are still analyzed.
         """
-        self._camera, self._frames = camera, frames
+        self._camera, self._pipeline = camera, pipeline
         self._first_frame, self._max_frames = first_frame, max_frames
         self._times = times
-        self._stopped, self._failed = stopped, failed
 
     def run(self) -> None:
-        """Read frames until the stream ends, `max_frames` is reached, or `stopped` is set."""
+        """Read frames until the stream ends, `max_frames` is reached, or the session is stopped."""
         read = 0
+        frames, stopped = self._pipeline.frames, self._pipeline.stopped
         try:
-            while not self._stopped.is_set() and (self._max_frames is None or read < self._max_frames):
+            while not stopped.is_set() and (self._max_frames is None or read < self._max_frames):
                 frame = self._times.timed("grab", self._camera.read)
                 if frame is None:
                     break
@@ -57,10 +50,10 @@ class Capturing:
                     frame = replace(frame, index=frame.index + self._first_frame)
                 elif frame.index < self._first_frame:  # files start over from the first frame
                     continue
-                if not self._frames.put(frame):
+                if not frames.put(frame):
                     break
                 read += 1
         except BaseException as error:
-            self._failed(error)
+            self._pipeline.errors.append(error)
         finally:
-            self._frames.close()
+            frames.close()

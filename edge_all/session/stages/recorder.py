@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from edge_all.cameras.base import Camera
@@ -24,28 +23,20 @@ from edge_all.session.hints import camera_hint, hint_of
 from edge_all.session.listener import TransactionListener
 from edge_all.session.metrics.step_times import StepTimes
 from edge_all.session.progress import Progress
-from edge_all.session.stages.bounded_queue import BoundedQueue
-from edge_all.session.stages.encode import NONE, Pictures
+from edge_all.session.stages.encode import Pictures
+from edge_all.session.stages.items import RecordItem
+from edge_all.session.stages.pipeline import Pipeline
 from edge_all.session.tally import PAUSED
 
 _RECORD_LOOKS_S = 0.5
 _FILES_WAIT_FOR_ROOM_S = 60.0
 
 
-@dataclass(frozen=True, eq=False)
-class RecordItem:
-    """A result or command queued for the record, with the counts at that time."""
-
-    what: FieldResult | Unreadable | NameSample | Pause | Resume
-    counts: Counts
-    pictures: Pictures = NONE
-
-
 def _is_of_a_frame(handed: RecordItem) -> bool:
-    return isinstance(handed.what, (FieldResult, Unreadable))
+    return isinstance(handed.payload, (FieldResult, Unreadable))
 
 
-class Recording:
+class RecordStage:
     """Recording stage of one session, run in its own thread."""
 
     def __init__(
@@ -54,11 +45,9 @@ class Recording:
         session: str,
         camera: Camera,
         first_frame: int,
-        results: BoundedQueue[RecordItem],
+        pipeline: Pipeline,
         times: StepTimes,
         listener: TransactionListener | None,
-        stopped: threading.Event,
-        failed: Callable[[BaseException], None],
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         """Create the stage.
@@ -68,22 +57,18 @@ class Recording:
             session: The session's id.
             camera: The session's camera.
             first_frame: First frame index since the session was started or resumed.
-            results: Queue of results and commands.
+            pipeline: The session's queues. A session that stops ends any waiting for disk space.
             times: Timer of the steps.
-            announcer: Listener notified in the transaction that writes the rows, if any.
-            stopped: Set when the session stops, which ends any waiting for disk space.
-            failed: Called with the error if the stage ends early.
+            listener: Notified in the transaction that writes the rows, if any.
             on_progress: Called from this thread after the frame is on disk.
         """
         self._record, self._session = record, session
         self._camera = camera
         self._watched = camera if isinstance(camera, SupervisedCamera) else None
         self._first_frame = first_frame
-        self._results = results
+        self._pipeline = pipeline
         self._times = times
         self._listener = listener
-        self._stopped = stopped
-        self._failed = failed
         self._on_progress = on_progress
         self._known_fields = StageState(record.folder, session)
         self._held: list[Progress] = []
@@ -102,17 +87,17 @@ class Recording:
             while (first := self._next_result()) is not None:
                 self._look_at_clock()
                 self._record.flush_if_due()
-                for are_frames, items in groupby([first, *self._results.rest()], _is_of_a_frame):
+                for are_frames, items in groupby([first, *self._pipeline.results.rest()], _is_of_a_frame):
                     if are_frames:
                         self._write_frames(list(items))
                     else:
                         for handed in items:
-                            assert isinstance(handed.what, (NameSample, Pause, Resume))
-                            self._write_event(handed.what)
+                            assert isinstance(handed.payload, (NameSample, Pause, Resume))
+                            self._write_event(handed.payload)
             self._look_at_camera()
         except BaseException as error:
-            self._results.close(discard=True)
-            self._failed(error)
+            self._pipeline.results.close(discard=True)
+            self._pipeline.fail(error)
 
     def _write_frames(self, items: Sequence[RecordItem]) -> None:
         """Write all queued frames in one transaction, then report them.
@@ -121,10 +106,10 @@ class Recording:
         """
         with self._times.step("record", len(items)), self._record.together():
             for handed in items:
-                self._write_one(handed.what, handed.pictures)  # type: ignore[arg-type]
+                self._write_one(handed.payload, handed.pictures)  # type: ignore[arg-type]
         for handed in items:
             self._counts = handed.counts
-            self.tell(self._progress(handed.what, handed.counts))  # type: ignore[arg-type]
+            self.report(self._progress(handed.payload, handed.counts))  # type: ignore[arg-type]
         self._wait_for_room()
 
     def _write_event(self, event: NameSample | Pause | Resume) -> None:
@@ -145,14 +130,14 @@ class Recording:
         for event in self._watched.take_events() if self._watched is not None else ():
             write_camera_event(self._record, self._session, event.time + self._clock_moved, event.kind, event.detail)
             hint = camera_hint(event.state)
-            self.tell(Progress(self._session, self._camera.uri, self._counts, (), camera=event, hint=hint))
+            self.report(Progress(self._session, self._camera.uri, self._counts, (), camera=event, hint=hint))
 
     def _next_result(self) -> RecordItem | None:
         """Wait for the next result, and flush the record's write buffer when that is due."""
         while True:
             self._look_at_camera()
             try:
-                return self._results.get(_RECORD_LOOKS_S)
+                return self._pipeline.results.get(_RECORD_LOOKS_S)
             except TimeoutError:
                 self._look_at_clock()
                 self._record.flush_if_due()
@@ -163,7 +148,7 @@ class Recording:
             self._clock_moved += moved
             correct_times(self._record, self._session, moved, self._first_frame)
 
-    def tell(self, progress: Progress | None) -> None:
+    def report(self, progress: Progress | None) -> None:
         """Report progress.
 
         While the disk is full, counts are still reported, but findings are held back until they are on disk.
@@ -194,10 +179,10 @@ class Recording:
             DiskFullError: when files have waited too long.
         """
         waited = 0.0
-        while self._record.disk.refuses and not self._stopped.wait(_RECORD_LOOKS_S):
+        while self._record.disk.refuses and not self._pipeline.stopped.wait(_RECORD_LOOKS_S):
             waited += _RECORD_LOOKS_S
             self._record.flush()
-            self.tell(None)
+            self.report(None)
             if not self._camera.live and waited >= _FILES_WAIT_FOR_ROOM_S:
                 raise DiskFullError(self._record.disk.in_words(), "free some disk space; recorded data is safe")
 

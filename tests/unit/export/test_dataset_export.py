@@ -17,6 +17,7 @@ from edge_all.datasets.export import export_dataset
 from edge_all.errors import UsageError
 from edge_all.record.db.checksums import teach
 from edge_all.record.store import Record
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 
 PATIENT = "Mustermann, Erika <b>1964</b>"
@@ -31,7 +32,7 @@ def reviewed(tmp_path_factory) -> tuple[Path, list[str]]:
     for seed, sample in ((4, PATIENT), (5, f"  {PATIENT.upper()} "), (6, "other")):
         with (
             open_camera(f"sim:?seed={seed}&fields=3&cells=8&blast_fraction=0.4") as camera,
-            Session(camera, folder, sample=sample) as session,
+            Session(camera, folder, SessionOptions(sample=sample)) as session,
         ):
             session.run()
         sessions.append(session.id)

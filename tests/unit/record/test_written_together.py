@@ -16,6 +16,7 @@ from edge_all.record import store as record_module
 from edge_all.record.store import DATABASE, Record
 from edge_all.session.metrics.step_histograms import StepHistograms
 from edge_all.session.metrics.step_times import StepTimes
+from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.stages.bounded_queue import BoundedQueue
 from tests.helpers.cells import CROP, INFO, make_cell
@@ -108,7 +109,9 @@ def test_a_slow_disk_gathers_fields_and_none_is_told_before_it_is_there(tmp_path
 
     rng = np.random.default_rng(0)
     fields = [smear(rng) for _ in range(4)]
-    with Session(StillFields(fields, 8, True), tmp_path, Profile(engine="onnxruntime-cpu"), um_per_px=0.2) as session:
+    with Session(
+        StillFields(fields, 8, True), tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2)
+    ) as session:
         monkeypatch.setattr(record_module, "write_files", slow)
         summary = session.run(tell)
     assert summary.error is None

@@ -19,7 +19,7 @@ def test_the_table_as_the_record_takes_it():
 def test_it_runs_beside_and_tells_what_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_TICK_S", 0.01)
     Record.open(tmp_path).close()
-    with HousekeepingThread(tmp_path, Settings(budget_gib=1e-9), lambda _: None) as upkeep:
+    with HousekeepingThread(tmp_path, Settings(budget_gib=1e-9)) as upkeep:
         until = time.monotonic() + 20
         while not (backups(tmp_path) and upkeep.problem) and time.monotonic() < until:
             time.sleep(0.02)
