@@ -48,6 +48,7 @@ lint: install
 	$(BIN)/vermin --target=3.10- --no-tips --violations --backport typing edge_all firmware_config
 	$(BIN)/python scripts/check_imports.py
 	@if [ -x $(BIN)/lint-imports ]; then $(BIN)/lint-imports --no-cache --no-logo; else echo "Python 3.10: skipping the order of the packages"; fi
+	$(BIN)/codespell
 	$(BIN)/python scripts/check_english.py
 
 # The site in build/site. It imports the workstation's commands for their help, and needs Python 3.11 or later.

@@ -142,7 +142,7 @@ def count_pan(camera: HandMovedField, models: Models, blasts: list[tuple[float, 
     analysis = Analysis(Profile(), models, None, False)
     at: dict[int, tuple[int, float, float, bool]] = {}
     while (frame := camera.read()) is not None:
-        result = analysis.analyse(frame)
+        result = analysis.analyze(frame)
         for cell in result.cells:
             at[cell.number] = (cell.frame_index, cell.detection.x_px, cell.detection.y_px, cell.classification is None)
     shown = []

@@ -17,7 +17,7 @@ LIGHT_DRIFTED = "light drifted"
 
 _FIELDS = 9
 _MOST_LEVEL = 0.25
-_MOST_COLOUR = 0.06
+_MOST_COLOR = 0.06
 _MOST_SHAPE = 0.12
 
 
@@ -27,7 +27,7 @@ class LightDrift:
 
     level: float
     """Change of the green channel's level; 0 is unchanged, -0.2 is a fifth darker."""
-    colour: float
+    color: float
     """Largest change of red or blue relative to green."""
     shape: float
     """Range of the change across the field, beyond the change of level, in the green channel."""
@@ -35,14 +35,14 @@ class LightDrift:
     @property
     def is_large(self) -> bool:
         """True if any of the changes exceeds its limit."""
-        return abs(self.level) > _MOST_LEVEL or abs(self.colour) > _MOST_COLOUR or self.shape > _MOST_SHAPE
+        return abs(self.level) > _MOST_LEVEL or abs(self.color) > _MOST_COLOR or self.shape > _MOST_SHAPE
 
     @property
     def words(self) -> str:
         """Description of the changes that exceed their limits, the most important first: color, shape, level."""
         parts = []
-        if abs(self.colour) > _MOST_COLOUR:
-            parts.append(f"its color by {100 * abs(self.colour):.0f} %")
+        if abs(self.color) > _MOST_COLOR:
+            parts.append(f"its color by {100 * abs(self.color):.0f} %")
         if self.shape > _MOST_SHAPE:
             parts.append(f"its evenness by {100 * self.shape:.0f} %")
         if abs(self.level) > _MOST_LEVEL:
@@ -78,5 +78,5 @@ class DriftWatch:
     def see(self, illumination: Illumination) -> LightDrift:
         """Add a field's illumination and return the median change over the last nine fields."""
         self._seen.append(light_drift(illumination, self._calibrated))
-        level, colour, shape = (median(getattr(d, name) for d in self._seen) for name in ("level", "colour", "shape"))
-        return LightDrift(level, colour, shape)
+        level, color, shape = (median(getattr(d, name) for d in self._seen) for name in ("level", "color", "shape"))
+        return LightDrift(level, color, shape)

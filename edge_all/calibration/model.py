@@ -39,7 +39,7 @@ class LightCalibration:
         return float((1 - self.background.min((0, 1)) / self.background.max((0, 1))).max())
 
     @property
-    def colour_gain(self) -> tuple[float, float, float]:
+    def color_gain(self) -> tuple[float, float, float]:
         """Gains of red, green and blue that make the light white; the gain of the brightest channel is 1."""
         red, green, blue = (self.level.max() / self.level).tolist()
         return (red, green, blue)

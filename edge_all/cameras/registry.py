@@ -1,7 +1,7 @@
 """Registry of camera schemes: the text before the colon of a camera URI, and the driver that it selects.
 
 A new camera is a driver file in edge_all/cameras/drivers/ and an entry in SCHEMES. A separately installed package adds
-cameras without a change here: it names a CameraScheme in the entry-point group "edge_all.cameras".
+cameras without a change here, by naming a CameraScheme in the entry-point group "edge_all.cameras".
 """
 
 from __future__ import annotations

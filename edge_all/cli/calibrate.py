@@ -348,7 +348,7 @@ def _in_words(part: Part) -> str:
     size = f"{part.width_px}x{part.height_px} px, {when}"
     if isinstance(part, LightCalibration):
         red, green, blue = part.level
-        gains = "/".join(f"{g:.2f}" for g in part.colour_gain)
+        gains = "/".join(f"{g:.2f}" for g in part.color_gain)
         return (
             f"Light         {part.frames} frames, level {red:.0f}/{green:.0f}/{blue:.0f} of 255, color gain {gains}, "
             f"darkest place {100 * part.unevenness:.0f} % below the brightest; {size}"

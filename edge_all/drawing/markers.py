@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-COLOURS = {
+COLORS = {
     "blast": (0, 60, 213),
     "unidentified": (0, 159, 230),
     "normal": (115, 158, 0),
@@ -17,7 +17,7 @@ COLOURS = {
 
 def draw_mark(image: npt.NDArray[np.uint8], label: str, x: int, y: int, r: int = 7) -> None:
     """Draw a mark into a BGR image: blast a triangle, unidentified a diamond, normal a disk, smudge a cross."""
-    color = COLOURS[label]
+    color = COLORS[label]
     if label == "blast":
         _polygon(image, [(x, y - r), (x + r, y + r), (x - r, y + r)], color)
     elif label == "unidentified":
@@ -33,7 +33,7 @@ def draw_outline(image: npt.NDArray[np.uint8], label: str, x: int, y: int, r: in
 
     The ring of a blast is double.
     """
-    color = COLOURS[label]
+    color = COLORS[label]
     cv2.circle(image, (x, y), r, (255, 255, 255), line + 2, cv2.LINE_AA)
     cv2.circle(image, (x, y), r, color, line, cv2.LINE_AA)
     if label == "blast":

@@ -29,7 +29,7 @@ _REFERENCE_RADIUS_UM = 6.0
 _SMUDGE_OVER_LEUKOCYTE = 0.7
 """Share of the smudge map's value below which the leukocyte map must stay for a peak to count as a smudge. A smudge
 that is classified costs the reviewer some time, but a blast that is taken for a smudge is missed."""
-_NEIGHBOURS = np.ones((3, 3), np.uint8)
+_NEIGHBORS = np.ones((3, 3), np.uint8)
 _SAME_CELL = 0.75
 """Share of the larger radius below which the distance of two peaks means that they are one cell."""
 
@@ -100,7 +100,7 @@ def decode_peaks(
     peaks: list[Peak] = []
     for kind in range(2):
         plane = np.ascontiguousarray(heat[kind])
-        rows, columns = np.nonzero((plane == cv2.dilate(plane, _NEIGHBOURS)) & (plane >= threshold))
+        rows, columns = np.nonzero((plane == cv2.dilate(plane, _NEIGHBORS)) & (plane >= threshold))
         x = (columns + _vertex(plane, rows, columns, 0, 1) + 0.5) * STRIDE - 0.5
         y = (rows + _vertex(plane, rows, columns, 1, 0) + 0.5) * STRIDE - 0.5
         radius = np.exp(log_radius[rows, columns].astype(np.float64)) * _REFERENCE_RADIUS_UM / um_per_px

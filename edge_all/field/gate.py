@@ -157,13 +157,13 @@ class Gate:
             return []
         return [LIGHT_DRIFTED]
 
-    def recognise(self, field: Field, candidates: Sequence[Place]) -> Field | None:
+    def recognize(self, field: Field, candidates: Sequence[Place]) -> Field | None:
         """Return the last checked field at its recognized position, or None if no candidate matches.
 
         A candidate matches if its erythrocytes are those in the field. The field's region then becomes part of the
         candidate's region.
         """
-        place = self._stage.recognise(candidates)
+        place = self._stage.recognize(candidates)
         if place is None:
             return None
         if self._last is not None:

@@ -37,10 +37,10 @@ class Picture:
     negative ones up to -1.
     """
 
-    def __init__(self, grey: FloatArray) -> None:
+    def __init__(self, gray: FloatArray) -> None:
         """Create a picture from a gray image, float32 H x W, with uneven light removed."""
-        self.grey = grey
-        self.norm = float(np.vdot(grey, grey))
+        self.gray = gray
+        self.norm = float(np.vdot(gray, gray))
 
     def forget(self) -> None:
         """Drop all cached values; they are computed again when needed."""
@@ -50,9 +50,9 @@ class Picture:
     @cached_property
     def spectrum(self) -> FloatArray:
         """Spectrum of the zero-padded image, as packed by cv2.dft."""
-        padded = np.zeros(_fast_size(self.grey.shape), np.float32)
-        padded[: self.grey.shape[0], : self.grey.shape[1]] = self.grey
-        return np.asarray(cv2.dft(padded, nonzeroRows=self.grey.shape[0]))
+        padded = np.zeros(_fast_size(self.gray.shape), np.float32)
+        padded[: self.gray.shape[0], : self.gray.shape[1]] = self.gray
+        return np.asarray(cv2.dft(padded, nonzeroRows=self.gray.shape[0]))
 
     @cached_property
     def before(self) -> tuple[FloatArray, FloatArray]:
@@ -60,13 +60,13 @@ class Picture:
 
         The two arrays are the sum, and the root of the sum of squared differences from the mean.
         """
-        rows, columns = _overlaps(self.grey.shape)
+        rows, columns = _overlaps(self.gray.shape)
         found = []
-        for table in cv2.integral2(self.grey, sdepth=cv2.CV_64F, sqdepth=cv2.CV_64F):
+        for table in cv2.integral2(self.gray, sdepth=cv2.CV_64F, sqdepth=cv2.CV_64F):
             across = table.take(columns[1], 1) - table.take(columns[0], 1)
             found.append((across.take(rows[1], 0) - across.take(rows[0], 0)).astype(np.float32))
         total, squares = found
-        squares -= total * total * _counts(self.grey.shape)[0]
+        squares -= total * total * _counts(self.gray.shape)[0]
         return total, np.sqrt(np.maximum(squares, np.float32(_LEAST_SPREAD**2)))
 
     @cached_property
@@ -76,7 +76,7 @@ class Picture:
         The three arrays are the mean, the same root as in `before`, and the root times the least significant
         correlation. The overlap at a shift equals that of the earlier picture at the opposite shift.
         """
-        share, _, least = _counts(self.grey.shape)
+        share, _, least = _counts(self.gray.shape)
         rows, columns = (-np.arange(n) % n for n in share.shape)
         total, spread = (part.take(columns, 1).take(rows, 0) for part in self.before)
         return total * share, spread, spread * least
@@ -84,7 +84,7 @@ class Picture:
 
 def unmoved(before: Picture, now: Picture) -> bool:
     """Return True if two pictures show the same view. This quick check suffices for most frames of a resting stage."""
-    return float(np.vdot(before.grey, now.grey)) > _ALIKE * float(np.sqrt(before.norm * now.norm + 1e-6))
+    return float(np.vdot(before.gray, now.gray)) > _ALIKE * float(np.sqrt(before.norm * now.norm + 1e-6))
 
 
 @lru_cache(maxsize=4)
@@ -131,7 +131,7 @@ def displacement(before: Picture, now: Picture) -> tuple[float, float] | None:
     the regular spacing of erythrocytes, similar at many shifts but equal at only one, does not mislead. A correlation
     is accepted by its significance: Fisher's z times the root of the number of cells in the overlap.
     """
-    shape = before.grey.shape
+    shape = before.gray.shape
     product = cv2.mulSpectrums(before.spectrum, now.spectrum, 0, conjB=True)
     cross = np.asarray(cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT))
     (sum_before, spread_before), (mean_now, spread_now, least_now) = before.before, now.after
@@ -167,14 +167,14 @@ def displacement_near(before: Picture, now: Picture, x: float, y: float) -> tupl
 
     Returns the displacement in pixels (x, y) and its significance, or None if the pictures do not match there.
     """
-    height, width = before.grey.shape
+    height, width = before.gray.shape
     dx, dy = round(x), round(y)
     left, right = max(0, _REACH_PX - dx), min(width, width - dx - _REACH_PX)
     top, bottom = max(0, _REACH_PX - dy), min(height, height - dy - _REACH_PX)
     if right - left < 8 or bottom - top < 8 or (right - left) * (bottom - top) < LEAST_OVERLAP * height * width:
         return None
-    part = now.grey[top:bottom, left:right]
-    around = before.grey[top + dy - _REACH_PX : bottom + dy + _REACH_PX, left + dx - _REACH_PX : right + dx + _REACH_PX]
+    part = now.gray[top:bottom, left:right]
+    around = before.gray[top + dy - _REACH_PX : bottom + dy + _REACH_PX, left + dx - _REACH_PX : right + dx + _REACH_PX]
     correlation = np.asarray(cv2.matchTemplate(around, part, cv2.TM_CCOEFF_NORMED), np.float32)
     row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
     cells = np.sqrt(part.size * UM_PER_PX**2 / _CELL_AREA_UM2)

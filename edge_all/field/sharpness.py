@@ -52,7 +52,7 @@ class EdgeBlur:
         return high > 0.45 and high > 1.5 * low
 
 
-def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur:
+def measure_edge_blur(gray: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur:
     """Measure the blur of the strongest edges of a gray uint8 image, H x W.
 
     Blurring an edge of width s again by a known a and b lowers its steepest slope to 1/sqrt(s^2 + a^2) and
@@ -61,8 +61,8 @@ def measure_edge_blur(grey: npt.NDArray[np.uint8], um_per_px: float) -> EdgeBlur
     a long movement counts as blurred to the maximum.
     """
     # A window contains enough edges, and the objective is sharpest in the center.
-    top, left = (max(0, (n - _WINDOW_PX) // 2) for n in grey.shape)
-    window = grey[top : top + _WINDOW_PX, left : left + _WINDOW_PX]
+    top, left = (max(0, (n - _WINDOW_PX) // 2) for n in gray.shape)
+    window = gray[top : top + _WINDOW_PX, left : left + _WINDOW_PX]
     once = cv2.sepFilter2D(window, cv2.CV_32F, _FIRST, _FIRST)
     twice = cv2.sepFilter2D(once, cv2.CV_32F, _ON_TO_SECOND, _ON_TO_SECOND)
     noise = _noise(window, once)

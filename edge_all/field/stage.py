@@ -25,7 +25,7 @@ from edge_all.field.spatial_grid import SpatialGrid
 
 _REMEMBERED = 600
 """Number of fields in memory, 26 kB each."""
-_NEIGHBOURS = 3
+_NEIGHBORS = 3
 _READY = 12
 """Number of latest pictures whose sums stay cached, a quarter of a megabyte each."""
 _COVERED = 0.8
@@ -55,7 +55,7 @@ class Place:
 class StageField:
     """A field in the form in which the stage compares it, with its position."""
 
-    grey: FloatArray
+    gray: FloatArray
     """float32, H x W at UM_PER_PX, with uneven light removed."""
     place: Place
 
@@ -92,7 +92,7 @@ class Stage:
         """Restore earlier fields, the latest last, and the number of regions. Call this before the first frame."""
         self._region = max([regions - 1, *(f.place.region for f in fields)])
         for field in fields:
-            self._arrived(field.place, Picture(field.grey), known=False)
+            self._arrived(field.place, Picture(field.gray), known=False)
         self._here = None  # movements since then are unknown
 
     @property
@@ -100,7 +100,7 @@ class Stage:
         """The last located field."""
         assert self._now is not None
         assert self._here is not None, "locate comes first"
-        return StageField(self._now.grey, self._here)
+        return StageField(self._now.gray, self._here)
 
     @property
     def regions(self) -> int:
@@ -147,7 +147,7 @@ class Stage:
         measured = self._matched(self._here, [seen for seen, _ in near], now) if self._here is not None else []
         if not measured and (self._here is None or (near and near[0][1] > _PLAIN)):
             # The position is lost or wrong. Perhaps the stage only moved back a little.
-            for seen in list(self._latest)[-1 : -2 - _NEIGHBOURS : -1]:
+            for seen in list(self._latest)[-1 : -2 - _NEIGHBORS : -1]:
                 moved = None if seen.picture is self._unlike else displacement(seen.picture, now)
                 if moved is not None:
                     measured.append(seen.place.shifted(moved[0] * UM_PER_PX, moved[1] * UM_PER_PX))
@@ -158,7 +158,7 @@ class Stage:
         assert place is not None
         return self._arrived(place, now, known=bool(near) and near[0][1] > _COVERED and bool(measured))
 
-    def recognise(self, candidates: Sequence[Place]) -> Place | None:
+    def recognize(self, candidates: Sequence[Place]) -> Place | None:
         """Return the candidate that the located frame shows, matched by its erythrocytes, or None.
 
         The frame's region, with all fields seen there, becomes part of the candidate's region.
@@ -201,9 +201,9 @@ class Stage:
     def _leave_out_other_sizes(self) -> None:
         """Drop restored fields from other camera settings, which cannot be compared with the current ones."""
         shape = self._size[::-1]
-        for number in [n for n, seen in self._atlas.items() if seen.picture.grey.shape != shape]:
+        for number in [n for n, seen in self._atlas.items() if seen.picture.gray.shape != shape]:
             self._drop(number)
-        self._latest = deque((s for s in self._latest if s.picture.grey.shape == shape), maxlen=_READY)
+        self._latest = deque((s for s in self._latest if s.picture.gray.shape == shape), maxlen=_READY)
 
     def _matched(self, guess: Place, near: Sequence[_Seen], now: Picture) -> list[Place]:
         """Return the position according to each of these fields that agrees with the guess."""
@@ -224,7 +224,7 @@ class Stage:
         """Return the earlier fields that overlap the guess most, with their overlap shares, largest first."""
         if guess is None or guess.region not in self._where:
             return []
-        height, width = (n * UM_PER_PX for n in now.grey.shape)
+        height, width = (n * UM_PER_PX for n in now.gray.shape)
         found = []
         for number, _ in self._where[guess.region].near(guess.x_um, guess.y_um, float(np.hypot(width, height))):
             seen = self._atlas[number]
@@ -234,7 +234,7 @@ class Stage:
             if share > 2 * LEAST_OVERLAP:
                 found.append((share, number, seen))
         found.sort(key=lambda f: (-f[0], f[1]))
-        return [(seen, share) for share, _, seen in found[:_NEIGHBOURS]]
+        return [(seen, share) for share, _, seen in found[:_NEIGHBORS]]
 
     def _arrived(self, place: Place, now: Picture, known: bool) -> Place:
         """Store the newest field at its position, unless the atlas already shows it (`known`)."""

@@ -216,15 +216,15 @@ def _reviewers(verdicts: Sequence[Verdict]) -> tuple[tuple[str, bool, int], ...]
 
 
 def _quality(frames: Sequence[FrameEntry], row: SessionRow, paused: Sequence[tuple[float, float]]) -> Quality:
-    analysed = [f for f in frames if f.status == "analysed"]
-    scales = [f.um_per_px for f in analysed if f.um_per_px is not None]
-    sharpness = [f.sharpness for f in analysed if f.sharpness is not None]
-    warned = Counter(reason for f in analysed for reason in f.reason.split(", ") if reason)
+    analyzed = [f for f in frames if f.status == "analysed"]
+    scales = [f.um_per_px for f in analyzed if f.um_per_px is not None]
+    sharpness = [f.sharpness for f in analyzed if f.sharpness is not None]
+    warned = Counter(reason for f in analyzed for reason in f.reason.split(", ") if reason)
     return Quality(
         skipped=tuple(sorted(row.counts.skipped.items(), key=lambda i: (-i[1], i[0]))),
         warned=tuple(warned.most_common()),
         scale_um_per_px=(min(scales), median(scales), max(scales)) if scales else None,
-        scale_sources=tuple(Counter(f.scale_source or "not known" for f in analysed).most_common()),
+        scale_sources=tuple(Counter(f.scale_source or "not known" for f in analyzed).most_common()),
         sharpness=(min(sharpness), median(sharpness), max(sharpness)) if sharpness else None,
         gaps=camera_gaps(frames, paused),
     )

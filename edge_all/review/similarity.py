@@ -60,7 +60,7 @@ class Appearance:
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, dict[int, tuple[str, Vector]]] = OrderedDict()
 
-    def neighbours(self, folder: Path, rows: Sequence[CellRow], number: int) -> list[int]:
+    def neighbors(self, folder: Path, rows: Sequence[CellRow], number: int) -> list[int]:
         """Return the numbers of the most similar cells, nearest first.
 
         rows: All cells of one session. Cells without a readable crop are skipped.

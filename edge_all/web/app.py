@@ -56,7 +56,7 @@ def make_app(context: ReviewContext) -> Starlette:
         Route(f"{one_cell}/views/{{frame}}", pictures.view_picture),
         Route(f"{one_cell}/saliency", pictures.saliency_picture),
         Route(f"{one_cell}/morphology", cell.morphology_part),
-        Route(f"{one_cell}/neighbours", cell.neighbours_part),
+        Route(f"{one_cell}/neighbors", cell.neighbors_part),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     load_texts()

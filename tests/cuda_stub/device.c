@@ -30,7 +30,7 @@ struct memory { char *start; size_t size, mapped; enum kind kind; int alive; CUc
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct CUctx_st primary = {0, 0, 1}, others[8];
-static int others_made, initialised;
+static int others_made, initialized;
 static struct memory memories[RESOURCES];
 static struct CUstream_st *streams[RESOURCES];
 static struct CUevent_st *events[RESOURCES];
@@ -73,7 +73,7 @@ static CUresult injected(const char *name) {
 /* Every call: one at a time, after cuInit, with what a test wants to fail. */
 #define ENTER(NAME) \
     pthread_mutex_lock(&lock); \
-    CUresult status = initialised ? injected(NAME) : CUDA_ERROR_NOT_INITIALIZED; \
+    CUresult status = initialized ? injected(NAME) : CUDA_ERROR_NOT_INITIALIZED; \
     if (status != CUDA_SUCCESS) goto end
 #define ENTER_IN_CONTEXT(NAME) \
     CUcontext context = NULL; \
@@ -253,7 +253,7 @@ int stub_peek(unsigned long long address, void *out, size_t size) {
 CUresult cuInit(unsigned flags) {
     (void)flags;
     CUresult status = setting("STUB_INIT", setting("STUB_DEVICES", 1) ? 0 : CUDA_ERROR_NO_DEVICE);
-    initialised = status == CUDA_SUCCESS;
+    initialized = status == CUDA_SUCCESS;
     return status;
 }
 CUresult cuDriverGetVersion(int *version) { *version = setting("STUB_CUDA", 13000); return CUDA_SUCCESS; }

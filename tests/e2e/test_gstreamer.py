@@ -71,7 +71,7 @@ def test_a_session_over_a_pipeline(frames, tmp_path):
     assert camera.settings["size"] == "640x480"
 
 
-def test_colours_and_padded_rows_come_through():
+def test_colors_and_padded_rows_come_through():
     with open_camera("gst:videotestsrc is-live=true pattern=red ! video/x-raw,width=318,height=240") as camera:
         image = camera.read().image
     assert image.shape == (240, 318, 3)

@@ -77,7 +77,7 @@ def test_it_is_listed(tree):
     assert "picamera2:0  Virtual microscope" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_frame_is_the_field_in_its_colours(tree, fields):
+def test_a_frame_is_the_field_in_its_colors(tree, fields):
     """The format that was really configured is NV12, whatever was asked for; its conversion is this project's."""
     picture = tree / "opt/now.png"
     done = edge_all(tree, "cameras", "--camera", f"picamera2:0?size={WIDTH}x{HEIGHT}", "--preview", "/opt/now.png")

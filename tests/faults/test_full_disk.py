@@ -44,7 +44,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(small_disk):
     assert all(read_crop_row(small_disk / "r" / c["crop"])["cell"] == c["cell"] for c in findings)
 
 
-def test_a_neighbour_fills_the_disk_in_the_middle_and_frees_it_again(tmp_path):
+def test_a_neighbor_fills_the_disk_in_the_middle_and_frees_it_again(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=False).returncode:

@@ -98,11 +98,11 @@ def differences(found: Any, expected: Any) -> list[str]:
     """What differs in one case, a line each; empty when all is as it was kept."""
     if not (isinstance(expected, dict) and "cells" in expected):
         return list(_differing(found, expected, ""))
-    lines, relabelled = _differing_cells(found["cells"], expected["cells"])
+    lines, relabeled = _differing_cells(found["cells"], expected["cells"])
     for part in expected:
         if part == "cells":
             continue
-        if relabelled and part != "cells csv":
+        if relabeled and part != "cells csv":
             # Counts, percentages and findings follow from the labels: only their form can be the same.
             lines += _differing(_form(found.get(part)), _form(expected[part]), part)
         else:
@@ -117,16 +117,16 @@ def _differing_cells(found: dict[str, Any], expected: dict[str, Any]) -> tuple[l
     if len(found["rows"]) != len(expected["rows"]):
         return [f"cells: {len(found['rows'])} of them, expected {len(expected['rows'])}"], False
     lines: list[str] = []
-    relabelled = False
+    relabeled = False
     for row, wanted in zip(found["rows"], expected["rows"], strict=True):
         cell = dict(zip(found["columns"], row, strict=True))
         kept = dict(zip(expected["columns"], wanted, strict=True))
         if cell["label"] != kept["label"] and _at_a_threshold(kept):
-            relabelled = True
+            relabeled = True
             # Pictures are kept of findings: the crop follows from the label.
             cell.update(label=kept["label"], crop=kept["crop"])
         lines += _differing(cell, kept, f"cell {kept['cell']}")
-    return lines, relabelled
+    return lines, relabeled
 
 
 def _at_a_threshold(cell: Mapping[str, Any]) -> bool:

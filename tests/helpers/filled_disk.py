@@ -18,7 +18,7 @@ def fill_and_free(disk: Path) -> tuple[int, int]:
     shown: set[int] = set()
     filled_at: list[int] = []
     freed_at: list[int] = []
-    neighbour = disk / "neighbour"
+    neighbor = disk / "neighbor"
 
     def tell(progress: Progress) -> None:
         told.append(progress)
@@ -26,12 +26,12 @@ def fill_and_free(disk: Path) -> tuple[int, int]:
         if progress.disk.full:
             assert not progress.findings
         if not filled_at and progress.counts.fields >= 3:
-            with contextlib.suppress(OSError), neighbour.open("wb") as file:
+            with contextlib.suppress(OSError), neighbor.open("wb") as file:
                 while True:
                     file.write(bytes(4096))
             filled_at.append(len(told))
         elif filled_at and not freed_at and sum(p.disk.full for p in told) >= 8:
-            neighbour.unlink()
+            neighbor.unlink()
             freed_at.append(len(told))
 
     camera = open_camera("sim:?seed=9&fields=24&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5")

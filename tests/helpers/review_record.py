@@ -56,8 +56,8 @@ def _cell(number: int, frame_index: int, frame: str) -> Cell:
 
 def _crop(number: int) -> np.ndarray:
     image = np.full((192, 192, 3), 215, np.uint8)
-    colour = (90 + number % 60, 40, 130 - number % 50)
-    cv2.circle(image, (96, 96), 40 + number % 20, colour, -1)
+    color = (90 + number % 60, 40, 130 - number % 50)
+    cv2.circle(image, (96, 96), 40 + number % 20, color, -1)
     return image
 
 

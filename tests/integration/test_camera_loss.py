@@ -106,7 +106,7 @@ def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
     assert "is gone" in events[kinds.index("lost")].detail["reason"]
     assert [f.index for f in frames] == sorted(f.index for f in frames)
     assert len(made) >= 3
-    # Every frame was analysed, skipped or dropped: none is unaccounted for.
+    # Every frame was analyzed, skipped or dropped: none is unaccounted for.
     assert row.counts.frames == shown.count
 
 
@@ -125,8 +125,8 @@ def test_frames_of_another_size_have_a_scale_of_their_own_and_nothing_breaks(tmp
     assert isinstance(summary.error, CameraError)
     assert ("size", False) in watcher.states
     with Record.open(tmp_path) as record:
-        analysed = [f for f in record.frames(summary.session_id) if f.status == "analysed"]
-    by_size = {(f.width_px, f.height_px): f.um_per_px for f in analysed}
+        analyzed = [f for f in record.frames(summary.session_id) if f.status == "analysed"]
+    by_size = {(f.width_px, f.height_px): f.um_per_px for f in analyzed}
     assert set(by_size) == {(640, 480), (512, 384)}
     assert by_size[(640, 480)] == 0.2
     assert by_size[(512, 384)] == pytest.approx(0.2 * 640 / 512, rel=0.1)

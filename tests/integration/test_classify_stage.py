@@ -75,8 +75,8 @@ def test_a_failing_judge_ends_the_session_and_what_was_judged_is_in_the_record(t
         with pytest.raises(RuntimeError, match="no such kernel"):
             session.run()
     with Record.open(tmp_path) as record:
-        analysed = record.rows("SELECT count(*) FROM frame WHERE status = 'analysed'", ())[0][0]
-    assert analysed == 2
+        analyzed = record.rows("SELECT count(*) FROM frame WHERE status = 'analysed'", ())[0][0]
+    assert analyzed == 2
 
 
 def test_it_ends_with_the_field_in_which_enough_cells_are_counted(tmp_path):

@@ -80,7 +80,7 @@ def test_known_cells_are_known_again(tmp_path, uri, fields):
     assert [number for number, _ in after] == [number for number, _ in before]
     leukocytes = sum(label != "smudge" for _, label in after)
     assert summary.counts.leukocytes == leukocytes == sum(label != "smudge" for _, label in before)
-    assert summary.counts.fields > fields, "the same fields were analysed again"
+    assert summary.counts.fields > fields, "the same fields were analyzed again"
     assert not (tmp_path / "places").exists(), "gone with the session's end"
 
 
@@ -96,15 +96,15 @@ def test_another_smear_under_the_objective_is_counted(tmp_path):
 
 def test_what_cannot_be_read_of_the_fields_is_done_without(tmp_path):
     now = 0.0
-    fields, grey = StageState(tmp_path, "S", lambda: now), np.full((60, 100), 3.2, np.float32)
+    fields, gray = StageState(tmp_path, "S", lambda: now), np.full((60, 100), 3.2, np.float32)
     for number in range(14):
         now = 0.5 * number
-        fields.note(number, StageField(grey, Place(10.0 * number, 5.0, 1)))
+        fields.note(number, StageField(gray, Place(10.0 * number, 5.0, 1)))
     kept = read_stage_state(tmp_path, "S")
     assert [f.place.x_um for f in kept] == [10.0 * n for n in range(2, 14)], "the latest twelve, in order"
-    assert np.abs(kept[-1].grey - grey).max() <= 0.5
-    fields.note(14, StageField(grey, Place(140.0, 5.0, 1)))
-    fields.note(15, StageField(grey, Place(150.0, 5.0, 1)))
+    assert np.abs(kept[-1].gray - gray).max() <= 0.5
+    fields.note(14, StageField(gray, Place(140.0, 5.0, 1)))
+    fields.note(15, StageField(gray, Place(150.0, 5.0, 1)))
     assert read_stage_state(tmp_path, "S")[-1].place.x_um == 130.0, "two a second are enough"
     now += 0.5
     fields.write_if_due()

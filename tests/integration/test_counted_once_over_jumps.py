@@ -25,7 +25,7 @@ def counted(models, field, stops):
     regions, cells = set(), {}
     for index, (x, y) in enumerate(stops):
         image = np.ascontiguousarray(field[y : y + HEIGHT, x : x + WIDTH])
-        result = analysis.analyse(Frame(image, index, float(index), f"#{index}"))
+        result = analysis.analyze(Frame(image, index, float(index), f"#{index}"))
         regions.add(result.field.region)
         for cell in result.cells:
             cells.setdefault(cell.number, (x + cell.detection.x_px, y + cell.detection.y_px))

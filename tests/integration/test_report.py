@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge_all.cameras.opening import open_camera
-from edge_all.i18n import catalog as catalogue
+from edge_all.i18n import catalog
 from edge_all.i18n.catalog import load_texts
 from edge_all.profile import Profile
 from edge_all.qc.control_runs import ControlRun, keep
@@ -393,12 +393,12 @@ def test_a_wrong_call_is_one_line(edge_all, record, arguments, says, tmp_path, m
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_the_wording_of_a_report_is_the_catalogues(record, monkeypatch):
+def test_the_wording_of_a_report_is_the_catalogs(record, monkeypatch):
     session = session_ids(record)[0]
     verdict(record, session, 1, "normal", kind="lymphocyte")
     verdict(record, session, 1, "normal", reviewer="Ben")
     texts = {name: words if name == "page.language" else f"¤{words}" for name, words in load_texts().items()}
-    monkeypatch.setattr(catalogue, "load_texts", lambda: texts)
+    monkeypatch.setattr(catalog, "load_texts", lambda: texts)
     with Record.open(record) as opened:
         contents = read_report(opened, session)
     models = {m.identity.name for m in contents.models}

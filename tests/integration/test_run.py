@@ -40,7 +40,7 @@ def rows(edge_all, record=None):
     return list(csv.DictReader(io.StringIO(result.stdout)))
 
 
-def test_a_folder_is_analysed_whole_and_the_true_cells_are_in_the_record(edge_all, fields):
+def test_a_folder_is_analyzed_whole_and_the_true_cells_are_in_the_record(edge_all, fields):
     folder, truth = fields
     result = edge_all("run", "--camera", folder, "--sample", "S9")
     assert result.exit_code == 0, result.stderr
@@ -137,7 +137,7 @@ def test_bad_files_are_said_and_counted_and_the_rest_goes_on(edge_all, fields, t
     (mixed / "text.jpg").write_text("hello")
     (mixed / "cut.png").write_bytes((fields[0] / "field0.png").read_bytes()[:5000])
     cv2.imwrite(str(mixed / "dot.png"), np.zeros((1, 1, 3), np.uint8))
-    cv2.imwrite(str(mixed / "grey16.png"), np.full((200, 300), 40000, np.uint16))
+    cv2.imwrite(str(mixed / "gray16.png"), np.full((200, 300), 40000, np.uint16))
     result = edge_all("run", "--camera", mixed)
     assert result.exit_code == 0
     assert "2 analyzed of 6 frames; 4 skipped (unreadable 4)" in result.stdout

@@ -128,6 +128,6 @@ def _mark(path: Path) -> tuple[int, int]:
 
 
 def open_hot_folder(uri: str) -> Camera:
-    """Create the supervised camera of a ``dir:`` URI. What has been read is remembered over a loss of the folder."""
+    """Create the supervised camera of a ``dir:`` URI. A loss of the folder does not repeat files."""
     seen: set[tuple[str, int, int]] = set()
     return SupervisedCamera(lambda _: HotFolder(uri, seen))

@@ -100,7 +100,7 @@ def segment_cell(portrait: Image, radius_px: float) -> Segmentation | None:
         return None
     cell = _regions(((large[..., 0] < 0.5) & inside) | nucleus, _PIECE_SHARE, np.inf)
     if (cell & (np.kron(_distance(radius_px), _BLOCK) > _TOUCHES)).any():
-        cell = _without_neighbours(cell, nucleus)
+        cell = _without_neighbors(cell, nucleus)
     nucleus &= cell
     if nucleus.sum() * um2 < _LEAST_UM2:
         return None
@@ -217,7 +217,7 @@ def _regions(mask: Mask, least_share: float, largest_hole_px: float) -> Mask:
     return np.asarray(result | holes[labels])
 
 
-def _without_neighbours(cell: Mask, nucleus: Mask) -> Mask:
+def _without_neighbors(cell: Mask, nucleus: Mask) -> Mask:
     """Return the part of the cell that contains most of the nucleus after cutting thin necks."""
     side = round(_NECK_UM / PORTRAIT_UM_PER_PX) | 1
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

@@ -75,7 +75,7 @@ class SharpViews:
             number: Number of the cell.
             sharpness: Sharpness of the view's field.
             whole: True if the frame's edge does not cut the cell.
-            judgement: Classification of the view.
+            classification: Classification of the view.
         """
         slot = number % self._most
         views = [_View(whole, sharpness, classification)]

@@ -1,4 +1,4 @@
-"""What a person at the terminal reads: log records of the program as plain lines, and explicit lines."""
+"""Output for a person at the terminal: log records of the program as plain lines, and explicit lines."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class StageState:
         (frame_index, field), self._newest = self._newest, None
         path = self._folder / f"{self._next % _MAX_FIELDS}.npz"
         self._next += 1
-        gray = np.clip(np.rint(field.grey), -127, 127).astype(np.int8)
+        gray = np.clip(np.rint(field.gray), -127, 127).astype(np.int8)
         place = np.array([field.place.x_um, field.place.y_um], np.float64)
         with contextlib.suppress(OSError):
             self._folder.parent.mkdir(exist_ok=True)  # without parents, so that a removed record folder stays removed

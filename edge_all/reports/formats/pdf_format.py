@@ -22,7 +22,7 @@ _MARGIN, _LINE = 15.0, 4.8
 _ITEM, _VALUE, _NOTE = 52.0, 62.0, 66.0
 _COLUMNS, _SIDE, _GAP, _CAPTION = 5, 33.0, 3.5, 3.6
 _PORTRAIT_UM, _BAR_UM = 25.6, 10.0
-_GREY, _PALE, _INK, _ORANGE = (95, 95, 95), (190, 190, 190), (25, 25, 25), (213, 94, 0)
+_GRAY, _PALE, _INK, _ORANGE = (95, 95, 95), (190, 190, 190), (25, 25, 25), (213, 94, 0)
 
 
 def report_pdf(c: ReportContents) -> bytes:
@@ -44,7 +44,7 @@ def report_pdf(c: ReportContents) -> bytes:
         def footer(self) -> None:
             self.set_y(-12)
             self.set_font(self.font_family, size=7.5)
-            self.set_text_color(*_GREY)
+            self.set_text_color(*_GRAY)
             self.cell(150, 4, foot)
             self.cell(0, 4, text("report.page", page=self.page_no()), align="R")
 
@@ -136,7 +136,7 @@ class _Writer:
         paper = self._paper
         self._headline(section.title)
         for note in section.notes:
-            paper.set_text_color(*(_ORANGE if section.name == "result" else _GREY))
+            paper.set_text_color(*(_ORANGE if section.name == "result" else _GRAY))
             self._write(0, ("! " if section.name == "result" else "") + note)
             paper.set_x(_MARGIN)
         for row in section.rows:
@@ -158,9 +158,9 @@ class _Writer:
         paper = self._paper
         # Text without a note uses both columns.
         wide = _VALUE + _NOTE if not row.note else _VALUE
-        columns = [(_ITEM, row.item, _GREY), (wide, value_in_words(row), _INK)]
+        columns = [(_ITEM, row.item, _GRAY), (wide, value_in_words(row), _INK)]
         if row.note:
-            columns.append((_NOTE, row.note, _GREY))
+            columns.append((_NOTE, row.note, _GRAY))
         height = max(self._height(w - 2, words) for w, words, _ in columns)
         if paper.get_y() + height > paper.h - 18:
             paper.add_page()

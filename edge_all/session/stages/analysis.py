@@ -186,7 +186,7 @@ class Analysis:
         """Apply the bench's calibration. Call this before the first frame."""
         self._gate.use(calibration)
 
-    def analyse(self, frame: Frame) -> FieldResult:
+    def analyze(self, frame: Frame) -> FieldResult:
         """Run all steps on one frame."""
         located = self.locate(frame)
         return located if isinstance(located, FieldResult) else self.classify(located)
@@ -251,7 +251,7 @@ class Analysis:
         """
         if self._independent or self._gate.regions < 2 or not self._tracker.unknown(field, detections):
             return field
-        found = self._gate.recognise(field, self._tracker.perhaps_at(field, detections))
+        found = self._gate.recognize(field, self._tracker.perhaps_at(field, detections))
         if found is None:
             return field
         away = (found.place_um[0] - field.place_um[0], found.place_um[1] - field.place_um[1])

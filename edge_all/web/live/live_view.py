@@ -60,7 +60,7 @@ class LiveView:
         self._camera = ""
         self._labels: dict[int, Label] = {}
         self._session = ""
-        self._analysed: deque[float] = deque(maxlen=40)
+        self._analyzed: deque[float] = deque(maxlen=40)
         self._drawing = threading.Lock()
         self._drawn: tuple[int, bytes] | None = None
         self._next_at = 0.0
@@ -72,7 +72,7 @@ class LiveView:
             if progress.session_id != self._session:
                 self._session = progress.session_id
                 self._labels.clear()
-                self._analysed.clear()
+                self._analyzed.clear()
                 self._shown = None
                 self._came, self._gate, self._camera = now, "", ""
             self._progress = progress
@@ -89,7 +89,7 @@ class LiveView:
             outlines: tuple[tuple[float, float, float, Label], ...] = ()
             if result.field is not None:
                 self._gate = ", ".join(result.field.quality.reasons)
-                self._analysed.append(now)
+                self._analyzed.append(now)
                 self._labels.update((c.number, c.label) for c in result.cells)
                 self._labels.update((r.number, r.classification.label) for r in result.reclassified)
                 outlines = tuple(
@@ -119,7 +119,7 @@ class LiveView:
         """Return the current counts, or None before the first frame."""
         now = time.monotonic()
         with self._lock:
-            progress, times = self._progress, self._analysed
+            progress, times = self._progress, self._analyzed
             if progress is None:
                 return None
             lasted = now - times[0] if times else 0.0

@@ -78,14 +78,14 @@ def morphology_part(request: Request) -> Response:
 
 
 @needs("viewer")
-def neighbours_part(request: Request) -> Response:
+def neighbors_part(request: Request) -> Response:
     """Return the most similar cells of the session."""
     record, session, row = found(request)
-    numbers = context_of(request).appearance.neighbours(record.folder, record.cells(session.id), int(row["cell"]))
+    numbers = context_of(request).appearance.neighbors(record.folder, record.cells(session.id), int(row["cell"]))
     verdicts = latest_verdicts(record, session.id)
     return render(
         request,
-        "partials/neighbours.html",
+        "partials/neighbors.html",
         session=session,
         cards=cards_of(record, session.id, numbers, verdicts),
         choice=Choice(),

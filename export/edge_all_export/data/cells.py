@@ -14,7 +14,7 @@ from edge_all.domain.illumination import BACKGROUND_LEVEL
 from edge_all.field.illumination import estimate_illumination
 from edge_all_export.data.crop_form import COARSE, CropForm
 from edge_all_export.data.dataset import CellFile
-from edge_all_export.data.labelled_field import LabelledField, read_rgb
+from edge_all_export.data.labeled_field import LabeledField, read_rgb
 
 CNMC_UM_PER_PX = 0.057
 """Scale at which C-NMC's lymphoblasts are as wide (12.2 um) as those of ALL-IDB1; the dataset gives none."""
@@ -44,7 +44,7 @@ class TrainingCell:
     form: CropForm = COARSE
 
 
-def cells_of_field(field: LabelledField, background: int = 0, seed: int = 0) -> Iterator[TrainingCell]:
+def cells_of_field(field: LabeledField, background: int = 0, seed: int = 0) -> Iterator[TrainingCell]:
     """Yield each labeled object of a field, and up to ``background`` random positions without an object."""
     image = field.read()
     illumination = estimate_illumination(image)

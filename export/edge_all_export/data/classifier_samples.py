@@ -86,8 +86,8 @@ class CellSampler:
         mirror = -1.0 if rng.random() < 0.5 else 1.0
         turn = np.array([[np.cos(radian), -np.sin(radian)], [np.sin(radian), np.cos(radian)]])
         matrix = zoom * turn @ np.diag([mirror, 1.0])
-        centre = np.full(2, (form.stored_side - 1) / 2) + rng.normal(0, _SHIFT_UM / form.um_per_px, 2)
-        shift = np.full(2, (form.side - 1) / 2) - matrix @ centre
+        center = np.full(2, (form.stored_side - 1) / 2) + rng.normal(0, _SHIFT_UM / form.um_per_px, 2)
+        shift = np.full(2, (form.side - 1) / 2) - matrix @ center
         level = float(BACKGROUND_LEVEL)
         image = np.asarray(
             cv2.warpAffine(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_all_export.data.labelled_field import read_rgb
+from edge_all_export.data.labeled_field import read_rgb
 
 _RUN = 24
 """Number of pixels of a row to hash: long enough to be unique in a photograph."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import LabelledField
+from edge_all_export.data.labeled_field import LabeledField
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DataSet:
     layout: str
     root: Path
     cells: tuple[CellFile, ...] = ()
-    fields: tuple[LabelledField, ...] = ()
+    fields: tuple[LabeledField, ...] = ()
     note: str = ""
     missing: tuple[str, ...] = field(default=())
     """Files that the labels name but that do not exist."""

@@ -13,7 +13,7 @@ from edge_all.domain.illumination import BACKGROUND_LEVEL
 from edge_all.errors import UsageError
 from edge_all.field.detector import STRIDE, prepare_detector_input
 from edge_all.field.illumination import estimate_illumination
-from edge_all_export.data.labelled_field import LabelledField
+from edge_all_export.data.labeled_field import LabeledField
 
 UM_PER_PX = 0.4
 SIDE = 192
@@ -37,7 +37,7 @@ class PreparedField:
     objects: FloatArray
 
 
-def prepare(field: LabelledField) -> PreparedField:
+def prepare(field: LabeledField) -> PreparedField:
     """Read and normalize a field. Raises OSError when its image cannot be read."""
     image = field.read()
     prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), BASE_UM_PER_PX)
@@ -123,14 +123,14 @@ class SampleMaker:
         angle = rng.integers(4) * 90.0 + (rng.uniform(-15, 15) if rng.random() < 0.3 else 0.0)
         mirror = -1.0 if rng.random() < 0.5 else 1.0
         if len(field.objects) and rng.random() < 0.6:
-            centre = field.objects[int(rng.integers(len(field.objects))), :2].astype(np.float64)
+            center = field.objects[int(rng.integers(len(field.objects))), :2].astype(np.float64)
         else:
-            centre = rng.random(2) * field.image.shape[1::-1]
+            center = rng.random(2) * field.image.shape[1::-1]
         radian = np.deg2rad(angle)
         turn = np.array([[np.cos(radian), -np.sin(radian)], [np.sin(radian), np.cos(radian)]])
         matrix = zoom * turn @ np.diag([mirror, 1.0])
         place = np.array([rng.uniform(0, width), rng.uniform(0, height)])
-        shift = place - matrix @ centre
+        shift = place - matrix @ center
         level = float(BACKGROUND_LEVEL)
         window = cv2.warpAffine(
             field.image,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edge_all.cells.crops import even_light
 from edge_all.field.illumination import estimate_illumination
 from edge_all_export.data.kinds import possible_kinds
-from edge_all_export.data.labelled_field import LabelledField, LabelledObject
+from edge_all_export.data.labeled_field import LabeledField, LabeledObject
 
 SIDE = 224
 """Pixels of a stored crop; wider than the network's input, for rotation, shift and zoom."""
@@ -83,7 +83,7 @@ def cut_wide(image: Pixels, x_px: float, y_px: float, um_per_px: float) -> Pixel
 
 
 def crops_of(
-    field: LabelledField, find: FindPeaks, cutting: Cutting, seed: int = 0
+    field: LabeledField, find: FindPeaks, cutting: Cutting, seed: int = 0
 ) -> Iterator[tuple[KindCell, Pixels]]:
     """Cut every labeled cell of a field at the detector's center, and some objects that are not leukocytes."""
     image, um = field.read(), field.um_per_px
@@ -116,11 +116,11 @@ def crops_of(
         yield cut(x, y, "artifact", "false peak")
 
 
-def _leukocytes(field: LabelledField) -> list[LabelledObject]:
+def _leukocytes(field: LabeledField) -> list[LabeledObject]:
     return [o for o in field.objects if o.kind not in ("erythrocyte", "platelet")]
 
 
-def _nearest(peaks: Sequence[Peak], cell: LabelledObject, um_per_px: float) -> int | None:
+def _nearest(peaks: Sequence[Peak], cell: LabeledObject, um_per_px: float) -> int | None:
     """Return the index of the peak that is this cell."""
     reach = _NEAR * max(cell.radius_px, _LEAST_RADIUS_UM / um_per_px)
     away = [float(np.hypot(x - cell.x_px, y - cell.y_px)) for x, y, _, _ in peaks]
@@ -128,7 +128,7 @@ def _nearest(peaks: Sequence[Peak], cell: LabelledObject, um_per_px: float) -> i
     return min(near, key=away.__getitem__) if near else None
 
 
-def _is_apart(thing: LabelledObject, field: LabelledField, width: int, height: int) -> bool:
+def _is_apart(thing: LabeledObject, field: LabeledField, width: int, height: int) -> bool:
     """Tell whether a whole erythrocyte or platelet lies in the field and no leukocyte beside it."""
     edge = min(thing.x_px, thing.y_px, width - thing.x_px, height - thing.y_px)
     return edge * field.um_per_px > _INSIDE_UM and all(
@@ -137,7 +137,7 @@ def _is_apart(thing: LabelledObject, field: LabelledField, width: int, height: i
     )
 
 
-def _is_unlabeled(peak: Peak, field: LabelledField, width: int, height: int) -> bool:
+def _is_unlabeled(peak: Peak, field: LabeledField, width: int, height: int) -> bool:
     x, y = peak[:2]
     if min(x, y, width - x, height - y) * field.um_per_px < _EDGE_UM:
         return False

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge_all.cells.crops import PORTRAIT_SIDE, PORTRAIT_UM_PER_PX, cut_cell
 from edge_all.domain.image import Image
-from edge_all_export.data.labelled_field import LabelledField, rows
+from edge_all_export.data.labeled_field import LabeledField, rows
 from edge_all_export.data.sources import allidb1, bccd
 
 TUNING_SERIES = ("A", "C", "E")
@@ -117,7 +117,7 @@ def _masked(
     group: str,
     name: str,
     tuning: bool,
-    field: LabelledField,
+    field: LabeledField,
     image: Image,
     mask: npt.NDArray[np.uint8],
     place: Found,

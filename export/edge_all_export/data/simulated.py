@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
-from edge_all_export.data.labelled_field import LabelledField, LabelledObject
+from edge_all_export.data.labeled_field import LabeledField, LabeledObject
 
 
 @dataclass(frozen=True, eq=False)
-class SimulatedField(LabelledField):
+class SimulatedField(LabeledField):
     """A labeled field whose picture is drawn, not read."""
 
     image: npt.NDArray[np.uint8] | None = None
@@ -36,7 +36,7 @@ def kind_of(simulated: str) -> str:
     return "normal" if simulated in _MATURE else simulated
 
 
-def load(seeds: range, fields: int, query: str = "") -> Iterator[LabelledField]:
+def load(seeds: range, fields: int, query: str = "") -> Iterator[LabeledField]:
     """Yield the sharpest still frame of each stop; group "simulator-SEED"."""
     for seed in seeds:
         camera = SimulatedMicroscope(f"sim:?seed={seed}&fields={fields}&frames_per_field=1{query}")
@@ -46,7 +46,7 @@ def load(seeds: range, fields: int, query: str = "") -> Iterator[LabelledField]:
                 if truth.moving:
                     continue
                 objects = tuple(
-                    LabelledObject(c.x_px, c.y_px, c.radius_px, kind_of(str(c.kind)), str(c.kind)) for c in truth.cells
+                    LabeledObject(c.x_px, c.y_px, c.radius_px, kind_of(str(c.kind)), str(c.kind)) for c in truth.cells
                 )
                 yield SimulatedField(
                     "simulator",

@@ -18,7 +18,7 @@ from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
 from edge_all.session.stages.analysis import Analysis, Models
 from edge_all.session.tally import Tally
-from edge_all_export.data.labelled_field import LabelledField
+from edge_all_export.data.labeled_field import LabeledField
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SmearResult:
 
 def smear_results(
     classifier: Engine,
-    fields: Sequence[LabelledField],
+    fields: Sequence[LabeledField],
     advance: Callable[[], None] = lambda: None,
     detector: Path | None = None,
 ) -> list[SmearResult]:
@@ -50,13 +50,13 @@ def smear_results(
     """
     finder = LeukocyteDetector(load_file(detector or models_folder() / "detector" / "float.onnx", "detector"))
     models = Models(finder, Cropper(classifier.contract), CellClassifier(classifier), (classifier.identity,))
-    groups: dict[str, list[LabelledField]] = {}
+    groups: dict[str, list[LabeledField]] = {}
     for field in fields:
         groups.setdefault(f"{field.source}/{field.group}", []).append(field)
     return [_smear(name, group, models, advance) for name, group in sorted(groups.items())]
 
 
-def _smear(name: str, fields: Iterable[LabelledField], models: Models, advance: Callable[[], None]) -> SmearResult:
+def _smear(name: str, fields: Iterable[LabeledField], models: Models, advance: Callable[[], None]) -> SmearResult:
     analysis = Analysis(Profile(), models, None, independent_fields=True)
     smear, each, known, number = Tally(), [], 0, 0
     for index, field in enumerate(fields):
@@ -66,7 +66,7 @@ def _smear(name: str, fields: Iterable[LabelledField], models: Models, advance: 
         except OSError as error:
             each.append((field.file, f"unreadable: {error}"))
             continue
-        result = analysis.analyse(Frame(image, index, time.time(), field.file))
+        result = analysis.analyze(Frame(image, index, time.time(), field.file))
         own = Tally()
         own.add(result)
         smear.add(result)

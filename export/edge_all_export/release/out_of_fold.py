@@ -21,7 +21,7 @@ from edge_all.field.illumination import estimate_illumination
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.dataset import DataSet
 from edge_all_export.data.detector_samples import UM_PER_PX, PreparedField
-from edge_all_export.data.labelled_field import LabelledField
+from edge_all_export.data.labeled_field import LabeledField
 from edge_all_export.data.sources.allidb1 import SERIES
 from edge_all_export.data.splits import balanced_folds
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -177,7 +177,7 @@ def write_detections(output: Path) -> None:
 
 
 @torch.inference_mode()
-def detections(network: LeukocyteNet, field: LabelledField) -> Iterable[tuple[object, ...]]:
+def detections(network: LeukocyteNet, field: LabeledField) -> Iterable[tuple[object, ...]]:
     """Yield peaks over 0.1: file, x, y, radius in pixels of the field, score, smudge."""
     image = field.read()
     prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), UM_PER_PX)

@@ -22,7 +22,7 @@ from edge_all_export.data.cells import (
 from edge_all_export.data.crop_form import COARSE, CropForm
 from edge_all_export.data.dataset import CellFile, DataSet
 from edge_all_export.data.detector_samples import PreparedField, prepare
-from edge_all_export.data.labelled_field import LabelledField, read_rgb, typical_um_per_px
+from edge_all_export.data.labeled_field import LabeledField, read_rgb, typical_um_per_px
 from edge_all_export.data.root import data_root
 from edge_all_export.data.sources import allidb1
 from edge_all_export.data.sources.registry import read_all
@@ -81,9 +81,9 @@ def data_sha256(root: Path, sources: tuple[str, ...]) -> str:
     return sets_sha256(read_all(source_folders(root, sources), measure=False))
 
 
-def simulated_fields(recipe: Recipe) -> list[LabelledField]:
+def simulated_fields(recipe: Recipe) -> list[LabeledField]:
     """Draw the recipe's simulated fields."""
-    fields: list[LabelledField] = []
+    fields: list[LabeledField] = []
     defocus = recipe["simulator.defocus"]
     for i, seed in enumerate(range(*recipe["simulator.seeds"])):
         query = f"{recipe['simulator.query']}&defocus={defocus[i % len(defocus)]}"
@@ -102,7 +102,7 @@ def detector_fields(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -
     return prepared
 
 
-def with_scale(fields: Sequence[LabelledField]) -> list[LabelledField]:
+def with_scale(fields: Sequence[LabeledField]) -> list[LabeledField]:
     """Return the fields, with unknown scales replaced by the typical scale of their source."""
     unknown = [f.path for f in fields if not f.um_per_px > 0]
     if not unknown:

@@ -44,7 +44,7 @@ def solve_on_features(
     spread = (weight @ (features.double() - mean) ** 2).sqrt()
     network.feature_mean.copy_(mean)
     network.feature_scale.copy_(1.0 / (spread + 1e-6))
-    x = network.normalised(features).clamp(-REACH, REACH).double()
+    x = network.normalized(features).clamp(-REACH, REACH).double()
     target = torch.tensor([c.kind == "blast" for c in cells], dtype=torch.float64)
     solution = logistic(x, target * (1 - smoothing) + smoothing / 2, weight, penalty)
     network.head.weight.zero_()

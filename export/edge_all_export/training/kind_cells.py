@@ -17,7 +17,7 @@ from edge_all_export.data.cells import CNMC_GAIN, CNMC_UM_PER_PX, segmented_cell
 from edge_all_export.data.crop_form import CropForm
 from edge_all_export.data.dataset import CellFile
 from edge_all_export.data.kind_crops import SIDE, UM_PER_PX, Cutting, FindPeaks, KindCell, Peak, Pixels, crops_of
-from edge_all_export.data.labelled_field import LabelledObject
+from edge_all_export.data.labeled_field import LabeledObject
 from edge_all_export.data.sources import cnmc
 from edge_all_export.data.sources.allidb1 import ANNOTATIONS
 from edge_all_export.data.sources.kind_sources import SOURCES
@@ -69,7 +69,7 @@ def cut_sources(
         yield from crops_of(replace(field, objects=named), find, _SIMULATED)
 
 
-def _kind_of(simulated: LabelledObject) -> str:
+def _kind_of(simulated: LabeledObject) -> str:
     """The simulator's own word where the datasets' word for it says no more than "normal"."""
     return simulated.detail if simulated.kind == "normal" else simulated.kind
 

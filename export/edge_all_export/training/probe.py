@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.data.splits import spread
-from edge_all_export.models.classifier.network import BlastNet, standardised
+from edge_all_export.models.classifier.network import BlastNet, standardized
 from edge_all_export.models.fake_quant import fake_quantized_weight, rounded
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.equalization import equalize
@@ -41,7 +41,7 @@ def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[Traini
     features, labels = _collect(features_of, sampler, recipe)
     network.feature_mean.copy_(features.mean(0))
     network.feature_scale.copy_(1.0 / (features.std(0) + 1e-3))
-    x = network.normalised(features)
+    x = network.normalized(features)
     nuisance = _nuisances(network, cells, features_of, recipe["probe_nuisance"], recipe["probe_sources"])
     noise = _rounding_noise(network, cells) if recipe["probe_rounding"] else torch.zeros(1, x.shape[1])
     noise = noise.T @ noise / len(noise)
@@ -123,13 +123,13 @@ def _apart(means: Tensor) -> Tensor:
 def _plain_features(network: BlastNet, cells: Sequence[TrainingCell], features_of: _Features) -> Tensor:
     views = [torch.from_numpy(plain_view(c)) for c in cells]
     parts = [features_of(pixels_of(torch.stack(views[i : i + 64]))) for i in range(0, len(views), 64)]
-    return network.normalised(torch.cat(parts))
+    return network.normalized(torch.cat(parts))
 
 
 @torch.no_grad()
 def _make_ready_for_int8(network: BlastNet, cells: Sequence[TrainingCell]) -> None:
     """Equalize the channels and round the weights to INT8's steps; INT8 then rounds only activations, and finely."""
-    equalize(network.trunk, standardised(_some_pixels(cells, _RANGED_CELLS)))
+    equalize(network.trunk, standardized(_some_pixels(cells, _RANGED_CELLS)))
     for module in network.trunk.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.copy_(fake_quantized_weight(module.weight))

@@ -37,7 +37,7 @@ PARTS = [
     "/report/{}",
     "/fields/{}",
     "/cells/{}",
-] + [f"/cells/{{}}/{part}" for part in ("crop", "saliency", "neighbours", "morphology", "views/1")]
+] + [f"/cells/{{}}/{part}" for part in ("crop", "saliency", "neighbors", "morphology", "views/1")]
 
 
 @pytest.fixture(scope="module")

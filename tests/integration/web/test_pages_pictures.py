@@ -14,7 +14,7 @@ def test_another_sessions_crop_is_not_given(browser, session, tmp_path):
         "cells/33/crop",
         "cells/33",
         "cells/33/saliency",
-        "cells/33/neighbours",
+        "cells/33/neighbors",
         "fields/9",
         "cells/1/views/9",
     ):

@@ -34,7 +34,7 @@ def every_page(session):
         f"/sessions/{session}/description",
         f"/sessions/{session}/cells/1",
         f"/sessions/{session}/cells/4",
-        f"/sessions/{session}/cells/1/neighbours",
+        f"/sessions/{session}/cells/1/neighbors",
         f"/sessions/compare?session={session}&session={session}",
         "/sessions/compare",
         "/none",
@@ -50,7 +50,7 @@ def test_every_page_is_strict_and_says_what_it_is_for(browser, session):
         assert "unsafe" not in policy
         assert (
             "part=1" in path
-            or "neighbours" in path
+            or "neighbors" in path
             or "description" in path
             or "Research use only, not a diagnosis." in answer.text
         )

@@ -27,12 +27,12 @@ def frames(image, count=4):
     return [Frame(n, i, 1000.0 + i, "f") for i, n in enumerate(noisy)]
 
 
-def bench_light(height=360, width=640, colour=(200, 180, 150)):
-    """Off-centre fall-off and the shade of a speck of dust: float32 height x width x 3."""
+def bench_light(height=360, width=640, color=(200, 180, 150)):
+    """Off-center fall-off and the shade of a speck of dust: float32 height x width x 3."""
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     falloff = 1 - 0.15 * ((x - 0.2) ** 2 + (y + 0.1) ** 2)
     dust = 1 - 0.05 * np.exp(-((x - 0.5) ** 2 + (y - 0.4) ** 2) / 0.03)
-    return (falloff * dust)[..., None] * np.array(colour, np.float32)
+    return (falloff * dust)[..., None] * np.array(color, np.float32)
 
 
 @pytest.mark.parametrize("seed", [1, 6, 8])
@@ -45,7 +45,7 @@ def test_the_flat_field_is_the_light_there_is(seed):
     assert np.abs(measured / truth - 1).max() < 0.02
     assert light.frames == 8
     assert light.level == pytest.approx(truth.mean((0, 1)), rel=0.01)
-    red, green, blue = light.colour_gain
+    red, green, blue = light.color_gain
     assert np.ptp(light.level * (red, green, blue)) < 0.01
 
 
@@ -132,7 +132,7 @@ CALIBRATED = LightCalibration(0.0, 640, 360, cv2.resize(bench_light(), (64, 64))
         pytest.param(lambda i: i * 0.85, False, id="a little dimmer"),
         pytest.param(lambda i: i * 0.6, True, id="much dimmer"),
         pytest.param(lambda i: i * (1, 1, 0.9), True, id="redder"),
-        pytest.param(lambda i: i * np.linspace(1, 0.75, 640)[None, :, None], True, id="condenser off centre"),
+        pytest.param(lambda i: i * np.linspace(1, 0.75, 640)[None, :, None], True, id="condenser off center"),
     ],
 )
 def test_drift_of_the_light_is_seen(change, large):

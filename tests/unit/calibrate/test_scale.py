@@ -1,4 +1,4 @@
-"""Micrometres per pixel, from erythrocytes and from a stage micrometer, against the simulator's truth."""
+"""Micrometers per pixel, from erythrocytes and from a stage micrometer, against the simulator's truth."""
 
 import cv2
 import numpy as np

@@ -20,14 +20,14 @@ def write(path, image, *options):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".jpg", ".webp"])
-def test_colours_arrive_as_rgb(tmp_path, suffix):
+def test_colors_arrive_as_rgb(tmp_path, suffix):
     decoded = decode_image_file(write(tmp_path / f"a{suffix}", RED))
     assert decoded.shape == (40, 60, 3)
     assert decoded.dtype == np.uint8
     assert np.abs(decoded[30, 30].astype(int) - [200, 0, 0]).max() < 12
 
 
-def test_grey_becomes_rgb(tmp_path):
+def test_gray_becomes_rgb(tmp_path):
     decoded = decode_image_file(write(tmp_path / "a.png", np.full((40, 60), 90, np.uint8)))
     assert (decoded == 90).all()
 

@@ -6,7 +6,7 @@ import pytest
 
 from edge_all.cameras.drivers.libcamera_formats import READ_FORMATS, to_rgb
 
-# Even colours over blocks: chroma at half the size loses nothing.
+# Even colors over blocks: chroma at half the size loses nothing.
 RGB = np.kron(np.random.default_rng(3).integers(40, 210, (6, 8, 1), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
 RGB = np.concatenate([RGB, RGB[::-1], RGB[:, ::-1]], 2)
 HEIGHT, WIDTH = RGB.shape[:2]
@@ -51,7 +51,7 @@ def test_every_format_comes_out_as_rgb(pixel_format, pad, full_range):
     found = to_rgb(data.tobytes(), pixel_format, (WIDTH, HEIGHT), stride, full_range)
     assert found.shape == RGB.shape
     assert found.dtype == np.uint8
-    # Inside the blocks: at their edges colours of half the size are in between.
+    # Inside the blocks: at their edges colors of half the size are in between.
     inside = np.s_[2::8, 2::8]
     assert np.abs(found[inside].astype(int) - RGB[inside]).max() <= (
         6 if "Y" in pixel_format or "NV" in pixel_format else 0

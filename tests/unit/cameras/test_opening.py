@@ -121,7 +121,7 @@ def test_a_wrong_uri_names_what_there_is(uri, says):
         open_camera(uri)
 
 
-def test_a_misspelt_file_names_its_neighbour(tmp_path):
+def test_a_misspelt_file_names_its_neighbor(tmp_path):
     cv2.imwrite(str(tmp_path / "field1.png"), IMAGE)
     with pytest.raises(UsageError, match=r"did you mean field1\.png"):
         open_camera(str(tmp_path / "feild1.png"))

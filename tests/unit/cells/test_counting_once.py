@@ -22,8 +22,8 @@ def field(x_um=0.0, y_um=0.0, region=0, sharpness=1.0, index=0):
     return Field(Frame(IMAGE, index, 0.0, "f"), 0.1, "profile", quality, (x_um, y_um), region, LIGHT)
 
 
-def found(*centres, radius=55):
-    return [Detection(x, y, radius, 0.9) for x, y in centres]
+def found(*centers, radius=55):
+    return [Detection(x, y, radius, 0.9) for x, y in centers]
 
 
 def numbers(tracked_detections):
@@ -38,7 +38,7 @@ def test_a_revisit_minutes_later_finds_the_same_cells():
     assert numbers(tracker.track(field(x_um=20), found((100, 300), (700, 500)))) == first
 
 
-def test_of_two_neighbours_each_is_itself():
+def test_of_two_neighbors_each_is_itself():
     tracker = Tracker(False)
     first = numbers(tracker.track(field(), found((300, 300), (345, 300), radius=40)))
     # Nearest pairs first: in the order of the list, the second would have been taken for the first.
@@ -80,14 +80,14 @@ def test_a_cell_cut_by_the_edge_gets_its_whole_view():
     st.lists(st.tuples(st.integers(60, 1200), st.integers(60, 660)), min_size=3, max_size=8, unique=True),
     st.tuples(st.integers(-300, 300), st.integers(-200, 200)),
 )
-def test_a_constellation_tells_its_place(centres, shift):
+def test_a_constellation_tells_its_place(centers, shift):
     marks = Landmarks()
     rng = np.random.default_rng(1)
     for x, y in rng.uniform(0, 2000, (200, 2)):
         marks.add(0, x, y, 5.5)
-    for x, y in centres:
+    for x, y in centers:
         marks.add(1, 5000 + x * 0.1, 7000 + y * 0.1, 5.5)
-    cells = [((x - shift[0]) * 0.1, (y - shift[1]) * 0.1, 5.6) for x, y in centres]
+    cells = [((x - shift[0]) * 0.1, (y - shift[1]) * 0.1, 5.6) for x, y in centers]
     places = marks.places(2, cells, (0.0, 0.0))
     assert any(
         p.region == 1 and abs(p.x_um - 5000 - shift[0] * 0.1) < 6 and abs(p.y_um - 7000 - shift[1] * 0.1) < 6

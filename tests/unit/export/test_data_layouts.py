@@ -1,4 +1,4 @@
-"""Every layout that users have is recognised and counted; what is wrong is named."""
+"""Every layout that users have is recognized and counted; what is wrong is named."""
 
 import csv
 import json
@@ -73,7 +73,7 @@ def class_folders(root):
 
 
 @pytest.mark.parametrize("make", [allidb1, cnmc_training, cnmc_test, taleqani, bccd, pbc, class_folders])
-def test_a_layout_is_recognised_and_counted(edge_all, tmp_path, make):
+def test_a_layout_is_recognized_and_counted(edge_all, tmp_path, make):
     root = tmp_path / "set"
     root.mkdir()
     wanted = make(root)

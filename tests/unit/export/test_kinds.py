@@ -16,7 +16,7 @@ from edge_all_export.data.crop_cache import open_crops
 from edge_all_export.data.kind_crops import SIDE, UM_PER_PX, Cutting, KindCell, Pixels, crops_of, cut_wide
 from edge_all_export.data.kind_views import plain_view, varied_view
 from edge_all_export.data.kinds import KINDS, MATURE, kind_mask, possible_kinds
-from edge_all_export.data.labelled_field import LabelledField, LabelledObject
+from edge_all_export.data.labeled_field import LabeledField, LabeledObject
 from edge_all_export.models.classifier.folded import FoldedTrunk
 from edge_all_export.models.classifier.inverted_residual import LiteTrunk
 from edge_all_export.models.classifier.kinds_network import FROZEN_BLOCKS, KindsNet, partial_label_loss
@@ -106,7 +106,7 @@ def test_gradients_through_fixed_filters_are_those_of_a_plain_convolution() -> N
 
 
 @pytest.fixture
-def drawn_field(tmp_path: Path) -> LabelledField:
+def drawn_field(tmp_path: Path) -> LabeledField:
     """A blast, a lymphocyte off its label's center, an erythrocyte and a platelet on white."""
     image = np.full((600, 800, 3), 235, np.uint8)
     cv2.circle(image, (200, 300), 60, (120, 60, 140), -1)
@@ -115,19 +115,19 @@ def drawn_field(tmp_path: Path) -> LabelledField:
     cv2.circle(image, (400, 500), 10, (160, 90, 170), -1)
     cv2.imwrite(str(tmp_path / "field.png"), image[..., ::-1])
     objects = (
-        LabelledObject(200, 300, 60, "blast"),
-        LabelledObject(590, 308, 45, "lymphocyte"),
-        LabelledObject(400, 120, 36, "erythrocyte"),
-        LabelledObject(400, 500, 10, "platelet"),
+        LabeledObject(200, 300, 60, "blast"),
+        LabeledObject(590, 308, 45, "lymphocyte"),
+        LabeledObject(400, 120, 36, "erythrocyte"),
+        LabeledObject(400, 500, 10, "platelet"),
     )
-    return LabelledField("bench", "smear", tmp_path / "field.png", 0.1, objects)
+    return LabeledField("bench", "smear", tmp_path / "field.png", 0.1, objects)
 
 
 def _peaks(_image: Pixels, _um_per_px: float) -> list[tuple[float, float, float, float]]:
     return [(201.0, 300.0, 60.0, 0.9), (600.0, 300.0, 45.0, 0.8), (100.0, 540.0, 30.0, 0.05)]
 
 
-def test_cells_are_cut_at_the_center_that_the_detector_finds(drawn_field: LabelledField) -> None:
+def test_cells_are_cut_at_the_center_that_the_detector_finds(drawn_field: LabeledField) -> None:
     made = list(crops_of(drawn_field, _peaks, Cutting(1, 1, false_peaks=2)))
     assert Counter((c.kind, c.detail) for c, _ in made) == {
         ("blast", ""): 1,
@@ -150,7 +150,7 @@ def test_a_crop_at_the_edge_repeats_the_edge() -> None:
     assert (cut_wide(image, 5, 5, 0.1) == 200).all()
 
 
-def test_views_keep_their_size_and_vary(drawn_field: LabelledField) -> None:
+def test_views_keep_their_size_and_vary(drawn_field: LabeledField) -> None:
     crop = next(iter(crops_of(drawn_field, _peaks, Cutting())))[1]
     plain = plain_view(crop, 144, 0.14)
     assert plain.shape == (144, 144, 3)

@@ -6,7 +6,7 @@ import torch
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classifier_samples import CellSampler, plain_view
 from edge_all_export.data.crop_form import COARSE
-from edge_all_export.models.classifier.network import BlastNet, DeployedBlastNet, means_and_dark_means, standardised
+from edge_all_export.models.classifier.network import BlastNet, DeployedBlastNet, means_and_dark_means, standardized
 from edge_all_export.recipes.recipe import load_recipe
 from edge_all_export.training.classifier import logits_of
 from edge_all_export.training.feature_session import session_of_features
@@ -132,14 +132,14 @@ def test_the_same_cells_give_the_same_layer(cells):
     assert torch.equal(first.feature_mean, second.feature_mean)
 
 
-def test_colours_are_standardised_whatever_the_stain():
+def test_colors_are_standardized_whatever_the_stain():
     """A darker and a redder picture of the same cell give nearly the same input to the first layer."""
     plain = plain_view(cell(1, True, "g"))
     dark = (235 * (plain / 235.0) ** 1.3).astype(np.uint8)
     red = np.clip(plain * np.array([1.1, 0.9, 0.95]), 0, 255).astype(np.uint8)
 
     def seen(image):
-        x = standardised(torch.from_numpy(image).permute(2, 0, 1)[None].float())[0]
+        x = standardized(torch.from_numpy(image).permute(2, 0, 1)[None].float())[0]
         return x[:, 20:60, 20:60]
 
     before = (torch.from_numpy(plain).float() - torch.from_numpy(dark).float()).abs().mean() / 64
@@ -150,6 +150,6 @@ def test_colours_are_standardised_whatever_the_stain():
 
 def test_an_empty_picture_gives_no_noise():
     noise = np.random.default_rng(0).normal(235, 2, (80, 80, 3)).clip(0, 255).astype(np.uint8)
-    x = standardised(torch.from_numpy(noise).permute(2, 0, 1)[None].float())
+    x = standardized(torch.from_numpy(noise).permute(2, 0, 1)[None].float())
     assert torch.isfinite(x).all()
     assert x.std() < 0.7

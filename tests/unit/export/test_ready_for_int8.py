@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from edge_all_export.data.classifier_samples import plain_view
-from edge_all_export.models.classifier.network import BlastNet, standardised, turned_and_mirrored
+from edge_all_export.models.classifier.network import BlastNet, standardized, turned_and_mirrored
 from edge_all_export.models.fake_quant import FakeQuantize, fake_quantized_weight, rounded
 from edge_all_export.training.equalization import equalize
 from torch import nn
@@ -33,7 +33,7 @@ def images():
 
 @torch.no_grad()
 def test_equal_ranges_change_outputs_by_one_factor_a_channel_only(network, images):
-    x = standardised(images)
+    x = standardized(images)
     before = network.trunk(x)
     equalize(network.trunk, x)
     after = network.trunk(x)
@@ -50,7 +50,7 @@ def test_equal_ranges_lose_less_to_rounding(network, images):
         return float(((coarse - plain) / (plain.std(0) + 1e-6)).abs().mean())
 
     before = lost(network)
-    equalize(network.trunk, standardised(images))
+    equalize(network.trunk, standardized(images))
     assert lost(network) < 0.7 * before
 
 

@@ -40,7 +40,7 @@ def test_no_scale_without_erythrocytes():
     assert measure_um_per_px(np.full((8, 8, 3), 200, np.uint8)) is None
 
 
-def test_coloured_uneven_light_is_taken_out():
+def test_colored_uneven_light_is_taken_out():
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:300, 0:400]
     light = np.stack([200 - 0.2 * x, 180 - 0.1 * y, 120 + 0.1 * x], -1)
@@ -97,8 +97,8 @@ def test_moving_and_repeated_frames_are_skipped_and_every_stop_is_seen():
     stops = {truth.stop for checked, truth in found if not isinstance(checked, Skip)}
     assert stops == set(range(6))
     assert all(isinstance(c, Skip) and c.reason == "moving" for c, t in found if t.moving)
-    analysed = [c for c, _ in found if not isinstance(c, Skip)]
-    assert len(analysed) <= 8
+    analyzed = [c for c, _ in found if not isinstance(c, Skip)]
+    assert len(analyzed) <= 8
 
 
 def test_out_of_focus_is_skipped_live_and_only_warned_of_in_files():

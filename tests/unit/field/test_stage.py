@@ -76,7 +76,7 @@ def test_a_scale_that_was_mistaken_before_the_first_good_frame_does_no_harm():
     assert stage.locate().x_um == pytest.approx(60 * UM, abs=0.6)
 
 
-def test_a_jump_begins_a_region_until_the_place_is_recognised():
+def test_a_jump_begins_a_region_until_the_place_is_recognized():
     stage = Stage()
     home = go(stage, 400, 400)
     there = go(stage, 1700, 1700)
@@ -85,8 +85,8 @@ def test_a_jump_begins_a_region_until_the_place_is_recognised():
     wrong = Place(home.x_um + 300, home.y_um + 10, home.region)
     back = go(stage, 450, 420)
     if back.region != home.region:  # it may be found by the latest fields alone
-        assert stage.recognise([wrong]) is None
-        back = stage.recognise([wrong, Place(22.0, 10.0, home.region)])
+        assert stage.recognize([wrong]) is None
+        back = stage.recognize([wrong, Place(22.0, 10.0, home.region)])
     assert (back.x_um, back.y_um) == pytest.approx((50 * UM, 20 * UM), abs=1)
     assert back.region == home.region
 
@@ -98,7 +98,7 @@ def test_what_was_seen_in_a_region_joins_the_one_that_it_belongs_to():
         go(stage, 1500 + 20 * k, 1500)
     lost = go(stage, 560, 400)
     assert lost.region == 2
-    assert stage.recognise([Place(160 * UM + 3, -2, 0)]).x_um == pytest.approx(160 * UM, abs=1)
+    assert stage.recognize([Place(160 * UM + 3, -2, 0)]).x_um == pytest.approx(160 * UM, abs=1)
     assert go(stage, 640, 440).region == 0
 
 

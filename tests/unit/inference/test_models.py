@@ -84,7 +84,7 @@ def test_labels_follow_the_thresholds(probability, unfamiliarity, label):
     assert label_for(probability, unfamiliarity, T) is label
 
 
-def test_the_judge_gives_one_judgement_a_crop_whatever_the_batch():
+def test_the_judge_gives_one_classification_a_crop_whatever_the_batch():
     engine = load_file(CLASSIFIER, "classifier")
     judge, side = CellClassifier(engine), engine.contract.input_px
     rng = np.random.default_rng(0)
@@ -120,7 +120,7 @@ def test_a_value_that_is_not_a_number_is_an_error():
         CellClassifier(_NotANumber(load_file(CLASSIFIER, "classifier"))).classify([np.zeros((112, 112, 3), np.uint8)])
 
 
-def test_a_crop_has_its_scale_and_its_centre():
+def test_a_crop_has_its_scale_and_its_center():
     image = np.full((400, 400, 3), 255, np.uint8)
     image[195:206, 250:261] = 0
     crop = cut_cell(image, 255, 200, 0.1, 112, 0.2)

@@ -78,7 +78,7 @@ def test_a_sharper_view_replaces_the_row_not_the_count(tmp_path):
     assert [(c["label"], c["frame_index"]) for c in cells] == [("normal", 4)]
 
 
-def test_another_judgement_leaves_place_and_picture(tmp_path):
+def test_another_classification_leaves_place_and_picture(tmp_path):
     with Record.open(tmp_path) as record:
         session = record.begin_session(INFO)
         blast, normal = make_cell(1, Label.BLAST, 0.9), make_cell(2, Label.NORMAL, 0.1)

@@ -11,7 +11,7 @@ import pytest
 
 import edge_all
 from edge_all.domain.types import Counts, Frame, Label
-from edge_all.drawing.markers import COLOURS
+from edge_all.drawing.markers import COLORS
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all.field.gate import Skip
 from edge_all.i18n.catalog import load_texts, text
@@ -116,7 +116,7 @@ def sources():
     return [*WEB.rglob("*.html"), *(path for room in rooms for path in (EDGE_ALL / room).rglob("*.py"))]
 
 
-def test_every_text_is_in_the_catalogue_and_used():
+def test_every_text_is_in_the_catalog_and_used():
     texts, used, built = load_texts(), set(), set()
     for path in sources():
         content = path.read_text()
@@ -152,13 +152,13 @@ def test_what_is_shown_is_one_harmless_line():
     assert shown(None) == ""
 
 
-def test_every_label_has_a_shape_and_a_colour():
+def test_every_label_has_a_shape_and_a_color():
     marks = (WEB / "templates" / "partials" / "marks.html").read_text()
     style = (WEB / "static" / "pages.css").read_text()
     shapes = [re.search(rf'id="mark-{label}"[^>]*>(.*?)</symbol>', marks)[1] for label in LABELS]
     assert len(set(shapes)) == len(LABELS)
     assert all(f".mark.{label}" in style for label in LABELS)
-    assert set(COLOURS) == {str(label) for label in Label}
+    assert set(COLORS) == {str(label) for label in Label}
 
 
 # -- counts --------------------------------------------------------------------------------------------------
@@ -182,14 +182,14 @@ def test_blasts_come_first_by_probability():
 # -- appearance ----------------------------------------------------------------------------------------------
 
 
-def portrait(colour, radius):
+def portrait(color, radius):
     image = np.full((192, 192, 3), 215, np.uint8)
-    cv2.circle(image, (96, 96), radius, colour, -1)
+    cv2.circle(image, (96, 96), radius, color, -1)
     cv2.circle(image, (120, 80), radius // 4, (255, 255, 255), -1)
     return image
 
 
-def test_neighbours_look_alike_however_they_are_turned():
+def test_neighbors_look_alike_however_they_are_turned():
     violet, turned = portrait((90, 40, 130), 50), portrait((90, 40, 130), 50)[::-1, ::-1].copy()
     red = portrait((190, 60, 60), 50)
     assert np.abs(describe(violet, 10) - describe(turned, 10)).max() < 1.0
@@ -203,16 +203,16 @@ def test_a_sharper_view_is_described_anew(tmp_path):
     def row(number, x=1.0):
         return {"session": "s", "cell": number, "crop": f"{number}.png", "frame_index": 0, "x_px": x, "size_um": 10.0}
 
-    for number, colour in ((1, (90, 40, 130)), (2, (92, 40, 130)), (3, (190, 60, 60))):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), portrait(colour, 50)[..., ::-1])
+    for number, color in ((1, (90, 40, 130)), (2, (92, 40, 130)), (3, (190, 60, 60))):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), portrait(color, 50)[..., ::-1])
     appearance = Appearance()
     rows = [row(1), row(2), row(3)]
-    assert appearance.neighbours(tmp_path, rows, 1) == [2, 3]
+    assert appearance.neighbors(tmp_path, rows, 1) == [2, 3]
     cv2.imwrite(str(tmp_path / "2.png"), portrait((40, 190, 60), 30)[..., ::-1])
-    assert appearance.neighbours(tmp_path, [row(1), row(2, 2.0), row(3)], 1) == [3, 2]
+    assert appearance.neighbors(tmp_path, [row(1), row(2, 2.0), row(3)], 1) == [3, 2]
     (tmp_path / "3.png").write_bytes(b"damaged")
-    assert appearance.neighbours(tmp_path, [row(1), row(2, 2.0), row(3, 2.0)], 1) == [2]
-    assert appearance.neighbours(tmp_path, [], 1) == []
+    assert appearance.neighbors(tmp_path, [row(1), row(2, 2.0), row(3, 2.0)], 1) == [2]
+    assert appearance.neighbors(tmp_path, [], 1) == []
 
 
 # -- commands ------------------------------------------------------------------------------------------------

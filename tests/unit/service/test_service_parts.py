@@ -307,7 +307,7 @@ def test_the_template_unit_is_the_unit_with_its_own_folders():
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize("name", ["edge-all.service", "edge-all@.service"])
 def test_the_unit_is_hardened(name):
-    """systemd's own judgement: an exposure of 3.0 at most."""
+    """systemd's own classification: an exposure of 3.0 at most."""
     told = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager", str(DEPLOY / name)],
         capture_output=True,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from edge_all.field.scale import measure_um_per_px
-from edge_all_export.data.labelled_field import LabelledField, LabelledObject, read_rgb, rows
+from edge_all_export.data.labeled_field import LabeledField, LabeledObject, read_rgb, rows
 
 SERIES = ("A", "B", "C", "D", "E", "G")
 HEALTHY = ("C", "E", "G")
@@ -25,12 +25,12 @@ _BLAST_RADIUS = 1.06
 _SAME_CELL_PX = 40.0
 
 
-def load(root: Path) -> list[LabelledField]:
+def load(root: Path) -> list[LabeledField]:
     """Load all 65 fields; group = acquisition series."""
     return load_folder(root / "allidb1")
 
 
-def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
+def load_folder(folder: Path, measure: bool = True) -> list[LabeledField]:
     """Load from the dataset's own folder; without ``measure``, um_per_px is 0."""
     fields = {r["file"]: r for r in rows(folder / "fields.csv")}
     cells, crops, ours = defaultdict(list), defaultdict(list), defaultdict(list)
@@ -44,26 +44,26 @@ def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
     scales = _scales(folder, fields) if measure else dict.fromkeys(fields, 0.0)
     loaded = []
     for name in sorted(fields):
-        objects: list[LabelledObject] = []
+        objects: list[LabeledObject] = []
 
-        def known(x: float, y: float, among: list[LabelledObject] = objects, near: float = _SAME_CELL_PX) -> bool:
+        def known(x: float, y: float, among: list[LabeledObject] = objects, near: float = _SAME_CELL_PX) -> bool:
             return any(np.hypot(x - o.x_px, y - o.y_px) < near for o in among)
 
         for is_blast, x, y, crop in crops[name]:
             if not is_blast:
                 radius = _mask_radius(folder / "allidb2_masks", crop) or 65.0
-                objects.append(LabelledObject(x, y, radius, "normal", crop))
+                objects.append(LabeledObject(x, y, radius, "normal", crop))
         for kind, x, y, area in cells[name]:
             if kind == "blast":
-                objects.append(LabelledObject(x, y, _BLAST_RADIUS * float(np.sqrt(area / np.pi)), "blast"))
+                objects.append(LabeledObject(x, y, _BLAST_RADIUS * float(np.sqrt(area / np.pi)), "blast"))
         for kind, x, y, area in ours[name]:
             if not known(x, y):
-                objects.append(LabelledObject(x, y, 1.1 * float(np.sqrt(area / np.pi)), kind, "ours"))
+                objects.append(LabeledObject(x, y, 1.1 * float(np.sqrt(area / np.pi)), kind, "ours"))
         for kind, x, y, area in cells[name]:
             if kind == "other" and not known(x, y):
-                objects.append(LabelledObject(x, y, max(8.0, float(np.sqrt(area / np.pi))), "platelet"))
+                objects.append(LabeledObject(x, y, max(8.0, float(np.sqrt(area / np.pi))), "platelet"))
         loaded.append(
-            LabelledField("allidb1", fields[name]["series"], folder / "images" / name, scales[name], tuple(objects))
+            LabeledField("allidb1", fields[name]["series"], folder / "images" / name, scales[name], tuple(objects))
         )
     return loaded
 

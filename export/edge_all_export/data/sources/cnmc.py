@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import header, rows
+from edge_all_export.data.labeled_field import header, rows
 
 LINKED = (("20", "21"), ("51", "75", "78"), ("H2", "H4", "H5", "H6"), ("H10", "H3"))
 """Subjects that share byte-identical cells in the published dataset; each tuple is one group."""

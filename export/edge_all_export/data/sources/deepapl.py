@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import LabelledField, rows
+from edge_all_export.data.labeled_field import LabeledField, rows
 from edge_all_export.data.sources.single_cells import centered_cell
 
 _SIDE_PX = (256, 256)
 
 
-def load(root: Path) -> list[LabelledField]:
+def load(root: Path) -> list[LabeledField]:
     """Return all 4,798 pictures. The group is the patient; the detail is the laboratory's label and the disease."""
     return [
         centered_cell(

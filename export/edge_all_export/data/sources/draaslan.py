@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import (
-    LabelledField,
-    LabelledObject,
+from edge_all_export.data.labeled_field import (
+    LabeledField,
+    LabeledObject,
     has_boxes,
     read_rgb,
     rows,
@@ -15,7 +15,7 @@ from edge_all_export.data.labelled_field import (
 )
 
 
-def load(root: Path) -> list[LabelledField]:
+def load(root: Path) -> list[LabeledField]:
     """Load all 100 fields; group "draaslan"."""
     return load_folder(root / "draaslan")
 
@@ -25,7 +25,7 @@ def is_folder(root: Path) -> bool:
     return (root / "images").is_dir() and has_boxes(root, fractions=True)
 
 
-def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
+def load_folder(folder: Path, measure: bool = True) -> list[LabeledField]:
     """Load from the dataset's own folder; without ``measure``, um_per_px is 0."""
     boxes = defaultdict(list)
     for r in rows(folder / "boxes.csv"):
@@ -37,7 +37,7 @@ def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
     for path in paths:
         height, width = read_rgb(path).shape[:2]
         objects = tuple(
-            LabelledObject(
+            LabeledObject(
                 (x0 + x1) / 2 * width,
                 (y0 + y1) / 2 * height,
                 max((x1 - x0) * width, (y1 - y0) * height) / 2,
@@ -46,5 +46,5 @@ def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
             )
             for x0, y0, x1, y1 in boxes[path.name]
         )
-        fields.append(LabelledField("draaslan", "draaslan", path, scale, objects))
+        fields.append(LabeledField("draaslan", "draaslan", path, scale, objects))
     return fields

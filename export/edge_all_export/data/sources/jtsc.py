@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import LabelledField, rows
+from edge_all_export.data.labeled_field import LabeledField, rows
 from edge_all_export.data.sources.single_cells import centered_cell
 
 _BENCHES = {"tecom": (0.16, (120, 120)), "cellavision": (0.088, (300, 300))}
@@ -13,7 +13,7 @@ median neutrophil in the source's own masks is 12.3 um wide (tecom) or 14 um, as
 maker (cellavision)."""
 
 
-def load(root: Path) -> list[LabelledField]:
+def load(root: Path) -> list[LabeledField]:
     """Return all 400 pictures as the sources ``jtsc_tecom`` and ``jtsc_cellavision``."""
     return [
         centered_cell(

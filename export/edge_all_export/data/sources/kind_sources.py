@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_all_export.data.kind_crops import Cutting
-from edge_all_export.data.labelled_field import LabelledField
+from edge_all_export.data.labeled_field import LabeledField
 from edge_all_export.data.sources import allidb1, deepapl, jtsc, lisc, pbc, pbc_kinds
 from edge_all_export.data.sources.boxed_fields import load_boxed_fields
 
@@ -21,11 +21,11 @@ class KindSource:
 
     folder: str
     license: str
-    load: Callable[[Path], list[LabelledField]]
+    load: Callable[[Path], list[LabeledField]]
     cutting: Cutting = field(default_factory=Cutting)
 
 
-def _allidb1(root: Path) -> list[LabelledField]:
+def _allidb1(root: Path) -> list[LabeledField]:
     fields = []
     for loaded in allidb1.load(root):
         objects = []
@@ -36,7 +36,7 @@ def _allidb1(root: Path) -> list[LabelledField]:
     return fields
 
 
-def _pbc(root: Path) -> list[LabelledField]:
+def _pbc(root: Path) -> list[LabeledField]:
     return [
         replace(f, group=f.objects[0].detail, objects=(replace(f.objects[0], kind=f.objects[0].detail),))
         for f in pbc.load(root)

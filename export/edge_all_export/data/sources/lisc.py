@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import LabelledField, rows, typical_um_per_px
+from edge_all_export.data.labeled_field import LabeledField, rows, typical_um_per_px
 from edge_all_export.data.sources.single_cells import centered_cell
 
 _SIDE_PX = (224, 224)
 
 
-def load(root: Path) -> list[LabelledField]:
+def load(root: Path) -> list[LabeledField]:
     """Return all 231 pictures; the scale is measured from their erythrocytes."""
     listed = list(rows(root / "lisc" / "cells.csv"))
     images = root / "lisc" / "images"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import (
-    LabelledField,
-    LabelledObject,
+from edge_all_export.data.labeled_field import (
+    LabeledField,
+    LabeledObject,
     header,
     read_rgb,
     rows,
@@ -16,7 +16,7 @@ from edge_all_export.data.labelled_field import (
 MATURE = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
 
 
-def load(root: Path) -> list[LabelledField]:
+def load(root: Path) -> list[LabeledField]:
     """Load all 700 images; group "pbc"; detail = the kind."""
     return load_folder(root / "pbc")
 
@@ -27,7 +27,7 @@ def is_folder(root: Path) -> bool:
     return (root / "images").is_dir() and table.is_file() and {"file", "class", "cx", "w"} <= set(header(table))
 
 
-def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
+def load_folder(folder: Path, measure: bool = True) -> list[LabeledField]:
     """Load from the dataset's own folder; without ``measure``, um_per_px is 0."""
     listed = list(rows(folder / "cells.csv"))
     scale = typical_um_per_px([folder / "images" / r["file"] for r in listed]) if measure else 0.0
@@ -37,6 +37,6 @@ def load_folder(folder: Path, measure: bool = True) -> list[LabelledField]:
         height, width = read_rgb(path).shape[:2]
         x, y, w, h = (float(r[k]) for k in ("cx", "cy", "w", "h"))
         kind = "normal" if r["class"] in MATURE else r["class"]
-        cell = LabelledObject(x * width, y * height, max(w * width, h * height) / 2, kind, r["class"])
-        fields.append(LabelledField("pbc", "pbc", path, scale, (cell,)))
+        cell = LabeledObject(x * width, y * height, max(w * width, h * height) / 2, kind, r["class"])
+        fields.append(LabeledField("pbc", "pbc", path, scale, (cell,)))
     return fields

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import LabelledField, rows
+from edge_all_export.data.labeled_field import LabeledField, rows
 from edge_all_export.data.sources.single_cells import centered_cell
 
 _SIDE_PX = (256, 256)
 
 
-def load(root: Path) -> list[LabelledField]:
+def load(root: Path) -> list[LabeledField]:
     """Return all 2,310 pictures. The source tells no patients: the group is the detailed kind, for balance only."""
     return [
         centered_cell(

@@ -12,7 +12,7 @@ import cv2
 
 from edge_all.errors import EdgeAllError
 from edge_all_export.data.dataset import UNKNOWN_GROUP, CellFile, DataSet
-from edge_all_export.data.labelled_field import LabelledField, LabelledObject, rows
+from edge_all_export.data.labeled_field import LabeledField, LabeledObject, rows
 from edge_all_export.data.sources import cnmc
 
 IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
@@ -40,15 +40,15 @@ def child(folder: Path, *names: str) -> Path | None:
 
 def is_allidb1(root: Path) -> bool:
     """Return whether root has im/ImNNN_L.jpg with xyc/ImNNN_L.xyc."""
-    images, centres = child(root, "im"), child(root, "xyc")
-    return images is not None and centres is not None and any(_ALL_IDB_NAME.match(p.stem) for p in images_in(images))
+    images, centers = child(root, "im"), child(root, "xyc")
+    return images is not None and centers is not None and any(_ALL_IDB_NAME.match(p.stem) for p in images_in(images))
 
 
 def load_allidb1(root: Path) -> DataSet:
     """Load ALL-IDB1 (Labati et al. 2011). Groups: series.csv (file,series) next to im/, else camera size and class."""
-    images, centres = child(root, "im"), child(root, "xyc")
+    images, centers = child(root, "im"), child(root, "xyc")
     assert images is not None
-    assert centres is not None
+    assert centers is not None
     table = next((root / n for n in ("series.csv", "fields.csv") if (root / n).is_file()), None)
     series = {} if table is None else {r["file"]: r.get("series", "") for r in rows(table)}
     fields, missing = [], []
@@ -56,14 +56,14 @@ def load_allidb1(root: Path) -> DataSet:
         named = _ALL_IDB_NAME.match(path.stem)
         if named is None:
             continue
-        listed = centres / f"{path.stem}.xyc"
+        listed = centers / f"{path.stem}.xyc"
         if not listed.is_file() and named[2] == "1":
             missing.append(f"xyc/{listed.name}")
         objects = [
-            LabelledObject(x, y, _BLAST_RADIUS_UM / _TYPICAL_UM_PER_PX, "blast", "centre") for x, y in _centres(listed)
+            LabeledObject(x, y, _BLAST_RADIUS_UM / _TYPICAL_UM_PER_PX, "blast", "centre") for x, y in _centers(listed)
         ]
         group = series.get(path.name) or f"{_size(path)}-{'ALL' if named[2] == '1' else 'healthy'}"
-        fields.append(LabelledField("allidb1", group, path, 0.0, tuple(objects)))
+        fields.append(LabeledField("allidb1", group, path, 0.0, tuple(objects)))
     note = (
         ""
         if table
@@ -75,7 +75,7 @@ def load_allidb1(root: Path) -> DataSet:
     return DataSet("ALL-IDB1, published", root, (), tuple(fields), note, tuple(missing))
 
 
-def _centres(path: Path) -> list[tuple[float, float]]:
+def _centers(path: Path) -> list[tuple[float, float]]:
     if not path.is_file():
         return []
     found = []
@@ -233,17 +233,17 @@ def load_bccd(root: Path) -> DataSet:
         if not listed.is_file():
             missing.append(f"Annotations/{listed.name}")
             continue
-        fields.append(LabelledField("bccd", "bccd", path, 0.0, tuple(_voc_objects(listed))))
+        fields.append(LabeledField("bccd", "bccd", path, 0.0, tuple(_voc_objects(listed))))
     return DataSet("BCCD, Pascal VOC", root, (), tuple(fields), "one source, patients not identified", tuple(missing))
 
 
-def _voc_objects(path: Path) -> Iterable[LabelledObject]:
+def _voc_objects(path: Path) -> Iterable[LabeledObject]:
     try:
         tree = ElementTree.parse(path)
         for o in tree.iterfind("object"):
             if (o.findtext("name") or "").upper() == "WBC":
                 x0, y0, x1, y1 = (float(o.findtext(f"bndbox/{k}") or "nan") for k in ("xmin", "ymin", "xmax", "ymax"))
-                yield LabelledObject((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2, "normal", "box")
+                yield LabeledObject((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2, "normal", "box")
     except (ElementTree.ParseError, ValueError) as error:
         raise EdgeAllError(
             f"{path} is not a valid Pascal VOC annotation ({error})", "fix or remove the file"

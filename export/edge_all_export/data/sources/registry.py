@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_all.errors import UsageError
 from edge_all_export.data.crop_origin import find_origins
 from edge_all_export.data.dataset import CellFile, DataSet
-from edge_all_export.data.labelled_field import LabelledField
+from edge_all_export.data.labeled_field import LabeledField
 from edge_all_export.data.sources import allidb1, bccd, cnmc, draaslan, own_cells, pbc, published
 
 
@@ -19,7 +19,7 @@ class Layout:
 
     name: str
     what: str
-    recognises: Callable[[Path], bool]
+    recognizes: Callable[[Path], bool]
     load: Callable[[Path, bool], DataSet]
     """(root, measure) -> DataSet. With measure, each field's um per pixel is also measured, which takes time."""
 
@@ -28,7 +28,7 @@ def _files(*needed: str) -> Callable[[Path], bool]:
     return lambda root: all((root / n).exists() for n in needed)
 
 
-def _fields(name: str, load: Callable[[Path, bool], list[LabelledField]]) -> Callable[[Path, bool], DataSet]:
+def _fields(name: str, load: Callable[[Path, bool], list[LabeledField]]) -> Callable[[Path, bool], DataSet]:
     def loaded(root: Path, measure: bool) -> DataSet:
         fields = load(root, measure)
         return DataSet(name, root, (), tuple(f for f in fields if f.path.is_file()), "", _absent(fields))
@@ -36,7 +36,7 @@ def _fields(name: str, load: Callable[[Path, bool], list[LabelledField]]) -> Cal
     return loaded
 
 
-def _absent(fields: list[LabelledField]) -> tuple[str, ...]:
+def _absent(fields: list[LabeledField]) -> tuple[str, ...]:
     return tuple(f.file for f in fields if not f.path.is_file())
 
 
@@ -106,13 +106,13 @@ def read_data(path: Path, measure: bool = True) -> list[DataSet]:
     """
     if not path.exists():
         raise UsageError(f"{path} does not exist", "check the path")
-    own = _recognise(path)
+    own = _recognize(path)
     if own is not None:
         return [own.load(path, measure)]
     found = []
     if path.is_dir():
         for sub in sorted(p for p in path.iterdir() if p.is_dir()):
-            layout = _recognise(sub)
+            layout = _recognize(sub)
             if layout is not None:
                 found.append(layout.load(sub, measure))
     if not found:
@@ -126,8 +126,8 @@ def read_all(paths: list[Path], measure: bool = True) -> list[DataSet]:
     return tie_crops([part for path in paths for part in read_data(path, measure)])
 
 
-def _recognise(path: Path) -> Layout | None:
-    return next((layout for layout in LAYOUTS if layout.recognises(path)), None)
+def _recognize(path: Path) -> Layout | None:
+    return next((layout for layout in LAYOUTS if layout.recognizes(path)), None)
 
 
 def tie_crops(data: list[DataSet]) -> list[DataSet]:

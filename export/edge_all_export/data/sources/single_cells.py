@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_all_export.data.labelled_field import LabelledField, LabelledObject
+from edge_all_export.data.labeled_field import LabeledField, LabeledObject
 
 _RADIUS_UM = 6.5
 """Radius of a typical leukocyte, where the source gives no outline."""
@@ -12,8 +12,8 @@ _RADIUS_UM = 6.5
 
 def centered_cell(
     source: str, group: str, path: Path, um_per_px: float, side_px: tuple[int, int], kind: str, detail: str
-) -> LabelledField:
-    """A picture with one labelled cell in the middle. side_px: width and height of the picture."""
+) -> LabeledField:
+    """A picture with one labeled cell in the middle. side_px: width and height of the picture."""
     width, height = side_px
-    cell = LabelledObject((width - 1) / 2, (height - 1) / 2, _RADIUS_UM / um_per_px, kind, detail)
-    return LabelledField(source, group, path, um_per_px, (cell,))
+    cell = LabeledObject((width - 1) / 2, (height - 1) / 2, _RADIUS_UM / um_per_px, kind, detail)
+    return LabeledField(source, group, path, um_per_px, (cell,))

@@ -59,7 +59,7 @@ class BlastNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits, N x 2."""
-        return self.logits(self.normalised(self.seen_features(image)))
+        return self.logits(self.normalized(self.seen_features(image)))
 
     def seen_features(self, image: Tensor) -> Tensor:
         """Return unnormalized features, N x F, of the picture as it is or averaged over its views."""
@@ -71,7 +71,7 @@ class BlastNet(nn.Module):
         features = self.features(torch.cat([ways[v] for v in self.views]))
         return features.reshape(len(self.views), -1, features.shape[1]).mean(0)
 
-    def normalised(self, features: Tensor) -> Tensor:
+    def normalized(self, features: Tensor) -> Tensor:
         """Subtract each feature's mean over the training views, and divide by its standard deviation there."""
         return (features - self.feature_mean) * self.feature_scale
 
@@ -83,7 +83,7 @@ class BlastNet(nn.Module):
     def features(self, image: Tensor) -> Tensor:
         """Return unnormalized features, N x F."""
         sample, darkness, total = dark_pixels(image)
-        maps = self.trunk(_standardised(image, sample, darkness, total))
+        maps = self.trunk(_standardized(image, sample, darkness, total))
         looked_at = [maps[tap] for tap in self.taps]
         if not self.textured:
             side = (int(image.shape[2]) + 1) // 2
@@ -102,13 +102,13 @@ def turned_and_mirrored(image: Tensor) -> list[Tensor]:
     return views
 
 
-def standardised(image: Tensor) -> Tensor:
+def standardized(image: Tensor) -> Tensor:
     """Standardize each channel by the mean and twice the standard deviation of the cell's dark pixels.
 
     image: float N x 3 x H x W, 0..255. The result is clamped to -2..2. Mean and deviation are those of every second
     pixel of every second row.
     """
-    return _standardised(image, *dark_pixels(image))
+    return _standardized(image, *dark_pixels(image))
 
 
 def dark_pixels(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -152,7 +152,7 @@ def means_and_dark_means(maps: Sequence[Tensor], dark: Tensor, total: Tensor) ->
     return (torch.cat(sums, 2) / (total * share_of_total + at_least)).reshape(-1, 2 * len(ones))
 
 
-def _standardised(image: Tensor, sample: Tensor, darkness: Tensor, total: Tensor) -> Tensor:
+def _standardized(image: Tensor, sample: Tensor, darkness: Tensor, total: Tensor) -> Tensor:
     height, width = int(image.shape[2]), int(image.shape[3])
     weight = darkness.reshape(-1, int(darkness.shape[2]), 1)
     total = total + 0.25

@@ -45,7 +45,7 @@ class BlastPair(nn.Module):
 
     def untouched_logit(self, image: Tensor) -> Tensor:
         """Return the frozen network's logit, N x 1, blast against normal."""
-        features = self.untouched.normalised(self.untouched.viewed_features(image)).clamp(-REACH, REACH)
+        features = self.untouched.normalized(self.untouched.viewed_features(image)).clamp(-REACH, REACH)
         return self.untouched.logits(features)[:, :1]
 
 

@@ -77,7 +77,7 @@ class JetsonNanoCnn(nn.Module):
         return logits
 
 
-class _Normalised(nn.Module):
+class _Normalized(nn.Module):
     """A torchvision network after ImageNet normalization, with two output logits."""
 
     def __init__(self, network: nn.Module, side: int = 0) -> None:
@@ -100,7 +100,7 @@ def _torchvision(name: str, side: int = 0, **options: object) -> Callable[[bool,
         network = _models()(name, weights=None, num_classes=2, **options)
         if name in _POOLED_TO:
             network.avgpool = _PooledTo(_POOLED_TO[name])
-        return _Normalised(network, side)
+        return _Normalized(network, side)
 
     return build
 

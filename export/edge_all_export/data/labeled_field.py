@@ -15,7 +15,7 @@ from edge_all.field.scale import measure_um_per_px
 
 
 @dataclass(frozen=True)
-class LabelledObject:
+class LabeledObject:
     """A labeled object; center and radius in pixels of the field's file.
 
     kind: blast, normal, leukocyte (kind not specified), smudge, erythroblast, immature_granulocyte, platelet, ignore.
@@ -29,7 +29,7 @@ class LabelledObject:
 
 
 @dataclass(frozen=True)
-class LabelledField:
+class LabeledField:
     """A labeled field. source: the dataset's folder name.
 
     group: fields that a split keeps together (a series, or the whole source).
@@ -39,7 +39,7 @@ class LabelledField:
     group: str
     path: Path
     um_per_px: float
-    objects: tuple[LabelledObject, ...]
+    objects: tuple[LabeledObject, ...]
 
     @property
     def file(self) -> str:
