@@ -178,7 +178,9 @@ def _full_record(folder: Path) -> str:
                 record.write_frame(session, entry)
             cells = [_cell(n + 1, float(rng.random()), identity, thresholds) for n in range(count)]
             record.write_cells(session, [(c, None) for c in cells])
-            counts = Counts(fields=count // 8, frames=count // 8, blasts=count // 6, normals=count // 2)
+            counts = Counts(
+                fields=count // 8, frames=count // 8, by_label={Label.BLAST: count // 6, Label.NORMAL: count // 2}
+            )
             record.end_session(session, counts, "words", False)
         record.keep_field(session, frame)
         record.flush()

@@ -132,7 +132,7 @@ def _timed(
     if counts.fields < count:
         skipped = ", ".join(f"{k} {v}" for k, v in counts.skipped.items())
         raise UsageError(f"{count - counts.fields} of {count} fields were skipped ({skipped})", "use other fields")
-    found = counts.leukocytes + counts.smudges
+    found = counts.objects
     return count / seconds, found, engines, tuple(m.sha256 for m in summary.models), queue
 
 

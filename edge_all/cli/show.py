@@ -31,6 +31,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     from edge_all.cli.output.camera_events import camera_line
     from edge_all.cli.output.files import file_to_write, write_asked
     from edge_all.cli.output.summary import count_lines
+    from edge_all.domain.labels import LABELS
     from edge_all.domain.statistics import result_words
     from edge_all.errors import UsageError
     from edge_all.record.events.camera import camera_events
@@ -80,8 +81,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
         )
         findings = sorted(
-            (c for c in cells if c["label"] in ("blast", "unidentified")),
-            key=lambda c: (c["label"] != "blast", -(c["blast_probability"] or 0.0), c["cell"]),
+            (c for c in cells if LABELS.is_finding(c["label"])),
+            key=lambda c: (LABELS[c["label"]].rank, -(c["blast_probability"] or 0.0), c["cell"]),
         )
         for c in findings:
             click.echo(

@@ -24,6 +24,7 @@ import cv2
 
 from edge_all.cells.crops import PORTRAIT_SIDE, PORTRAIT_UM_PER_PX, cut_cell
 from edge_all.domain.image import Image
+from edge_all.domain.labels import LABELS
 from edge_all.errors import EdgeAllError, RecordError, UsageError
 from edge_all.files.state_dir import state_folder
 from edge_all.record.events.verdicts import Verdict, all_verdicts, standing
@@ -34,8 +35,6 @@ from edge_all.reports.morphology import read_crop
 
 TABLE = "labels.csv"
 COLUMNS = ("file", "label", "group", "um_per_px", "kind", "reviewers", "agree", "model_label", "blast_probability")
-CLASSES = {"blast": "blast", "normal": "normal", "smudge": "smudge", "not_a_cell": "debris"}
-"""Class of the data set for each verdict. An unidentified cell has no class to learn."""
 SALT = "export_salt"
 
 
@@ -140,8 +139,8 @@ def _write(
             if not given:
                 continue
             latest = given[-1]
-            label = CLASSES.get(str(latest.label))
-            if label is None:
+            label = None if latest.label is None else LABELS[latest.label].training_class
+            if label is None:  # an unidentified cell has no class to learn
                 unidentified += 1
                 continue
             picture = _picture(record, cell)

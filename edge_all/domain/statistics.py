@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
+from edge_all.domain.labels import LABELS, LabelInfo
 from edge_all.domain.types import Counts
 
 ENOUGH_CELLS = 100
@@ -34,7 +35,7 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
 
 
 def blast_percent(counts: Counts) -> tuple[float, float, float]:
-    """Return the blast percentage and its 95 % interval (low, high), excluding smudges.
+    """Return the blast percentage and its 95 % interval (low, high), of the leukocytes.
 
     Returns (0, 0, 100) if no cell was classified. The interval covers the sampling of cells, not the model's error.
     """
@@ -51,7 +52,7 @@ def result_words(counts: Counts) -> str:
     cells = counts.leukocytes
     few = f"too few cells: {cells} of at least {ENOUGH_CELLS}"
     if counts.findings:
-        kinds = f"{_count(counts.blasts, 'blast')}, {counts.unidentified} unidentified"
+        kinds = ", ".join(_labeled(counts.of(row.key), row) for row in LABELS.findings)
         words = f"review suggested: {_count(counts.findings, 'finding')} in {_count(cells, 'cell')} ({kinds})"
         return words if cells >= ENOUGH_CELLS else f"{words}; {few}"
     if cells == 0:
@@ -62,3 +63,7 @@ def result_words(counts: Counts) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _labeled(number: int, label: LabelInfo) -> str:
+    return f"{number} {(label.key if number == 1 else label.count_key).replace('_', ' ')}"

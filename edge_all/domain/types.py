@@ -7,24 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from edge_all.domain.image import Image
+from edge_all.domain.labels import LABELS, Label
 
 if TYPE_CHECKING:
     from edge_all.domain.illumination import Illumination
-from edge_all.domain.image import Image
 
-
-class Label(str, Enum):
-    """Label of one counted object. A smudge is detected and counted separately, and never classified."""
-
-    BLAST = "blast"
-    NORMAL = "normal"
-    UNIDENTIFIED = "unidentified"
-    SMUDGE = "smudge"
-
-    def __str__(self) -> str:
-        return self.value
+__all__ = [
+    "Cell",
+    "Classification",
+    "Counts",
+    "Detection",
+    "Field",
+    "Frame",
+    "Label",
+    "ModelIdentity",
+    "Quality",
+    "Reclassified",
+    "Thresholds",
+    "Unreadable",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +185,8 @@ class Cell:
 
     @property
     def is_finding(self) -> bool:
-        """True for a cell that needs attention: a blast or an unidentified cell."""
-        return self.label in (Label.BLAST, Label.UNIDENTIFIED)
+        """True for a cell that needs attention, as the table of labels says."""
+        return self.label.info.is_finding
 
     @property
     def diameter_um(self) -> float:
@@ -211,17 +215,51 @@ class Counts:
     """Frames not analyzed, by reason ("unreadable", "out of focus", "same field", "moving", "dropped" ...)."""
     warned: Mapping[str, int] = field(default_factory=dict)
     """Fields analyzed despite a warning, by reason."""
-    blasts: int = 0
-    normals: int = 0
-    unidentified: int = 0
-    smudges: int = 0
+    by_label: Mapping[str, int] = field(default_factory=dict)
+    """Cells by label, with a number for each label that a model gives."""
+
+    def __post_init__(self) -> None:
+        given = self.by_label
+        complete = {row.label: given.get(row.key, 0) for row in LABELS.by_model}
+        if unknown := given.keys() - complete.keys():
+            raise ValueError(f"counts of unknown labels: {', '.join(sorted(unknown))}")
+        object.__setattr__(self, "by_label", complete)
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any]) -> Counts:
+        """Return the counts stored under the names of ``named``. A label that was not known then has none."""
+        return cls(
+            fields=values["fields"],
+            frames=values["frames"],
+            skipped=values["skipped"],
+            warned=values["warned"],
+            by_label={row.key: values.get(row.count_key, 0) for row in LABELS.by_model},
+        )
+
+    def named(self) -> dict[str, int]:
+        """Return the count of each label under its name in records, messages and metrics: blasts, normals ..."""
+        return {row.count_key: self.by_label[row.key] for row in LABELS.by_model}
+
+    def of(self, label: str) -> int:
+        """Return the number of cells with a label."""
+        return self.by_label[label]
+
+    @property
+    def blasts(self) -> int:
+        """Number of blasts, from which the blast percentage follows."""
+        return self.by_label[Label.BLAST]
 
     @property
     def leukocytes(self) -> int:
-        """Number of classified cells; smudges are counted separately."""
-        return self.blasts + self.normals + self.unidentified
+        """Number of leukocytes; what is counted apart or not counted is not among them."""
+        return sum(self.by_label[row.key] for row in LABELS.leukocytes)
 
     @property
     def findings(self) -> int:
-        """Number of blasts and unidentified cells."""
-        return self.blasts + self.unidentified
+        """Number of cells that need attention."""
+        return sum(self.by_label[row.key] for row in LABELS.findings)
+
+    @property
+    def objects(self) -> int:
+        """Number of all cells with a row in the record, whatever their label."""
+        return sum(self.by_label.values())

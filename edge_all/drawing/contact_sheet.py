@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.drawing.markers import COLORS, draw_mark
+from edge_all.domain.labels import LABELS
+from edge_all.drawing.markers import draw_mark
 from edge_all.errors import RecordError
 from edge_all.record.queries import CellElsewhere
 from edge_all.record.rows import CellRow
@@ -65,7 +66,7 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequenc
     line = max(2, image.shape[1] // 600)
     size = image.shape[1] / 2200 + 0.2
     for other in elsewhere:
-        half, color = other.width_px / 2, COLORS[other.label]
+        half, color = other.width_px / 2, LABELS[other.label].picture_bgr
         a, b = (
             (round(other.x_px - half), round(other.y_px - half)),
             (round(other.x_px + half), round(other.y_px + half)),
@@ -74,7 +75,7 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequenc
         text, where = f"{other.number}", (a[0], max(a[1] - line * 2, 14))
         cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, size, color, max(1, line // 2), cv2.LINE_AA)
     for cell in cells:
-        color = COLORS[str(cell["label"])]
+        color = LABELS[str(cell["label"])].picture_bgr
         left, top = cell["x_px"] - cell["width_px"] / 2, cell["y_px"] - cell["height_px"] / 2
         a, b = (round(left), round(top)), (round(left + cell["width_px"]), round(top + cell["height_px"]))
         cv2.rectangle(image, a, b, color, line)

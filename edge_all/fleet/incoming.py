@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from edge_all.domain.labels import LABELS
+
 FORMAT = 1
 _MOST_BYTES = 2 << 20
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UID = re.compile(r"[\x21-\x7e]{1,100}")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-_LABELS = ("blast", "normal", "unidentified", "smudge")
 _KINDS = ("finding", "summary", "state")
 
 
@@ -110,7 +111,8 @@ def moment(seconds: float) -> datetime:
 
 def _check_finding(content: Mapping[str, Any]) -> None:
     _whole(content, "cell", 1, 2**31 - 1)
-    if content.get("label") not in _LABELS:
+    label = content.get("label")
+    if not isinstance(label, str) or label not in LABELS or not LABELS[label].by_model:
         raise NotOursError("a finding without a valid label")
     _whole(content, "views", 0, 2**31 - 1)
     for name in ("blast_probability", "unfamiliarity", "size_um"):
@@ -126,8 +128,11 @@ def _check_summary(content: Mapping[str, Any]) -> None:
     counts = content.get("counts")
     if not isinstance(counts, dict):
         raise NotOursError("no counts")
-    for name in ("fields", "frames", "blasts", "normals", "unidentified", "smudges"):
+    for name in ("fields", "frames"):
         _whole(counts, name, 0, 2**31 - 1)
+    for row in LABELS.by_model:
+        if row.count_key in counts or row.always_counted:
+            _whole(counts, row.count_key, 0, 2**31 - 1)
     _number(content, "blast_percent", 0, 100)
     interval = content.get("blast_percent_interval")
     if not isinstance(interval, list) or len(interval) != 2:

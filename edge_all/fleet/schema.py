@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_all.domain.labels import LABELS
 from edge_all.errors import EdgeAllError
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ _STEPS = (
         content bytea NOT NULL
     );
     """,
+    # No list of labels in the schema, because domain/labels.py has it.
+    "ALTER TABLE finding DROP CONSTRAINT IF EXISTS finding_label_check;",
 )
 
 VERSION = len(_STEPS)
@@ -122,3 +125,19 @@ def migrate(database: psycopg.Connection) -> None:
         for number in range(version, VERSION):
             database.execute(_STEPS[number])
             database.execute("INSERT INTO edge_all_schema VALUES (%s)", (number + 1,))
+        _add_counts(database)
+
+
+def _add_counts(database: psycopg.Connection) -> None:
+    """Add a column to the table "session" for the count of each label that has none.
+
+    Sessions of devices that do not know the label have NULL there, which is not a count of 0.
+    """
+    found = database.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'session' "
+        "AND table_schema = current_schema()"
+    ).fetchall()
+    columns = {str(name) for (name,) in found}
+    for row in LABELS.by_model:
+        if row.count_key not in columns:  # its characters are only a-z, 0-9 and _
+            database.execute(f"ALTER TABLE session ADD COLUMN {row.count_key} integer")

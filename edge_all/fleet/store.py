@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from edge_all.domain.labels import LABELS
 from edge_all.errors import EdgeAllError
 from edge_all.fleet.incoming import Incoming, moment
 from edge_all.fleet.schema import migrate
@@ -225,7 +226,8 @@ class Store:
             {
                 "sample": content.get("sample"),
                 "ended": moment(content["time"]),
-                **{k: counts[k] for k in ("blasts", "normals", "unidentified", "smudges", "fields", "frames")},
+                **{row.count_key: counts.get(row.count_key) for row in LABELS.by_model},
+                **{k: counts[k] for k in ("fields", "frames")},
                 "blast_percent": content["blast_percent"],
                 "blast_percent_low": content["blast_percent_interval"][0],
                 "blast_percent_high": content["blast_percent_interval"][1],

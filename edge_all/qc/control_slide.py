@@ -8,6 +8,7 @@ from statistics import median
 
 from edge_all.cameras.base import Camera
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.domain.labels import Label
 from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
 from edge_all.qc.control_runs import ControlRun, classified, control_runs, keep
@@ -75,10 +76,11 @@ def run_control(
     with Record.open(record_folder) as record:
         row = record.session(summary.session_id)
         frames = [f for f in record.frames(summary.session_id) if f.status == "analysed"]
+    undecided = counts.of(Label.UNIDENTIFIED)
     values = {
         "blast_percent": 100 * counts.blasts / counts.leukocytes,
-        "decided_blast_percent": 100 * counts.blasts / max(counts.blasts + counts.normals, 1),
-        "unidentified_percent": 100 * counts.unidentified / counts.leukocytes,
+        "decided_blast_percent": 100 * counts.blasts / max(counts.leukocytes - undecided, 1),
+        "unidentified_percent": 100 * undecided / counts.leukocytes,
         "leukocytes_per_field": counts.leukocytes / counts.fields,
         "um_per_px": median(f.um_per_px for f in frames if f.um_per_px is not None),
         "sharpness": median(f.sharpness for f in frames if f.sharpness is not None),

@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from edge_all.domain.types import Counts, Label, ModelIdentity, Thresholds
+from edge_all.domain.labels import LABELS
+from edge_all.domain.types import Counts, ModelIdentity, Thresholds
 from edge_all.errors import NotRecordedError, RecordError
 from edge_all.record.db.errors import told
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionRow
@@ -81,7 +82,7 @@ class RecordReader:
     def counted(self, session: str) -> Counts:
         """Count a session's rows, regardless of the counts stored at its end."""
         with told(self.folder):
-            return Counts(**self._counted(session))
+            return self._counted(session)
 
     def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Return the rows of a query; for the modules of this package.
@@ -114,7 +115,7 @@ class RecordReader:
         return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
 
     def _session_row(self, values: dict[str, Any]) -> SessionRow:
-        counts = json.loads(values["counts"]) if values["counts"] else self._counted(values["id"])
+        stored = values["counts"]
         return SessionRow(
             id=values["id"],
             begun=values["begun"],
@@ -131,11 +132,11 @@ class RecordReader:
             ),
             interrupted=bool(values["interrupted"]) or values["ended"] is None,
             result=values["result"],
-            counts=Counts(**counts),
+            counts=Counts.of_values(json.loads(stored)) if stored else self._counted(values["id"]),
             settings=json.loads(values.get("settings") or "{}"),
         )
 
-    def _counted(self, session: str) -> dict[str, Any]:
+    def _counted(self, session: str) -> Counts:
         labels = dict(
             self._database.execute("SELECT label, COUNT(*) FROM cell WHERE session = ? GROUP BY label", (session,))
         )
@@ -147,16 +148,12 @@ class RecordReader:
             if status != "analysed":
                 key = "unreadable" if status == "unreadable" else reason
                 skipped[key] = skipped.get(key, 0) + count
-        return {
-            "fields": sum(c for s, _, c in frames if s == "analysed"),
-            "frames": sum(c for _, _, c in frames),
-            "skipped": skipped,
-            "warned": {},
-            "blasts": labels.get(Label.BLAST.value, 0),
-            "normals": labels.get(Label.NORMAL.value, 0),
-            "unidentified": labels.get(Label.UNIDENTIFIED.value, 0),
-            "smudges": labels.get(Label.SMUDGE.value, 0),
-        }
+        return Counts(
+            fields=sum(c for s, _, c in frames if s == "analysed"),
+            frames=sum(c for _, _, c in frames),
+            skipped=skipped,
+            by_label={label: count for label, count in labels.items() if label in LABELS},
+        )
 
 
 def _pair(x: float | None, y: float | None) -> tuple[float, float] | None:

@@ -409,7 +409,9 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 def _counts_json(counts: Counts) -> dict[str, Any]:
     return {
-        **{k: getattr(counts, k) for k in ("fields", "frames", "blasts", "normals", "unidentified", "smudges")},
+        "fields": counts.fields,
+        "frames": counts.frames,
+        **counts.named(),
         "skipped": dict(counts.skipped),
         "warned": dict(counts.warned),
     }

@@ -9,7 +9,7 @@ from edge_all.review.differential import Differential
 
 def cautions(counted: Differential) -> tuple[str, ...]:
     """Return one sentence for each caution: too few cells, and no blasts among them."""
-    cells, blasts = counted.leukocytes, counted.share("blast")
+    cells, blasts = counted.leukocytes, counted.blasts
     sentences = []
     if counted.few:
         sentences.append(text("caution.few", cells=cells, enough=ENOUGH_CELLS, better=2 * ENOUGH_CELLS))

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from edge_all.cells.morphology.measurements import Morphology
+from edge_all.domain.labels import Label
 from edge_all.domain.statistics import result_words
 from edge_all.modelstore.cards import ModelFacts, model_facts
 from edge_all.modelstore.installed import model_sets
@@ -168,7 +169,7 @@ def _blasts(cells: Sequence[CellRow], latest: dict[int, Verdict]) -> list[CellRo
         verdict = latest.get(int(cell["cell"]))
         return str(cell["label"]) if verdict is None else str(verdict.label)
 
-    found = [c for c in cells if label(c) == "blast"]
+    found = [c for c in cells if label(c) == Label.BLAST]
     return sorted(found, key=lambda c: (-(c["blast_probability"] or 0.0), c["cell"]))
 
 

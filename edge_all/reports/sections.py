@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.i18n.catalog import text
 from edge_all.qc.control_runs import ControlRun
-from edge_all.record.events.verdicts import KINDS
 from edge_all.reports.cautions import cautions
 from edge_all.reports.contents import ReportContents
 from edge_all.reports.fab_features import BlastDescription
 from edge_all.review.agreement import Agreement
-from edge_all.review.differential import LEUKOCYTES, Differential, Share
+from edge_all.review.differential import Differential, Share
 from edge_all.session.operator import recorded_operator
 from edge_all.text.display_text import shown
 
@@ -56,7 +56,7 @@ def report_sections(c: ReportContents) -> list[ReportSection]:
         ReportSection("sample", tuple(_sample(c))),
         ReportSection(
             "result",
-            (ReportRow(text("report_row.model"), shown(c.result, 500)), _share(d.after.share("blast"), blasts)),
+            (ReportRow(text("report_row.model"), shown(c.result, 500)), _share(d.after.blasts, blasts)),
             (*cautions(d.after), *_open_findings(d.findings_open)),
         ),
         ReportSection("before", tuple(_counts(d.before)), (text("report_note.interval"),)),
@@ -111,21 +111,30 @@ def _share(s: Share, item: str) -> ReportRow:
 def _counts(d: Differential) -> Iterable[ReportRow]:
     cells = text("report_unit.cells")
     yield ReportRow(text("report_row.leukocytes"), str(d.leukocytes), cells)
-    for label in LEUKOCYTES:
-        yield _share(d.share(label), text(f"label.{label}"))
-    if d.kinds:
-        for kind in KINDS:
-            if d.kinds.get(kind):
-                yield _share(d.kind(kind), text("report_row.kind", kind=text(f"kind.{kind}")))
-        if d.kind_not_named:
-            item = text("report_row.kind", kind=text("report_value.kind_not_named"))
-            yield _share(Share(d.kind_not_named, d.leukocytes), item)
-    per_100 = d.smudges_per_100
-    note = "" if per_100 is None else text("report_note.per_100", count=f"{per_100:.1f}")
-    yield ReportRow(text("report_row.smudges"), str(d.smudges), cells, note=note)
-    if d.not_cells:
-        note = text("report_note.taken_out")
-        yield ReportRow(text("report_row.not_cells"), str(d.not_cells), text("report_unit.objects"), note=note)
+    for row in LABELS.leukocytes:
+        yield _share(d.share(row.key), text(f"label.{row.key}"))
+    for label in KINDS.labels if d.kinds else ():
+        yield from _kinds(d, label)
+    for row in LABELS.counted_apart:
+        per_100 = d.per_100(row.key)
+        note = "" if per_100 is None else text("report_note.per_100", count=f"{per_100:.1f}")
+        item = text("report_row.counted_apart", labels=text(f"labels.{row.key}"))
+        yield ReportRow(item, str(d.count(row.key)), cells, note=note)
+    for row in LABELS.not_counted:
+        if count := d.count(row.key):
+            note = text("report_note.not_counted") if row.by_model else text("report_note.taken_out")
+            yield ReportRow(text(f"labels.{row.key}"), str(count), text("report_unit.objects"), note=note)
+
+
+def _kinds(d: Differential, label: str) -> Iterable[ReportRow]:
+    """Yield the share of each kind of a label, and of its cells without one."""
+    name = text(f"label.{label}")
+    for kind in KINDS.of(label):
+        if d.kinds.get(kind.key):
+            yield _share(d.kind(kind.key), text("report_row.kind", label=name, kind=text(f"kind.{kind.key}")))
+    if without := d.kind_not_named(label):
+        item = text("report_row.kind", label=name, kind=text("report_value.kind_not_named"))
+        yield _share(Share(without, d.leukocytes), item)
 
 
 def _review(c: ReportContents) -> Iterable[ReportRow]:

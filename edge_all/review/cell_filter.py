@@ -1,19 +1,18 @@
-"""Order in which a session's cells are shown: blasts first, by probability."""
+"""Order in which a session's cells are shown: by rank of the label, blasts first, then by probability."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from edge_all.record.events.verdicts import LABELS, Verdict
+from edge_all.domain.labels import LABELS
+from edge_all.record.events.verdicts import Verdict
 from edge_all.record.queries import CellLabel
-
-ORDER = {label: i for i, label in enumerate(("blast", "unidentified", "normal", "smudge", "not_a_cell"))}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Filter of a gallery. label: one of LABELS (of the verdict, if there is one) or all. reviewed: all, yes or no."""
+    """Filter of a gallery. label: a label (of the verdict, if there is one) or all. reviewed: all, yes or no."""
 
     label: str = "all"
     reviewed: str = "all"
@@ -39,7 +38,7 @@ def said_of(cell: CellLabel, verdicts: Mapping[int, Verdict]) -> str:
 def chosen(cells: Iterable[CellLabel], verdicts: Mapping[int, Verdict], choice: Choice) -> list[int]:
     """Return the numbers of the cells that a choice shows, in order."""
     left = [
-        (ORDER[label], -(cell.blast_probability or 0.0), cell.number)
+        (LABELS[label].rank, -(cell.blast_probability or 0.0), cell.number)
         for cell in cells
         if (label := said_of(cell, verdicts)) == choice.label or choice.label == "all"
         if choice.reviewed == "all" or (cell.number in verdicts) == (choice.reviewed == "yes")

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge_all.domain.labels import KINDS, LABELS, Label
 from edge_all.domain.statistics import ENOUGH_CELLS, wilson_interval
 from edge_all.record.events.verdicts import Verdict
-
-LEUKOCYTES = ("blast", "normal", "unidentified")
 
 
 @dataclass(frozen=True)
@@ -43,46 +42,43 @@ class Share:
 
 @dataclass(frozen=True)
 class Differential:
-    """Counts by label and kind. Smudges and objects that are not cells are not leukocytes."""
+    """Counts by label and kind. The table of labels says which labels are leukocytes."""
 
     by_label: Mapping[str, int]
-    """Counts of blast, normal, unidentified, smudge and not_a_cell."""
+    """Counts by label, those that only a reviewer gives included."""
     kinds: Mapping[str, int]
-    """Counts of the normal cells to which a reviewer assigned a kind."""
+    """Counts of the cells to which a reviewer assigned a kind."""
 
     @property
     def leukocytes(self) -> int:
         """Number of leukocytes."""
-        return sum(self.by_label.get(label, 0) for label in LEUKOCYTES)
+        return sum(self.by_label.get(row.key, 0) for row in LABELS.leukocytes)
 
     @property
     def few(self) -> bool:
         """True if there are too few leukocytes for a differential."""
         return self.leukocytes < ENOUGH_CELLS
 
-    @property
-    def smudges(self) -> int:
-        """Number of smudges."""
-        return self.by_label.get("smudge", 0)
+    def count(self, label: str) -> int:
+        """Return the number of cells with a label."""
+        return self.by_label.get(label, 0)
+
+    def per_100(self, label: str) -> float | None:
+        """Return the number of cells with a label per 100 leukocytes; None without leukocytes."""
+        return 100 * self.count(label) / self.leukocytes if self.leukocytes else None
 
     @property
-    def smudges_per_100(self) -> float | None:
-        """Smudges per 100 leukocytes; None without leukocytes."""
-        return 100 * self.smudges / self.leukocytes if self.leukocytes else None
+    def blasts(self) -> Share:
+        """Share of the blasts among the leukocytes: the blast percentage."""
+        return self.share(Label.BLAST)
 
-    @property
-    def not_cells(self) -> int:
-        """Number of objects that a reviewer marked as not a cell."""
-        return self.by_label.get("not_a_cell", 0)
-
-    @property
-    def kind_not_named(self) -> int:
-        """Number of normal cells without a kind."""
-        return self.by_label.get("normal", 0) - sum(self.kinds.values())
+    def kind_not_named(self, label: str) -> int:
+        """Return the number of cells without a kind, of a label that has kinds."""
+        return self.count(label) - sum(self.kinds.get(kind.key, 0) for kind in KINDS.of(label))
 
     def share(self, label: str) -> Share:
         """Return the share of a label among the leukocytes."""
-        return Share(self.by_label.get(label, 0), self.leukocytes)
+        return Share(self.count(label), self.leukocytes)
 
     def kind(self, kind: str) -> Share:
         """Return the share of a kind among the leukocytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge_all.domain.labels import LABELS
 from edge_all.record.events.verdicts import Verdict, standing
 from edge_all.review.agreement import Agreement, agreements
 from edge_all.review.differential import Differential, differential
@@ -21,7 +22,7 @@ class ReviewedDifferential:
     changed: int
     """Number of these cells with a label other than the model's."""
     findings_open: int
-    """Number of the model's blasts and unidentified cells without a verdict."""
+    """Number of the model's findings without a verdict."""
     agreements: tuple[Agreement, ...]
 
 
@@ -36,6 +37,6 @@ def reviewed_differential(labels: Mapping[int, str], verdicts: Sequence[Verdict]
         after=differential(labels, latest),
         reviewed=len(latest),
         changed=sum(v.label != labels[n] for n, v in latest.items()),
-        findings_open=sum(label in ("blast", "unidentified") and n not in latest for n, label in labels.items()),
+        findings_open=sum(LABELS.is_finding(label) and n not in latest for n, label in labels.items()),
         agreements=agreements(verdicts),
     )

@@ -186,7 +186,7 @@ class Service:
             session=summary.session_id,
             fields=counts.fields,
             leukocytes=counts.leukocytes,
-            findings=counts.blasts + counts.unidentified,
+            findings=counts.findings,
             **({"pictures_left_out": summary.pictures_left_out} if summary.pictures_left_out else {}),
             **({"error": summary.error_in_words} if summary.error else {}),
         )

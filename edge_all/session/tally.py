@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from edge_all.domain.types import Cell, Counts, Label, Unreadable
+from edge_all.domain.labels import LABELS, Label
+from edge_all.domain.types import Cell, Counts, Unreadable
 from edge_all.session.field_result import FieldResult
 
 DROPPED, PAUSED = "dropped", "paused"
 """Skip reasons of frames that are only counted and have no rows."""
-_CODED = (None, *Label)
 _MAX_FINDINGS = 100
 """Findings held in memory; the record has all of them. A sharper view may turn some into normal cells, hardly all."""
 
@@ -24,9 +24,11 @@ class Tally:
         self._fields = 0
         self._skipped: Counter[str] = Counter()
         self._warned: Counter[str] = Counter()
+        self._coded = tuple(row.label for row in LABELS.by_model)
+        self._codes = {label: code for code, label in enumerate(self._coded, 1)}
         self._labels = bytearray(1)
         """Code of each cell's latest label, indexed by cell number; one byte per cell, for sessions of a whole day."""
-        self._by_label: Counter[Label] = Counter()
+        self._by_label: Counter[str] = Counter()
         self._findings: dict[int, Cell] = {}
 
     @classmethod
@@ -44,7 +46,7 @@ class Tally:
         tally._warned.update(counts.warned)
         tally._labels = bytearray(max(labels, default=0) + 1)
         for number, label in labels.items():
-            tally._labels[number] = _CODED.index(label)
+            tally._labels[number] = tally._codes[label]
         tally._by_label.update(labels.values())
         tally._findings = {cell.number: cell for cell in findings}
         return tally
@@ -78,8 +80,8 @@ class Tally:
         if number >= len(self._labels):
             self._labels.extend(bytes(number + 1 - len(self._labels)))
         if before := self._labels[number]:
-            self._by_label[_CODED[before]] -= 1
-        self._labels[number] = _CODED.index(label)
+            self._by_label[self._coded[before - 1]] -= 1
+        self._labels[number] = self._codes[label]
         self._by_label[label] += 1
 
     def add_dropped(self, count: int) -> None:
@@ -95,17 +97,14 @@ class Tally:
             frames=self._frames,
             skipped=dict(sorted(self._skipped.items())),
             warned=dict(sorted(self._warned.items())),
-            blasts=self._by_label[Label.BLAST],
-            normals=self._by_label[Label.NORMAL],
-            unidentified=self._by_label[Label.UNIDENTIFIED],
-            smudges=self._by_label[Label.SMUDGE],
+            by_label=self._by_label,
         )
 
     def most_suspicious(self, count: int = 5) -> tuple[Cell, ...]:
-        """Return up to `count` findings: blasts first, then by descending blast probability, then by number."""
+        """Return up to `count` findings, by rank of the label, then by falling blast probability, then by number."""
 
-        def key(cell: Cell) -> tuple[bool, float, int]:
+        def key(cell: Cell) -> tuple[int, float, int]:
             probability = cell.classification.blast_probability if cell.classification else 0.0
-            return (cell.label is not Label.BLAST, -probability, cell.number)
+            return (cell.label.info.rank, -probability, cell.number)
 
         return tuple(sorted(self._findings.values(), key=key)[:count])

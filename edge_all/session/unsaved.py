@@ -22,7 +22,7 @@ class UnsavedCounts:
 
     frames: int
     cells: int
-    """Leukocytes and smudges."""
+    """Cells of all labels."""
     findings: int
 
     def in_words(self) -> str:
@@ -40,6 +40,6 @@ def unsaved_counts(record: Record, session: str, counts: Counts) -> UnsavedCount
     except EdgeAllError:  # it cannot be read either
         held = Counts()
     frames = counts.frames - sum(counts.skipped.get(reason, 0) for reason in _WITHOUT_ROWS) - held.frames
-    cells = counts.leukocytes + counts.smudges - held.leukocytes - held.smudges
+    cells = counts.objects - held.objects
     missing = UnsavedCounts(max(0, frames), max(0, cells), max(0, counts.findings - held.findings))
     return missing if missing.frames or missing.cells or missing.findings else None

@@ -84,7 +84,7 @@ class DeviceState:
     def totals(self) -> Mapping[str, float]:
         """Totals over all sessions since the program started.
 
-        Keys are fields, frames, blasts, normals, unidentified, smudges, and "skipped X" for every reason X. A sharper
+        Keys are fields, frames, the count key of each label, and "skipped X" for every reason X. A sharper
         view can change a label, so that only fields, frames and skipped never decrease.
         """
         return self._totals()
@@ -185,5 +185,5 @@ class DeviceState:
 
 
 def _numbers(counts: Counts) -> dict[str, float]:
-    named = {n: getattr(counts, n) for n in ("fields", "frames", "blasts", "normals", "unidentified", "smudges")}
-    return {**named, **{f"skipped {reason}": number for reason, number in counts.skipped.items()}}
+    skipped = {f"skipped {reason}": number for reason, number in counts.skipped.items()}
+    return {"fields": counts.fields, "frames": counts.frames, **counts.named(), **skipped}

@@ -79,8 +79,8 @@ class _Device:
         yield skipped
         counts = device.counts
         cells = GaugeMetricFamily("edge_all_session_cells", "Cells of the newest session.", labels=["label"])
-        for label in ("blasts", "normals", "unidentified", "smudges"):
-            cells.add_metric([label], getattr(counts, label))
+        for name, count in counts.named().items():
+            cells.add_metric([name], count)
         yield cells
         steps = HistogramMetricFamily("edge_all_step_seconds", "Duration of each pipeline step.", labels=["step"])
         for step, histogram in device.times.steps.items():

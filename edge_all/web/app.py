@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from edge_all.errors import EdgeAllError, NotRecordedError, RecordError
 from edge_all.i18n.catalog import load_texts, text
+from edge_all.web import label_style
 from edge_all.web.context import ReviewContext
 from edge_all.web.pages import cell, gallery, live, login, monitoring, pictures, sessions, summary
 from edge_all.web.security.middleware import SecurityMiddleware
@@ -57,6 +58,7 @@ def make_app(context: ReviewContext) -> Starlette:
         Route(f"{one_cell}/saliency", pictures.saliency_picture),
         Route(f"{one_cell}/morphology", cell.morphology_part),
         Route(f"{one_cell}/neighbors", cell.neighbors_part),
+        Route(label_style.PATH, label_style.label_style),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     load_texts()

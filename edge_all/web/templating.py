@@ -12,6 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from edge_all.domain.labels import KINDS, LABELS, Label
+from edge_all.domain.shapes import SHAPES
 from edge_all.i18n.catalog import text
 from edge_all.text.display_text import shown
 from edge_all.web.context import browser_session_of, context_of
@@ -30,7 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals["t"] = text
+    environment.globals.update(t=text, LABELS=LABELS, KINDS=KINDS, SHAPES=SHAPES, BLAST=Label.BLAST)
     environment.filters["shown"] = shown
     environment.filters["when"] = when
     return environment

@@ -119,8 +119,8 @@ def test_a_session_by_mqtt_from_its_start_to_its_summary(tmp_path, make_broker):
             assert [summary["counts"][name] for name in ("fields", "blasts", "normals", "unidentified")] == [
                 row.counts.fields,
                 row.counts.blasts,
-                row.counts.normals,
-                row.counts.unidentified,
+                row.counts.of("normal"),
+                row.counts.of("unidentified"),
             ]
             service.wait_for(lambda: service.state["phase"] == "idle")
             laboratory.asks(id="3", do="start", sample="S 2")

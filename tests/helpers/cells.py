@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from edge_all.domain.types import Cell, Classification, Detection, Label, ModelIdentity, Thresholds
+from edge_all.domain.types import Cell, Classification, Counts, Detection, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import SessionInfo
 
 CROP = np.full((64, 64, 3), (200, 100, 50), np.uint8)
@@ -29,3 +31,16 @@ def make_cell(
             probability, 0.01, label, Thresholds(0.8, 0.2, 0.5), ModelIdentity("m", "1", "ab" * 32), "test"
         )
     return Cell(number, frame_index, frame, Detection(x, y, 60.0, 0.9, label is Label.SMUDGE), 0.1, classification)
+
+
+def make_counts(
+    fields: int = 0,
+    frames: int = 0,
+    skipped: Mapping[str, int] | None = None,
+    warned: Mapping[str, int] | None = None,
+    **named: int,
+) -> Counts:
+    """Counts of a session, with the number of each label under its name in messages: blasts=3, normals=12."""
+    values = {"fields": fields, "frames": frames, "skipped": skipped or {}, "warned": warned or {}}
+    assert named.keys() <= Counts().named().keys(), named
+    return Counts.of_values({**values, **named})

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_all.domain.types import Counts
 from edge_all.record.db.connection import DATABASE
 from edge_all.record.events.incidents import doubts, incidents
 from edge_all.record.events.verdicts import latest_verdicts
@@ -27,8 +27,8 @@ _MAKE = """
     from edge_all.record.store import Record
     from edge_all.record.rows import FrameEntry
     from edge_all.record.events.verdicts import Reviewer, give_verdicts
-    from edge_all.domain.types import Counts, Label
-    from tests.helpers.cells import INFO, make_cell
+    from edge_all.domain.types import Label
+    from tests.helpers.cells import INFO, make_cell, make_counts
     crop = np.random.default_rng(3).integers(0, 255, (24, 24, 3), np.uint8)
     record = Record.open(Path(sys.argv[1]))
     labels = [Label.NORMAL, Label.BLAST, Label.NORMAL, Label.UNIDENTIFIED, Label.SMUDGE]
@@ -42,7 +42,8 @@ _MAKE = """
         for n in range(12):
             field(session, n)
         if number < 2:
-            record.end_session(session, Counts(12, 12, blasts=12, normals=24, unidentified=12, smudges=12), "w", False)
+            counts = make_counts(12, 12, blasts=12, normals=24, unidentified=12, smudges=12)
+            record.end_session(session, counts, "w", False)
             give_verdicts(record, session, [2, 4], "normal", None, Reviewer("ann", True))
         if number == 0:
             make_backup(record.folder, record.database)
@@ -118,18 +119,13 @@ def _look(folder: Path, damage: str) -> Outcome:
             doubted = doubted or bool(told)
             counts = row.counts
             cells = record.cells(row.id)
-            found = Counts(
-                blasts=sum(c["label"] == "blast" for c in cells),
-                normals=sum(c["label"] == "normal" for c in cells),
-                unidentified=sum(c["label"] == "unidentified" for c in cells),
-                smudges=sum(c["label"] == "smudge" for c in cells),
-            )
-            if found.blasts != 12 or found.unidentified != 12:
-                wrong.append(f"{row.id} has {found.blasts} blasts and {found.unidentified} unidentified cells")
-            if (counts.blasts, counts.normals, counts.unidentified, counts.smudges) != (12, 24, 12, 12) and not told:
+            found = Counter(str(c["label"]) for c in cells)
+            if found["blast"] != 12 or found["unidentified"] != 12:
+                wrong.append(f"{row.id} has {found['blast']} blasts and {found['unidentified']} unidentified cells")
+            if tuple(counts.named().values()) != (12, 24, 12, 12) and not told:
                 wrong.append(f"{row.id} counts {counts} unsaid")
-            if (found.normals, found.smudges) != (24, 12) and not told:
-                wrong.append(f"{row.id} has {found.normals} normal cells unsaid")
+            if (found["normal"], found["smudge"]) != (24, 12) and not told:
+                wrong.append(f"{row.id} has {found['normal']} normal cells unsaid")
             if any(c["crop"] is not None and not (folder / c["crop"]).is_file() for c in cells):
                 wrong.append(f"{row.id} names a picture that is gone")
         for row in sessions[:2]:

@@ -46,7 +46,7 @@ def fill_and_free(disk: Path) -> tuple[int, int]:
         assert "disk full" in [i.kind for i in incidents(record)]
     assert row.counts == summary.counts
     assert len(frames) == summary.counts.frames
-    assert len(cells) == summary.counts.leukocytes + summary.counts.smudges
+    assert len(cells) == summary.counts.objects
     findings = {c["cell"] for c in cells if c["label"] in ("blast", "unidentified")}
     assert findings <= shown
     for cell in cells:

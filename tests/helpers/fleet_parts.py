@@ -8,13 +8,13 @@ import sys
 import threading
 from pathlib import Path
 
-from edge_all.domain.types import Counts, ModelIdentity, Thresholds
+from edge_all.domain.types import ModelIdentity, Thresholds
 from edge_all.fleet.collector import Collector
 from edge_all.fleet.store import Store
 from edge_all.record.rows import SessionInfo
 from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.settings import MqttSettings
-from tests.helpers.cells import make_cell
+from tests.helpers.cells import make_cell, make_counts
 from tests.helpers.logged_lines import lines_to
 
 FINDINGS_A_FIELD = 10
@@ -73,7 +73,7 @@ def a_session(record, findings, sample=None, sample_ids=False, end=True):
         listener.found(record, session, cells, 1.7e9 + first)
         record.write_cells(session, [(cell, None) for cell in cells])
     if end:
-        counts = Counts(fields=findings, frames=findings, blasts=findings, normals=5)
+        counts = make_counts(fields=findings, frames=findings, blasts=findings, normals=5)
         listener.ended(record, session, counts, "review suggested", False)
         record.end_session(session, counts, "review suggested", False)
     return session

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_all.domain.types import Counts, Frame, Label
+from edge_all.domain.types import Frame, Label
 from edge_all.record.db.backup import backups
 from edge_all.record.events import outbox
 from edge_all.record.events.verdicts import Reviewer, approve, give_verdicts
@@ -25,7 +25,7 @@ from edge_all.record.sessions.clock import SessionTime, correct_times
 from edge_all.record.sessions.lock import SessionLock
 from edge_all.record.store import Record
 from edge_all.record.write.disk_full import MOST_WAITING_BYTES
-from tests.helpers.cells import INFO, make_cell
+from tests.helpers.cells import INFO, make_cell, make_counts
 
 DAY_S = 86400.0
 _BEGUN = 1.8e9
@@ -107,7 +107,7 @@ def run_month(folder: Path, frames: int = 200_000, days: int = 30, budget_bytes:
                     cell, findings = cell + 5, findings + 2
                 seen.frames += 1
             fields = -(-each // 5)
-            counts = Counts(
+            counts = make_counts(
                 fields, each, {"same field": each - fields}, blasts=fields, unidentified=fields, normals=3 * fields
             )
             outbox.append(record, outbox.SUMMARY, "sessions", session)
@@ -143,7 +143,7 @@ def run_month(folder: Path, frames: int = 200_000, days: int = 30, budget_bytes:
                 seen.reviewed_lost += 1
         for row in record.sessions():
             counted = record.counted(row.id)
-            seen.wrong_counts += (counted.blasts, counted.normals) != (row.counts.blasts, row.counts.normals)
+            seen.wrong_counts += (counted.blasts, counted.of("normal")) != (row.counts.blasts, row.counts.of("normal"))
         seen.waiting_messages = outbox.outbox_use(record).waiting
     return seen
 

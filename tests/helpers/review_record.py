@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge_all.domain.types import Cell, Counts, Frame, Label, ModelIdentity, Thresholds
+from edge_all.domain.types import Cell, Frame, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
 from edge_all.record.thread_local import ThreadLocalRecord
 from edge_all.web.auth.accounts import Accounts
 from edge_all.web.context import ReviewContext
-from tests.helpers.cells import make_cell
+from tests.helpers.cells import make_cell, make_counts
 
 LABELS = (Label.BLAST, Label.NORMAL, Label.UNIDENTIFIED, Label.SMUDGE)
 
@@ -41,7 +41,7 @@ def fill(folder: Path, cells: int = 12, sample: str | None = "S1", ended: bool =
             numbers = range(4 * index + 1, min(4 * index + 4, cells) + 1)
             made = [_cell(n, index, frame) for n in numbers]
             record.write_cells(session, [(c, _crop(c.number) if c.number % 4 else None) for c in made])
-        counts = Counts(fields=1, frames=1, blasts=cells // 4, normals=cells // 4, unidentified=cells // 4)
+        counts = make_counts(fields=1, frames=1, blasts=cells // 4, normals=cells // 4, unidentified=cells // 4)
         if ended:
             record.end_session(session, counts, "words", False)
     return session

@@ -69,7 +69,7 @@ def test_metrics_tell_what_both_sessions_did(device):
     assert told["edge_all_sessions_total",] == 2
     assert told["edge_all_fields_total",] == 2 * counts.fields > 0
     assert told["edge_all_frames_total",] == 2 * counts.frames > 12
-    assert told["edge_all_session_cells", "normals"] == counts.normals
+    assert told["edge_all_session_cells", "normals"] == counts.of("normal")
     assert told["edge_all_step_seconds_count", "detect"] == 2 * counts.fields
     assert told["edge_all_step_seconds_bucket", "+Inf", "record"] == 2 * counts.frames
     assert told["edge_all_frames_skipped_total", "moving"] == 2 * counts.skipped["moving"] > 0

@@ -49,7 +49,7 @@ def test_a_record_whose_folder_goes_ends_the_session(tmp_path, way):
     assert sum(len(p.findings) for p in told[told.index(next(p for p in told if p.counts.fields >= 3)) + 1 :]) == 0
     lines = "\n".join(summary_lines(summary))
     counts = summary.counts
-    assert f"{counts.frames} frames, {counts.leukocytes + counts.smudges} cells, {counts.findings} findings" in lines
+    assert f"{counts.frames} frames, {counts.objects} cells, {counts.findings} findings" in lines
     assert "Not on disk" in lines
     if way == "replaced":
         assert not [p for p in folder.rglob("*") if "crops" in p.parts or "fields" in p.parts or "places" in p.parts]
@@ -80,7 +80,7 @@ def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
     counts = summary.counts
     missing = summary.unsaved_counts
     assert missing.frames == counts.frames - held.frames > 0
-    assert missing.cells == counts.leukocytes + counts.smudges - held.leukocytes - held.smudges
+    assert missing.cells == counts.objects - held.objects
     assert missing.findings == counts.findings - held.findings
     lines = list(summary_lines(summary))
     assert f"Not on disk   {missing.in_words()} of these counts; the record could not be written" in lines
@@ -97,9 +97,9 @@ def test_where_only_pictures_cannot_be_written_the_rows_are_and_the_session_ends
         held = record.counted(row.id)
         in_doubt = doubts(record, row.id)
     assert row.counts == summary.counts
-    cells, missing = held.leukocytes + held.smudges, summary.unsaved_counts  # what had not come to the record's thread
+    cells, missing = held.objects, summary.unsaved_counts  # what had not come to the record's thread
     lost = missing.cells if missing is not None else 0
-    assert cells == summary.counts.leukocytes + summary.counts.smudges - lost
+    assert cells == summary.counts.objects - lost
     assert [f"{cells} of {cells + lost} counted cells" in text for text in in_doubt] == ([True] if lost else [])
 
 

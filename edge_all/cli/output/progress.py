@@ -12,6 +12,7 @@ import click
 
 from edge_all.cli.options.common import plain
 from edge_all.cli.output.camera_events import camera_line
+from edge_all.domain.labels import LABELS
 from edge_all.domain.types import Cell
 from edge_all.record.write.disk_full import ROOM, DiskState
 from edge_all.session.progress import Progress
@@ -69,9 +70,9 @@ class ProgressPrinter:
                 self._json = False
         c, now = progress.counts, time.monotonic()
         rate = c.fields / max(now - self._started, 1e-6)
+        findings = "  ".join(f"{row.count_key} {c.of(row.key)}" for row in LABELS.findings)
         line = (
-            f"frames {c.frames}{self._of}  fields {c.fields}  cells {c.leukocytes}  blasts {c.blasts}  "
-            f"unidentified {c.unidentified}  {rate:.1f} fields/s"
+            f"frames {c.frames}{self._of}  fields {c.fields}  cells {c.leukocytes}  {findings}  {rate:.1f} fields/s"
         ) + (f"  {plain(progress.hint)}" if progress.hint else "")
         if self._live is not None:
             self._live.update(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edge_all.cli.options.common import RESEARCH_USE, plain
+from edge_all.domain.labels import LABELS
 from edge_all.domain.statistics import blast_percent
 from edge_all.domain.types import Counts
 from edge_all.session.progress import CameraAccount, Summary
@@ -17,11 +18,13 @@ def count_lines(counts: Counts) -> Iterator[str]:
     yield f"Fields        {counts.fields} analyzed of {counts.frames} frames; {skipped} skipped{reasons}"
     if counts.warned:
         yield f"Warnings      {', '.join(f'{r} {n}' for r, n in counts.warned.items())}"
-    yield (
-        f"Leukocytes    {counts.leukocytes}: {counts.blasts} blast, {counts.normals} normal, "
-        f"{counts.unidentified} unidentified"
-    )
-    yield f"Smudges       {counts.smudges}, counted apart"
+    labels = ", ".join(f"{counts.of(row.key)} {row.key}" for row in LABELS.leukocytes)
+    yield f"Leukocytes    {counts.leukocytes}: {labels}"
+    for row in LABELS.counted_apart:
+        yield f"{row.count_key.capitalize():<14}{counts.of(row.key)}, counted apart"
+    for row in LABELS.not_counted:
+        if row.by_model and counts.of(row.key):
+            yield f"{row.count_key.capitalize():<14}{counts.of(row.key)}, not counted"
     if counts.leukocytes:
         share, low, high = blast_percent(counts)
         yield (

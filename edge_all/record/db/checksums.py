@@ -35,9 +35,7 @@ def seal_tables(database: sqlite3.Connection) -> None:
     ).fetchall():
         if table in _UNSEALED:
             continue
-        if COLUMN not in _columns(database, table):
-            database.execute(f"ALTER TABLE {table} ADD COLUMN {COLUMN} INTEGER")
-        names = ", ".join(n for n in _columns(database, table) if n != COLUMN)
+        names = _add_column(database, table)
         # In tables whose rows must not change, the trigger still has to write the checksum once.
         for name, text in database.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? "
@@ -46,13 +44,36 @@ def seal_tables(database: sqlite3.Connection) -> None:
         ).fetchall():
             database.execute(f"DROP TRIGGER {name}")
             database.execute(text.replace("BEFORE UPDATE ON", f"BEFORE UPDATE OF {names} ON"))
-        seal = f"UPDATE {table} SET {COLUMN} = {_FUNCTION}({names})"
-        for when, name in (("INSERT", "sealed_when_new"), (f"UPDATE OF {names}", "sealed_when_changed")):
-            database.execute(f"DROP TRIGGER IF EXISTS {table}_{name}")
-            database.execute(
-                f"CREATE TRIGGER {table}_{name} AFTER {when} ON {table} BEGIN {seal} WHERE rowid = NEW.rowid; END"
-            )
-        database.execute(seal)
+        _add_triggers(database, table, names)
+        database.execute(_seal(table, names))
+
+
+def seal_new_table(database: sqlite3.Connection, table: str) -> None:
+    """Add checksum column and triggers to one table that a step has made, within the caller's transaction.
+
+    Rows that it contains keep their checksums, so that a row that is damaged stays recognizable.
+    """
+    _add_triggers(database, table, _add_column(database, table))
+
+
+def _add_column(database: sqlite3.Connection, table: str) -> str:
+    """Add the checksum column if it is missing, and return the names of the others for a statement."""
+    if COLUMN not in _columns(database, table):
+        database.execute(f"ALTER TABLE {table} ADD COLUMN {COLUMN} INTEGER")
+    return ", ".join(n for n in _columns(database, table) if n != COLUMN)
+
+
+def _add_triggers(database: sqlite3.Connection, table: str, names: str) -> None:
+    for when, name in (("INSERT", "sealed_when_new"), (f"UPDATE OF {names}", "sealed_when_changed")):
+        database.execute(f"DROP TRIGGER IF EXISTS {table}_{name}")
+        database.execute(
+            f"CREATE TRIGGER {table}_{name} AFTER {when} ON {table} BEGIN {_seal(table, names)} "
+            "WHERE rowid = NEW.rowid; END"
+        )
+
+
+def _seal(table: str, names: str) -> str:
+    return f"UPDATE {table} SET {COLUMN} = {_FUNCTION}({names})"
 
 
 def find_changed_row(database: sqlite3.Connection) -> str | None:

@@ -13,6 +13,7 @@ from edge_all.errors import DamagedRecordError, RecordError
 from edge_all.record.db.checksums import teach
 from edge_all.record.db.errors import WAIT_FOR_OTHERS_S, how_mended, told
 from edge_all.record.db.integrity import find_damage
+from edge_all.record.db.known_labels import note_labels, refuse_unknown_labels
 from edge_all.record.db.migrations import migrate
 from edge_all.record.location import sessions_beside
 
@@ -68,6 +69,10 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
                 database.execute("PRAGMA foreign_keys = ON")
                 database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
                 migrate(database, folder)
+                refuse_unknown_labels(database, folder)
+                note_labels(database)
+            else:
+                refuse_unknown_labels(database, folder)
         except BaseException:
             database.close()
             raise

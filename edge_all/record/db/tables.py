@@ -5,7 +5,55 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from edge_all.record.db.checksums import seal_tables
+from edge_all.record.db.checksums import seal_new_table, seal_tables
+
+_CELL_WITH_ANY_LABEL = """
+    CREATE TABLE cell (
+        session TEXT NOT NULL REFERENCES session(id),
+        number INTEGER NOT NULL,
+        frame_index INTEGER NOT NULL,
+        frame TEXT NOT NULL,
+        x_px REAL NOT NULL,
+        y_px REAL NOT NULL,
+        width_px REAL NOT NULL,
+        height_px REAL NOT NULL,
+        size_um REAL NOT NULL,
+        um_per_px REAL NOT NULL,
+        label TEXT NOT NULL,
+        blast_probability REAL,
+        unfamiliarity REAL,
+        threshold_blast REAL,
+        threshold_normal REAL,
+        threshold_unfamiliar REAL,
+        model_name TEXT,
+        model_version TEXT,
+        model_sha256 TEXT,
+        engine TEXT,
+        detector_score REAL NOT NULL,
+        views INTEGER NOT NULL,
+        sharpness REAL NOT NULL,
+        final INTEGER NOT NULL,
+        region INTEGER NOT NULL,
+        place_x_um REAL NOT NULL,
+        place_y_um REAL NOT NULL,
+        crop TEXT,
+        checksum INTEGER,
+        PRIMARY KEY (session, number)
+    );
+"""
+
+
+def _free_labels(database: sqlite3.Connection) -> None:
+    """Recreate the table "cell" without a list of labels. Its rows keep their checksums."""
+    database.execute("ALTER TABLE cell RENAME TO cell_before")
+    database.execute(_CELL_WITH_ANY_LABEL.strip().rstrip(";"))
+    database.execute("INSERT INTO cell SELECT * FROM cell_before")
+    database.execute("DROP TABLE cell_before")
+    database.execute("CREATE INDEX cell_by_label ON cell (session, label, blast_probability)")
+    database.execute("CREATE TABLE label (key TEXT NOT NULL PRIMARY KEY)")
+    seal_new_table(database, "cell")
+    seal_new_table(database, "label")
+
 
 _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
@@ -139,6 +187,9 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """,
     # A checksum in every row (record/db/checksums.py). Repeat this step after a step that adds a table or a column.
     seal_tables,
+    # No list of labels in the schema, because domain/labels.py has it. The table "label" contains those that a program
+    # which wrote this record knew (record/db/known_labels.py).
+    _free_labels,
 )
 
 VERSION = len(_STEPS)

@@ -7,12 +7,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.errors import NotRecordedError, ReviewError
 from edge_all.record.store import Record
 from edge_all.record.write.sidecar import note_rows
 
-LABELS = ("blast", "normal", "unidentified", "smudge", "not_a_cell")
-KINDS = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil", "other")
 MOST_AT_ONCE = 500
 _STILL_RUNNING_S = 60.0
 """A session without an end is still running if its last frame is newer than this; otherwise it was interrupted."""
@@ -40,7 +39,7 @@ class Verdict:
     label: str | None
     """Label given by the reviewer; None in a row that reverts another."""
     kind: str | None
-    """Kind of a normal cell."""
+    """Kind of the cell, of those that its label has."""
     time: float
     """Seconds since the epoch."""
     undoes: int | None = None
@@ -111,8 +110,9 @@ def give_verdicts(
         ReviewError: If the session is approved, the label or kind is invalid, or there are too many cells.
         NotRecordedError: If one of them is not a cell of this session.
     """
-    if label not in LABELS or (kind is not None and (kind not in KINDS or label != "normal")):
-        raise ReviewError("invalid verdict", f"labels are {', '.join(LABELS)}; only a normal cell may have a kind")
+    if label not in LABELS or (kind is not None and (kind not in KINDS or KINDS[kind].label != label)):
+        labels, with_kinds = ", ".join(row.key for row in LABELS), " or ".join(KINDS.labels)
+        raise ReviewError("invalid verdict", f"labels are {labels}; only a {with_kinds} cell may have a kind")
     numbers = list(dict.fromkeys(cells))
     if not 1 <= len(numbers) <= MOST_AT_ONCE:
         raise ReviewError(f"cannot give a verdict on {len(numbers)} cells at once", f"choose 1 to {MOST_AT_ONCE}")

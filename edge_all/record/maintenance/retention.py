@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_all.record.db.backup import backups
+from edge_all.record.db.label_sql import findings_list
 from edge_all.record.events.verdicts import approved_sessions
 from edge_all.record.maintenance.disk_usage import FolderSize
 from edge_all.record.sessions.lock import is_written
@@ -28,7 +29,7 @@ ORDER = (NORMAL_CROPS, FIELDS, FINDING_CROPS)
 """Order of deletion when space is needed; for each kind, the oldest session is first."""
 
 _CROPS = (
-    "SELECT number, crop FROM cell WHERE session = ? AND crop IS NOT NULL AND label {are} ('blast', 'unidentified') "
+    "SELECT number, crop FROM cell WHERE session = ? AND crop IS NOT NULL AND label {are} "
     "AND number NOT IN (SELECT cell FROM verdict WHERE session = cell.session) ORDER BY number LIMIT ?"
 )
 _FIELDS = (
@@ -152,7 +153,7 @@ class RetentionPolicy:
                     yield session, kind
 
     def _names(self, record: Record, session: str, kind: str, most: int) -> list[tuple[int, str]]:
-        crops = _CROPS.format(are="IN" if kind == FINDING_CROPS else "NOT IN")
+        crops = _CROPS.format(are=f"{'IN' if kind == FINDING_CROPS else 'NOT IN'} {findings_list()}")
         query = _FIELDS if kind == FIELDS else crops
         return [(int(number), str(name)) for number, name in record.rows(query, (session, most))]
 

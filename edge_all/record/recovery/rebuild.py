@@ -12,6 +12,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from edge_all.domain.labels import LABELS
 from edge_all.errors import RecordError
 from edge_all.record.db.backup import backups
 from edge_all.record.db.connection import DATABASE, open_database
@@ -109,12 +110,13 @@ def note_doubts(record: Record, *, rebuilt: bool = False) -> int:
     noted = 0
     for row in record.sessions():
         counted = record.counted(row.id)
-        rows = counted.leukocytes + counted.smudges
+        rows = counted.objects
         if row.id in known:
             continue
         if row.ended is not None:
-            sealed = row.counts.leukocytes + row.counts.smudges
-            if (counted.blasts, counted.unidentified, rows) == (row.counts.blasts, row.counts.unidentified, sealed):
+            sealed = row.counts.objects
+            found = [label.key for label in LABELS.findings if counted.of(label.key) != row.counts.of(label.key)]
+            if rows == sealed and not found:
                 continue
             text = (
                 f"{rows} of {sealed} counted cells are in the record ({counted.blasts} of {row.counts.blasts} blasts); "

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_all.domain.labels import LABELS
 from edge_all.errors import RecordError
 from edge_all.record.reader import RecordReader
 from edge_all.record.write.crop_file import is_whole_png, read_crop_row
 from edge_all.record.write.files import TEMPORARY
-
-_LABELS = {"blast", "normal", "unidentified", "smudge"}
 
 
 @dataclass
@@ -136,7 +135,9 @@ def _carried(session: str, path: Path) -> dict[str, Any] | None:
     except (RecordError, ValueError):
         return None
     own = carried.get("session") == session and carried.get("cell") == int(path.stem)
-    return carried if own and carried.get("label") in _LABELS and "frame_index" in carried else None
+    label = carried.get("label")
+    known = label in LABELS and LABELS[str(label)].by_model
+    return carried if own and known and "frame_index" in carried else None
 
 
 def session_of_crops(folder: Path, session: str) -> dict[str, Any] | None:

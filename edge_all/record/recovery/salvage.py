@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from edge_all.domain.labels import LABELS
 from edge_all.record.db.checksums import COLUMN, row_checksum
 from edge_all.record.db.errors import SQLITE_FAULTS
 
@@ -21,8 +22,8 @@ _TYPES: dict[str, tuple[type, ...]] = {"REAL": (int, float), "INTEGER": (int,), 
 def salvage(damaged: Path, into: sqlite3.Connection) -> int:
     """Copy every sound row whose key is not taken into another database, and return the number of rows copied.
 
-    A row is sound if it can be read, its values have the right types, its checksum matches and it satisfies the
-    constraints. Foreign keys must be off in ``into``.
+    A row is sound if it can be read, its values have the right types, its label is known, its checksum matches and it
+    satisfies the constraints. Foreign keys must be off in ``into``.
     """
     taken = 0
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
@@ -57,6 +58,8 @@ def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -
             (value is None and not needed) or isinstance(value, _TYPES.get(declared, (object,)))
             for value, (_, declared, needed) in zip(values, columns, strict=True)
         )
+        if table == "cell":
+            sound = sound and row.get("label") in LABELS
         # Rows of an older schema have no checksum.
         if sound and (COLUMN not in row or row.pop(COLUMN) == row_checksum(*row.values())):
             with contextlib.suppress(sqlite3.IntegrityError):

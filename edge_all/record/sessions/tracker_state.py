@@ -8,6 +8,7 @@ from typing import Any
 from edge_all.cells.tracking.restored_cell import RestoredCell
 from edge_all.domain.types import Cell, Classification, Detection, Label, ModelIdentity, Thresholds
 from edge_all.field.stage import StageField
+from edge_all.record.db.label_sql import findings_list, suspicion
 from edge_all.record.sessions.stage_state import read_stage_state
 from edge_all.record.store import Record
 
@@ -60,8 +61,8 @@ def read_tracker_state(record: Record, session: str, regions: int) -> TrackerSta
 def findings(record: Record, session: str, most: int) -> tuple[Cell, ...]:
     """Return at most ``most`` findings, the most suspicious first."""
     rows = record.rows(
-        f"SELECT {_COLUMNS} FROM cell c WHERE session = ? AND label IN ('blast', 'unidentified') "
-        "ORDER BY label <> 'blast', blast_probability DESC, number LIMIT ?",
+        f"SELECT {_COLUMNS} FROM cell c WHERE session = ? AND label IN {findings_list()} "
+        f"ORDER BY {suspicion()}, blast_probability DESC, number LIMIT ?",
         (session, most),
     )
     return tuple(map(cell_of, rows))

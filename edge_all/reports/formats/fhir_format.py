@@ -10,6 +10,7 @@ import json
 import uuid
 from typing import Any
 
+from edge_all.domain.labels import LABELS, FhirCode
 from edge_all.i18n.catalog import text
 from edge_all.reports.cautions import cautions
 from edge_all.reports.contents import ReportContents
@@ -20,7 +21,6 @@ from edge_all.text.display_text import shown
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
-BLASTS = ("26446-5", "Blasts/100 leukocytes in Blood")
 PANEL = ("69738-3", "Differential panel, method unspecified - Blood")
 _SPACE = uuid.UUID("6f3f5a52-62c5-5d0c-9a57-7f5e0a3a6f0e")
 """Namespace of the resource IDs. The same session always gives the same IDs."""
@@ -82,6 +82,10 @@ def _code(system: str, code: str, display: str) -> Resource:
     return {"coding": [{"system": system, "code": code, "display": display}], "text": display}
 
 
+def _coded(code: FhirCode) -> Resource:
+    return {"text": code.text} if code.loinc is None else _code(LOINC, code.loinc, code.text)
+
+
 def _period(c: ReportContents) -> Resource:
     period = {"start": iso_time(c.session.begun)}
     if c.session.ended is not None:
@@ -92,27 +96,25 @@ def _period(c: ReportContents) -> Resource:
 def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[tuple[str, Resource]]:
     after, before = c.differential.after, c.differential.before
     reviewed = "after review" if c.differential.reviewed else "model only, not reviewed"
-    made = [_percentage(after.share("blast"), after, _code(LOINC, *BLASTS), reviewed)]
-    made += [
-        _percentage(after.share(n), after, {"text": f"{n} leukocytes per 100 leukocytes"}, reviewed)
-        for n in ("normal", "unidentified")
+    made = [
+        _percentage(after.share(row.key), after, _coded(row.fhir), reviewed)
+        for row in LABELS.leukocytes
+        if row.fhir is not None
     ]
     if c.differential.reviewed:
         words = "Blasts per 100 leukocytes, before review (model only)"
-        made.append(_percentage(before.share("blast"), before, {"text": words}, "before review"))
+        made.append(_percentage(before.blasts, before, {"text": words}, "before review"))
     made.append(
         {
             "code": {"text": "Leukocytes counted"},
             "valueQuantity": {"value": after.leukocytes, "unit": "cells", "system": UCUM, "code": "{cells}"},
         }
     )
-    if after.smudges_per_100 is not None:
-        made.append(
-            {
-                "code": {"text": "Smudge cells per 100 leukocytes"},
-                "valueQuantity": _quantity(after.smudges_per_100, "/100 leukocytes", "/100{WBCs}"),
-            }
-        )
+    for row in LABELS.counted_apart:
+        per_100 = after.per_100(row.key)
+        if row.fhir is not None and per_100 is not None:
+            quantity = _quantity(per_100, "/100 leukocytes", "/100{WBCs}")
+            made.append({"code": _coded(row.fhir), "valueQuantity": quantity})
     common: Resource = {
         "category": [_code("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory", "Laboratory")],
         "effectivePeriod": _period(c),
@@ -170,7 +172,7 @@ def _device(c: ReportContents) -> Resource:
 
 def _conclusion(c: ReportContents) -> str:
     after = c.differential.after
-    s = after.share("blast")
+    s = after.blasts
     parts = [
         f"{s.count} of {after.leukocytes} leukocytes are counted as blasts: {s.percent:.1f} % "
         f"(95 % interval {s.low:.1f} to {s.high:.1f} %).",

@@ -7,11 +7,12 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from edge_all.domain.labels import KINDS, LABELS
+from edge_all.domain.types import Counts
 from edge_all.i18n.catalog import text
-from edge_all.record.events.verdicts import KINDS
 from edge_all.reports.cautions import cautions
 from edge_all.reports.contents import GalleryCell, ReportContents
-from edge_all.review.differential import LEUKOCYTES, Differential, Share
+from edge_all.review.differential import Differential, Share
 from edge_all.review.reviewed_differential import ReviewedDifferential
 from edge_all.session.operator import recorded_operator
 
@@ -47,7 +48,7 @@ def report_values(c: ReportContents) -> dict[str, Any]:
             "program_version": s.version,
             "thresholds": asdict(s.thresholds),
             "result": c.result,
-            "counts": asdict(s.counts),
+            "counts": _counts(s.counts),
         },
         "differential": _reviewed(c.differential),
         "blasts_by_measurement": asdict(c.description),
@@ -59,6 +60,16 @@ def report_values(c: ReportContents) -> dict[str, Any]:
         "control": None if c.control is None else {**asdict(c.control), "time": iso_time(c.control.time)},
         "blasts": c.blasts,
         "gallery": [_cell(g) for g in c.gallery],
+    }
+
+
+def _counts(c: Counts) -> dict[str, Any]:
+    return {
+        "fields": c.fields,
+        "frames": c.frames,
+        "skipped": dict(c.skipped),
+        "warned": dict(c.warned),
+        **c.named(),
     }
 
 
@@ -74,13 +85,16 @@ def _reviewed(d: ReviewedDifferential) -> dict[str, Any]:
 
 
 def _differential(d: Differential) -> dict[str, Any]:
+    apart: dict[str, float | None] = {}
+    for row in LABELS.counted_apart:
+        apart[row.count_key] = d.count(row.key)
+        apart[f"{row.count_key}_per_100"] = d.per_100(row.key)
     return {
         "leukocytes": d.leukocytes,
-        "shares": [_share(n, d.share(n)) for n in LEUKOCYTES],
-        "kinds": [_share(n, d.kind(n)) for n in KINDS if d.kinds.get(n)],
-        "smudges": d.smudges,
-        "smudges_per_100": d.smudges_per_100,
-        "not_cells": d.not_cells,
+        "shares": [_share(row.key, d.share(row.key)) for row in LABELS.leukocytes],
+        "kinds": [_share(kind.key, d.kind(kind.key)) for kind in KINDS if d.kinds.get(kind.key)],
+        **apart,
+        **{row.count_key: d.count(row.key) for row in LABELS.not_counted},
         "cautions": cautions(d),
     }
 

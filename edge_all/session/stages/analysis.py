@@ -18,7 +18,6 @@ from edge_all.domain.types import (
     Detection,
     Field,
     Frame,
-    Label,
     ModelIdentity,
     Reclassified,
     Thresholds,
@@ -279,7 +278,7 @@ class Analysis:
             before = self._views.newest(s.number)
             now = self._views.add(s.number, field.quality.sharpness, s.whole, one)
             # A finding needs a crop. Use this view's crop if the cell was not a finding before.
-            if s.sharper or before is None or (before.label is Label.NORMAL and now.label is not Label.NORMAL):
+            if s.sharper or before is None or (now.label.info.is_finding and not before.label.info.is_finding):
                 cells.append(self._cell(field, s, now))
             else:
                 reclassified.append(Reclassified(s.number, now, s.views))

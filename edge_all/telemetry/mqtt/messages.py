@@ -74,7 +74,9 @@ def summary_message(
         "time": time,
         "sample": sample,
         "counts": {
-            **{n: getattr(counts, n) for n in ("fields", "frames", "blasts", "normals", "unidentified", "smudges")},
+            "fields": counts.fields,
+            "frames": counts.frames,
+            **counts.named(),
             "skipped": dict(counts.skipped),
             "warned": dict(counts.warned),
         },

@@ -13,8 +13,6 @@ from edge_all.errors import ReviewError
 from edge_all.i18n.catalog import text
 from edge_all.record.events.incidents import doubts
 from edge_all.record.events.verdicts import (
-    KINDS,
-    LABELS,
     Verdict,
     give_verdicts,
     latest_verdicts,
@@ -99,8 +97,6 @@ def session_values(
     approval = standing_approval(record, session)
     counted = differential(labels_of(cells), verdicts)
     return {
-        "labels": LABELS,
-        "kinds": KINDS,
         "differential": counted,
         "cautions": cautions(counted),
         "cells_total": len(cells),

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from edge_all.domain.labels import LABELS
 from edge_all.domain.statistics import ENOUGH_CELLS
 from edge_all.errors import UsageError
 from edge_all.i18n.catalog import load_texts, text
@@ -111,14 +112,8 @@ def _state(request: Request) -> dict[str, Any]:
     live = context.live.counts() if context.live is not None else None
     if live is not None and station.session_id != live.session_id:
         live = None
-    if live is None:
-        counted = Differential({}, {})
-    else:
-        c = live.counts
-        counted = Differential(
-            {"blast": c.blasts, "unidentified": c.unidentified, "normal": c.normals, "smudge": c.smudges}, {}
-        )
-    blasts = counted.share("blast")
+    counted = Differential({} if live is None else live.counts.by_label, {})
+    blasts = counted.blasts
     works = station.phase in ("running", "paused")
     silent = works and live is not None and live.age_s > _SILENT_S
     lost = works and live is not None and bool(live.camera)
@@ -148,13 +143,14 @@ def _state(request: Request) -> dict[str, Any]:
         "fields": live.counts.fields if live is not None else 0,
         "leukocytes": counted.leukocytes,
         "labels": {
-            name: {
-                "count": counted.by_label.get(name, 0),
-                "percent": f"{counted.share(name).percent:.1f} %" if counted.leukocytes else "",
+            row.key: {
+                "count": counted.count(row.key),
+                "percent": f"{counted.share(row.key).percent:.1f} %" if counted.leukocytes else "",
             }
-            for name in ("blast", "unidentified", "normal")
+            for row in LABELS.by_rank
+            if row.is_leukocyte
         },
-        "smudges": counted.by_label.get("smudge", 0),
+        **{row.count_key: counted.count(row.key) for row in LABELS.counted_apart},
         "blast_percent": f"{blasts.percent:.1f} %" if counted.leukocytes else text("live.nothing_yet"),
         "interval": text("live.interval", low=f"{blasts.low:.1f}", high=f"{blasts.high:.1f}"),
         "low": round(blasts.low, 2),

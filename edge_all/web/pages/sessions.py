@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from edge_all.domain.labels import Label
 from edge_all.errors import NotRecordedError
 from edge_all.record.events.verdicts import approved_sessions, latest_verdicts
 from edge_all.record.maintenance.deletion import delete_pictures, deletions
@@ -58,7 +59,7 @@ def compare_page(request: Request) -> Response:
     for identifier in asked:
         session = find_session(record, identifier)
         cells, verdicts = cell_labels(record, session.id), latest_verdicts(record, session.id)
-        blasts = chosen(cells, verdicts, Choice("blast"))[:_BLASTS_COMPARED]
+        blasts = chosen(cells, verdicts, Choice(Label.BLAST))[:_BLASTS_COMPARED]
         sides.append(
             {
                 "session": session,
@@ -68,7 +69,7 @@ def compare_page(request: Request) -> Response:
                 "cards": cards_of(record, session.id, blasts, verdicts),
             }
         )
-    return render(request, "compare.html", sides=sides, choice=Choice("blast"))
+    return render(request, "compare.html", sides=sides, choice=Choice(Label.BLAST))
 
 
 @needs("admin", named=True)

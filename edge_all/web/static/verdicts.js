@@ -4,7 +4,6 @@ import { say } from "./toast.js";
 
 const cards = document.getElementById("cards");
 const bar = document.getElementById("classes");
-const KEYS = { b: "blast", n: "normal", u: "unidentified", s: "smudge", x: "not_a_cell" };
 
 async function post(path, content) {
   try {
@@ -79,9 +78,8 @@ export function listen(chosen, afterwards) {
     const key = event.key.toLowerCase();
     if (key === "z") { event.preventDefault(); inTurn(undo); return; }
     if (event.ctrlKey || !bar) return;
-    const kinds = bar.querySelectorAll("[data-kind]");
-    if (KEYS[key]) { event.preventDefault(); giveVerdict(KEYS[key]); }
-    else if (/^[1-9]$/.test(key) && kinds[key - 1]) { event.preventDefault(); giveVerdict("normal", kinds[key - 1].dataset.kind); }
+    const button = bar.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    if (button) { event.preventDefault(); giveVerdict(button.dataset.label, button.dataset.kind); }
   });
   if (!bar) return;
   bar.addEventListener("click", (event) => {

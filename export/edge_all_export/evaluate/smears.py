@@ -77,6 +77,6 @@ def _smear(name: str, fields: Iterable[LabeledField], models: Models, advance: C
         advance()
     total = smear.counts()
     return SmearResult(
-        name, number, known, total.blasts, total.normals, total.unidentified, total.smudges, result_words(total),
+        name, number, known, *total.named().values(), result_words(total),
         tuple(each),
     )  # fmt: skip

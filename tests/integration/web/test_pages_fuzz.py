@@ -9,10 +9,12 @@ pytest.importorskip("starlette", reason="the pages' packages are not installed: 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from edge_all.record.events.verdicts import LABELS, all_verdicts
+from edge_all.domain.labels import LABELS as TABLE
+from edge_all.record.events.verdicts import all_verdicts
 from edge_all.record.store import Record
 from tests.helpers.review_record import Browser, context, fill
 
+LABELS = [row.key for row in TABLE]
 MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ODD = st.one_of(
     st.text(max_size=60),

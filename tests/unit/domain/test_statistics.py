@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from edge_all.domain.statistics import blast_percent, result_words, wilson_interval
 from edge_all.domain.types import Counts
+from tests.helpers.cells import make_counts
 
 
 @pytest.mark.parametrize(
@@ -37,19 +38,28 @@ def test_impossible_counts_are_refused():
 
 
 def test_smudges_stay_out_of_the_percentage():
-    counts = Counts(blasts=10, normals=80, unidentified=10, smudges=900)
+    counts = make_counts(blasts=10, normals=80, unidentified=10, smudges=900)
     assert blast_percent(counts)[0] == 10.0
 
 
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        (Counts(normals=200), "no blast seen in 200 cells; up to 1.9 % are still possible"),
+        (make_counts(normals=200), "no blast seen in 200 cells; up to 1.9 % are still possible"),
         (Counts(), "too few cells: no leukocyte was found"),
-        (Counts(normals=12), "too few cells: 12 of at least 100; no blast seen in 12 cells; up to 24.2 %"),
-        (Counts(blasts=3, normals=150, unidentified=2), "review suggested: 5 findings in 155 cells (3 blasts, 2"),
-        (Counts(blasts=1), "review suggested: 1 finding in 1 cell (1 blast, 0 unidentified); too few cells"),
-        (Counts(normals=300, unidentified=1), "review suggested: 1 finding in 301 cells"),
+        (
+            make_counts(normals=12),
+            "too few cells: 12 of at least 100; no blast seen in 12 cells; up to 24.2 %",
+        ),
+        (
+            make_counts(blasts=3, normals=150, unidentified=2),
+            "review suggested: 5 findings in 155 cells (3 blasts, 2",
+        ),
+        (
+            make_counts(blasts=1),
+            "review suggested: 1 finding in 1 cell (1 blast, 0 unidentified); too few cells",
+        ),
+        (make_counts(normals=300, unidentified=1), "review suggested: 1 finding in 301 cells"),
     ],
 )
 def test_result_in_words(counts, words):

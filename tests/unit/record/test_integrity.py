@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_all.domain.types import Counts, Label
+from edge_all.domain.types import Label
 from edge_all.errors import DamagedRecordError, RecordError
 from edge_all.record.db.backup import make_backup
 from edge_all.record.db.connection import DATABASE
@@ -28,7 +28,7 @@ from edge_all.record.sessions.clock import correct_times
 from edge_all.record.store import Record
 from edge_all.record.thread_local import ThreadLocalRecord
 from edge_all.record.write.crop_file import encode_crop
-from tests.helpers.cells import CROP, INFO, make_cell
+from tests.helpers.cells import CROP, INFO, make_cell, make_counts
 from tests.helpers.damaged_records import damage_and_start, make_base
 
 
@@ -39,7 +39,7 @@ def written(folder, end=True):
         record.write_cells(session, [(make_cell(1), CROP), (make_cell(2, Label.UNIDENTIFIED, 0.5), CROP)])
         record.write_cells(session, [(make_cell(3, Label.NORMAL, 0.1), None)])
         if end:
-            record.end_session(session, Counts(1, 1, blasts=1, unidentified=1, normals=1), "words", False)
+            record.end_session(session, make_counts(1, 1, blasts=1, unidentified=1, normals=1), "words", False)
     return session
 
 
@@ -197,7 +197,7 @@ def test_a_bit_that_flips_inside_a_value_is_found_and_mended(tmp_path, caplog, b
     assert f"of {table} does not match its checksum" in caplog.messages[0]
     with Record.open(tmp_path, create=False) as record:
         assert record.cells(session) == rows
-        assert record.session(session).counts == Counts(1, 1, blasts=1, unidentified=1, normals=1)
+        assert record.session(session).counts == make_counts(1, 1, blasts=1, unidentified=1, normals=1)
         assert record.frames(session)[0].source == "sim:#7"
         assert latest_verdicts(record, session)[1].reviewer == "ann blast"
         assert [m.payload for m in oldest(record)] == ["cells found 4"]
@@ -276,7 +276,7 @@ def test_whatever_changes_a_row_its_checksum_goes_with_it(tmp_path):
         record.mark_final(session, [2])
         record.note_settings(session, "light", {"lamp": 0.1 + 0.2})
         correct_times(record, session, 3600.5, 0)
-        record.end_session(session, Counts(0, 0, blasts=1, unidentified=1, normals=1), "words µ", True)
+        record.end_session(session, make_counts(0, 0, blasts=1, unidentified=1, normals=1), "words µ", True)
         delete_pictures(record, session, Reviewer("ann", True), "asked for")
         assert find_damage(record.database) is None
     start_record(tmp_path)

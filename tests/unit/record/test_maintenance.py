@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from edge_all.domain.types import Counts, Frame, Label
+from edge_all.domain.types import Frame, Label
 from edge_all.record.db import backup as backup_module
 from edge_all.record.db.backup import backups, make_backup
 from edge_all.record.events.incidents import incidents
@@ -18,7 +18,7 @@ from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import FrameEntry
 from edge_all.record.sessions.clock import SessionTime, correct_times
 from edge_all.record.store import Record
-from tests.helpers.cells import INFO, make_cell
+from tests.helpers.cells import INFO, make_cell, make_counts
 
 DAY = 86400.0
 ANN = Reviewer("ann", True)
@@ -46,7 +46,7 @@ def session_of(record: Record, begun: float, ended: bool = True) -> str:
     labels = [Label.NORMAL, Label.NORMAL, Label.SMUDGE, Label.BLAST, Label.BLAST]
     record.keep_field(session, Frame(np.full((48, 64, 3), 99, np.uint8), 0, begun, "f0"))
     record.write_cells(session, [(make_cell(n, label), CROP) for n, label in enumerate(labels, 1)])
-    counts = Counts(1, 2, {"moving": 1}, blasts=2, normals=2, smudges=1)
+    counts = make_counts(1, 2, {"moving": 1}, blasts=2, normals=2, smudges=1)
     if ended:
         record.end_session(session, counts, "words", False)
     with record.transaction() as database:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from edge_all.domain.types import Counts, Label
+from edge_all.domain.types import Label
 from edge_all.record.events import outbox
 from edge_all.record.events.outbox import FINDING, SUMMARY, append, mark_sent, oldest, outbox_use
 from edge_all.record.store import Record
-from tests.helpers.cells import CROP, INFO, make_cell
+from tests.helpers.cells import CROP, INFO, make_cell, make_counts
 
 
 def test_a_message_is_on_disk_exactly_when_its_finding_is(tmp_path):
@@ -18,7 +18,7 @@ def test_a_message_is_on_disk_exactly_when_its_finding_is(tmp_path):
     record.write_cells(session, [(make_cell(1, Label.BLAST, 0.9), CROP)])
     assert [m.payload for m in oldest(other)] == ["1"]
     append(record, SUMMARY, "sessions", "done")
-    record.end_session(session, Counts(blasts=1), "words", False)
+    record.end_session(session, make_counts(blasts=1), "words", False)
     assert [(m.kind, m.payload) for m in oldest(other)] == [("finding", "1"), ("summary", "done")]
     record.close()
     other.close()

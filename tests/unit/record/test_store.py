@@ -18,7 +18,7 @@ from edge_all.record.reclassify import reclassify
 from edge_all.record.rows import CELL_COLUMNS, FrameEntry
 from edge_all.record.store import DATABASE, Record
 from edge_all.record.write.crop_file import read_crop_row
-from tests.helpers.cells import CROP, INFO, make_cell
+from tests.helpers.cells import CROP, INFO, make_cell, make_counts
 
 
 def test_a_session_is_read_back_as_it_was_written(tmp_path):
@@ -31,7 +31,12 @@ def test_a_session_is_read_back_as_it_was_written(tmp_path):
         record.write_cell(session, make_cell(1, Label.BLAST, 0.93, frame="a.png"), CROP)
         record.write_cell(session, make_cell(2, Label.NORMAL, 0.05), None)
         record.write_cell(session, make_cell(3, Label.SMUDGE), None)
-        record.end_session(session, Counts(fields=1, frames=2, blasts=1, normals=1, smudges=1), "words", False)
+        record.end_session(
+            session,
+            make_counts(fields=1, frames=2, blasts=1, normals=1, smudges=1),
+            "words",
+            False,
+        )
     with Record.open(tmp_path / "r", create=False) as record:
         row = record.session("last")
         assert (row.id, row.sample, row.result, row.interrupted) == (session, "S1", "words", False)
@@ -244,7 +249,7 @@ def test_pictures_that_find_no_room_wait_and_at_the_end_their_rows_are_kept_with
         with pytest.raises(RecordError, match="full"):
             record.write_cells(session, [(make_cell(4, Label.BLAST, 0.9), CROP), (make_cell(5, Label.NORMAL), None)])
         with pytest.raises(RecordError, match="full"):
-            record.end_session(session, Counts(blasts=2, normals=2), "words", True)
+            record.end_session(session, make_counts(blasts=2, normals=2), "words", True)
     with Record.open(tmp_path, create=False) as record:
         assert record.session("last").result == "words"
         cells = record.cells(session)

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import edge_all
-from edge_all.domain.types import Counts, Frame, Label
-from edge_all.drawing.markers import COLORS
+from edge_all.domain.labels import KINDS as KIND_TABLE
+from edge_all.domain.labels import LABELS as TABLE
+from edge_all.domain.types import Counts, Frame
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all.field.gate import Skip
 from edge_all.i18n.catalog import load_texts, text
-from edge_all.record.events.verdicts import KINDS, LABELS, Verdict
+from edge_all.record.events.verdicts import Verdict
 from edge_all.record.queries import CellLabel
 from edge_all.reports.fab_features import FEATURES, FORMS
 from edge_all.review.cell_filter import Choice, chosen
@@ -27,11 +28,14 @@ from edge_all.text.display_text import shown
 from edge_all.web.auth.accounts import ROLES, Account, Accounts, hash_password
 from edge_all.web.auth.browser_sessions import BrowserSessions
 from edge_all.web.auth.rate_limit import LoginRateLimit
+from edge_all.web.label_style import label_css
 from edge_all.web.live import live_view
 from edge_all.web.live.live_view import LiveView
 from edge_all.web.server import Address, parse_address
-from tests.helpers.cells import make_cell
+from edge_all.web.templating import _environment
+from tests.helpers.cells import make_cell, make_counts
 
+LABELS, KINDS = [row.key for row in TABLE], [row.key for row in KIND_TABLE]
 EDGE_ALL = Path(edge_all.__file__).parent
 WEB = EDGE_ALL / "web"
 
@@ -128,8 +132,8 @@ def test_every_text_is_in_the_catalog_and_used():
     unused = {n for n in texts if n not in used and not n.startswith(tuple(built))}
     assert unused == set()
     for group, names in (
-        ("label", LABELS), ("kind", KINDS), ("meaning", LABELS), ("role", ROLES), ("form_rule", FORMS),
-        ("feature", FEATURES), ("feature_rule", FEATURES),
+        ("label", LABELS), ("labels", LABELS), ("kind", KINDS), ("meaning", LABELS), ("role", ROLES),
+        ("form_rule", FORMS), ("feature", FEATURES), ("feature_rule", FEATURES),
     ):  # fmt: skip
         assert {f"{group}.{n}" for n in names} <= set(texts)
 
@@ -153,12 +157,13 @@ def test_what_is_shown_is_one_harmless_line():
 
 
 def test_every_label_has_a_shape_and_a_color():
-    marks = (WEB / "templates" / "partials" / "marks.html").read_text()
-    style = (WEB / "static" / "pages.css").read_text()
+    marks = _environment().get_template("partials/marks.html").render()
+    style = label_css()
     shapes = [re.search(rf'id="mark-{label}"[^>]*>(.*?)</symbol>', marks)[1] for label in LABELS]
     assert len(set(shapes)) == len(LABELS)
     assert all(f".mark.{label}" in style for label in LABELS)
-    assert set(COLORS) == {str(label) for label in Label}
+    for colors in ("picture", "ring", "light", "dark"):
+        assert len({getattr(row.colors, colors) for row in TABLE}) == len(LABELS)
 
 
 # -- counts --------------------------------------------------------------------------------------------------
@@ -242,7 +247,7 @@ def test_a_sample_id_that_is_none_is_refused(command, sample):
 def progress(index=0, skip=None, session="s", value=200):
     frame = Frame(np.full((720, 1280, 3), value, np.uint8), index, 0.0, f"f{index}")
     result = FieldResult(frame, skip=Skip(index, "f", skip or "moving"), cells=(make_cell(),))
-    return Progress(session, "f", Counts(fields=1, blasts=2, normals=3), (), result=result)
+    return Progress(session, "f", make_counts(fields=1, blasts=2, normals=3), (), result=result)
 
 
 def test_the_newest_picture_is_drawn_once_for_all(monkeypatch):

@@ -25,7 +25,7 @@ def test_counts_percentages_and_intervals():
     blast = d.share("blast")
     assert (d.leukocytes, blast.count, blast.percent) == (200, 10, 5.0)
     assert (blast.low, blast.high) == pytest.approx((2.74, 8.96), abs=0.02)
-    assert (d.smudges, d.smudges_per_100) == (30, 15.0)
+    assert (d.count("smudge"), d.per_100("smudge")) == (30, 15.0)
     assert cautions(d) == ()
 
 
@@ -56,8 +56,8 @@ def test_a_verdict_counts_and_the_models_label_stays():
     d = reviewed_differential(rows, given_)
     assert [d.before.share(n).count for n in ("blast", "normal", "unidentified")] == [2, 3, 1]
     assert [d.after.share(n).count for n in ("blast", "normal", "unidentified")] == [1, 5, 0]
-    assert (d.after.leukocytes, d.after.not_cells, d.after.smudges) == (6, 1, 0)
-    assert (d.after.kinds, d.after.kind_not_named) == ({"lymphocyte": 1, "monocyte": 1}, 3)
+    assert (d.after.leukocytes, d.after.count("not_a_cell"), d.after.count("smudge")) == (6, 1, 0)
+    assert (d.after.kinds, d.after.kind_not_named("normal")) == ({"lymphocyte": 1, "monocyte": 1}, 3)
     assert d.after.kind("monocyte").percent == pytest.approx(100 / 6)
     assert d.before.kinds == {}
     assert (d.reviewed, d.changed, d.findings_open) == (4, 4, 0)

@@ -23,7 +23,7 @@ def test_a_cell_counts_once_by_its_latest_label():
     seen(tally, make_cell(1, Label.UNIDENTIFIED, 0.5))
     seen(tally, make_cell(1, Label.NORMAL, 0.05), make_cell(8, Label.SMUDGE))
     counts = tally.counts()
-    assert (counts.blasts, counts.normals, counts.unidentified, counts.smudges) == (0, 2, 0, 1)
+    assert (counts.blasts, counts.of("normal"), counts.of("unidentified"), counts.of("smudge")) == (0, 2, 0, 1)
     assert counts.leukocytes == 2
     assert tally.most_suspicious() == ()
 
@@ -44,5 +44,5 @@ def test_a_hundred_thousand_cells_take_a_byte_each():
     tally = Tally()
     for start in range(1, 100_001, 1000):
         seen(tally, *(make_cell(n, Label.NORMAL, 0.1) for n in range(start, start + 1000)))
-    assert tally.counts().normals == 100_000
+    assert tally.counts().of("normal") == 100_000
     assert sys.getsizeof(tally._labels) < 200_000

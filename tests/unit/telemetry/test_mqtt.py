@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from edge_all.domain.types import Counts, Label, ModelIdentity, Thresholds
+from edge_all.domain.types import Label, ModelIdentity, Thresholds
 from edge_all.errors import ProfileError, RecordError
 from edge_all.record.events.outbox import oldest
 from edge_all.record.rows import SessionInfo
@@ -20,7 +20,7 @@ from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.publisher import Publisher
 from edge_all.telemetry.mqtt.settings import MqttSettings
 from firmware_config.sections.mqtt import Mqtt
-from tests.helpers.cells import make_cell
+from tests.helpers.cells import make_cell, make_counts
 
 
 def test_the_profile_says_the_same_as_the_settings():
@@ -114,8 +114,8 @@ def _told(tmp_path, sample_ids):
             cell = make_cell(1, label, 0.1, frame="patients/anna.png")
             listener.found(record, session, [cell, make_cell(2, Label.NORMAL, 0.1)], 1.0)
             record.write_cells(session, [(cell, None)])
-        listener.ended(record, session, Counts(normals=2), "no blast seen", False)
-        record.end_session(session, Counts(normals=2), "no blast seen", False)
+        listener.ended(record, session, make_counts(normals=2), "no blast seen", False)
+        record.end_session(session, make_counts(normals=2), "no blast seen", False)
         return [(m.kind, json.loads(m.payload)) for m in oldest(record)]
 
 
