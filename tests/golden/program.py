@@ -101,7 +101,7 @@ def session_outputs(case: str, folder: Path) -> dict[str, Any]:
     masks = Masks({str(folder): "<folder>"})
     rows = json.loads(as_json)
     return {
-        "summary": masks.of_lines(told, str(camera)),
+        "summary": masks.of_lines(_without_progress(told), str(camera)),
         "findings": [masks.of(json.loads(line)) for line in findings.splitlines()],
         "cells csv": _csv_rows(as_csv, rows),
         "cells": {"columns": list(rows[0]), "rows": [[masks.of(v, k) for k, v in row.items()] for row in rows]},
@@ -109,6 +109,11 @@ def session_outputs(case: str, folder: Path) -> dict[str, Any]:
         "report fhir": masks.of(json.loads(reports["fhir"])),
         "report csv": _report_rows(reports["csv"], masks),
     }
+
+
+def _without_progress(text: str) -> str:
+    """Without the lines that a slow machine gets every few seconds."""
+    return "".join(line for line in text.splitlines(keepends=True) if "fields/s" not in line)
 
 
 def _csv_rows(text: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

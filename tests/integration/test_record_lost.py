@@ -74,7 +74,7 @@ def test_a_station_tells_that_the_record_has_gone(tmp_path):
 
 def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
     summary, _ = run_until(tmp_path, [lambda s: s._record.database.execute("PRAGMA query_only = ON")])
-    assert "is not writable" in str(summary.error)
+    assert "cannot be written" in str(summary.error)
     with Record.open(tmp_path, create=False) as record:
         held = record.counted(record.session("last").id)
     counts = summary.counts

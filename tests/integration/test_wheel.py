@@ -30,7 +30,7 @@ def test_the_wheel_has_models_profiles_and_the_program(tmp_path):
         "edge_all/py.typed",
         "edge_all_export/py.typed",
         "firmware_config/py.typed",
-        "edge_all_export/to_onnx.py",
+        "edge_all_export/onnx_export/to_onnx.py",
     ):
         assert needed in names
     assert not [n for n in names if n.startswith(("tests/", "export/"))]

@@ -14,6 +14,7 @@ from edge_all_export.onnx_export.quantization.layerwise import LayerwiseModel
 from edge_all_export.onnx_export.quantization.static import Calibration, in_fp16, layers, quantized, unfit_for_tensorrt
 
 from edge_all.errors import UsageError
+from tests.unit.export.model_comparison import int8_products_saturate
 
 from .conftest import draw_cell
 
@@ -184,6 +185,9 @@ def test_the_mean_error_is_taken_out_of_the_answers(model, calibration, precisio
     assert abs(logit(bias_corrected(made, model, calibration.images)) - logit(model)) < 0.02
 
 
+@pytest.mark.skipif(
+    int8_products_saturate(), reason="this processor cuts off sums of byte products: whole models in INT8 differ"
+)
 def test_layer_by_layer_gives_what_the_whole_model_gives(model, calibration):
     """The first quantized layers, one after a residual addition, and the last one."""
     made = quantized(model, "int8-cpu", calibration)
