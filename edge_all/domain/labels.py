@@ -124,6 +124,8 @@ class KindInfo:
     keyboard: str
     """Key on the keyboard that gives this verdict."""
     fhir: FhirCode | None = None
+    names_a_kind: bool = True
+    """False for the rest, which is no class name in a data set."""
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
@@ -335,7 +337,7 @@ _KINDS = (
     KindInfo("monocyte", "normal", "3", FhirCode("Monocytes/100 leukocytes in Blood", "26485-3")),
     KindInfo("eosinophil", "normal", "4", FhirCode("Eosinophils/100 leukocytes in Blood", "26450-7")),
     KindInfo("basophil", "normal", "5", FhirCode("Basophils/100 leukocytes in Blood", "30180-4")),
-    KindInfo("other", "normal", "6"),
+    KindInfo("other", "normal", "6", names_a_kind=False),
 )
 
 KINDS = KindTable(_KINDS)

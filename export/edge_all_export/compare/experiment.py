@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classes import BLAST, NORMAL, SCORED
 from edge_all_export.data.sources.allidb1 import HEALTHY
 from edge_all_export.models.classifier.registry import ARCHITECTURES, OURS, OURS_PAIRED, OURS_TEXTURED
 from edge_all_export.models.torch_engine import network_of
@@ -144,7 +145,7 @@ def run_experiment(
         )
     tested = [c for c in cells if is_out(c.source, c.group) and is_scored(c)]
     auroc, weighted_f1 = _figures(
-        logits_of(network_of(made), tested)[:, 0], np.array([c.kind == "blast" for c in tested], bool)
+        logits_of(network_of(made), tested)[:, 0], np.array([c.kind == BLAST for c in tested], bool)
     )
     return Result(
         candidate.network,
@@ -189,9 +190,9 @@ def is_scored(cell: TrainingCell) -> bool:
 
     An expert labeled those.
     """
-    if cell.source == "allidb1" and cell.kind == "normal":
+    if cell.source == "allidb1" and cell.kind == NORMAL:
         return cell.group in HEALTHY
-    return cell.kind in ("blast", "normal")
+    return cell.kind in SCORED
 
 
 def _figures(logit: np.ndarray, is_blast: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_all.cells.crops import cut_cell, even_light
 from edge_all.domain.illumination import BACKGROUND_LEVEL
 from edge_all.field.illumination import estimate_illumination
+from edge_all_export.data.classes import SMUDGE
 from edge_all_export.data.crop_form import COARSE, CropForm
 from edge_all_export.data.dataset import CellFile
 from edge_all_export.data.labeled_field import LabeledField, read_rgb
@@ -21,7 +22,7 @@ CNMC_UM_PER_PX = 0.057
 CNMC_GAIN = (1.45, 1.25, 2.2)
 """Gain of R, G and B that matches the hue of C-NMC's dark, reddish nuclei to that of the other datasets."""
 
-OUTLIERS = ("platelet", "clump", "erythroblast", "smudge", "debris", "background")
+OUTLIERS = ("platelet", "clump", "erythroblast", SMUDGE, "debris", "background")
 _ON_BLACK = 20
 
 

@@ -12,6 +12,7 @@ from edge_all.cells.crops import fade_to_background
 from edge_all.domain.illumination import BACKGROUND_LEVEL
 from edge_all.errors import UsageError
 from edge_all_export.data.cells import OUTLIERS, TrainingCell
+from edge_all_export.data.classes import BLAST, NORMAL, SCORED
 from edge_all_export.data.crop_form import COARSE, CropForm
 
 FloatArray = npt.NDArray[np.float32]
@@ -44,7 +45,7 @@ class CellSampler:
         pools: dict[tuple[str, str], dict[str, list[TrainingCell]]] = {}
         for cell in cells:
             kind = "outlier" if cell.kind in OUTLIERS else cell.kind
-            if kind in ("blast", "normal", "outlier"):
+            if kind in (*SCORED, "outlier"):
                 if f"{cell.source}/{cell.detail}" in shares:
                     kind = cell.detail
                 groups = pools.setdefault((cell.source, kind), {})
@@ -75,7 +76,7 @@ class CellSampler:
             group = list(groups.values())[int(rng.choice(len(groups), p=share / share.sum()))]
             cell = group[int(rng.integers(len(group)))]
             images.append(self._view(cell))
-            blast.append(1.0 if cell.kind == "blast" else 0.0 if cell.kind == "normal" else -1.0)
+            blast.append(1.0 if cell.kind == BLAST else 0.0 if cell.kind == NORMAL else -1.0)
             outlier.append(1.0 if cell.kind in OUTLIERS else 0.0)
         return np.stack(images), np.array(blast, np.float32), np.array(outlier, np.float32)
 

@@ -13,13 +13,14 @@ from edge_all.domain.illumination import BACKGROUND_LEVEL
 from edge_all.errors import UsageError
 from edge_all.field.detector import STRIDE, prepare_detector_input
 from edge_all.field.illumination import estimate_illumination
+from edge_all_export.data.classes import SCORED, SMUDGE
 from edge_all_export.data.labeled_field import LabeledField
 
 UM_PER_PX = 0.4
 SIDE = 192
 BASE_UM_PER_PX = 0.32
 _REFERENCE_RADIUS_UM = 6.0
-_FOUND_KINDS = {"blast", "normal", "leukocyte", "erythroblast", "immature_granulocyte"}
+_FOUND_KINDS = {*SCORED, "leukocyte", "erythroblast", "immature_granulocyte"}
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -45,7 +46,7 @@ def prepare(field: LabeledField) -> PreparedField:
     height = round(image.shape[0] * prepared.scale_y)
     rows = []
     for o in field.objects:
-        kind = 0 if o.kind in _FOUND_KINDS else 1 if o.kind == "smudge" else 2 if o.kind == "ignore" else None
+        kind = 0 if o.kind in _FOUND_KINDS else 1 if o.kind == SMUDGE else 2 if o.kind == "ignore" else None
         if kind is not None:
             rows.append(
                 (

@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from edge_all_export.data.classes import SCORED
 from edge_all_export.data.dataset import UNKNOWN_GROUP, DataSet, images_of
 from edge_all_export.data.duplicates import Duplicates, find_duplicates
 
-JUDGED = ("blast", "normal")
+JUDGED = SCORED
 
 
 @dataclass

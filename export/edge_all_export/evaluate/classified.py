@@ -14,6 +14,7 @@ from edge_all.errors import UsageError
 from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
 from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.data.crop_form import COARSE, FINE, CropForm
 from edge_all_export.data.splits import matches
@@ -97,10 +98,10 @@ def was_seen(engine: Engine, cell: TrainingCell) -> bool:
 
 def scored(classified: Sequence[ClassifiedCell]) -> Scored:
     """Return the cells labeled blast or normal as arrays."""
-    known = [j for j in classified if j.cell.kind in ("blast", "normal")]
+    known = [j for j in classified if j.cell.kind in SCORED]
     return Scored(
         np.array([j.classification.blast_probability for j in known], np.float64),
-        np.array([j.cell.kind == "blast" for j in known], bool),
+        np.array([j.cell.kind == BLAST for j in known], bool),
         np.array([j.group for j in known], np.str_),
         np.array([str(j.classification.label) for j in known], np.str_),
         np.array([j.is_suspect for j in known], bool),

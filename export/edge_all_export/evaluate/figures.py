@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.domain.labels import Label
+from edge_all_export.data.classes import BLAST, NORMAL
 from edge_all_export.evaluate.classified import Scored
 
 FEW_GROUPS = 8
@@ -64,15 +66,15 @@ def _weighted_f1(s: Scored, w: Weights) -> float:
 
 
 def _found(s: Scored, w: Weights) -> float:
-    return float(np.average(s.label[s.is_blast] != "normal", weights=w[s.is_blast]))
+    return float(np.average(s.label[s.is_blast] != Label.NORMAL, weights=w[s.is_blast]))
 
 
 def _false_blasts(s: Scored, w: Weights) -> float:
-    return float(np.average(s.label[~s.is_blast] == "blast", weights=w[~s.is_blast]))
+    return float(np.average(s.label[~s.is_blast] == Label.BLAST, weights=w[~s.is_blast]))
 
 
 def _unidentified(s: Scored, w: Weights) -> float:
-    return float(np.average(s.label == "unidentified", weights=w))
+    return float(np.average(s.label == Label.UNIDENTIFIED, weights=w))
 
 
 def _calibration_error(s: Scored, w: Weights) -> float:
@@ -83,13 +85,13 @@ _FIGURES: tuple[tuple[str, Callable[[Scored, Weights], float], str], ...] = (
     ("auroc", _auroc, "both"),
     ("auprc", _auprc, "both"),
     ("weighted_f1", _weighted_f1, "both"),
-    ("sensitivity", _sensitivity, "blast"),
-    ("specificity", _specificity, "normal"),
+    ("sensitivity", _sensitivity, BLAST),
+    ("specificity", _specificity, NORMAL),
     ("brier", _brier, "both"),
     ("calibration_error", _calibration_error, "both"),
-    ("blasts_flagged", _found, "blast"),
-    ("normals_called_blast", _false_blasts, "normal"),
-    ("unidentified", _unidentified, "any"),
+    ("blasts_flagged", _found, BLAST),
+    ("normals_called_blast", _false_blasts, NORMAL),
+    (str(Label.UNIDENTIFIED), _unidentified, "any"),
 )
 
 
@@ -129,7 +131,7 @@ def figures(s: Scored, seen: bool, seed: int = 0) -> list[Figure]:
 def _possible(is_blast: npt.NDArray[np.bool_], needs: str, weight: Weights | None = None) -> bool:
     kept = is_blast if weight is None else is_blast[weight > 0]
     blasts, normals = bool(kept.any()), bool((~kept).any())
-    return {"both": blasts and normals, "blast": blasts, "normal": normals, "any": len(kept) > 0}[needs]
+    return {"both": blasts and normals, BLAST: blasts, NORMAL: normals, "any": len(kept) > 0}[needs]
 
 
 def _bootstrap(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.domain.labels import LABELS, Label
 from edge_all_export.data.kinds import KINDS, MATURE, kind_mask, possible_kinds
 from edge_all_export.models.kind_thresholds import KindDecision, blast_score, choose_kind_decision
 
@@ -108,10 +109,10 @@ def labels_of(p: KindPredictions, decision: KindDecision) -> dict[str, float]:
         return float(hit[of].mean()) if of.any() else float("nan")
 
     return {
-        "unidentified": share(leukocyte, label == "unidentified"),
-        "blasts flagged": share(p.is_blast, np.isin(label, ("blast", "unidentified"))),
-        "normal called blast": share(p.is_normal, label == "blast"),
-        "smudges right": share(p.kind == "smudge", label == "smudge"),
+        str(Label.UNIDENTIFIED): share(leukocyte, label == Label.UNIDENTIFIED),
+        "blasts flagged": share(p.is_blast, np.isin(label, [row.key for row in LABELS.findings])),
+        "normal called blast": share(p.is_normal, label == Label.BLAST),
+        "smudges right": share(p.kind == "smudge", label == Label.SMUDGE),
         "artifacts right": share(p.kind == "artifact", label == "artifact"),
         "erythroblasts not leukocyte": share(p.kind == "erythroblast", np.isin(label, ("erythroblast", "artifact"))),
     }

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 from edge_all.domain.image import Image
+from edge_all.domain.labels import LABELS
+from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.evaluate.classified import ClassifiedCell, Scored
 
 _INK, _ACCENT, _SOFT = "#222222", "#7a1fa2", "#cfa8df"
@@ -83,16 +85,16 @@ def reliability(s: Scored) -> bytes:
 def confusion(s: Scored) -> bytes:
     """Plot the true class over the label given by the device."""
     figure, axes = _figure()
-    labels = ("blast", "unidentified", "normal")
+    labels = [row.key for row in LABELS.by_rank if row.is_leukocyte]
     table = np.array([[np.sum((s.is_blast == b) & (s.label == k)) for k in labels] for b in (True, False)])
     share = table / np.maximum(1, table.sum(1, keepdims=True))
     axes.imshow(share, cmap="Purples", vmin=0, vmax=1, aspect="auto")
     for i in range(2):
-        for j in range(3):
+        for j in range(len(labels)):
             color = "white" if share[i, j] > 0.5 else _INK
             axes.text(j, i, f"{table[i, j]}\n{share[i, j]:.1%}", ha="center", va="center", color=color)
-    axes.set_xticks(range(3), labels)
-    axes.set_yticks(range(2), ["blast", "normal"])
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(2), SCORED)
     axes.set(xlabel="predicted label", ylabel="true label", title="Labels")
     axes.grid(visible=False)
     return _png(figure)
@@ -100,11 +102,11 @@ def confusion(s: Scored) -> bytes:
 
 def worst_cells(classified: Sequence[ClassifiedCell], count: int = 20) -> list[ClassifiedCell]:
     """Return the cells with the largest errors, missed blasts and false blasts alike."""
-    known = [j for j in classified if j.cell.kind in ("blast", "normal")]
+    known = [j for j in classified if j.cell.kind in SCORED]
 
     def wrongness(j: ClassifiedCell) -> float:
         p = j.classification.blast_probability
-        return 1 - p if j.cell.kind == "blast" else p
+        return 1 - p if j.cell.kind == BLAST else p
 
     return sorted(known, key=lambda j: (-wrongness(j), j.cell.name))[:count]
 

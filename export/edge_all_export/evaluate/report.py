@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_all.domain.labels import LABELS, Label
 from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
+from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.evaluate import plots
 from edge_all_export.evaluate.classified import ClassifiedCell, Scored, scored
@@ -54,7 +56,7 @@ def evaluation(
 
     engines: those that classified, one for cells in fields, one for segmented cells. data: layout names.
     """
-    known = [j for j in classified if j.cell.kind in ("blast", "normal")]
+    known = [j for j in classified if j.cell.kind in SCORED]
     unseen = [j for j in known if not j.seen]
     # One class is enough, because a healthy smear has no blasts.
     seen = not unseen
@@ -104,7 +106,7 @@ def _names(classified: Sequence[ClassifiedCell]) -> list[str]:
 
 
 def _group_row(name: str, cells: Sequence[ClassifiedCell]) -> dict[str, Any]:
-    blast = np.array([j.cell.kind == "blast" for j in cells])
+    blast = np.array([j.cell.kind == BLAST for j in cells])
     label = np.array([str(j.classification.label) for j in cells])
     right = np.array([j.is_suspect for j in cells]) == blast
     return {
@@ -114,20 +116,24 @@ def _group_row(name: str, cells: Sequence[ClassifiedCell]) -> dict[str, Any]:
         "normals": int((~blast).sum()),
         "sensitivity": float(right[blast].mean()) if blast.any() else None,
         "specificity": float(right[~blast].mean()) if (~blast).any() else None,
-        "called_blast": float((label == "blast").mean()),
-        "unidentified": float((label == "unidentified").mean()),
-        "called_normal": float((label == "normal").mean()),
+        **{name: float((label == key).mean()) for key, name in _label_columns().items()},
     }
+
+
+def _label_columns() -> dict[str, str]:
+    """Return the column with the share of cells that got a label, by label: called_blast, unidentified ..."""
+    keys = [row.key for row in LABELS.by_rank if row.is_leukocyte]
+    return {key: key if key == Label.UNIDENTIFIED else f"called_{key}" for key in keys}
 
 
 def _other_kinds(classified: Sequence[ClassifiedCell]) -> dict[str, dict[str, float]]:
     """Return the labels given to cells that are neither blast nor normal, by kind."""
     kinds: dict[str, dict[str, float]] = {}
-    others = [j for j in classified if j.cell.kind not in ("blast", "normal")]
+    others = [j for j in classified if j.cell.kind not in SCORED]
     for kind in sorted({j.cell.kind for j in others}):
         labels = [str(j.classification.label) for j in others if j.cell.kind == kind]
         kinds[kind] = {"cells": len(labels)} | {
-            f"called_{k}": sum(name == k for name in labels) / len(labels) for k in ("blast", "unidentified", "normal")
+            f"called_{key}": sum(name == key for name in labels) / len(labels) for key in _label_columns()
         }
     return kinds
 
@@ -185,16 +191,17 @@ def page(result: Evaluation) -> str:
         if both:
             pictures = [plots.roc(s, v["threshold"]), plots.precision_recall(s), *pictures]
         parts.append("<h2>Plots</h2>" + "".join(_img(p, "") for p in pictures))
+    columns = _label_columns()
     parts.append("<h2>Each subject or series</h2>" + _table(
-        ("group", "seen", "blasts", "normals", "sensitivity", "specificity", "called blast", "unidentified",
-         "called normal"),
+        ("group", "seen", "blasts", "normals", "sensitivity", "specificity",
+         *(name.replace("_", " ") for name in columns.values())),
         ((g["group"], "yes" if g["seen"] else "no", g["blasts"], g["normals"], _n(g["sensitivity"]),
-          _n(g["specificity"]), _n(g["called_blast"]), _n(g["unidentified"]), _n(g["called_normal"]))
+          _n(g["specificity"]), *(_n(g[name]) for name in columns.values()))
          for g in result.groups)))  # fmt: skip
     if v["other_kinds"]:
         parts.append("<h2>Neither blast nor normal</h2>" + _table(
-            ("kind", "objects", "called blast", "unidentified", "called normal"),
-            ((k, int(r["cells"]), _n(r["called_blast"]), _n(r["called_unidentified"]), _n(r["called_normal"]))
+            ("kind", "objects", *(name.replace("_", " ") for name in columns.values())),
+            ((k, int(r["cells"]), *(_n(r[f"called_{key}"]) for key in columns))
              for k, r in v["other_kinds"].items())))  # fmt: skip
     if v["smears"]:
         parts.append("<h2>Each smear, as 'edge-all run' would print it</h2>")

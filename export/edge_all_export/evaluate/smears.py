@@ -18,6 +18,7 @@ from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
 from edge_all.session.stages.analysis import Analysis, Models
 from edge_all.session.tally import Tally
+from edge_all_export.data.classes import BLAST
 from edge_all_export.data.labeled_field import LabeledField
 
 
@@ -60,7 +61,7 @@ def _smear(name: str, fields: Iterable[LabeledField], models: Models, advance: C
     analysis = Analysis(Profile(), models, None, independent_fields=True)
     smear, each, known, number = Tally(), [], 0, 0
     for index, field in enumerate(fields):
-        known += sum(o.kind == "blast" for o in field.objects)
+        known += sum(o.kind == BLAST for o in field.objects)
         try:
             image = field.read()
         except OSError as error:

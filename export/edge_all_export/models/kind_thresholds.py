@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.domain.labels import Label
 from edge_all_export.data.kinds import KINDS
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,8 +43,8 @@ class KindDecision:
         others[:, BLAST] = -np.inf
         kind = np.array(KINDS)[others.argmax(1)]
         nucleated = ~np.isin(np.array(KINDS)[logits.argmax(1)], ("smudge", "artifact"))
-        label = np.where(nucleated & (share >= self.normal), "unidentified", kind)
-        return np.where(nucleated & (share >= self.blast), "blast", label)
+        label = np.where(nucleated & (share >= self.normal), Label.UNIDENTIFIED, kind)
+        return np.where(nucleated & (share >= self.blast), Label.BLAST, label)
 
 
 def blast_share(logits: FloatArray) -> FloatArray:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.domain.labels import Label
+
 FloatArray = npt.NDArray[np.floating]
 
 KEPT_BLASTS = 0.995
@@ -39,8 +41,8 @@ class Decision:
     def labels(self, logit: FloatArray, unfamiliarity: FloatArray) -> npt.NDArray[np.str_]:
         """Return the labels that the device would give."""
         p = self.probability(logit)
-        label = np.where(p >= self.blast, "blast", np.where(p < self.normal, "normal", "unidentified"))
-        return np.where(unfamiliarity >= self.unfamiliar, "unidentified", label)
+        label = np.where(p >= self.blast, Label.BLAST, np.where(p < self.normal, Label.NORMAL, Label.UNIDENTIFIED))
+        return np.where(unfamiliarity >= self.unfamiliar, Label.UNIDENTIFIED, label)
 
 
 NOT_CHOSEN = Decision(1.0, 0.0, 0.8, 0.2, 0.5, 0.5)

@@ -8,8 +8,10 @@ import numpy as np
 import onnx
 
 from edge_all.domain.image import Image
+from edge_all.domain.labels import Label
 from edge_all.errors import UsageError
 from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.data.splits import any_matches, spread
 from edge_all_export.models.checkpoint import Checkpoint
@@ -31,11 +33,7 @@ def classifier_calibration(checkpoint: Checkpoint, cells: Sequence[TrainingCell]
 
     Raises UsageError when there are too few.
     """
-    real = [
-        c
-        for c in cells
-        if c.source != "simulator" and c.kind in ("blast", "normal") and seen_by(checkpoint, c.source, c.group)
-    ]
+    real = [c for c in cells if c.source != "simulator" and c.kind in SCORED and seen_by(checkpoint, c.source, c.group)]
     chosen = spread(real, lambda c: f"{c.source}/{c.group}", CALIBRATED_ON)
     if len(chosen) < ENOUGH:
         # Calibration refuses far too few cells; more views of a few cells would only look sufficient.
@@ -54,14 +52,14 @@ class ClassifierComparison:
             unseen = [
                 c
                 for c in cells
-                if c.kind in ("blast", "normal")
+                if c.kind in SCORED
                 and any_matches(fold.unseen_groups, c.source, c.group)
                 and not seen_by(fold, c.source, c.group)
             ]
             if unseen:
                 self._tests.append((fold, unseen, np.stack([plain_view(c) for c in unseen])))
         self.folds = [fold for fold, _, _ in self._tests]
-        blasts = sum(c.kind == "blast" for _, cells, _ in self._tests for c in cells)
+        blasts = sum(c.kind == BLAST for _, cells, _ in self._tests for c in cells)
         normals = sum(len(cells) for _, cells, _ in self._tests) - blasts
         if min(blasts, normals) < LEAST_CELLS:
             raise UsageError(
@@ -79,12 +77,12 @@ class ClassifierComparison:
             for k, model in enumerate((float_model, quantized_model)):
                 p, unfamiliarity = run_model(model, views, batch=32)
                 high, low = decision.blast, decision.normal
-                label = np.where(p >= high, "blast", np.where(p < low, "normal", "unidentified"))
-                labels[k].extend(np.where(unfamiliarity >= decision.unfamiliar, "unidentified", label))
+                label = np.where(p >= high, Label.BLAST, np.where(p < low, Label.NORMAL, Label.UNIDENTIFIED))
+                labels[k].extend(np.where(unfamiliarity >= decision.unfamiliar, Label.UNIDENTIFIED, label))
                 probabilities.append(p)
             before.append(probabilities[0])
             after.append(probabilities[1])
-            blast.append(np.array([c.kind == "blast" for c in cells]))
+            blast.append(np.array([c.kind == BLAST for c in cells]))
             suspect.append(np.full(len(cells), decision.suspect))
         return classifier_checks(
             np.concatenate(before), np.concatenate(after), np.concatenate(blast), *labels, np.concatenate(suspect)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.modelstore.shipped import models_folder
+from edge_all_export.data.classes import BLAST, NORMAL
 from edge_all_export.data.root import data_root
 from edge_all_export.data.sources.allidb1 import HEALTHY
 from edge_all_export.models.checkpoint import load_checkpoint, save_checkpoint
@@ -27,7 +28,7 @@ def _arrays(
     with path.open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if wanted(r)]
     blast, unfamiliar = (np.array([float(r[k]) for r in rows]) for k in ("blast_logit", "unfamiliar_logit"))
-    return blast, 1 / (1 + np.exp(-unfamiliar)), np.array([r["kind"] == "blast" for r in rows])
+    return blast, 1 / (1 + np.exp(-unfamiliar)), np.array([r["kind"] == BLAST for r in rows])
 
 
 def decision_for(name: str, folder: Path = OUT_OF_FOLD) -> Decision:
@@ -42,8 +43,7 @@ def decision_for(name: str, folder: Path = OUT_OF_FOLD) -> Decision:
         *_arrays(
             folder / "cells.csv",
             lambda r: (
-                r["fold"] in SERIES_FOLDS
-                and (r["kind"] == "blast" or (r["kind"] == "normal" and r["group"] in HEALTHY))
+                r["fold"] in SERIES_FOLDS and (r["kind"] == BLAST or (r["kind"] == NORMAL and r["group"] in HEALTHY))
             ),
         )
     )

@@ -19,6 +19,7 @@ import torch
 from edge_all.field.detector import decode_peaks, prepare_detector_input
 from edge_all.field.illumination import estimate_illumination
 from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classes import SCORED
 from edge_all_export.data.dataset import DataSet
 from edge_all_export.data.detector_samples import UM_PER_PX, PreparedField
 from edge_all_export.data.labeled_field import LabeledField
@@ -74,7 +75,7 @@ def segmented_fold(fold: str, cells: Sequence[TrainingCell]) -> IsOut:
     """Return a predicate for the subjects, of any source, that one of SEGMENTED_FOLDS never sees."""
     groups: dict[str, tuple[str, int]] = {}
     for cell in cells:
-        if cell.kind in ("blast", "normal"):
+        if cell.kind in SCORED:
             name = f"{cell.source}/{cell.group}"
             groups[name] = (cell.kind, groups.get(name, ("", 0))[1] + 1)
     subjects = set(balanced_folds(groups, len(SEGMENTED_FOLDS))[SEGMENTED_FOLDS.index(fold)])
@@ -204,7 +205,7 @@ def write_cells(output: Path, names: Sequence[str] = ("classifier", SEGMENTED)) 
             is_out = classifier_is_out(name, fold)
             own = [c for c in _cells(name) if is_out(c.source, c.group)]
             if fold == "simulator-only":
-                own = [c for c in own if c.source == "allidb1" and c.kind in ("blast", "normal")]
+                own = [c for c in own if c.source == "allidb1" and c.kind in SCORED]
             for cell, (blast, unfamiliar) in zip(own, logits_of(network, own), strict=True):
                 logits = (round(float(blast), 4), round(float(unfamiliar), 4))
                 rows.append((fold, cell.source, cell.group, cell.name, cell.kind, cell.detail, *logits))

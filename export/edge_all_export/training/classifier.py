@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from edge_all.errors import UsageError
 from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import CellSampler, plain_view
 from edge_all_export.data.splits import group_names, split_groups
 from edge_all_export.models.classifier.network import BlastNet
@@ -39,7 +40,7 @@ def classifier_job(
     Raises UsageError when blasts or normal cells are missing, or early stopping has no held-out cells.
     """
     left, held, seen = split_groups(cells, recipe, leave_out, leaky)
-    for kind in ("blast", "normal"):
+    for kind in SCORED:
         if not any(c.kind == kind for c in seen):
             groups = group_names((c.source, c.group) for c in cells if c.kind == kind)
             why = f"all come from one group, {groups[0]}: no honest split is possible" if len(groups) == 1 else ""
@@ -47,8 +48,8 @@ def classifier_job(
                 f"no {kind} cell is left to train on",
                 why or "leave fewer groups out, or name more data under [data] paths",
             )
-    scored = [c for c in held if c.kind in ("blast", "normal")]
-    both = {c.kind for c in scored} == {"blast", "normal"}
+    scored = [c for c in held if c.kind in SCORED]
+    both = {c.kind for c in scored} == set(SCORED)
     if recipe["patience"] and not both:
         raise UsageError(
             "early stopping needs blast and normal cells in held-out groups",
@@ -118,13 +119,13 @@ def held_out_auroc(network: nn.Module, cells: Sequence[TrainingCell]) -> float:
     from sklearn.metrics import roc_auc_score
 
     logits = logits_of(network, cells)[:, 0]
-    return float(roc_auc_score([c.kind == "blast" for c in cells], logits))
+    return float(roc_auc_score([c.kind == BLAST for c in cells], logits))
 
 
 def held_out_decision(network: nn.Module, cells: Sequence[TrainingCell]) -> dict[str, Any]:
     """Return calibration and thresholds as the fields of a Decision."""
     blast, unfamiliar = logits_of(network, cells).T.astype(np.float64)
-    is_blast = np.array([c.kind == "blast" for c in cells])
+    is_blast = np.array([c.kind == BLAST for c in cells])
     return asdict(choose_decision(blast, 1 / (1 + np.exp(-unfamiliar)), is_blast))
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.models.classifier.pair import REACH, BlastPair
 from edge_all_export.training.losses import pixels_of
@@ -24,7 +25,7 @@ def solve_untouched(pair: BlastPair, cells: Sequence[TrainingCell], penalty: flo
     Both classes have the same weight; within a class, each group is weighted by the root of its count. Minimizes the
     weighted mean of the cross entropy plus ``penalty`` times the squared weights, by Newton's method.
     """
-    labeled = [c for c in cells if c.kind in ("blast", "normal")]
+    labeled = [c for c in cells if c.kind in SCORED]
     network = pair.untouched.eval()
     parts = []
     for start in range(0, len(labeled), _BATCH):
@@ -45,7 +46,7 @@ def solve_on_features(
     network.feature_mean.copy_(mean)
     network.feature_scale.copy_(1.0 / (spread + 1e-6))
     x = network.normalized(features).clamp(-REACH, REACH).double()
-    target = torch.tensor([c.kind == "blast" for c in cells], dtype=torch.float64)
+    target = torch.tensor([c.kind == BLAST for c in cells], dtype=torch.float64)
     solution = logistic(x, target * (1 - smoothing) + smoothing / 2, weight, penalty)
     network.head.weight.zero_()
     network.head.bias.zero_()

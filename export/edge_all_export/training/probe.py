@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_all_export.data.cells import TrainingCell
+from edge_all_export.data.classes import SCORED
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.data.splits import spread
 from edge_all_export.models.classifier.network import BlastNet, standardized
@@ -102,7 +103,7 @@ def _nuisances(
         return rows[0]
     pools: dict[tuple[str, str], dict[str, list[TrainingCell]]] = {}
     for cell in cells:
-        if cell.kind in ("blast", "normal"):
+        if cell.kind in SCORED:
             pools.setdefault((cell.source, cell.kind), {}).setdefault(cell.group, []).append(cell)
     sources: dict[str, list[Tensor]] = {}
     for (_, kind), groups in pools.items():
@@ -140,7 +141,7 @@ _RANGED_CELLS = 256
 
 
 def _spread_leukocytes(cells: Sequence[TrainingCell], count: int) -> list[TrainingCell]:
-    leukocytes = [c for c in cells if c.kind in ("blast", "normal")]
+    leukocytes = [c for c in cells if c.kind in SCORED]
     return spread(leukocytes, lambda c: f"{c.source}/{c.group}", count)
 
 

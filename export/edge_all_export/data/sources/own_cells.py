@@ -5,20 +5,29 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from edge_all.domain.labels import KINDS
 from edge_all.errors import EdgeAllError
+from edge_all_export.data.classes import BLAST, NORMAL, device_classes
 from edge_all_export.data.dataset import UNKNOWN_GROUP, CellFile, DataSet
 from edge_all_export.data.sources.published import images_in
 
-LABELS = {
-    "blast": "blast", "blasts": "blast", "lymphoblast": "blast", "lymphoblasts": "blast", "all": "blast",
-    "leukemia": "blast", "1": "blast",
-    "normal": "normal", "healthy": "normal", "hem": "normal", "benign": "normal", "0": "normal",
-    "basophil": "normal", "eosinophil": "normal", "lymphocyte": "normal", "monocyte": "normal", "neutrophil": "normal",
-    "smudge": "smudge", "platelet": "platelet", "erythroblast": "erythroblast", "debris": "debris",
-    "immature_granulocyte": "immature_granulocyte",
+_OTHER_NAMES = {
+    "blasts": BLAST, "lymphoblast": BLAST, "lymphoblasts": BLAST, "all": BLAST, "leukemia": BLAST, "1": BLAST,
+    "healthy": NORMAL, "hem": NORMAL, "benign": NORMAL, "0": NORMAL,
+    "platelet": "platelet", "erythroblast": "erythroblast", "immature_granulocyte": "immature_granulocyte",
 }  # fmt: skip
-"""Accepted names of class folders and csv labels -> label."""
+"""Accepted names of class folders and csv labels, besides those of the device's classes and kinds -> class."""
 NAMED = "blast or all; normal, hem, healthy or a mature kind; smudge, platelet, erythroblast, debris"
+
+
+def class_named(name: str) -> str | None:
+    """Return the class of a folder or csv label: a class or kind of the device, or another accepted name; else None."""
+    name = name.lower()
+    if name in device_classes().values():
+        return name
+    if name in KINDS and KINDS[name].names_a_kind:
+        return device_classes().get(KINDS[name].label)
+    return _OTHER_NAMES.get(name)
 
 
 def is_folder(root: Path) -> bool:
@@ -27,7 +36,7 @@ def is_folder(root: Path) -> bool:
 
 
 def _class_folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() in LABELS) if root.is_dir() else []
+    return sorted(p for p in root.iterdir() if p.is_dir() and class_named(p.name)) if root.is_dir() else []
 
 
 def _images_below(folder: Path) -> list[tuple[Path, str]]:
@@ -39,8 +48,9 @@ def load_folder(root: Path) -> DataSet:
     """Load CLASS/GROUP/image; images directly in CLASS have no known group."""
     source = root.resolve().name
     cells = [
-        CellFile(path, LABELS[folder.name.lower()], group, source, folder.name.lower())
+        CellFile(path, label, group, source, folder.name.lower())
         for folder in _class_folders(root)
+        if (label := class_named(folder.name)) is not None
         for path, group in _images_below(folder)
     ]
     note = ""
@@ -79,7 +89,7 @@ def load_table(path: Path) -> DataSet:
     with table.open(newline="", errors="replace") as file:
         for number, raw in enumerate(csv.DictReader(file), 2):
             row = {k.strip().lower(): (v or "").strip() for k, v in raw.items() if k}
-            label = LABELS.get(row["label"].lower())
+            label = class_named(row["label"])
             if label is None:
                 raise EdgeAllError(f"{table}, line {number}: unknown label '{row['label']}'", f"use one of {NAMED}")
             if not row["group"]:
