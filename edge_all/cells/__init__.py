@@ -1,0 +1,1 @@
+"""Single cells: crops, classification, tracking, morphology."""

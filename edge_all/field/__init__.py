@@ -1,0 +1,1 @@
+"""Fields of the smear: gate, detector, illumination, scale, sharpness, stage."""

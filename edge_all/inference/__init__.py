@@ -1,1 +1,1 @@
-"""Inference engines, model files and installed model sets."""
+"""Model files and the engines that run them: ONNX Runtime and TensorRT."""

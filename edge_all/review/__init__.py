@@ -1,1 +1,1 @@
-"""Review of recorded sessions: web pages, reports, control runs and data set export."""
+"""Review of recorded sessions: differential, agreement, order and similarity of cells. No HTTP."""

@@ -1,1 +1,1 @@
-"""Long-running service around the sessions: MQTT, metrics and health monitoring."""
+"""Long-running service around the sessions: control, watchdog, housekeeping, web server, doctor."""

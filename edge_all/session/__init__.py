@@ -1,0 +1,1 @@
+"""A session on one smear: options, builder, stages, commands, progress."""

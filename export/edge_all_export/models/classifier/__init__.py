@@ -1,1 +1,1 @@
-"""Classifiers: networks, samples and training jobs."""
+"""Networks of the classifier, and their registry."""
