@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edge_all.cli.output.reporter import current_reporter
 from edge_all_export.cli.options import out_option, threads_option
 
 
@@ -87,7 +88,7 @@ def command(
     for recipe in recipes:
         kind = kind_of(recipe)
         click.echo(f"reading and preparing {kind} cells")
-        cells = classifier_cells(data, recipe, click.echo)
+        cells = classifier_cells(data, recipe)
         if not any(is_scored(c) and c.segmented == (kind == "segmented") for c in cells):
             click.echo(f"no {kind} cells found; skipping that half of the comparison")
             continue
@@ -100,8 +101,8 @@ def command(
                 continue
             click.echo(f"{candidate.name}, {kind} cells, {fold}")
             is_out = segmented_fold(fold, cells) if kind == "segmented" else CLASSIFIER_FOLDS[fold]
-            say = lambda line: click.echo(f"  {line}")  # noqa: E731
-            results.append(run_experiment(candidate, fold, is_out, cells, own, sha256, say, precision))
+            with current_reporter().lines("  "):
+                results.append(run_experiment(candidate, fold, is_out, cells, own, sha256, precision))
             write_results(results, file)
     shown = [r for r in results if r.key in wanted]
     torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_all.cli.options.finite_range import FiniteRange
+from edge_all.cli.output.reporter import current_reporter
 from edge_all_export.cli.options import out_option, threads_option
 
 if TYPE_CHECKING:
@@ -74,13 +75,9 @@ def command(
     data = read_all(wanted)
     data = survey(data).data  # groups that share an image are one group
     sources = {i.source for d in data for i in (*d.cells, *d.fields)}
-    cells = real_cells(
-        data,
-        {},
-        dict.fromkeys(sources, um_per_px) if um_per_px else {},
-        lambda line: click.echo(line, err=True),
-        form_for(for_segmented.contract),
-    )
+    scales = dict.fromkeys(sources, um_per_px) if um_per_px else {}
+    with current_reporter().lines(err=True):
+        cells = real_cells(data, {}, scales, form_for(for_segmented.contract))
     if not cells:
         raise UsageError(
             f"no labeled cells in {', '.join(map(str, wanted))}", "run 'edge-all data check' to list its contents"

@@ -66,9 +66,9 @@ def command(
         made = load_checkpoint(file)
         name = model_name(made)
         of_folds = list(folds) if checkpoint else [shipped_checkpoint(f"{name}-{f}") for f in SHIPPED_FOLDS[name]]
-        subject = export_inputs(made, of_folds, paths, click.echo) if int8 else None
+        subject = export_inputs(made, of_folds, paths) if int8 else None
         try:
-            report = export(made, subject, out, click.echo)
+            report = export(made, subject, out)
         except GateFailedError as error:
             failed.append(error)
             continue

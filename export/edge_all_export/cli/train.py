@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from edge_all.cli.output.reporter import current_reporter
 from edge_all_export.cli.options import leaky_option, threads_option
 
 
@@ -39,7 +41,9 @@ def command(recipe_file: Path, out: Path | None, fresh: bool, leaky: bool, threa
     from edge_all_export.training.start import start
 
     set_threads(threads)
-    checkpoint = in_parallel(lambda: start(recipe, out, fresh=fresh, say=click.echo))
+    if os.environ.get("RANK", "0") != "0":
+        current_reporter().hand_over()  # the first process reports the progress of all
+    checkpoint = in_parallel(lambda: start(recipe, out, fresh=fresh))
     if checkpoint is not None:
         unseen = ", ".join(checkpoint.unseen_groups) or "none; it has seen all groups"
         click.echo(f"groups never seen: {unseen}")

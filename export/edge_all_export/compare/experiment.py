@@ -29,7 +29,6 @@ STILL_IMPROVING = 0.03
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
-Say = Callable[[str], None]
 Loss = Callable[[nn.Module, Sequence[Tensor]], Tensor]
 
 
@@ -127,7 +126,6 @@ def run_experiment(
     cells: Sequence[TrainingCell],
     recipe: Recipe,
     data_sha256: str,
-    say: Say,
     precision: str = FLOAT32,
 ) -> Result:
     """Train without the fold's groups, and test on their blasts and normal cells.
@@ -140,9 +138,7 @@ def run_experiment(
     if precision == BFLOAT16:
         job.loss = _in_bfloat16(job.loss)
     with tempfile.TemporaryDirectory() as folder:
-        made = fit(
-            job, Path(folder), recipe["network"], say=say, resume=False, watch=lambda _, loss: losses.append(loss)
-        )
+        made = fit(job, Path(folder), recipe["network"], resume=False, watch=lambda _, loss: losses.append(loss))
     tested = [c for c in cells if is_out(c.source, c.group) and is_scored(c)]
     auroc, weighted_f1 = _figures(
         logits_of(network_of(made), tested)[:, 0], np.array([c.kind == BLAST for c in tested], bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 from edge_all.errors import UsageError
 from edge_all_export.data.splits import any_matches
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, recipe_of
-from edge_all_export.onnx_export.pipeline import ExportInputs, Say
+from edge_all_export.onnx_export.pipeline import ExportInputs
 from edge_all_export.onnx_export.quantization.qat import train_with_fake_quantization
 
 if TYPE_CHECKING:
     from edge_all_export.data.cells import TrainingCell
     from edge_all_export.data.detector_samples import PreparedField
 
+_log = logging.getLogger(__name__)
 SHIPPED_FOLDS = {
     "detector": tuple(f"out-{s}" for s in (*"ABCDEG", "bccd")),
     "classifier": ("out-AC", "out-DG", "out-BE", "out-pbc"),
@@ -26,7 +28,7 @@ SHIPPED_FOLDS = {
 gate."""
 
 
-def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path], say: Say) -> ExportInputs:
+def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path]) -> ExportInputs:
     """Read the images and prepare the checkpoint's export. paths: images; empty: those that the recipe names.
 
     Raises UsageError when the gate would have too little data.
@@ -43,13 +45,13 @@ def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Seq
     recipe = recipe_of(checkpoint)
     if paths:
         recipe = recipe.but(data__sources=[], data__paths=[str(p) for p in paths])
-    say(f"{checkpoint.task}: reading and preparing images for calibration and comparison")
+    _log.info("%s: reading and preparing images for calibration and comparison", checkpoint.task)
     data = survey(data_of(recipe)).data
     if checkpoint.task == "classifier":
         from edge_all_export.onnx_export.classifier_inputs import ClassifierComparison, classifier_calibration
         from edge_all_export.training.classifier import classifier_job
 
-        cells = classifier_cells(data, recipe, say)
+        cells = classifier_cells(data, recipe)
         compare = ClassifierComparison(folds, cells)
         return ExportInputs(
             checkpoint,
@@ -58,13 +60,13 @@ def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Seq
             classifier_calibration(checkpoint, cells),
             compare,
             lambda c: train_with_fake_quantization(
-                c, lambda r: classifier_job(cells, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
+                c, lambda r: classifier_job(cells, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i))
             ),
         )
     from edge_all_export.onnx_export.detector_inputs import DetectorComparison, detector_calibration
     from edge_all_export.training.detector import detector_job
 
-    fields = detector_fields(data, recipe, say)
+    fields = detector_fields(data, recipe)
     comparison = DetectorComparison(folds, fields, recipe["found"])
     return ExportInputs(
         checkpoint,
@@ -73,7 +75,7 @@ def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Seq
         detector_calibration(checkpoint, fields),
         comparison,
         lambda c: train_with_fake_quantization(
-            c, lambda r: detector_job(fields, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i)), say
+            c, lambda r: detector_job(fields, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i))
         ),
     )
 

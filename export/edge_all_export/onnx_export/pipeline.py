@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +28,7 @@ class GateFailedError(EdgeAllError):
     """An INT8 file lost too much accuracy with every method."""
 
 
-Say = Callable[[str], None]
+_log = logging.getLogger(__name__)
 _FLOAT_BEGINNING = {"int8-cpu": 3, "int8-trt": 9}
 """Number of first convolutions in float: the stem and the first block. For TensorRT, whose symmetric ranges have only
 seven bits for values that are never negative, also the next two blocks."""
@@ -52,7 +53,7 @@ class ExportInputs:
     """Returns the same network after some epochs with INT8 rounding."""
 
 
-def export(checkpoint: Checkpoint, subject: ExportInputs | None, out: Path, say: Say) -> list[Parity]:
+def export(checkpoint: Checkpoint, subject: ExportInputs | None, out: Path) -> list[Parity]:
     """Write out/TASK/{float,fp16}.onnx, model card and parity report; with a subject also INT8 files.
 
     The INT8 files are int8-cpu.onnx and int8-trt.onnx. Everything is written to a temporary folder and moved at the
@@ -68,7 +69,7 @@ def export(checkpoint: Checkpoint, subject: ExportInputs | None, out: Path, say:
     report = [Parity("fp16", [], largest_difference=_difference(model, half, task))]
     if subject is not None:
         for precision in ("int8-cpu", "int8-trt"):
-            parity, int8_model = _through_the_gate(subject, model, precision, say)
+            parity, int8_model = _through_the_gate(subject, model, precision)
             report.append(parity)
             if int8_model is None:
                 failed = "; ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks if not c.passed)
@@ -83,7 +84,7 @@ def export(checkpoint: Checkpoint, subject: ExportInputs | None, out: Path, say:
 
 
 def _through_the_gate(
-    subject: ExportInputs, model: onnx.ModelProto, precision: str, say: Say
+    subject: ExportInputs, model: onnx.ModelProto, precision: str
 ) -> tuple[Parity, onnx.ModelProto | None]:
     """Try the gate unchanged, then with the worst layers in float, then after retraining with INT8 rounding."""
     task = subject.checkpoint.task
@@ -94,13 +95,13 @@ def _through_the_gate(
     worst: list[str] = []
     for count, again in [(n, False) for n in STEPS_OF_FLOAT_LAYERS] + [(0, True), (STEPS_OF_FLOAT_LAYERS[-1], True)]:
         if count and not worst:
-            say(f"{task} {precision}: searching for the layers with the largest errors")
+            _log.info("%s %s: searching for the layers with the largest errors", task, precision)
             parity.errors = layer_errors(before[0], precision, subject.calibrations[0])
             worst = sorted(parity.errors, key=lambda name: -parity.errors[name])
             for name in worst[:10]:
-                say(f"  {parity.errors[name]:.5f} {name}")
+                _log.info("  %.5f %s", parity.errors[name], name)
         if again and not parity.trained_again:
-            say(f"{task} {precision}: retraining with rounding")
+            _log.info("%s %s: retraining with rounding", task, precision)
             parity.trained_again = True
             after = [float_model(subject.train_again(c)) for c in subject.folds]
             chosen = subject.train_again(subject.checkpoint)
@@ -111,7 +112,8 @@ def _through_the_gate(
         ]
         parity.checks = subject.compare(pairs)
         words = ", ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks)
-        say(f"{task} {precision}, {count} layers in float: {words}: {'passed' if parity.passed else 'failed'}")
+        outcome = "passed" if parity.passed else "failed"
+        _log.info("%s %s, %d layers in float: %s: %s", task, precision, count, words, outcome)
         if parity.passed:
             source = model if chosen is subject.checkpoint else float_model(chosen)
             result = finished(

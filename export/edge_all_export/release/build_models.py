@@ -19,6 +19,7 @@ from edge_all_export.models.contracts import SEGMENTED, with_decision
 from edge_all_export.models.thresholds import Decision, choose_decision, choose_two_way
 from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_inputs
 from edge_all_export.onnx_export.pipeline import GateFailedError, export
+from edge_all_export.release.log_lines import lines_on_stdout
 from edge_all_export.release.out_of_fold import OUT_OF_FOLD, SERIES_FOLDS, checkpoint_path, train_all
 
 
@@ -53,18 +54,23 @@ def main() -> None:
     """Train, decide, export."""
     if data_root() is None:
         sys.exit("the real images were not found: set EDGE_ALL_DATA to their folder")
+    with lines_on_stdout():
+        _build()
+
+
+def _build() -> None:
     train_all()
     for name in ("classifier", SEGMENTED):
         path = checkpoint_path(name, "all")
         save_checkpoint(with_decision(load_checkpoint(path), decision_for(name)), path)
     for name, folds in SHIPPED_FOLDS.items():
         made = load_checkpoint(checkpoint_path(name, "all"))
-        subject = export_inputs(made, [checkpoint_path(name, f) for f in folds], (), print)
+        subject = export_inputs(made, [checkpoint_path(name, f) for f in folds], ())
         try:
-            export(made, subject, models_folder(), print)
+            export(made, subject, models_folder())
         except GateFailedError as error:
             print(f"{error}; its float and FP16 files are shipped without INT8")
-            export(made, None, models_folder(), print)
+            export(made, None, models_folder())
 
 
 if __name__ == "__main__":

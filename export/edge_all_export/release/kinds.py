@@ -22,6 +22,7 @@ from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_
 from edge_all_export.models.classifier.kinds_network import ARCHITECTURE, KindsNet
 from edge_all_export.models.contracts import CHECKPOINTS
 from edge_all_export.recipes.recipe import load_recipe
+from edge_all_export.release.log_lines import lines_on_stdout
 from edge_all_export.training.kind_data import KindData, kind_data
 from edge_all_export.training.kinds import kinds_job, logits_of
 from edge_all_export.training.loop import fit
@@ -65,7 +66,7 @@ def is_out(fold: str, cells: Sequence[KindCell]) -> IsOut:
 @lru_cache(maxsize=1)
 def data() -> KindData:
     """Return the cells and maps of the recipe."""
-    return kind_data(load_recipe("kinds"), RUNS, lambda line: print(line, flush=True))
+    return kind_data(load_recipe("kinds"), RUNS)
 
 
 def checkpoint_path(fold: str) -> Path:
@@ -81,7 +82,8 @@ def train_fold(fold: str) -> Checkpoint:
         if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, data().sha256):
             return there
     job = kinds_job(data().cells, data().maps, recipe, data().sha256, is_out(fold, data().cells))
-    made = fit(job, RUNS / fold, ARCHITECTURE, say=lambda line: print(f"kinds {fold} {line}", flush=True))
+    with lines_on_stdout(f"kinds {fold} "):
+        made = fit(job, RUNS / fold, ARCHITECTURE)
     save_checkpoint(made, path)
     return made
 
@@ -118,11 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for fold in named:
         if fold not in (*FOLDS, "all", "predictions"):
             sys.exit(f"Unknown fold {fold}. Choose from {', '.join((*FOLDS, 'all', 'predictions'))}.")
-    for fold in named or (*FOLDS, "all"):
-        if fold != "predictions":
-            train_fold(fold)
-    if not named or "predictions" in named:
-        write_predictions()
+    with lines_on_stdout():
+        for fold in named or (*FOLDS, "all"):
+            if fold != "predictions":
+                train_fold(fold)
+        if not named or "predictions" in named:
+            write_predictions()
 
 
 if __name__ == "__main__":

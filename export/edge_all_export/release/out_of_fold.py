@@ -31,6 +31,7 @@ from edge_all_export.models.contracts import CHECKPOINTS, SEGMENTED
 from edge_all_export.models.detector import ARCHITECTURE, DeployedLeukocyteNet, LeukocyteNet
 from edge_all_export.models.torch_engine import network_of
 from edge_all_export.recipes.recipe import Recipe, load_recipe
+from edge_all_export.release.log_lines import lines_on_stdout
 from edge_all_export.training.classifier import classifier_job, logits_of
 from edge_all_export.training.datasets import classifier_cells, data_of, data_sha256, detector_fields, simulated_fields
 from edge_all_export.training.detector import detector_job
@@ -125,7 +126,8 @@ def classifier_fold(name: str, fold: str) -> Checkpoint:
         return there
     out = classifier_is_out(name, fold)
     job = classifier_job(_cells(name), recipe, _sha256(recipe), leave_out=lambda c: out(c.source, c.group))
-    made = fit(job, RUNS / f"{name}-{fold}", recipe["network"], say=_say(f"{name} {fold}"))
+    with lines_on_stdout(f"{name} {fold} "):
+        made = fit(job, RUNS / f"{name}-{fold}", recipe["network"])
     if fold != "all":
         made.weights = without_untouched_trunk(made.weights)  # halves the size; every pair has the same frozen trunk
     save_checkpoint(made, path)
@@ -139,7 +141,8 @@ def detector_fold(fold: str, recipe: Recipe, prepared: Callable[[], Sequence[Pre
         return there
     out = DETECTOR_FOLDS.get(fold, lambda _s, _g: False)
     job = detector_job(prepared(), recipe, _sha256(recipe), leave_out=lambda f: out(f.source, f.group))
-    made = fit(job, RUNS / f"detector-{fold}", ARCHITECTURE, say=_say(f"detector {fold}"))
+    with lines_on_stdout(f"detector {fold} "):
+        made = fit(job, RUNS / f"detector-{fold}", ARCHITECTURE)
     save_checkpoint(made, path)
     return made
 
@@ -150,10 +153,6 @@ def _sha256(recipe: Recipe) -> str:
     root = data_root()
     assert root is not None
     return data_sha256(root, tuple(recipe["data.sources"]))
-
-
-def _say(name: str) -> Callable[[str], None]:
-    return lambda line: print(f"{name} {line}", flush=True)
 
 
 def write_detections(output: Path) -> None:
@@ -244,7 +243,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if data_root() is None:
         sys.exit("the real images were not found: set EDGE_ALL_DATA to their folder")
     torch.set_num_threads(1)  # folds are trained in parallel; small layers gain little from threads
-    named = list(sys.argv[1:] if arguments is None else arguments)
+    with lines_on_stdout():
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(named: Sequence[str]) -> None:
     if not named:
         train_all()
     detector = load_recipe("detector")

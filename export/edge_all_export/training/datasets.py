@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,7 @@ from edge_all_export.data.sources import allidb1
 from edge_all_export.data.sources.registry import read_all
 from edge_all_export.recipes.recipe import Recipe
 
-Say = Callable[[str], None]
+_log = logging.getLogger(__name__)
 
 
 def data_of(recipe: Recipe) -> list[DataSet]:
@@ -91,14 +92,14 @@ def simulated_fields(recipe: Recipe) -> list[LabeledField]:
     return fields
 
 
-def detector_fields(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[PreparedField]:
+def detector_fields(data: Sequence[DataSet], recipe: Recipe) -> list[PreparedField]:
     """Prepare all fields for training the detector; damaged images are reported and skipped."""
     prepared = []
     for field in [f for part in data for f in with_scale(part.fields)] + simulated_fields(recipe):
         try:
             prepared.append(prepare(field))
         except OSError as error:
-            say(f"skipped: {error}")
+            _log.warning("skipped: %s", error)
     return prepared
 
 
@@ -111,15 +112,15 @@ def with_scale(fields: Sequence[LabeledField]) -> list[LabeledField]:
     return [f if f.um_per_px > 0 else replace(f, um_per_px=scale) for f in fields]
 
 
-def classifier_cells(data: Sequence[DataSet], recipe: Recipe, say: Say = print) -> list[TrainingCell]:
+def classifier_cells(data: Sequence[DataSet], recipe: Recipe) -> list[TrainingCell]:
     """Prepare the cells for training a classifier: all cells, or only those cut out of their surroundings."""
     from edge_all_export.models.classifier.registry import form_of
 
     if recipe["cells"] == "segmented":
         alone = [replace(part, fields=()) for part in data]
         form = form_of(recipe["network"])
-        return [c for c in real_cells(alone, {}, recipe["data.um_per_px"], say, form) if c.segmented]
-    cells = real_cells(data, recipe["background"], recipe["data.um_per_px"], say)
+        return [c for c in real_cells(alone, {}, recipe["data.um_per_px"], form) if c.segmented]
+    cells = real_cells(data, recipe["background"], recipe["data.um_per_px"])
     for field in simulated_fields(recipe):
         cells += cells_of_field(field, recipe["background"].get("simulator", 0))
     return cells
@@ -129,7 +130,6 @@ def real_cells(
     data: Sequence[DataSet],
     background: dict[str, int] | None = None,
     um_per_px: dict[str, float] | None = None,
-    say: Say = print,
     segmented_form: CropForm = COARSE,
 ) -> list[TrainingCell]:
     """Return all labeled cells of some datasets.
@@ -143,18 +143,16 @@ def real_cells(
             try:
                 cells += cells_of_field(field, (background or {}).get(field.source, 0))
             except OSError as error:
-                say(f"skipped: {error}")
+                _log.warning("skipped: %s", error)
         by_source: dict[str, list[CellFile]] = {}
         for cell in part.cells:
             by_source.setdefault(cell.source, []).append(cell)
         for source, files in by_source.items():
-            cells += _single_cells(files, (um_per_px or {}).get(source), say, segmented_form)
+            cells += _single_cells(files, (um_per_px or {}).get(source), segmented_form)
     return cells
 
 
-def _single_cells(
-    files: Sequence[CellFile], um_per_px: float | None, say: Say, segmented_form: CropForm
-) -> list[TrainingCell]:
+def _single_cells(files: Sequence[CellFile], um_per_px: float | None, segmented_form: CropForm) -> list[TrainingCell]:
     scale = um_per_px
     made = []
     for cell in files:
@@ -168,10 +166,10 @@ def _single_cells(
             gain = CNMC_GAIN if cell.source == "cnmc" else (1.0, 1.0, 1.0)
             found = segmented_cell(cell, known, gain, segmented_form) if on_black else photographed_cell(cell, known)
         except OSError as error:
-            say(f"skipped: {error}")
+            _log.warning("skipped: %s", error)
             continue
         if found is None:
-            say(f"skipped: no cell in the middle of {cell.path}")
+            _log.warning("skipped: no cell in the middle of %s", cell.path)
         else:
             made.append(found)
     return made

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from edge_all_export.data.sources.kind_sources import SOURCES
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.datasets import simulated_fields, source_folders
 
+_log = logging.getLogger(__name__)
 _DOUBTFUL = 0.02
 """Score from which the detector's peaks are looked at."""
 _CNMC_CELLS = 150
@@ -52,12 +54,10 @@ def peaks_by(engine: Engine) -> FindPeaks:
     return find
 
 
-def cut_sources(
-    root: Path, recipe: Recipe, find: FindPeaks, say: Callable[[str], None]
-) -> Iterator[tuple[KindCell, Pixels]]:
+def cut_sources(root: Path, recipe: Recipe, find: FindPeaks) -> Iterator[tuple[KindCell, Pixels]]:
     """Cut every cell of the recipe's sources, and of its simulated fields."""
     for name in recipe["data.sources"]:
-        say(f"cutting the cells of {name}")
+        _log.info("cutting the cells of %s", name)
         if name == "cnmc":
             yield from _cnmc(root)
             continue

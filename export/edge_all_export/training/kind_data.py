@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.frozen_maps import FrozenMaps, is_made, make_pass
 from edge_all_export.training.kind_cells import cut_sources, peaks_by, sources_sha256
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class KindData:
@@ -29,7 +31,7 @@ class KindData:
     sha256: str
 
 
-def kind_data(recipe: Recipe, cache: Path, say: Callable[[str], None]) -> KindData:
+def kind_data(recipe: Recipe, cache: Path) -> KindData:
     """Return the data of a recipe; cut the cells and run the frozen blocks first where the cache lacks them.
 
     That takes about 20 minutes on one core. Raises UsageError if the images are missing.
@@ -39,12 +41,12 @@ def kind_data(recipe: Recipe, cache: Path, say: Callable[[str], None]) -> KindDa
         raise UsageError("no images to train on", "set EDGE_ALL_DATA to the folder of the recipe's sources")
     sha256 = sources_sha256(root, recipe["data.sources"])
     detector = load_file(models_folder() / "detector" / "float.onnx", "detector")
-    crops = open_crops(cache / f"crops-{sha256[:12]}", lambda: cut_sources(root, recipe, peaks_by(detector), say))
+    crops = open_crops(cache / f"crops-{sha256[:12]}", lambda: cut_sources(root, recipe, peaks_by(detector)))
     folder = cache / f"maps-{sha256[:12]}-{recipe['seed']}"
     labeled = np.array([i for i, c in enumerate(crops.cells) if c.possible], np.intp)
     passes = 1 + recipe["views"]
     for number in range(passes):
         if not is_made(folder, number):
-            say(f"running the frozen blocks over every cell, pass {number} of {passes - 1}")
+            _log.info("running the frozen blocks over every cell, pass %d of %d", number, passes - 1)
             make_pass(crops, KindsNet(), labeled, folder, number, recipe["seed"])
     return KindData(crops.cells, FrozenMaps(folder, passes), sha256)

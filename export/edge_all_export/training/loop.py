@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from edge_all.errors import EdgeAllError
 from edge_all_export.models.checkpoint import Checkpoint, save_atomically, save_checkpoint
 from edge_all_export.training.job import Job, Sampler
 
+_log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
 RESUME = "resume.pt"
 
@@ -25,7 +27,6 @@ def fit(
     out: Path,
     architecture: str,
     *,
-    say: Callable[[str], None] = print,
     resume: bool = True,
     watch: Callable[[int, float], None] = lambda *_: None,
 ) -> Checkpoint:
@@ -95,9 +96,9 @@ def fit(
         schedule.load_state_dict(state["schedule"])
         scaler.load_state_dict(state["scaler"])
         history[:], best = state["history"], state["best"]
-        say(f"resuming after epoch {state['epoch']} of {recipe['epochs']}")
+        _log.info("resuming after epoch %s of %s", state["epoch"], recipe["epochs"])
     first = state["epoch"] if state is not None else 0
-    log = _log(out, first) if rank == 0 else None
+    log = _tensorboard(out, first) if rank == 0 else None
     started = time.monotonic()
     total = [0.0]
 
@@ -124,10 +125,10 @@ def fit(
             if value is not None:
                 log.add_scalar("held_out", value, epoch)
             log.flush()
-            say(f"{words} {time.monotonic() - started:.0f} s")
+            _log.info("%s %.0f s", words, time.monotonic() - started)
         patience = recipe["patience"]
         if job.score is not None and patience and epoch - best["epoch"] >= patience:
-            say(f"stopped: no improvement for {patience} epochs; keeping epoch {best['epoch']}")
+            _log.info("stopped: no improvement for %s epochs; keeping epoch %s", patience, best["epoch"])
             engine.terminate()
         if rank == 0:
             save_atomically(
@@ -236,7 +237,7 @@ class _Batches:
             thread.join()
 
 
-def _log(out: Path, first: int) -> Any:
+def _tensorboard(out: Path, first: int) -> Any:
     from tensorboardX import SummaryWriter
 
     return SummaryWriter(str(out / "log"), purge_step=first + 1 if first else None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_all.errors import UsageError
@@ -12,8 +12,10 @@ from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.loop import CHECKPOINT, RESUME, fit
 
+_log = logging.getLogger(__name__)
 
-def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None]) -> Checkpoint:
+
+def start(recipe: Recipe, out: Path, *, fresh: bool) -> Checkpoint:
     """Train, or resume training. Raises UsageError when ``out`` contains a checkpoint of another recipe."""
     from edge_all_export.models.detector import ARCHITECTURE
     from edge_all_export.training.classifier import classifier_job
@@ -23,7 +25,6 @@ def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None])
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "choose a folder for --out")
     first = os.environ.get("RANK", "0") == "0"
-    quiet: Callable[[str], None] = say if first else (lambda _: None)
     if fresh and first:
         for name in (CHECKPOINT, RESUME):
             (out / name).unlink(missing_ok=True)
@@ -33,30 +34,30 @@ def start(recipe: Recipe, out: Path, *, fresh: bool, say: Callable[[str], None])
         if there.recipe_sha256 != recipe.sha256:
             raise UsageError(f"{out} contains a checkpoint of another recipe", "choose another --out, or use --fresh")
     if recipe["task"] == "kinds":
-        return _start_kinds(recipe, out, quiet)
+        return _start_kinds(recipe, out)
     data = data_of(recipe)
     sha256 = sets_sha256(data)
     leaky = recipe["data.split"] == "image"
-    quiet("reading and preparing the images")
+    _log.info("reading and preparing the images")
     if recipe["task"] == "classifier":
-        cells = classifier_cells(data, recipe, quiet)
+        cells = classifier_cells(data, recipe)
         job = classifier_job(cells, recipe, sha256, leaky=leaky)
         architecture = recipe["network"]
     else:
-        fields = detector_fields(data, recipe, quiet)
+        fields = detector_fields(data, recipe)
         job = detector_job(fields, recipe, sha256, leaky=leaky)
         architecture = ARCHITECTURE
-    quiet(f"{len(job.seen)} groups to train on, {len(job.unseen)} left out")
-    return fit(job, out, architecture, say=quiet)
+    _log.info("%d groups to train on, %d left out", len(job.seen), len(job.unseen))
+    return fit(job, out, architecture)
 
 
-def _start_kinds(recipe: Recipe, out: Path, say: Callable[[str], None]) -> Checkpoint:
+def _start_kinds(recipe: Recipe, out: Path) -> Checkpoint:
     """The cells and maps are kept beside ``out``: they serve every training of these sources."""
     from edge_all_export.models.classifier.kinds_network import ARCHITECTURE
     from edge_all_export.training.kind_data import kind_data
     from edge_all_export.training.kinds import kinds_job
 
-    data = kind_data(recipe, out.resolve().parent / "kinds", say)
+    data = kind_data(recipe, out.resolve().parent / "kinds")
     job = kinds_job(data.cells, data.maps, recipe, data.sha256)
-    say(f"{len(job.seen)} groups to train on, {len(job.unseen)} left out")
-    return fit(job, out, ARCHITECTURE, say=say)
+    _log.info("%d groups to train on, %d left out", len(job.seen), len(job.unseen))
+    return fit(job, out, ARCHITECTURE)

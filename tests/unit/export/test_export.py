@@ -151,7 +151,7 @@ def subject_of(checkpoint, script):
 
 @pytest.mark.timeout(600)
 def test_what_passes_is_written_whole(checkpoint, tmp_path):
-    report = export(checkpoint, subject_of(checkpoint, Script(0)), tmp_path, lambda _: None)
+    report = export(checkpoint, subject_of(checkpoint, Script(0)), tmp_path)
     folder = tmp_path / "classifier"
     assert sorted(p.name for p in folder.iterdir()) == ALL_FILES
     assert [p.precision for p in report] == ["fp16", "int8-cpu", "int8-trt"]
@@ -160,7 +160,7 @@ def test_what_passes_is_written_whole(checkpoint, tmp_path):
     for word in ("ALL-IDB1", "C-NMC", "Research use only", "thresholds".capitalize()):
         assert word.lower() in card.lower()
     # An INT8 file of an earlier export would be taken for this network's.
-    export(checkpoint, None, tmp_path, lambda _: None)
+    export(checkpoint, None, tmp_path)
     assert sorted(p.stem for p in folder.glob("*.onnx")) == ["float", "fp16"]
 
 
@@ -168,7 +168,7 @@ def test_what_passes_is_written_whole(checkpoint, tmp_path):
 def test_first_the_worst_layers_stay_in_float(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "layer_errors", lambda *_: {"a": 0.1, "/trunk/stem/Conv": 0.9, "b": 0.2})
     script = Script(2)
-    report = export(checkpoint, subject_of(checkpoint, script), tmp_path, lambda _: None)
+    report = export(checkpoint, subject_of(checkpoint, script), tmp_path)
     assert report[1].float_layers == ["/trunk/stem/Conv", "b"]
     assert not script.trained
 
@@ -178,14 +178,14 @@ def test_then_it_trains_again_and_then_it_gives_up_and_writes_nothing(checkpoint
     monkeypatch.setattr(exporting, "layer_errors", lambda *_: {"/trunk/stem/Conv": 0.9})
     steps = len(exporting.STEPS_OF_FLOAT_LAYERS)
     script = Script(steps)
-    report = export(checkpoint, subject_of(checkpoint, script), tmp_path / "good", lambda _: None)
+    report = export(checkpoint, subject_of(checkpoint, script), tmp_path / "good")
     assert report[1].trained_again
     assert len(script.trained) == 2  # the fold and the checkpoint
     hopeless = Script(1000)
     with pytest.raises(
         EdgeAllError, match=r"int8-cpu file of the classifier loses too much accuracy.*nothing was written"
     ):
-        export(checkpoint, subject_of(checkpoint, hopeless), tmp_path / "bad", lambda _: None)
+        export(checkpoint, subject_of(checkpoint, hopeless), tmp_path / "bad")
     assert hopeless.trained
     assert not list((tmp_path / "bad").glob("**/*"))
 
@@ -207,10 +207,10 @@ def test_one_network_that_fails_the_gate_does_not_keep_the_others_from_their_fil
     monkeypatch.setattr(subjects, "export_inputs", lambda *_: None)
     whole = exporting.export
 
-    def failing(checkpoint, subject, out, say):
+    def failing(checkpoint, subject, out):
         if checkpoint.architecture == "blast-net":
             raise GateFailedError("the int8-cpu file of the classifier loses too much", "nothing was written")
-        return whole(checkpoint, subject, out, say)
+        return whole(checkpoint, subject, out)
 
     monkeypatch.setattr(exporting, "export", failing)
     done = edge_all("export", "--int8", "--out", tmp_path)

@@ -22,19 +22,19 @@ def job_of(path):
     return classifier_job(classifier_cells(data_of(recipe), recipe), recipe, "data")
 
 
-def test_resumed_after_a_kill_the_result_is_the_same(tiny_recipe, tmp_path):
+def test_resumed_after_a_kill_the_result_is_the_same(tiny_recipe, tmp_path, logged):
     path = tiny_recipe()
-    whole = fit(job_of(path), tmp_path / "whole", "jetson-nano-cnn", say=str)
+    whole = fit(job_of(path), tmp_path / "whole", "jetson-nano-cnn")
 
     def kill(epoch, _loss):
         if epoch == 2:
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit(job_of(path), tmp_path / "cut", "jetson-nano-cnn", say=str, watch=kill)
-    lines = []
-    again = fit(job_of(path), tmp_path / "cut", "jetson-nano-cnn", say=lines.append)
-    assert "resuming after epoch 1 of 3" in lines[0]
+        fit(job_of(path), tmp_path / "cut", "jetson-nano-cnn", watch=kill)
+    logged.clear()
+    again = fit(job_of(path), tmp_path / "cut", "jetson-nano-cnn")
+    assert "resuming after epoch 1 of 3" in logged.messages[0]
     assert again.weights.keys() == whole.weights.keys()
     for name, weight in whole.weights.items():
         assert torch.equal(weight, again.weights[name]), name
@@ -42,9 +42,9 @@ def test_resumed_after_a_kill_the_result_is_the_same(tiny_recipe, tmp_path):
 
 def test_the_seed_decides(tiny_recipe, tmp_path):
     path = tiny_recipe(epochs=1)
-    first = fit(job_of(path), tmp_path / "a", "jetson-nano-cnn", say=str)
+    first = fit(job_of(path), tmp_path / "a", "jetson-nano-cnn")
     path.write_text(path.read_text().replace("seed = 3", "seed = 4"))
-    other = fit(job_of(path), tmp_path / "b", "jetson-nano-cnn", say=str)
+    other = fit(job_of(path), tmp_path / "b", "jetson-nano-cnn")
     assert any(not torch.equal(w, other.weights[n]) for n, w in first.weights.items())
 
 
@@ -64,11 +64,10 @@ def test_the_command_trains_and_names_what_it_has_not_seen(edge_all, tiny_recipe
     assert len(before) == (out / "checkpoint.pt").stat().st_size
 
 
-def test_it_stops_early_on_groups_held_out(tiny_recipe, tmp_path):
+def test_it_stops_early_on_groups_held_out(tiny_recipe, tmp_path, logged):
     path = tiny_recipe(epochs=40, patience=1, hold_out='["own/patient1", "own/patient4"]')
-    lines = []
-    made = fit(job_of(path), tmp_path / "out", "jetson-nano-cnn", say=lines.append)
-    assert "stopped" in lines[-1]
+    made = fit(job_of(path), tmp_path / "out", "jetson-nano-cnn")
+    assert "stopped" in logged.messages[-1]
     assert len(made.scores) < 40
     assert made.scores[made.epochs - 1] == max(made.scores)
     assert "own/patient1" not in made.seen_groups
@@ -103,16 +102,16 @@ def test_a_split_by_image_needs_its_right_name(edge_all, tiny_recipe, tmp_path):
 
 
 def test_a_resume_of_another_recipe_is_refused(tiny_recipe, tmp_path):
-    fit(job_of(tiny_recipe(epochs=1)), tmp_path / "out", "jetson-nano-cnn", say=str)
+    fit(job_of(tiny_recipe(epochs=1)), tmp_path / "out", "jetson-nano-cnn")
     with pytest.raises(EdgeAllError, match="belongs to another recipe"):
-        fit(job_of(tiny_recipe(epochs=2)), tmp_path / "out", "jetson-nano-cnn", say=str)
+        fit(job_of(tiny_recipe(epochs=2)), tmp_path / "out", "jetson-nano-cnn")
 
 
 def test_a_loss_that_is_no_number_says_what_to_do(tiny_recipe, tmp_path):
     job = job_of(tiny_recipe(epochs=1))
     job.loss = lambda net, _: sum(p.sum() for p in net.parameters()) * float("nan")
     with pytest.raises(EdgeAllError, match=r"no longer a number.*lower 'rate'"):
-        fit(job, tmp_path / "out", "jetson-nano-cnn", say=str)
+        fit(job, tmp_path / "out", "jetson-nano-cnn")
     assert not (tmp_path / "out" / "checkpoint.pt").exists()
 
 
@@ -122,7 +121,7 @@ def test_a_disk_without_space_leaves_no_half_checkpoint(tiny_recipe, tmp_path, m
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(EdgeAllError, match=r"cannot write .*No space left.*free space"):
-        fit(job_of(tiny_recipe(epochs=1)), tmp_path / "out", "jetson-nano-cnn", say=str)
+        fit(job_of(tiny_recipe(epochs=1)), tmp_path / "out", "jetson-nano-cnn")
     assert not [p for p in (tmp_path / "out").iterdir() if p.name in ("checkpoint.pt", RESUME) or p.suffix == ".tmp"]
 
 
@@ -140,7 +139,7 @@ def test_a_file_that_is_no_checkpoint(tmp_path, content, says):
 
 def test_weights_of_another_architecture_are_refused(edge_all, tiny_recipe, tmp_path, own_cells):
     out = tmp_path / "out"
-    fit(job_of(tiny_recipe(epochs=1)), out, "alexnet", say=str)  # says another architecture than its weights have
+    fit(job_of(tiny_recipe(epochs=1)), out, "alexnet")  # says another architecture than its weights have
     done = edge_all("evaluate", out / "checkpoint.pt", "--data", own_cells, "--out", tmp_path / "page")
     assert done.exit_code in (1, 2)
     assert "do not fit the network alexnet" in done.stderr

@@ -18,9 +18,7 @@ from edge_all_export.training.job import Job
 from edge_all_export.training.loop import fit
 
 
-def train_with_fake_quantization(
-    checkpoint: Checkpoint, job_of: Callable[[Recipe], Job], say: Callable[[str], None]
-) -> Checkpoint:
+def train_with_fake_quantization(checkpoint: Checkpoint, job_of: Callable[[Recipe], Job]) -> Checkpoint:
     """Retrain the checkpoint's network for two epochs at a tenth of the rate, with INT8 rounding.
 
     Batch norm keeps its statistics. job_of: creates the training job without the checkpoint's unseen groups.
@@ -44,5 +42,5 @@ def train_with_fake_quantization(
 
     job.into_training = begin
     with tempfile.TemporaryDirectory() as folder:
-        made = fit(job, Path(folder), checkpoint.architecture, say=say, resume=False)
+        made = fit(job, Path(folder), checkpoint.architecture, resume=False)
     return replace(checkpoint, weights=made.weights)
