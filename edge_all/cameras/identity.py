@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from edge_all.cameras.base import Camera
+from edge_all.text.uri import without_user
 
 
 def identity_of(camera: Camera) -> str:
@@ -25,15 +25,4 @@ def identity_of_uri(uri: str) -> str:
         path = Path(uri).expanduser()
         if path.exists():
             return str(path.resolve())
-    return without_password(uri)
-
-
-def without_password(uri: str) -> str:
-    """Return a URI without user and password, safe to show and store."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:  # not a URL, but a file may have such a name
-        return uri
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return without_user(uri)

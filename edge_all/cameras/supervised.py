@@ -13,9 +13,9 @@ from edge_all.cameras.base import Device, Settings
 from edge_all.cameras.events import CameraEvent, CameraState
 from edge_all.cameras.health import CameraHealth, Limits
 from edge_all.cameras.min_size import too_small
-from edge_all.cameras.uri import without_passwords
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError, EdgeAllError
+from edge_all.text.uri import redacted
 
 _POLL_S = 0.1
 _EMPTY_PAUSE_S = 0.02
@@ -259,7 +259,7 @@ class SupervisedCamera:
         except EdgeAllError as error:
             self._failed(opening, str(error), error)
         except Exception as error:  # a driver may raise anything
-            text = without_passwords(" ".join(str(error).split()))
+            text = redacted(" ".join(str(error).split()))
             self._failed(opening, f"its driver failed ({type(error).__name__}: {text})")
         finally:
             opening.in_driver_since = self._clock()

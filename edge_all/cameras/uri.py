@@ -1,4 +1,4 @@
-"""Device URIs of the form ``KIND:NAME?key=value&...``, and removal of passwords from any URI."""
+"""Device URIs of the form ``KIND:NAME?key=value&...``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from edge_all.errors import UsageError
 
-_SECRET = re.compile(r"([?&;][^=&;?]*(?:pass|pwd|token|secret|key|auth)[^=&;?]*=)[^&;#]*", re.IGNORECASE)
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 
 
@@ -74,16 +72,3 @@ def parse_device_uri(uri: str, known: Mapping[str, str]) -> DeviceUri:
             hint = f"did you mean {near[0]}? " if near else ""
             raise UsageError(f"{kind}: has no option '{option}'", f"{hint}its options are {', '.join(known)}")
     return DeviceUri(kind, name, options)
-
-
-def without_passwords(uri: str) -> str:
-    """Return a URI for the record, the screen and messages: user, password and secrets of the query are masked."""
-    return _SECRET.sub(r"\1***", _USER.sub("***@", uri))
-
-
-def has_password(uri: str) -> bool:
-    """Return True if a URL contains a password."""
-    try:
-        return bool(urlsplit(uri).password)
-    except ValueError:
-        return False

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-_ROLES = ("viewer", "reviewer", "admin")
+from edge_all.domain.roles import ROLES
 
 
 @click.group("users")
@@ -29,9 +29,7 @@ _from_input = click.option("--password-stdin", is_flag=True, help="Read the pass
 
 @command.command("add")
 @click.argument("name")
-@click.option(
-    "--role", type=click.Choice(_ROLES), default="reviewer", show_default=True, help="The user's permissions."
-)
+@click.option("--role", type=click.Choice(ROLES), default="reviewer", show_default=True, help="The user's permissions.")
 @_from_input
 def add(name: str, role: str, password_stdin: bool) -> int:
     """Add a user. Prompts for the password."""

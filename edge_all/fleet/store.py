@@ -12,6 +12,7 @@ from edge_all.domain.labels import LABELS
 from edge_all.errors import EdgeAllError
 from edge_all.fleet.incoming import Incoming, moment
 from edge_all.fleet.schema import migrate
+from edge_all.text.uri import redacted
 
 if TYPE_CHECKING:
     import psycopg
@@ -61,7 +62,7 @@ class Store:
             self._psycopg.conninfo.conninfo_to_dict(where)
         except self._psycopg.ProgrammingError as error:
             raise EdgeAllError(
-                f"the database address is not valid ({_line(error)})", "use postgresql://USER@HOST/DATABASE"
+                f"the database address is not valid ({redacted(_line(error))})", "use postgresql://USER@HOST/DATABASE"
             ) from error
         self._database: psycopg.Connection | None = None
 

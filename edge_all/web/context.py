@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from edge_all.domain.roles import rank
 from edge_all.errors import NotRecordedError, ReviewError
 from edge_all.record.thread_local import ThreadLocalRecord
 from edge_all.review.saliency import SaliencyMaps
 from edge_all.review.similarity import Appearance
 from edge_all.session.station import Station
-from edge_all.web.auth.accounts import ROLES, Accounts
+from edge_all.web.auth.accounts import Accounts
 from edge_all.web.auth.browser_sessions import BrowserSession, BrowserSessions
 from edge_all.web.auth.rate_limit import LoginRateLimit
 from edge_all.web.live.live_view import LiveView
@@ -67,10 +68,10 @@ class ReviewContext:
             same = now is not None and now.password_hash == browser_session.account.password_hash
             browser_session.account = now if same else None
         if browser_session.account is not None:
-            browser_session.rank = ROLES.index(browser_session.account.role)
+            browser_session.rank = rank(browser_session.account.role)
         elif self.loopback:
             has_admin = any(a.role == "admin" for a in accounts.values())
-            browser_session.rank = ROLES.index("reviewer" if has_admin else "admin")
+            browser_session.rank = rank("reviewer" if has_admin else "admin")
         else:
             browser_session.rank = -1
 

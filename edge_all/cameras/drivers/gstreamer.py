@@ -9,9 +9,10 @@ import numpy as np
 
 from edge_all.cameras.base import Camera, Settings
 from edge_all.cameras.supervised import SupervisedCamera
-from edge_all.cameras.uri import parse_device_uri, without_passwords
+from edge_all.cameras.uri import parse_device_uri
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
+from edge_all.text.uri import redacted
 
 OPTIONS = {
     "size": "1920x1080",
@@ -35,7 +36,7 @@ class GstCamera:
 
     def __init__(self, uri: str) -> None:
         """Create the camera from a ``gst:PIPELINE`` URI."""
-        self.uri = without_passwords(uri)
+        self.uri = redacted(uri)
         self.identity: str | None = None
         self.physical = False
         self._pipeline_text = uri.partition(":")[2].strip()
@@ -98,7 +99,7 @@ class GstCamera:
         return None if message is None else str(message.parse_error()[0].message)
 
     def _refused(self, why: str) -> CameraError:
-        line = without_passwords(" ".join(why.split()))
+        line = redacted(" ".join(why.split()))
         return CameraError(f"the pipeline {self.uri} failed ({line})", "try it with gst-launch-1.0 first")
 
 

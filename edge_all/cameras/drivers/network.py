@@ -9,9 +9,9 @@ import numpy as np
 
 from edge_all.cameras.base import Camera, Settings
 from edge_all.cameras.supervised import SupervisedCamera
-from edge_all.cameras.uri import has_password, without_passwords
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
+from edge_all.text.uri import has_password, redacted
 
 _OPEN_S, _READ_S = 5.0, 2.0
 
@@ -28,7 +28,7 @@ class NetworkStream:
 
     def __init__(self, uri: str) -> None:
         self._url = uri
-        self.uri = without_passwords(uri)
+        self.uri = redacted(uri)
         self.identity: str | None = self.uri
         self._container: Any = None
         self._frames: Any = None

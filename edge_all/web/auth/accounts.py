@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_all.domain.roles import ROLES, rank
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all.files.state_dir import state_folder
 from edge_all.record.write.files import write_file
 
-ROLES = ("viewer", "reviewer", "admin")
-"""Roles in ascending order. Each adds to the one before: view; review and control the session; delete."""
 LEAST_PASSWORD = 10
 MOST_PASSWORD = 1024
 NAME_LENGTH = 64
@@ -37,7 +36,7 @@ class Account:
 
     def may(self, role: str) -> bool:
         """Return True if this account has at least this role."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        return rank(self.role) >= rank(role)
 
 
 def accounts_file() -> Path:

@@ -9,8 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edge_all.domain.roles import rank
 from edge_all.record.events.verdicts import Reviewer
-from edge_all.web.auth.accounts import ROLES, Account
+from edge_all.web.auth.accounts import Account
 
 _KEPT_S = 12 * 3600.0
 _MOST = 1000
@@ -26,12 +27,12 @@ class BrowserSession:
     given_name: str = ""
     """Name entered on the loopback without a login; not authenticated."""
     rank: int = -1
-    """Index of the role in ROLES; -1 may not even view."""
+    """Rank of the role (domain/roles.py); -1 may not even view."""
     seen: float = 0.0
 
     def may(self, role: str) -> bool:
         """Return True if the visitor has at least this role."""
-        return self.rank >= ROLES.index(role)
+        return self.rank >= rank(role)
 
     @property
     def reviewer(self) -> Reviewer | None:

@@ -8,7 +8,6 @@ import pytest
 
 from edge_all.cameras.events import CameraState
 from edge_all.cameras.opening import open_camera
-from edge_all.cameras.uri import without_passwords
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
 from tests.helpers.mjpeg_camera import MjpegCamera
@@ -104,20 +103,3 @@ def test_another_size_in_the_middle_goes_on():
         events = camera.take_events()
     assert frame.image.shape == (80, 96, 3)
     assert [e.detail["before"] for e in events if e.kind == "size"] == ["64x48"]
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("rtsp://doctor:p@ss@10.0.0.9:554/live?x=1", "rtsp://***@10.0.0.9:554/live?x=1"),
-        ("http://cam/live?user=a&password=secret&x=1", "http://cam/live?user=a&password=***&x=1"),
-        ("http://cam/live?access_token=abc", "http://cam/live?access_token=***"),
-        (
-            "gst:rtspsrc location=rtsp://u:pw@cam/live ! decodebin",
-            "gst:rtspsrc location=rtsp://***@cam/live ! decodebin",
-        ),
-        ("rtsp://cam/live", "rtsp://cam/live"),
-    ],
-)
-def test_no_secret_of_an_address_is_shown(uri, shown):
-    assert without_passwords(uri) == shown

@@ -5,6 +5,8 @@ import socket
 
 import pytest
 
+from edge_all.domain.roles import PERMISSIONS
+from edge_all.i18n.catalog import text
 from edge_all.web.auth.accounts import Accounts
 
 
@@ -105,3 +107,10 @@ def test_pages_that_may_not_be_served(edge_all, tmp_path, monkeypatch):
         "review", "--record", tmp_path / "r", "--host", "0.0.0.0", "--port", "0", "--certificate", "x", "--key", "y"
     )
     assert "cannot be used" in given.stderr
+
+
+def test_each_role_is_explained_in_the_help_and_has_words_on_the_pages(edge_all):
+    help_text = " ".join(edge_all("users", "--help").stdout.split())
+    for role, permission in PERMISSIONS.items():
+        assert f"{role} {permission}" in help_text
+        assert text(f"role.{role}")

@@ -12,6 +12,7 @@ import pytest
 import edge_all
 from edge_all.domain.labels import KINDS as KIND_TABLE
 from edge_all.domain.labels import LABELS as TABLE
+from edge_all.domain.roles import ROLES
 from edge_all.domain.types import Counts, Frame
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all.field.gate import Skip
@@ -25,7 +26,7 @@ from edge_all.session.commands import SAMPLE_LENGTH, CommandQueue, NameSample, P
 from edge_all.session.field_result import FieldResult
 from edge_all.session.progress import Progress
 from edge_all.text.display_text import shown
-from edge_all.web.auth.accounts import ROLES, Account, Accounts, hash_password
+from edge_all.web.auth.accounts import Account, Accounts, hash_password
 from edge_all.web.auth.browser_sessions import BrowserSessions
 from edge_all.web.auth.rate_limit import LoginRateLimit
 from edge_all.web.label_style import label_css
