@@ -12,17 +12,20 @@ import pytest
 pytest.importorskip("paho.mqtt", reason="pip install 'edge-all[service]'")
 pytest.importorskip("psycopg", reason="pip install 'edge-all[fleet]'")
 
+from edge_all.domain.labels import Label
 from edge_all.errors import EdgeAllError
 from edge_all.fleet.incoming import read_message
-from edge_all.fleet.schema import VERSION
+from edge_all.fleet.schema import _STEPS, VERSION
 from edge_all.fleet.store import Store
 from edge_all.record.events.outbox import append, outbox_use
 from edge_all.record.store import Record
 from edge_all.session.commands import CommandQueue, Start, Stop
 from edge_all.telemetry.mqtt.commands import CommandReceiver
+from edge_all.telemetry.mqtt.messages import enveloped, finding_message, summary_message
 from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.publisher import Publisher
-from tests.helpers.cells import make_cell
+from tests.helpers.added_labels import ADDED, added_labels
+from tests.helpers.cells import make_cell, make_counts
 from tests.helpers.fleet_hour import EXPECTED, FINDINGS, SESSIONS, an_hour
 from tests.helpers.fleet_parts import Collecting, a_session, devices, settings_of
 from tests.helpers.fleet_rig import Broker, Postgres, installed, wait_for
@@ -175,10 +178,42 @@ def test_the_schema_is_made_once_and_a_newer_one_is_refused(database):
     for _ in range(2):
         with Store(database.url) as store:
             store.open()
-    assert database.rows("SELECT version FROM edge_all_schema") == [(VERSION,)]
+    steps = [(number + 1,) for number in range(VERSION)]
+    assert database.rows("SELECT version FROM edge_all_schema ORDER BY version") == steps
     database.execute(f"INSERT INTO edge_all_schema VALUES ({VERSION + 1})")
     with Store(database.url) as store, pytest.raises(EdgeAllError, match="newer edge-all"):
         store.open()
+
+
+def test_the_first_schema_takes_a_label_that_was_added_later(database, monkeypatch):
+    database.execute(_STEPS[0])
+    database.execute("CREATE TABLE edge_all_schema (version integer NOT NULL); INSERT INTO edge_all_schema VALUES (1)")
+    database.execute(
+        "INSERT INTO device (device) VALUES ('d'); "
+        "INSERT INTO session (device, session, blasts, smudges) VALUES ('d', 'old', 3, 4); "
+        "INSERT INTO finding (device, session, cell, number, label) VALUES ('d', 'old', 1, 1, 'blast')"
+    )
+
+    def sent(kind, content, number):
+        payload = enveloped(json.dumps({"session": "s", "time": 1.0, **content}), f"u{number}", number, 1.0, "d")
+        return read_message("d", kind, payload.encode())
+
+    with added_labels(monkeypatch), Store(database.url) as store:
+        found = finding_message("s", make_cell(2, Label("martian")), 1.0)
+        counts = make_counts(blasts=1, martians=5, venusians=2)
+        ended = summary_message("s", 1.0, None, counts, "words", False)
+        before = summary_message("before", 1.0, None, make_counts(blasts=7), "words", False)
+        for row in ADDED:
+            del before["counts"][row.count_key]
+        items = [sent("finding", found, 1), sent("summary", ended, 2), sent("summary", before, 3)]
+        assert store.write(items) == []
+    assert database.rows("SELECT session, label FROM finding ORDER BY session") == [("old", "blast"), ("s", "martian")]
+    assert database.rows("SELECT session, blasts, smudges, martians, venusians FROM session ORDER BY session") == [
+        ("before", 7, 0, None, None),
+        ("old", 3, 4, None, None),
+        ("s", 1, 0, 5, 2),
+    ]
+    assert database.rows("SELECT max(version) FROM edge_all_schema") == [(VERSION,)]
 
 
 def _certificates(folder):
