@@ -28,6 +28,7 @@ from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station, StationState
 from edge_all.web.live.live_view import LiveView
+from edge_all.web.microscope import Microscope
 from edge_all.web.server import Address, Server
 
 SESSIONS, CELLS, VERDICTS = 500, 5000, 2500
@@ -227,7 +228,7 @@ def _run(folder: Path, viewers: int) -> _Run:
     station = Station(camera.uri, lambda *_: None)  # type: ignore[arg-type, return-value]
     with (
         Session(camera, folder, SessionOptions(keep_all_crops=True)) as session,
-        Server(Address(port=0), folder, station=station, live=live, create=True) as server,
+        Server(Address(port=0), folder, microscope=Microscope(folder, station, live), create=True) as server,
     ):
         station._set(StationState("running"))
         watchers = [_watch(server.context.port) for _ in range(viewers)]

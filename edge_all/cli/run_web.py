@@ -52,28 +52,19 @@ def serve_station(
     """
     from edge_all.cli.interrupts import Interrupts
     from edge_all.errors import EdgeAllError
-    from edge_all.session.hooks import SessionHooks
     from edge_all.session.session import Session
     from edge_all.session.station import Station
-    from edge_all.telemetry.device_state import DeviceState
-    from edge_all.telemetry.mqtt.client import MqttClient, monitoring_token
+    from edge_all.telemetry.mqtt.client import monitoring_token
     from edge_all.web.live.live_view import LiveView
+    from edge_all.web.microscope import Microscope
     from edge_all.web.server import Server
-
-    live = LiveView()
 
     def start_session(start: Start, made: Callable[[Session], None]) -> Summary:
         try:
             camera = open_camera()
-            hooks = SessionHooks(
-                commands=station.commands,
-                listener=telling.listener(),
-                on_heartbeat=device.on_heartbeat,
-                times=device.times,
-            )
-            with Session(camera, record, options.for_start(start), hooks) as session:
+            with Session(camera, record, options.for_start(start), microscope.hooks()) as session:
                 made(session)
-                summary = run_session(session, camera, took)
+                summary = run_session(session, camera, microscope.took)
         except EdgeAllError as error:
             click.echo(f"edge-all: {error}", err=True)
             raise
@@ -81,19 +72,12 @@ def serve_station(
             click.echo(f"edge-all: {summary.error_in_words}", err=True)
         return summary
 
-    def took(progress: Progress) -> None:
-        device.took(progress)
-        live.take(progress)
-
-    station = Station(camera_uri, start_session, on_heartbeat=lambda: device.on_heartbeat())
-    device = DeviceState(record, station)
-    telling = MqttClient(record, station.commands, device.now)
-    token = monitoring_token(settings.metrics)
-    pages = Server(address, record, options.models, station, live, create=True, device=device, monitoring_token=token)
+    station = Station(camera_uri, start_session, on_heartbeat=lambda: microscope.device.on_heartbeat())
+    microscope = Microscope(record, station, LiveView(), monitoring_token(settings.metrics))
+    pages = Server(address, record, options.models, microscope, create=True)
     with pages as server, Interrupts(station.close), ExitStack() as stack:
-        telling.begin(settings.mqtt)
-        stack.callback(telling.end)
-        device.publisher = telling.publisher
+        microscope.start_mqtt(settings.mqtt)
+        stack.callback(microscope.mqtt.end)
         click.echo(f"Pages at {server.url} . Press Ctrl-C to stop. {RESEARCH_USE}", err=True)
         if server.fingerprint:
             click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)

@@ -30,15 +30,14 @@ from edge_all.service.sd_notify import Notifier
 from edge_all.service.watchdog import SLOW_STEP_S, Watchdog
 from edge_all.service.web_server import address_of, serve, server_maker
 from edge_all.session.commands import Start
-from edge_all.session.hooks import SessionHooks
 from edge_all.session.options import SessionOptions
 from edge_all.session.progress import Progress, Summary
 from edge_all.session.session import Session
 from edge_all.session.stages.analysis import load_models_in_use
 from edge_all.session.station import Station, StationState
-from edge_all.telemetry.device_state import DeviceState
-from edge_all.telemetry.mqtt.client import MqttClient, monitoring_token
+from edge_all.telemetry.mqtt.client import monitoring_token
 from edge_all.web.live.live_view import LiveView
+from edge_all.web.microscope import Microscope
 
 if TYPE_CHECKING:
     from edge_all.web.server import Server
@@ -80,14 +79,13 @@ class Service:
         self._journal = Journal(write)
         self._heartbeat = Watchdog(self._notifier)
         self.problems = Problems()
-        self._live = LiveView()
+        live = LiveView()
         self._interrupted_sessions = InterruptedSessions(record, state_folder() / "gone-on.json")
         self._settings, wrong = read_settings()
         self.problems.set(Kind.SETTINGS, wrong)
-        self._idle = IdlePreview(self._open_camera, self._live)
+        self._idle = IdlePreview(self._open_camera, live)
         self.station = Station(self._settings.settings.camera.uri, self._run_session, self._idle, self._turn)
-        self.device = DeviceState(record, self.station)
-        self._telling = MqttClient(record, self.station.commands, self.device.now)
+        self.microscope = Microscope(record, self.station, live)
         self._served_as = (self._settings.settings.web, self._settings.settings.metrics)
         self._server: Server | None = None
         self._upkeep: HousekeepingThread | None = None
@@ -130,14 +128,14 @@ class Service:
         self._notifier.start_may_take(SLOW_STEP_S)
         self._start_record()
         with ExitStack() as stack:
-            token = self._monitoring_token()
-            maker = server_maker(self._record, self._models, self.station, self._live, self.device, token)
+            self.microscope.monitoring_token = self._monitoring_token()
+            maker = server_maker(self._record, self._models, self.microscope)
             self._server = serve(stack, address_of(settings.web), self.problems, maker)
             try:
                 stack.enter_context(ControlServer(self._socket, self.station))
             except EdgeAllError as error:
                 self.problems.set(Kind.CONTROL, str(error))
-            stack.callback(self._telling.end)
+            stack.callback(self.microscope.mqtt.end)
             self._start_mqtt()
             self._upkeep = stack.enter_context(HousekeepingThread(self._record, settings.retention))
             self._report(self._now())
@@ -148,7 +146,7 @@ class Service:
             self._report(self._now())
             self._notifier.stopping()
             # Each may take a second or two, so they end in parallel.
-            for part in (self._server, self._upkeep, self._telling):
+            for part in (self._server, self._upkeep, self.microscope.mqtt):
                 if part is not None:
                     part.end_soon()
         journal("end")
@@ -193,7 +191,7 @@ class Service:
         return summary
 
     def _end_cut_off(self, camera: str) -> None:
-        ended = self._interrupted_sessions.end(camera, "another session started", self._telling.listener())
+        ended = self._interrupted_sessions.end(camera, "another session started", self.microscope.mqtt.listener())
         if ended is not None:
             self._interrupted_sessions.forget()
             self.problems.set(Kind.CUT_OFF, None)
@@ -208,13 +206,7 @@ class Service:
                 keep_all_crops=True,
                 skip_integrity_check=self._was_checked(),
             )
-            hooks = SessionHooks(
-                commands=self.station.commands,
-                listener=self._telling.listener(),
-                on_heartbeat=self._turn,
-                times=self.device.times,
-            )
-            return Session(camera, self._record, options.for_start(start), hooks)
+            return Session(camera, self._record, options.for_start(start), self.microscope.hooks(self._turn))
 
     def _start_record(self) -> None:
         """Prepare the record and log repairs. A failure is reported when the record is opened next."""
@@ -233,16 +225,15 @@ class Service:
     @contextmanager
     def _slow_step(self) -> Iterator[None]:
         """Allow a slow step that loads engines."""
-        self.device.may_take(SLOW_STEP_S)
+        self.microscope.device.may_take(SLOW_STEP_S)
         try:
             with self._heartbeat.slow_step():
                 yield
         finally:
-            self.device.on_heartbeat()
+            self.microscope.device.on_heartbeat()
 
     def _took(self, progress: Progress) -> None:
-        self._live.take(progress)
-        self.device.took(progress)
+        self.microscope.took(progress)
         counts = progress.counts
         self._counted = f"{counts.leukocytes} leukocytes in {counts.fields} fields"
         if not self._first_field and counts.fields:
@@ -282,12 +273,11 @@ class Service:
     def _start_mqtt(self) -> None:
         """Apply the present MQTT settings."""
         try:
-            self._telling.begin(self._settings.settings.mqtt)
+            self.microscope.start_mqtt(self._settings.settings.mqtt)
         except EdgeAllError as error:
             self.problems.set(Kind.MQTT, str(error))
         else:
             self.problems.set(Kind.MQTT, None)
-        self.device.publisher = self._telling.publisher
 
     def _monitoring_token(self) -> str:
         try:
@@ -300,7 +290,7 @@ class Service:
 
     def _turn(self) -> None:
         now = self._now()
-        self.device.on_heartbeat()
+        self.microscope.device.on_heartbeat()
         self._heartbeat.beat(driver_stuck_s(self._camera) or self._idle.stuck_s)
         if self._reread:
             self._reread = False

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from edge_all.errors import EdgeAllError
 from edge_all.service.certificate_renewal import usable
 from edge_all.service.problems import Kind, Problems
-from edge_all.session.station import Station
-from edge_all.web.live.live_view import LiveView
+from edge_all.web.microscope import Microscope
 from edge_all.web.server import Address, Server
 
 if TYPE_CHECKING:
-    from edge_all.telemetry.device_state import DeviceState
     from firmware_config.sections.web import Web
 
 _OTHER_PORTS = 9
@@ -67,13 +65,6 @@ def _candidates(wanted: Address) -> Iterator[Address]:
                 yield replace(wanted, host=host, port=port, certificate=None, key=None)
 
 
-def server_maker(
-    record: Path, models: Path | None, station: Station, live: LiveView, device: DeviceState, token: str
-) -> Callable[[Address], Server]:
-    """Return a factory of servers for one station and a record that was started.
-
-    ``token`` authenticates requests for metrics from other machines.
-    """
-    return lambda address: Server(
-        address, record, models, station, live, create=True, started=True, device=device, monitoring_token=token
-    )
+def server_maker(record: Path, models: Path | None, microscope: Microscope) -> Callable[[Address], Server]:
+    """Return a factory of servers for one microscope and a record that was started."""
+    return lambda address: Server(address, record, models, microscope, create=True, started=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,18 +20,15 @@ from edge_all.web.live.live_view import LiveView
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from edge_all.telemetry.device_state import DeviceState
+    from edge_all.web.microscope import Microscope
 
 MOST_WATCHERS = 8
 
 
-@dataclass(eq=False)
-class ReviewContext:
-    """State of one server. ``station`` and ``live`` are set while a microscope is connected."""
+@dataclass(frozen=True)
+class Endpoint:
+    """How browsers reach the pages."""
 
-    records: ThreadLocalRecord
-    accounts: Accounts
-    models: Path
     loopback: bool = True
     """Served on this machine only, where a visitor may view and review without logging in."""
     secure: bool = False
@@ -39,26 +36,50 @@ class ReviewContext:
     port: int = 0
     host_names: frozenset[str] = frozenset()
     """Names allowed in a Host header, besides addresses. On the loopback, only these are allowed."""
-    station: Station | None = None
-    live: LiveView | None = None
-    device: DeviceState | None = None
-    """State that /metrics and /healthz report."""
-    monitoring_token: str = ""
-    """Bearer token required for these from another machine."""
-    browser_sessions: BrowserSessions = field(default_factory=BrowserSessions)
-    limits: LoginRateLimit = field(default_factory=LoginRateLimit)
-    watchers: int = 0
-    closing: bool = False
-    """True while the server shuts down; endless responses stop then."""
-
-    def __post_init__(self) -> None:
-        self.appearance = Appearance()
-        self.saliency = SaliencyMaps(self.models)
 
     @property
     def cookie(self) -> str:
         """Name of the cookie. It contains the port, because cookies are shared by all ports of a machine."""
         return f"{'__Host-' if self.secure else ''}edge_all_{self.port}"
+
+
+class ReviewContext:
+    """State of one server."""
+
+    def __init__(
+        self,
+        records: ThreadLocalRecord,
+        accounts: Accounts,
+        models: Path,
+        endpoint: Endpoint,
+        microscope: Microscope | None = None,
+    ) -> None:
+        """Create the state.
+
+        Args:
+            records: The record that the pages show.
+            accounts: Who may log in.
+            models: Folder of the models for occlusion maps.
+            endpoint: How browsers reach the pages.
+            microscope: The connected microscope, or None for pages that only review.
+        """
+        self.records, self.accounts, self.models = records, accounts, models
+        self.endpoint, self.microscope = endpoint, microscope
+        self.browser_sessions, self.limits = BrowserSessions(), LoginRateLimit()
+        self.appearance, self.saliency = Appearance(), SaliencyMaps(models)
+        self.watchers = 0
+        self.closing = False
+        """True while the server shuts down; endless responses stop then."""
+
+    @property
+    def station(self) -> Station | None:
+        """The microscope's station, if one is connected."""
+        return self.microscope.station if self.microscope is not None else None
+
+    @property
+    def live(self) -> LiveView | None:
+        """The microscope's live view, if one is connected."""
+        return self.microscope.live if self.microscope is not None else None
 
     def admit(self, browser_session: BrowserSession) -> None:
         """Update the visitor's rank. Log out an account that was removed or changed since the login."""
@@ -69,7 +90,7 @@ class ReviewContext:
             browser_session.account = now if same else None
         if browser_session.account is not None:
             browser_session.rank = rank(browser_session.account.role)
-        elif self.loopback:
+        elif self.endpoint.loopback:
             has_admin = any(a.role == "admin" for a in accounts.values())
             browser_session.rank = rank("reviewer" if has_admin else "admin")
         else:

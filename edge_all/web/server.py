@@ -19,9 +19,7 @@ from edge_all.web.auth.accounts import Accounts, accounts_file
 from edge_all.web.tls.certificate import fingerprint, own_certificate, tls_context
 
 if TYPE_CHECKING:
-    from edge_all.session.station import Station
-    from edge_all.telemetry.device_state import DeviceState
-    from edge_all.web.live.live_view import LiveView
+    from edge_all.web.microscope import Microscope
 
 DEFAULT_PORT = 8080
 _SEND_BUFFER = 128 << 10
@@ -78,13 +76,10 @@ class Server:
         address: Address,
         record_folder: Path,
         models: Path | None = None,
-        station: Station | None = None,
-        live: LiveView | None = None,
+        microscope: Microscope | None = None,
         *,
         create: bool = False,
         started: bool = False,
-        device: DeviceState | None = None,
-        monitoring_token: str = "",
     ) -> None:
         """Prepare the server and listen on its address.
 
@@ -92,12 +87,9 @@ class Server:
             address: Where the pages are served.
             record_folder: Folder of the record.
             models: Folder of the models for occlusion maps. Default: the models in use.
-            station: The microscope, if there is one.
-            live: Its live view.
+            microscope: The connected microscope, if there is one.
             create: Create the record, and repair it unless ``started``.
             started: The record was already repaired by this program.
-            device: State for /metrics and /healthz.
-            monitoring_token: Bearer token for these from other machines.
 
         Raises:
             EdgeAllError: when a package is missing.
@@ -107,7 +99,7 @@ class Server:
         self._uvicorn = _uvicorn()
         from edge_all.record.thread_local import ThreadLocalRecord
         from edge_all.web.app import make_app
-        from edge_all.web.context import ReviewContext
+        from edge_all.web.context import Endpoint, ReviewContext
 
         accounts = Accounts(accounts_file())
         self.fingerprint: str | None = None
@@ -130,14 +122,8 @@ class Server:
             ThreadLocalRecord(record_folder, create=create, started=started),
             accounts,
             models or _models_in_use(),
-            loopback=address.loopback,
-            secure=self._tls is not None,
-            port=port,
-            host_names=frozenset(names),
-            station=station,
-            live=live,
-            device=device,
-            monitoring_token=monitoring_token,
+            Endpoint(address.loopback, self._tls is not None, port, frozenset(names)),
+            microscope,
         )
         host = socket.gethostname() if address.host in ("0.0.0.0", "::") else address.host
         shown = f"[{host}]" if ":" in host else host

@@ -52,7 +52,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         .render(
             browser_session=browser_session_of(request),
             has_station=context.station is not None,
-            loopback=context.loopback,
+            loopback=context.endpoint.loopback,
             here=request.url.path,
             **values,
         )

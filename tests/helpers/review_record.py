@@ -13,8 +13,11 @@ from edge_all.domain.types import Cell, Frame, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
 from edge_all.record.thread_local import ThreadLocalRecord
+from edge_all.session.station import Station
 from edge_all.web.auth.accounts import Accounts
-from edge_all.web.context import ReviewContext
+from edge_all.web.context import Endpoint, ReviewContext
+from edge_all.web.live.live_view import LiveView
+from edge_all.web.microscope import Microscope
 from tests.helpers.cells import make_cell, make_counts
 
 LABELS = (Label.BLAST, Label.NORMAL, Label.UNIDENTIFIED, Label.SMUDGE)
@@ -61,11 +64,15 @@ def _crop(number: int) -> np.ndarray:
     return image
 
 
-def context(folder: Path, users: Path | None = None, **values) -> ReviewContext:
+def context(folder: Path, users: Path | None = None, station: Station | None = None, **endpoint) -> ReviewContext:
     from edge_all.modelstore.shipped import models_folder
 
     return ReviewContext(
-        ThreadLocalRecord(folder), Accounts(users or folder / "users.json"), models_folder(), port=8080, **values
+        ThreadLocalRecord(folder),
+        Accounts(users or folder / "users.json"),
+        models_folder(),
+        Endpoint(port=8080, **endpoint),
+        None if station is None else Microscope(folder, station, LiveView()),
     )
 
 

@@ -14,45 +14,46 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge_all.cameras.opening import open_camera
 from edge_all.errors import ProfileError
 from edge_all.session.commands import Start
-from edge_all.session.hooks import SessionHooks
 from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station
 from edge_all.telemetry.device_state import DeviceState
 from edge_all.telemetry.mqtt.client import monitoring_token
 from edge_all.telemetry.prometheus import exposition
+from edge_all.web.live.live_view import LiveView
+from edge_all.web.microscope import Microscope
 from firmware_config.sections.metrics import Metrics
 from tests.helpers.review_record import Browser, context
 
 
 @pytest.fixture(scope="module")
-def device(tmp_path_factory):
+def microscope(tmp_path_factory):
     """After two sessions on the simulated microscope, one after another on one station."""
     record = tmp_path_factory.mktemp("record")
 
     def run_session(start, made):
         camera = open_camera("sim:?seed=1&fields=6")
-        with Session(
-            camera,
-            record,
-            SessionOptions(sample=start.sample),
-            SessionHooks(times=device.times, on_heartbeat=device.on_heartbeat),
-        ) as session:
+        with Session(camera, record, SessionOptions(sample=start.sample), microscope.hooks()) as session:
             made(session)
-            return session.run(device.took)
+            return session.run(microscope.took)
 
     station = Station("sim:", run_session)
-    device = DeviceState(record, station)
+    microscope = Microscope(record, station, LiveView())
     for sample in ("Anna", "Bert"):
         station.commands.put(Start(sample))
         thread = threading.Thread(target=station.run)
         thread.start()
-        while device.station.state.sample != sample or device.station.state.phase != "idle":
+        while station.state.sample != sample or station.state.phase != "idle":
             threading.Event().wait(0.05)
         station.close()
         thread.join()
         station._closed.clear()
-    return device
+    return microscope
+
+
+@pytest.fixture
+def device(microscope):
+    return microscope.device
 
 
 def values(device):
@@ -108,12 +109,12 @@ def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
     assert watched.fails
 
 
-def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, device):
+def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, microscope):
     from tests.helpers.review_record import fill
 
     fill(tmp_path)
     shared = context(tmp_path)
-    shared.device = device
+    shared.microscope = microscope
     browser = Browser(shared)
     answer = browser.get("/metrics")
     assert answer.status_code == 200
@@ -122,7 +123,7 @@ def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, devi
     assert re.search(r"^edge_all_fields_total \d", answer.text, re.MULTILINE)
     health = browser.get("/healthz")
     assert health.json()["phase"] == "idle"
-    device.on_heartbeat()
+    microscope.device.on_heartbeat()
     assert browser.get("/healthz").json()["status"] == "ok"
 
 
@@ -137,18 +138,19 @@ def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, devi
         ("s" * 32, "Bearer " + "s" * 32, 200),
     ],
 )
-def test_from_another_machine_only_with_the_token(tmp_path, device, token, given, status):
+def test_from_another_machine_only_with_the_token(tmp_path, microscope, monkeypatch, token, given, status):
     from edge_all.web.auth.accounts import Account, hash_password
     from tests.helpers.review_record import fill
 
     fill(tmp_path)
-    shared = context(tmp_path)
+    names = frozenset({socket.gethostname().lower(), "testserver", "localhost"})
+    shared = context(tmp_path, loopback=False, host_names=names)
     shared.accounts.put(Account("anna", "admin", hash_password("long enough 1")))
-    shared.loopback, shared.device, shared.monitoring_token = False, device, token
-    shared.host_names = frozenset({socket.gethostname().lower(), "testserver", "localhost"})
+    monkeypatch.setattr(microscope, "monitoring_token", token)
+    shared.microscope = microscope
     browser = Browser(shared)
     for path in ("/metrics", "/healthz"):
-        device.on_heartbeat()
+        microscope.device.on_heartbeat()
         answer = browser.get(path, headers={"Authorization": given} if given else {})
         assert answer.status_code == status, (path, answer.text)
         assert "set-cookie" not in answer.headers

@@ -23,6 +23,7 @@ from edge_all.session.session import Session
 from edge_all.session.station import Station
 from edge_all.web.live import mjpeg
 from edge_all.web.live.live_view import LiveView
+from edge_all.web.microscope import Microscope
 from edge_all.web.server import Address, Server
 
 PACED = "sim:?seed=3&fields=400&fps=20&frames_per_field=1"
@@ -55,6 +56,7 @@ class Running:
                 return session.run(lambda p: (self.told.append(p), self.live.take(p)))
 
         self.station = Station(uri, run_session)
+        self.microscope = Microscope(folder, self.station, self.live)
         self.thread = threading.Thread(target=self.station.run, daemon=True)
 
     def __enter__(self):
@@ -174,7 +176,7 @@ def test_a_camera_that_cannot_begin_is_told_and_the_station_goes_on():
 def test_the_live_page_by_its_routes(tmp_path):
     with (
         Running(tmp_path, UNPACED) as running,
-        Server(Address(port=0), tmp_path, station=running.station, live=running.live, create=True) as server,
+        Server(Address(port=0), tmp_path, microscope=running.microscope, create=True) as server,
     ):
         port = server.context.port
         cookie, token = open_page(port)
@@ -222,7 +224,7 @@ def test_a_reader_that_stalls_does_not_disturb_the_analysis(tmp_path, monkeypatc
     monkeypatch.setattr(mjpeg, "_STALLED_S", 1.0)
     with (
         Running(tmp_path, "sim:?seed=3&fields=60&frames_per_field=1") as running,
-        Server(Address(port=0), tmp_path, station=running.station, live=running.live, create=True) as server,
+        Server(Address(port=0), tmp_path, microscope=running.microscope, create=True) as server,
     ):
         port = server.context.port
         stalled = []

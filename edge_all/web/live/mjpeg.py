@@ -20,9 +20,12 @@ _STALLED_S = 10.0
 class Viewers(Protocol):
     """The live view, the number of its viewers, and whether the server is shutting down."""
 
-    live: LiveView | None
     watchers: int
     closing: bool
+
+    @property
+    def live(self) -> LiveView | None:
+        """The live view, if a microscope is connected."""
 
 
 class MjpegResponse(Response):

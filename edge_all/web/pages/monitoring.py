@@ -14,9 +14,9 @@ def metrics(request: Request) -> Response:
     from edge_all.telemetry.prometheus import CONTENT_TYPE, exposition
 
     context = context_of(request)
-    if context.device is None:
+    if context.microscope is None:
         return PlainTextResponse(text("live.none"), 404)
-    return Response(exposition(context.device), media_type=None, headers={"Content-Type": CONTENT_TYPE})
+    return Response(exposition(context.microscope.device), media_type=None, headers={"Content-Type": CONTENT_TYPE})
 
 
 def healthz(request: Request) -> Response:
@@ -25,9 +25,10 @@ def healthz(request: Request) -> Response:
     The answer is 200 with status "ok", or "degraded" with the troubles. It is 503 with "fails" if the device hangs or
     no session can start.
     """
-    device = context_of(request).device
-    if device is None:
+    microscope = context_of(request).microscope
+    if microscope is None:
         return JSONResponse({"status": "ok", "troubles": []})
+    device = microscope.device
     fails, troubles = device.fails, device.troubles()
     status = "fails" if fails else "degraded" if troubles else "ok"
     return JSONResponse(

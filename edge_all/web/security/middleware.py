@@ -73,7 +73,7 @@ class SecurityMiddleware:
             elif not monitoring.allowed(self._context, headers.get("authorization", "")):
                 refusal = PlainTextResponse(text("refusal.login"), 401, {"WWW-Authenticate": "Bearer"})
         elif refusal is None:
-            known = self._context.browser_sessions.find(_cookie_of(headers, self._context.cookie))
+            known = self._context.browser_sessions.find(_cookie_of(headers, self._context.endpoint.cookie))
             browser_session = known or self._context.browser_sessions.welcome()
             new_cookie = "" if known else browser_session.token
             refusal = await self._admit(scope, headers, receive, browser_session)
@@ -121,7 +121,7 @@ class SecurityMiddleware:
             return None
         if scope["method"] != "POST":
             return _plain_refusal(headers, "refusal.method", 405)
-        own = f"{'https' if self._context.secure else 'http'}://{host}"
+        own = f"{'https' if self._context.endpoint.secure else 'http'}://{host}"
         if headers.get("origin", "").lower() != own.lower():
             return _plain_refusal(headers, "refusal.origin", 403)
         return None
@@ -133,20 +133,20 @@ class SecurityMiddleware:
             name, port = (parts.hostname or "").lower(), parts.port
         except ValueError:
             return False
-        usual = 443 if self._context.secure else 80
-        if (port or usual) != self._context.port and self._context.port:
+        usual = 443 if self._context.endpoint.secure else 80
+        if (port or usual) != self._context.endpoint.port and self._context.endpoint.port:
             return False
-        if name in self._context.host_names or name == "localhost":
+        if name in self._context.endpoint.host_names or name == "localhost":
             return True
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
-        return address.is_loopback or not self._context.loopback
+        return address.is_loopback or not self._context.endpoint.loopback
 
     def _cookie(self, token: str) -> str:
-        secure = "; Secure" if self._context.secure else ""
-        return f"{self._context.cookie}={token}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        secure = "; Secure" if self._context.endpoint.secure else ""
+        return f"{self._context.endpoint.cookie}={token}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
 
 def _plain_refusal(headers: Mapping[str, str], name: str, status: int) -> Response:

@@ -11,8 +11,8 @@ PATHS = ("/metrics", "/healthz")
 
 def allowed(context: ReviewContext, authorization: str) -> bool:
     """Return True on the loopback, or with the token as "Bearer TOKEN"."""
-    if context.loopback:
+    if context.endpoint.loopback:
         return True
     scheme, _, given = authorization.partition(" ")
-    token = context.monitoring_token
+    token = context.microscope.monitoring_token if context.microscope is not None else ""
     return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())

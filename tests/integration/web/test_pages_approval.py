@@ -7,6 +7,7 @@ pytest.importorskip("starlette", reason="the pages' packages are not installed: 
 from edge_all.record.events.verdicts import approvals
 from edge_all.record.maintenance.deletion import deletions
 from edge_all.record.store import Record
+from edge_all.session.commands import CommandQueue
 from edge_all.session.station import StationState
 from tests.helpers.review_record import Browser, context
 
@@ -30,7 +31,7 @@ def test_a_session_that_the_station_runs_is_neither_approved_nor_deleted(tmp_pat
     """Also one that was paused for long, whose last frame is old."""
 
     class Paused:
-        state = StationState("paused", session)
+        state, commands = StationState("paused", session), CommandQueue()
 
     browser = Browser(context(tmp_path, station=Paused())).named()
     for path, form in (("approve", {}), ("delete", {"reason": "r", "confirm": "yes"})):
