@@ -46,7 +46,7 @@ def page_rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         session = _full_record(Path(folder))
         with Server(Address(port=0), Path(folder)) as server:
-            ask = _Asker(server.context.port)
+            ask = _Asker(server.context.endpoint.port)
             times = {path: [ask(path) for _ in range(_ASKED)] for path in _pages(session)}
             gallery = ask.get(f"/sessions/{session}").decode()
         slowest = max(times, key=lambda path: statistics.median(times[path]))
@@ -231,7 +231,7 @@ def _run(folder: Path, viewers: int) -> _Run:
         Server(Address(port=0), folder, microscope=Microscope(folder, station, live), create=True) as server,
     ):
         station._set(StationState("running"))
-        watchers = [_watch(server.context.port) for _ in range(viewers)]
+        watchers = [_watch(server.context.endpoint.port) for _ in range(viewers)]
         times: list[float] = []
 
         def told(progress: object) -> None:

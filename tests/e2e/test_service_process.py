@@ -204,7 +204,7 @@ def test_a_second_service_does_not_take_the_firsts_socket(tmp_path):
         )
         assert (again.returncode, again.stdout.strip()) == (0, "idle")
         second = Running(tmp_path, environment={"NOTIFY_SOCKET": ""})
-        second.wait_for(lambda: "another service answers" in service.journal)
+        second.wait_for(lambda: "another service is running" in service.journal)
         second.process.terminate()
         second.process.wait(20)
         assert service.state["phase"] == "idle", "the first one still answers"

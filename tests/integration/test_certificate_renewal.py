@@ -36,7 +36,7 @@ def served(tmp_path, monkeypatch):
 
 def shown(server):
     """What a browser is given."""
-    return ssl.get_server_certificate(("127.0.0.1", server.context.port)).strip()
+    return ssl.get_server_certificate(("127.0.0.1", server.context.endpoint.port)).strip()
 
 
 def test_a_renewed_one_is_served_without_a_restart(served):

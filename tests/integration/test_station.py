@@ -178,7 +178,7 @@ def test_the_live_page_by_its_routes(tmp_path):
         Running(tmp_path, UNPACED) as running,
         Server(Address(port=0), tmp_path, microscope=running.microscope, create=True) as server,
     ):
-        port = server.context.port
+        port = server.context.endpoint.port
         cookie, token = open_page(port)
 
         def command(**form):
@@ -226,7 +226,7 @@ def test_a_reader_that_stalls_does_not_disturb_the_analysis(tmp_path, monkeypatc
         Running(tmp_path, "sim:?seed=3&fields=60&frames_per_field=1") as running,
         Server(Address(port=0), tmp_path, microscope=running.microscope, create=True) as server,
     ):
-        port = server.context.port
+        port = server.context.endpoint.port
         stalled = []
         for _ in range(8):
             tap = socket.create_connection(("127.0.0.1", port))
