@@ -7,7 +7,7 @@ import pytest
 
 from edge_all.domain.labels import LABELS
 from edge_all.errors import RecordError
-from edge_all.record.db.checksums import teach
+from edge_all.record.db.checksums import find_changed_row, teach
 from edge_all.record.db.connection import DATABASE
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.db.tables import VERSION, take_step
@@ -59,7 +59,7 @@ def test_an_old_record_opens_with_all_its_rows_after_a_backup(old):
         assert copy.execute("PRAGMA user_version").fetchone() == (_LISTED,)
 
 
-def test_a_row_that_was_damaged_before_is_found_after(old):
+def test_a_row_that_was_damaged_before_is_found(old):
     folder, _ = old
     with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as database:
         name = "cell_sealed_when_changed"
@@ -67,8 +67,13 @@ def test_a_row_that_was_damaged_before_is_found_after(old):
         database.execute(f"DROP TRIGGER {name}")
         database.execute("UPDATE cell SET blast_probability = 0.111 WHERE number = 3")
         database.execute(trigger)
-    with Record.open(folder, check=False) as record:
-        assert "row 3 of cell does not match its checksum" in (find_damage(record.database) or "")
+    with pytest.raises(RecordError, match="row 3 of cell does not match its checksum"):
+        Record.open(folder, check=False)  # the copy before the migration finds it
+    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as database:
+        teach(database)
+        assert database.execute("PRAGMA user_version").fetchone() == (_LISTED,)
+        take_step(database, _LISTED)  # the migration itself does not hide it
+        assert "row 3 of cell does not match its checksum" in (find_changed_row(database) or "")
 
 
 def test_a_record_of_a_newer_program_with_more_labels_is_refused(tmp_path):
