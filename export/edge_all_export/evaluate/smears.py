@@ -13,7 +13,7 @@ from edge_all.domain.statistics import result_words
 from edge_all.domain.types import Frame
 from edge_all.field.detector import LeukocyteDetector
 from edge_all.inference.base import Engine
-from edge_all.inference.loader import load_file
+from edge_all.inference.loader import LoadedModel, load_file
 from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
 from edge_all.session.stages.analysis import Analysis, Models
@@ -49,8 +49,13 @@ def smear_results(
     Uses the shipped detector, unless ``detector`` names a file, and the given classifier. Fields are independent, and
     the scale is measured as on the device.
     """
-    finder = LeukocyteDetector(load_file(detector or models_folder() / "detector" / "float.onnx", "detector"))
-    models = Models(finder, Cropper(classifier.contract), CellClassifier(classifier), (classifier.identity,))
+    finder = load_file(detector or models_folder() / "detector" / "float.onnx", "detector")
+    models = Models(
+        LeukocyteDetector(finder),
+        Cropper(classifier.contract),
+        CellClassifier(classifier),
+        (LoadedModel(finder), LoadedModel(classifier)),
+    )
     groups: dict[str, list[LabeledField]] = {}
     for field in fields:
         groups.setdefault(f"{field.source}/{field.group}", []).append(field)

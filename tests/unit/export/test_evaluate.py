@@ -1,14 +1,19 @@
 """edge-all evaluate: figures that are right, intervals over subjects, unseen cells only, a page and a JSON."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from edge_all_export.data.labeled_field import LabeledField
+from edge_all_export.evaluate import smears
 from edge_all_export.evaluate.classified import Scored
 from edge_all_export.evaluate.figures import calibration_error, figures
 from sklearn.metrics import f1_score, roc_auc_score
 
+from edge_all.inference.loader import load_file
 from edge_all.modelstore.shipped import models_folder
+from edge_all.session.stages.analysis import Models
 
 
 def scored(groups=12, each=120, seed=0, hard=0):
@@ -160,3 +165,15 @@ def test_smears_are_told_as_run_would(edge_all, real_data, tmp_path):
     assert len(smear["each"]) == 2
     assert smear["blasts"] + smear["normals"] + smear["unidentified"] > 0
     assert smear["result"]
+
+
+def test_smears_are_analyzed_with_models_that_name_both_of_their_files(monkeypatch):
+    classifier = load_file(models_folder() / "classifier" / "float.onnx", "classifier")
+    given: list[Models] = []
+    monkeypatch.setattr(smears, "_smear", lambda _name, _fields, models, _advance: given.append(models))
+    field = LabeledField("bccd", "bccd", Path("one.png"), 0.1, ())
+    smears.smear_results(classifier, [field])
+    (models,) = given
+    assert [identity.name for identity in models.identities] == ["leukocyte-net", "blast-net"]
+    assert models.engines_in_words
+    models.close()
