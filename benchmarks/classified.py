@@ -130,7 +130,9 @@ def pbc_rows(cells: Cells) -> list[Row]:
 
 def unfamiliar_rows(cells: Cells) -> list[Row]:
     """Objects that are not leukocytes against leukocytes, from groups never seen in training."""
-    outlier, inside, per = [], [], {}
+    outlier: list[float] = []
+    inside: list[float] = []
+    per: dict[str, list[float]] = {}
     for fold in (*FOLDS, "out-pbc"):
         for r in cells.of(fold, scored=False):
             value = float(r["unfamiliar_logit"])

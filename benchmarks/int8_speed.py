@@ -56,10 +56,10 @@ def speed_rows() -> list[Row]:
     """INT8 against float at batch 8, and one cell alone; without a shipped INT8 file, only float's time."""
     if not (models_folder() / "classifier" / "int8-cpu.onnx").is_file():
         reason = "no INT8 file of the classifier has passed the gate"
-        single = _float_alone()
+        alone = _float_alone()
         return [
             Row("INT8 against float, CPU, one thread, batch 8", ">= 1.5x", reason, "", False),
-            Row("one cell, batch 1, one thread, INT8", "<= 0.4 ms", reason, f"float {single:.3f} ms", False),
+            Row("one cell, batch 1, one thread, INT8", "<= 0.4 ms", reason, f"float {alone:.3f} ms", False),
         ]
     eight, one = _measured(8), _measured(1)
     ratios = sorted(a / b for a, b in eight)

@@ -58,7 +58,9 @@ class LiveHandMoved:
         if index >= len(self._sent):
             return None
         self._next = index + 1
-        image = cv2.cvtColor(cv2.imdecode(self._sent[index], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        decoded = cv2.imdecode(self._sent[index], cv2.IMREAD_COLOR)
+        assert decoded is not None
+        image = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
         return Frame(np.asarray(image, np.uint8), index, time.time(), f"{self.uri}#{index}", time.monotonic())
 
     def stop(self) -> None:

@@ -225,7 +225,7 @@ class _Run:
 def _run(folder: Path, viewers: int) -> _Run:
     live = LiveView()
     camera = StillFields(_fields(), _FRAMES, independent=True)
-    station = Station(camera.uri, lambda *_: None)  # type: ignore[arg-type, return-value]
+    station = Station(camera.uri, lambda *_: None)  # type: ignore[arg-type]
     with (
         Session(camera, folder, SessionOptions(keep_all_crops=True)) as session,
         Server(Address(port=0), folder, microscope=Microscope(folder, station, live), create=True) as server,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.board import Row
-from edge_all.calibrate.erythrocytes import scale_from_erythrocytes
+from edge_all.calibrate.erythrocytes import FieldScale, scale_from_erythrocytes
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cameras.opening import open_camera
 from edge_all.domain.types import Frame
@@ -41,12 +41,10 @@ def simulator_row(seeds: tuple[int, ...] = SEEDS) -> Row:
         errors, single = [], []
         for seed in seeds:
             uri = f"sim:?seed={seed}&um_per_px={um_per_px}&fields=16&frames_per_field=1&step=1.1"
-            told: list[float] = []
-            found = scale_from_erythrocytes(
-                _frames(uri), FIELDS, GateLimits(), False, lambda f, t=told: t.append(f.um_per_px or np.nan)
-            )
+            per_field: list[FieldScale] = []
+            found = scale_from_erythrocytes(_frames(uri), FIELDS, GateLimits(), False, per_field.append)
             errors.append(found.um_per_px / um_per_px - 1)
-            single += [t / um_per_px - 1 for t in told if np.isfinite(t)]
+            single += [f.um_per_px / um_per_px - 1 for f in per_field if f.um_per_px is not None]
         worst = max(worst, float(np.abs(errors).max()))
         words.append(
             f"{um_per_px:g}: {100 * min(errors):+.1f} to {100 * max(errors):+.1f} %, "

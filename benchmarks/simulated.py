@@ -22,7 +22,8 @@ _NOT_LEUKOCYTES = ("platelet", "clump", "debris", "smudge", "erythroblast")
 def simulator_rows() -> list[Row]:
     """Recall over the analyzed fields, and AUROC of the cells found there."""
     found, total, seeds = 0, 0, []
-    blast, normal = [], []
+    blast: list[float] = []
+    normal: list[float] = []
     for seed in SEEDS:
         uri = f"sim:?seed={seed}&fields=16&frames_per_field=1&step=1.15&blast_fraction=0.4"
         with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from edge_all.domain.types import Frame, Unreadable
+from edge_all.domain.types import Frame
 from edge_all.errors import UsageError
 from edge_all.simulator.kinds import Kind
 from edge_all.simulator.optics import Optics
@@ -154,7 +154,7 @@ class SimulatedMicroscope:
         self._next = 0
         self._started = time.monotonic()
 
-    def read(self) -> Frame | Unreadable | None:
+    def read(self) -> Frame | None:
         """Return the next frame, or None after the last stop."""
         if self._optics is None:
             self.start()

@@ -74,7 +74,7 @@ def command(
     used: list[Engine] = []
     data = read_all(wanted)
     data = survey(data).data  # groups that share an image are one group
-    sources = {i.source for d in data for i in (*d.cells, *d.fields)}
+    sources = {i.source for d in data for i in d.items}
     scales = dict.fromkeys(sources, um_per_px) if um_per_px else {}
     with current_reporter().lines(err=True):
         cells = real_cells(data, {}, scales, form_for(for_segmented.contract))

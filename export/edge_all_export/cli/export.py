@@ -76,8 +76,8 @@ def command(
             note = f", {len(parity.float_layers)} layers in float" if parity.float_layers else ""
             click.echo(f"{name} {parity.precision}: largest difference {parity.largest_difference:.4f}{note}")
         click.echo(f"written to {out / name}")
-    for error in failed:
-        click.echo(f"edge-all: {error}", err=True)
+    for failure in failed:
+        click.echo(f"edge-all: {failure}", err=True)
     return 1 if failed else 0
 
 

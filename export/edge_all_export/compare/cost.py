@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import statistics
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from edge_all_export.data.crop_form import COARSE
-from edge_all_export.models.onnx_session import OPSET, session_of
+from edge_all_export.models.onnx_session import IR_VERSION, onnx_of, session_of
 
 RUNS = 100
 
@@ -53,28 +53,18 @@ def multiply_adds(network: nn.Module) -> int:
 
 
 def _onnx(network: nn.Module) -> onnx.ModelProto:
-    buffer = io.BytesIO()
-    torch.onnx.export(
-        network,
-        (torch.zeros(2, 3, COARSE.side, COARSE.side),),
-        buffer,
-        input_names=["image"],
-        output_names=["logits"],
-        dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}},
-        opset_version=OPSET,
-        dynamo=False,
-    )
-    model = onnx.load_from_string(buffer.getvalue())
-    model.ir_version = 10
+    example = torch.zeros(2, 3, COARSE.side, COARSE.side)
+    model = onnx_of(network, example, ["logits"], {"image": {0: "batch"}, "logits": {0: "batch"}})
+    model.ir_version = IR_VERSION
     return model
 
 
-def _milliseconds(session: object, batch: int) -> float:
+def _milliseconds(session: Any, batch: int) -> float:
     image = np.random.default_rng(0).uniform(0, 255, (batch, 3, COARSE.side, COARSE.side)).astype(np.float32)
     times = []
     for i in range(RUNS + 10):
         started = time.perf_counter()
-        session.run(None, {"image": image})  # type: ignore[attr-defined]
+        session.run(None, {"image": image})
         if i >= 10:
             times.append(time.perf_counter() - started)
     return statistics.median(times) * 1000

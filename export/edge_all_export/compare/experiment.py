@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -191,7 +192,7 @@ def is_scored(cell: TrainingCell) -> bool:
     return cell.kind in SCORED
 
 
-def _figures(logit: np.ndarray, is_blast: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+def _figures(logit: npt.NDArray[np.floating], is_blast: npt.NDArray[np.bool_]) -> tuple[float, float]:
     from sklearn.metrics import f1_score, roc_auc_score
 
     if not (is_blast.any() and (~is_blast).any()):
@@ -214,8 +215,12 @@ def read_results(path: Path) -> list[Result]:
         raise UsageError(f"{path} is not a comparison table", "choose another --out") from error
 
 
+def _parsed_bool(text: str) -> bool:
+    return {"True": True, "False": False}[text]
+
+
 def _parsed(row: dict[str, str]) -> Result:
-    kinds = {"str": str, "int": int, "float": float, "bool": lambda v: {"True": True, "False": False}[v]}
+    kinds: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": _parsed_bool}
     values: dict[str, Any] = {f.name: kinds[str(f.type)](row[f.name]) for f in fields(Result)}
     return Result(**values)
 

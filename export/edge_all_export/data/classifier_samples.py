@@ -97,7 +97,8 @@ class CellSampler:
                 (form.side, form.side),
                 flags=cv2.INTER_LINEAR,
                 borderValue=(level, level, level),
-            )
+            ),
+            np.uint8,
         )
         image = self._stain(image, form)
         radius = max(cell.radius * zoom, _MINIMAL_RADIUS_UM / form.um_per_px) * float(np.exp(rng.normal(0, 0.07)))
@@ -121,4 +122,5 @@ class CellSampler:
             out = out + np.float32(rng.uniform(0.2, 1.5)) * (out - cv2.GaussianBlur(out, (0, 0), 0.9 * finer))
         if rng.random() < 0.5:
             out = out + rng.normal(0, rng.uniform(0, 7), out.shape).astype(np.float32)
-        return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+        varied: npt.NDArray[np.uint8] = np.clip(out + 0.5, 0, 255).astype(np.uint8)
+        return varied

@@ -42,6 +42,11 @@ class DataSet:
     missing: tuple[str, ...] = field(default=())
     """Files that the labels name but that do not exist."""
 
+    @property
+    def items(self) -> tuple[CellFile | LabelledField, ...]:
+        """All images: cells first, then fields."""
+        return (*self.cells, *self.fields)
+
     def regrouped(self, names: dict[str, str]) -> DataSet:
         """Return a copy with groups renamed; names: old -> new, for groups that share an image."""
         return replace(
@@ -53,4 +58,4 @@ class DataSet:
 
 def images_of(data: Iterable[DataSet]) -> list[tuple[Path, str]]:
     """Return each image file with its group, ``source/group``."""
-    return [(item.path, f"{item.source}/{item.group}") for part in data for item in (*part.cells, *part.fields)]
+    return [(item.path, f"{item.source}/{item.group}") for part in data for item in part.items]

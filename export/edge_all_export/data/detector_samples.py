@@ -161,7 +161,8 @@ class SampleMaker:
             out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 1.6)))
         if rng.random() < 0.5:
             out = out + rng.normal(0, rng.uniform(0, 8), out.shape).astype(np.float32)
-        return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+        varied: npt.NDArray[np.uint8] = np.clip(out + 0.5, 0, 255).astype(np.uint8)
+        return varied
 
 
 def _targets(objects: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

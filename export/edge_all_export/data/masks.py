@@ -95,16 +95,18 @@ def _bccd(root: Path, found: Mapping[tuple[str, str], Sequence[Found]]) -> list[
         mask = cv2.imread(str(root / "bccd" / "cell_masks" / f"{field.path.stem}.png"), cv2.IMREAD_GRAYSCALE)
         image = field.read()
         for o in field.objects:
-            reach = o.radius_px
-            near = _nearest(found.get(("bccd", field.file), ()), o.x_px, o.y_px, lambda f, r=reach: 0.6 * max(f[2], r))
+            near = _nearest(found.get(("bccd", field.file), ()), o.x_px, o.y_px, _within(o.radius_px))
             if mask is None or near is None:
                 cells.append(None)
                 continue
             number = int(field.path.stem.rpartition("_")[2])
-            cells.append(
-                _masked("bccd", f"{number // 10:02d}x", field.file, number < TUNING_BCCD, field, image, mask, near)
-            )
+            tuning, levels = number < TUNING_BCCD, np.asarray(mask, np.uint8)
+            cells.append(_masked("bccd", f"{number // 10:02d}x", field.file, tuning, field, image, levels, near))
     return cells
+
+
+def _within(radius_px: float) -> Callable[[Found], float]:
+    return lambda f: 0.6 * max(f[2], radius_px)
 
 
 def _nearest(found: Sequence[Found], x: float, y: float, reach: Callable[[Found], float]) -> Found | None:

@@ -77,9 +77,12 @@ def split_groups(
     return left, held, [i for i, h in zip(rest, is_held, strict=True) if not h]
 
 
-def spread(items: Sequence[Item], group: Callable[[Item], str], count: int) -> list[Item]:
+Member = TypeVar("Member")
+
+
+def spread(items: Sequence[Member], group: Callable[[Member], str], count: int) -> list[Member]:
     """Select ``count`` items, balanced over the groups and evenly spaced within each; the result is deterministic."""
-    pools: dict[str, list[Item]] = defaultdict(list)
+    pools: dict[str, list[Member]] = defaultdict(list)
     for item in items:
         pools[group(item)].append(item)
     each = dict.fromkeys(sorted(pools), 0)
@@ -87,7 +90,7 @@ def spread(items: Sequence[Item], group: Callable[[Item], str], count: int) -> l
         for name, pool in sorted(pools.items()):
             if each[name] < len(pool) and sum(each.values()) < count:
                 each[name] += 1
-    chosen: list[Item] = []
+    chosen: list[Member] = []
     for name, pool in sorted(pools.items()):
         places = np.linspace(0, len(pool) - 1, each[name]).round().astype(int) if each[name] else []
         chosen += [pool[i] for i in dict.fromkeys(places)]

@@ -58,7 +58,7 @@ def survey(data: Sequence[DataSet], advance: Callable[[], None] = lambda: None) 
         renamed.append(part)
         objects: Counter[str] = Counter()
         groups: dict[str, set[str]] = defaultdict(set)
-        paths = [i.path for i in (*part.cells, *part.fields)]
+        paths = [i.path for i in part.items]
         for cell in part.cells:
             if cell.path not in corrupt:
                 objects[cell.label] += 1
@@ -81,7 +81,7 @@ def survey(data: Sequence[DataSet], advance: Callable[[], None] = lambda: None) 
                 list(part.missing),
                 sorted(set(names.values())),
                 part.note,
-                next((i.source for i in (*part.cells, *part.fields)), ""),
+                next((i.source for i in part.items), ""),
             )
         )
     return Survey(result, duplicates, renamed)
@@ -89,7 +89,7 @@ def survey(data: Sequence[DataSet], advance: Callable[[], None] = lambda: None) 
 
 def _own_names(part: DataSet, joint: dict[str, str]) -> dict[str, str]:
     """Return joint names of this dataset's groups, without the source prefix."""
-    sources = {i.source for i in (*part.cells, *part.fields)}
+    sources = {i.source for i in part.items}
     names = {}
     for old, new in joint.items():
         source, group = old.split("/", 1)

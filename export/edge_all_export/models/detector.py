@@ -38,6 +38,7 @@ class LeukocyteNet(nn.Module):
         self.up4 = nn.Conv2d(3 * w, 2 * w, 1)
         self.mix4 = nn.Sequential(_block(2 * w, 2 * w), _block(2 * w, 2 * w))
         self.head = nn.Conv2d(2 * w, 3, 1)
+        assert self.head.bias is not None
         nn.init.constant_(self.head.bias[:2], -4.0)  # centers are rare: start with a small probability
 
     def forward(self, image: Tensor) -> Tensor:
@@ -48,13 +49,14 @@ class LeukocyteNet(nn.Module):
         c = self.down16(b)
         b = self.mix8(b + nn.functional.interpolate(self.up8(c), scale_factor=2.0, mode="nearest"))
         a = self.mix4(a + nn.functional.interpolate(self.up4(b), scale_factor=2.0, mode="nearest"))
-        return self.head(a)
+        maps: Tensor = self.head(a)
+        return maps
 
 
 class DeployedLeukocyteNet(nn.Module):
     """Detector as deployed: uint8 N x H x W x 3 in, probabilities and ln(radius / 6 um) out."""
 
-    def __init__(self, network: LeukocyteNet) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 

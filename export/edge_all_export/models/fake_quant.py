@@ -21,7 +21,9 @@ class FakeQuantConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the convolution, with the shapes of Conv2d."""
-        return self._conv_forward(_rounded_activation(self, x), fake_quantized_weight(self.weight), self.bias)
+        rounded_weight = fake_quantized_weight(self.weight)
+        result: Tensor = self._conv_forward(_rounded_activation(self, x), rounded_weight, self.bias)
+        return result
 
 
 def _rounded_activation(module: FakeQuantConv2d | FakeQuantize, x: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,14 +12,39 @@ import numpy.typing as npt
 import onnx
 
 if TYPE_CHECKING:
-    pass
-
+    from torch import Tensor, nn
 
 OPSET = 17
-
-
 IR_VERSION = 10
 """IR version of the files; onnxruntime 1.23.2, the newest for Python 3.10, refuses newer versions."""
+
+
+def onnx_of(
+    network: nn.Module,
+    example: Tensor,
+    outputs: Sequence[str],
+    dynamic_axes: Mapping[str, Mapping[int, str]],
+) -> onnx.ModelProto:
+    """Convert a PyTorch network to an ONNX model by tracing it with an example of its input, which is named "image".
+
+    dynamic_axes: input or output -> axis -> name of each axis whose size is free.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the exporter's age, and about sizes that are fixed on purpose
+        torch.onnx.export(
+            network.eval(),
+            (example,),
+            buffer,  # type: ignore[arg-type]  # this exporter also takes a buffer
+            input_names=["image"],
+            output_names=list(outputs),
+            dynamic_axes=dynamic_axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return onnx.load_from_string(buffer.getvalue())
 
 
 def run_model(model: onnx.ModelProto, images: npt.NDArray[np.uint8], batch: int = 64) -> list[npt.NDArray[np.float32]]:

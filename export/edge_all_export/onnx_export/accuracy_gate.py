@@ -48,8 +48,12 @@ def classifier_checks(
             f"the gate needs {LEAST_CELLS} unseen blasts and {LEAST_CELLS} unseen normal cells; "
             f"there are {int(is_blast.sum())} and {int((~is_blast).sum())}"
         )
-    sensitivity = [float((p[is_blast] >= suspect[is_blast]).mean()) for p in (before, after)]
-    area = [float(roc_auc_score(is_blast, p)) for p in (before, after)]
+
+    def sensitivity_of(probability: npt.NDArray[np.floating]) -> float:
+        return float((probability[is_blast] >= suspect[is_blast]).mean())
+
+    sensitivity = sensitivity_of(before), sensitivity_of(after)
+    area = float(roc_auc_score(is_blast, before)), float(roc_auc_score(is_blast, after))
     agree = float(np.mean(np.asarray(labels_before) == np.asarray(labels_after)))
     return [
         Check("sensitivity", *sensitivity, f"falls by at most {SENSITIVITY_FALL}",

@@ -28,7 +28,7 @@ def name_all(model: onnx.ModelProto) -> None:
 
 def converted(model: onnx.ModelProto, halves: Collection[str]) -> onnx.ModelProto:
     """Return a copy with the nodes named in ``halves`` in FP16; the graph's inputs and outputs keep their types."""
-    result = onnx.ModelProto.FromString(model.SerializeToString())
+    result: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
     graph = result.graph
     values = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     is_half = {n.name: n.name in halves and n.op_type not in FLOAT_INPUTS_ONLY for n in graph.node}

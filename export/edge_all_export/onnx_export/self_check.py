@@ -25,7 +25,7 @@ _URI = "sim:?seed=77&fields=4&frames_per_field=1&cells=6&blast_fraction=0.5"
 @lru_cache(maxsize=1)
 def _places() -> tuple[tuple[Image, float, float, float, float], ...]:
     """Return (frame, x, y, radius in pixels, um per pixel) of eight simulated leukocytes."""
-    found = []
+    found: list[tuple[Image, float, float, float, float]] = []
     with SimulatedMicroscope(_URI) as camera:
         while (frame := camera.read()) is not None and len(found) < COUNT:
             truth = camera.truth(frame.index)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +16,8 @@ from torch import nn
 from edge_all.errors import EdgeAllError
 from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY, Contract
 from edge_all_export.models.checkpoint import Checkpoint
+from edge_all_export.models.onnx_session import IR_VERSION, onnx_of, run_model, to_bytes
 from edge_all_export.onnx_export.self_check import packed, self_check_input
-
-if TYPE_CHECKING:
-    pass
-from edge_all_export.models.onnx_session import IR_VERSION, OPSET, run_model, to_bytes
 
 
 def weights_sha256(checkpoint: Checkpoint) -> str:
@@ -50,6 +44,7 @@ def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
 
     network = network_of(checkpoint)
     deployed: nn.Module
+    free: tuple[int, ...]
     if checkpoint.task == "detector":
         deployed, contract, side, free = DeployedLeukocyteNet(network), detector_contract(checkpoint), 96, (0, 1, 2)
     else:
@@ -58,20 +53,12 @@ def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
         deployed, side, free = deployed_classifier(network, decision), contract.input_px, (0,)
     names = {0: "batch", 1: "height", 2: "width"}
     outputs = {0: "batch", 2: "map_height", 3: "map_width"} if 1 in free else {0: "batch"}
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the exporter's age, and about sizes that are fixed on purpose
-        torch.onnx.export(
-            deployed.eval(),
-            (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
-            buffer,
-            input_names=["image"],
-            output_names=list(contract.outputs),
-            dynamic_axes={"image": {axis: names[axis] for axis in free}, **dict.fromkeys(contract.outputs, outputs)},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    model = onnx.load_from_string(buffer.getvalue())
+    model = onnx_of(
+        deployed,
+        torch.zeros(2, side, side, 3, dtype=torch.uint8),
+        contract.outputs,
+        {"image": {axis: names[axis] for axis in free}, **dict.fromkeys(contract.outputs, outputs)},
+    )
     sha256 = weights_sha256(checkpoint)
     return finished(model, contract, precision="float", source_sha256=sha256)
 

@@ -39,8 +39,13 @@ from edge_all_export.training.loop import fit
 
 IsOut = Callable[[str, str], bool]
 
+
+def _in_series(series: str) -> IsOut:
+    return lambda _, group: group == series
+
+
 DETECTOR_FOLDS: dict[str, IsOut] = {
-    **{f"out-{s}": (lambda _, group, s=s: group == s) for s in SERIES},  # type: ignore[misc]
+    **{f"out-{s}": _in_series(s) for s in SERIES},
     "out-bccd": lambda source, _: source == "bccd",
     "real-only": lambda source, _: source == "simulator",
     "simulator-only": lambda source, _: source != "simulator",
@@ -139,7 +144,7 @@ def detector_fold(fold: str, recipe: Recipe, prepared: Callable[[], Sequence[Pre
     path = checkpoint_path("detector", fold)
     if (there := _kept(path, recipe)) is not None:
         return there
-    out = DETECTOR_FOLDS.get(fold, lambda _s, _g: False)
+    out: IsOut = DETECTOR_FOLDS.get(fold, lambda _s, _g: False)
     job = detector_job(prepared(), recipe, _sha256(recipe), leave_out=lambda f: out(f.source, f.group))
     with lines_on_stdout(f"detector {fold} "):
         made = fit(job, RUNS / f"detector-{fold}", ARCHITECTURE)

@@ -44,13 +44,17 @@ def detector_job(
         SampleMaker(seen, recipe["shares"], recipe["seed"]),
         _batch_loss,
         lambda net: [{"params": list(net.parameters()), "lr": recipe["rate"]}],
-        lambda net: net.train() and None,
+        _into_training,
         tuple(group_names((f.source, f.group) for f in seen)),
         tuple(group_names((f.source, f.group) for f in left)),
         data_sha256,
         (lambda net: -held_out_loss(net, held, recipe)) if held else None,
         leaky,
     )
+
+
+def _into_training(network: nn.Module) -> None:
+    network.train()
 
 
 def _batch_loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
-import onnx
 import torch
 from torch import nn
 
+from edge_all_export.models.onnx_session import onnx_of, session_of
+
 if TYPE_CHECKING:
     from edge_all_export.models.classifier.network import BlastNet
-from edge_all_export.models.onnx_session import OPSET, session_of
 
 
 def session_of_features(network: BlastNet) -> Any:
@@ -27,17 +25,6 @@ def session_of_features(network: BlastNet) -> Any:
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return self.network.features(image)
 
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            _Features().eval(),
-            (torch.zeros(2, 3, COARSE.side, COARSE.side),),
-            buffer,
-            input_names=["image"],
-            output_names=["features"],
-            dynamic_axes={"image": {0: "batch"}, "features": {0: "batch"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return session_of(onnx.load_from_string(buffer.getvalue()))
+    example = torch.zeros(2, 3, COARSE.side, COARSE.side)
+    batch = {0: "batch"}
+    return session_of(onnx_of(_Features(), example, ["features"], {"image": batch, "features": batch}))

@@ -43,7 +43,7 @@ def fit(
     recipe = job.recipe
     device = idist.device()
     rank, world = idist.get_rank(), idist.get_world_size()
-    network = job.network.to(device, memory_format=torch.channels_last)
+    network = job.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe["average"]), use_buffers=True)
     groups = job.parameters(network)
     trained = [p for group in groups for p in group["params"]]
@@ -102,11 +102,13 @@ def fit(
     started = time.monotonic()
     total = [0.0]
 
-    @engine.on(Events.ITERATION_COMPLETED)  # type: ignore[untyped-decorator]
+    @engine.on(Events.ITERATION_COMPLETED)
     def _count(engine: Engine) -> None:
-        total[0] += engine.state.output
+        loss = engine.state.output
+        assert isinstance(loss, float)
+        total[0] += loss
 
-    @engine.on(Events.EPOCH_COMPLETED)  # type: ignore[untyped-decorator]
+    @engine.on(Events.EPOCH_COMPLETED)
     def _epoch(engine: Engine) -> None:
         epoch = engine.state.epoch
         loss, total[0] = total[0] / recipe["steps_per_epoch"], 0.0

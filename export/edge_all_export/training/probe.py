@@ -57,10 +57,10 @@ def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[Traini
         loss = loss + recipe["probe_penalty"] * (head.weight**2).sum()
         loss = loss + ((nuisance @ head.weight[0]) ** 2).sum()
         loss = loss + recipe["probe_rounding"] * ((head.weight @ noise) * head.weight).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return float(loss.detach())
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
 
 
 _Features = Callable[[Tensor], Tensor]
@@ -118,13 +118,15 @@ def _nuisances(
 
 def _apart(means: Tensor) -> Tensor:
     """Subtract the mean of all rows from each, and divide by the root of their number."""
-    return (means - means.mean(0)) / len(means) ** 0.5
+    deviations: Tensor = (means - means.mean(0)) / len(means) ** 0.5
+    return deviations
 
 
 def _plain_features(network: BlastNet, cells: Sequence[TrainingCell], features_of: _Features) -> Tensor:
     views = [torch.from_numpy(plain_view(c)) for c in cells]
     parts = [features_of(pixels_of(torch.stack(views[i : i + 64]))) for i in range(0, len(views), 64)]
-    return network.normalized(torch.cat(parts))
+    features: Tensor = network.normalized(torch.cat(parts))
+    return features
 
 
 @torch.no_grad()

@@ -140,7 +140,8 @@ def _cnmc_table(root: Path) -> Path | None:
 
 def load_cnmc(root: Path) -> DataSet:
     """Load C-NMC 2019 (TCIA): single cells on black, 450 x 450, by subject."""
-    cells, missing = [], []
+    cells: list[CellFile] = []
+    missing: list[str] = []
     for fold in _cnmc_folds(root):
         for word, label in (("all", "blast"), ("hem", "normal")):
             folder = child(fold, word)
@@ -155,12 +156,12 @@ def load_cnmc(root: Path) -> DataSet:
         }
         for r in rows(table):
             row = {k.strip().lower(): v.strip() for k, v in r.items() if k}
-            path = found.get(row["new_names"])
-            if path is None:
+            image = found.get(row["new_names"])
+            if image is None:
                 missing.append(row["new_names"])
             else:
                 cells.append(
-                    _cnmc_cell(path, Path(row["patient_id"]).stem, "blast" if row["labels"] == "1" else "normal")
+                    _cnmc_cell(image, Path(row["patient_id"]).stem, "blast" if row["labels"] == "1" else "normal")
                 )
     return DataSet("C-NMC 2019, published", root, tuple(cells), (), "", tuple(missing))
 

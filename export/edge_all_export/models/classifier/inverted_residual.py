@@ -36,7 +36,8 @@ class InvertedResidual(nn.Module):
             y = nn.functional.relu6(self.expand_norm(self.expand(y)))
         y = nn.functional.relu6(self.depthwise_norm(self.depthwise(y)))
         y = self.projected(self.project_norm(self.project(y)))
-        return self.added(x + y) if self.shortcut else y
+        result: Tensor = self.added(x + y) if self.shortcut else y
+        return result
 
 
 LITE0_BLOCKS = (

@@ -80,6 +80,9 @@ class JetsonNanoCnn(nn.Module):
 class _Normalized(nn.Module):
     """A torchvision network after ImageNet normalization, with two output logits."""
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self, network: nn.Module, side: int = 0) -> None:
         super().__init__()
         self.network = network

@@ -27,7 +27,7 @@ def bias_corrected(quantized: onnx.ModelProto, model: onnx.ModelProto, images: S
     batch = np.stack(list(images[:: max(1, len(images) // _IMAGES)]))
     names = [n.name for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
     wanted = dict(zip(names, _means(model, names, batch), strict=True))
-    result = onnx.ModelProto.FromString(quantized.SerializeToString())
+    result: onnx.ModelProto = onnx.ModelProto.FromString(quantized.SerializeToString())
     layers = LayerwiseModel(result, batch)
     for name in names:
         if any(n.name == name for n in result.graph.node):

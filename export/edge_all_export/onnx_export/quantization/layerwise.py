@@ -49,7 +49,7 @@ class LayerwiseModel:
         outputs = [node.output[0], *quantized]
         session = session_of(self._part(nodes, starts, outputs))
         total, count = np.zeros(()), 0
-        kept: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in quantized}
+        kept: dict[str, list[npt.NDArray[np.uint8]]] = {name: [] for name in quantized}
         for i, images in enumerate(self._known[self._image]):
             found, *rest = session.run(outputs, {name: self._known[name][i] for name in starts})
             axes = tuple(a for a in range(found.ndim) if a != 1)
