@@ -1,0 +1,1 @@
+"""Scoreboard: measured figures against their targets, ``make scores PART=...``."""

@@ -23,6 +23,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
+        """Result in words: reached, FALLS SHORT or reported."""
         return {True: "reached", False: "FALLS SHORT", None: "reported"}[self.reached]
 
 

@@ -158,7 +158,7 @@ def unfamiliar_rows(cells: Cells) -> list[Row]:
 
 
 def crossing_rows(cells: Cells) -> list[Row]:
-    """A network trained on simulated cells tested on real ones, and the reverse. Only reported."""
+    """Report a network trained on simulated cells tested on real ones, and the reverse, without a target."""
     rows = []
     for fold, name in (("simulator-only", "simulator -> real (`allidb1`)"), ("real-only", "real -> simulator")):
         part = [r for r in cells.of(fold, scored=False) if r["kind"] in ("blast", "normal")]

@@ -44,7 +44,7 @@ class Counting:
 
 
 def hand_scan(seed: int, columns: int, rows: int) -> HandMovedMicroscope:
-    """A scan by hand with two revisits: the first during the scan, the second after a jump too fast to track."""
+    """Make a scan by hand with two revisits: the first during the scan, the second after a jump too fast to track."""
     rng = np.random.default_rng(seed)
     stops = with_revisits(scan(columns, rows, WIDTH, HEIGHT, rng), rng)
     poses = walk(stops, rng, (60, 420))
@@ -98,7 +98,7 @@ def count_smear(seed: int, columns: int = 9, rows: int = 9) -> Counting:
 
 
 def smear_rows() -> list[Row]:
-    """Simulated smears of about 300 cells each."""
+    """Count on simulated smears of about 300 cells each."""
     found = {seed: count_smear(seed) for seed in SMEAR_SEEDS}
     wanted, once = sum(c.wanted for c in found.values()), sum(c.once for c in found.values())
     off = {seed: c.counted / c.wanted - 1 for seed, c in found.items()}
@@ -132,6 +132,7 @@ def pan_poses(width: int, height: int, seed: int) -> list[Pose]:
 
 
 def read_field(file: Path) -> Image:
+    """Read a field's image file as RGB, H x W x 3."""
     image = cv2.imread(str(file))
     assert image is not None
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
@@ -195,7 +196,7 @@ def pans(root: Path, every: int = 1) -> list[tuple[str, str, HandMovedField, lis
 
 
 def pan_rows(every: int = 1) -> list[Row]:
-    """A pan over each real field."""
+    """Count in a pan over each real field."""
     root = data_root()
     if root is None:
         return [Row("pan over each `allidb1` field: blasts counted exactly once", ">= 97 %", "not measured",

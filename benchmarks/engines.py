@@ -34,7 +34,7 @@ _GROWTH_MIB = 2.0
 
 
 def way_rows() -> list[Row]:
-    """The full pipeline at 1280x720 with five cells."""
+    """Measure the full pipeline at 1280x720 with five cells."""
     way, board = time_end_to_end_in_subprocess(drawn_fields(1280, 720, 5, 12), 250, PROFILE, um_per_px=0.1)
     engine = way.engine.removeprefix("engine ")
     steps = ", ".join(f"{name} {p.p50_ms:.1f}" for name, p in way.steps.items())
@@ -175,7 +175,7 @@ def _first_result_s(camera: str) -> float:
 
 
 def cold_rows() -> list[Row]:
-    """New processes, with the program's files in the page cache."""
+    """Measure new processes, with the program's files in the page cache."""
     seconds = sorted(_first_result_s("sim:") for _ in range(7))
     middle = statistics.median(seconds)
     return [

@@ -128,7 +128,7 @@ def bccd_rows(root: Path, detections: Path, threshold: float) -> list[Row]:
 
 
 def crossing_rows(root: Path, detections: Path, threshold: float) -> list[Row]:
-    """A network trained on simulated fields alone, tested on real ones. Only reported."""
+    """Report a network trained on simulated fields alone, tested on real ones, without a target."""
     wanted: dict[str, list[Label]] = defaultdict(list)
     for r in _rows(root / "allidb1" / "cells.csv"):
         if r["kind"] == "blast":

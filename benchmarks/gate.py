@@ -33,6 +33,7 @@ class Judged:
     """Reasons for good frames that were skipped and bad ones that passed."""
 
     def add(self, other: Judged) -> None:
+        """Add another part's counts."""
         self.bad += other.bad
         self.bad_passed += other.bad_passed
         self.good += other.good

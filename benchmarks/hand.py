@@ -27,10 +27,12 @@ class Pose:
 
     @property
     def path_px(self) -> float:
+        """Length of the motion during the exposure, px."""
         return float(np.hypot(*self.path))
 
     @property
     def resting(self) -> bool:
+        """Whether the stage does not move during the exposure."""
         return self.path_px == 0
 
 

@@ -67,6 +67,7 @@ class HandMovedMicroscope(_HandMoved):
         self._optics = Optics(seed, WIDTH, HEIGHT, um_per_px)
 
     def picture(self, index: int) -> Image:
+        """Draw a frame, RGB uint8 H x W x 3."""
         pose = self.poses[index]
         rng = np.random.Generator(np.random.PCG64([self._seed, 20, index]))
         window = _exposed(pose, lambda x, y: self._smear.cut(round(x), round(y), WIDTH, HEIGHT))
@@ -74,6 +75,7 @@ class HandMovedMicroscope(_HandMoved):
         return np.asarray(cv2.convertScaleAbs(image, alpha=pose.light), np.uint8)
 
     def truth(self, index: int) -> FrameTruth:
+        """Return the ground truth of a frame."""
         pose, upp = self.poses[index], self.um_per_px
         left, top = pose.x * upp, pose.y * upp
         cells = tuple(
@@ -112,6 +114,7 @@ class HandMovedField(_HandMoved):
         return float(at[0]), float(at[1])
 
     def picture(self, index: int) -> Image:
+        """Draw a frame, RGB uint8 H x W x 3."""
         pose = self.poses[index]
         matrix = self.matrix(pose)
 

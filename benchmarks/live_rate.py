@@ -46,9 +46,11 @@ class LiveHandMoved:
         self.missed = 0
 
     def start(self) -> None:
+        """Start the clock."""
         self.started = time.monotonic()
 
     def read(self) -> Frame | None:
+        """Wait for the next frame that was not missed; None after the last."""
         wait = self.started + self._next / FPS - time.monotonic()
         if wait > 0:
             time.sleep(wait)
@@ -64,7 +66,7 @@ class LiveHandMoved:
         return Frame(np.asarray(image, np.uint8), index, time.time(), f"{self.uri}#{index}", time.monotonic())
 
     def stop(self) -> None:
-        pass
+        """Do nothing."""
 
     def __enter__(self) -> LiveHandMoved:
         return self

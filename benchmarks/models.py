@@ -96,7 +96,7 @@ def gate_rows() -> list[Row]:
 
 
 def comparison_rows() -> list[Row]:
-    """The committed comparison of architectures. Only reported, because its budget is that of two CPU cores."""
+    """Report the committed comparison of architectures; no target, because its budget is that of two CPU cores."""
     from edge_all_export.compare.experiment import read_results
 
     if not COMPARISON.is_file():

@@ -106,7 +106,7 @@ def _time_row(cells: Sequence[MaskedCell]) -> Row:
 
 
 def drawn_form_rows() -> list[Row]:
-    """Simulated lymphoblasts whose measured form is the drawn one, which checks only the arithmetic."""
+    """Compare the measured form of simulated lymphoblasts with the drawn one, which checks only the arithmetic."""
     right, total = dict.fromkeys(BLASTS, 0), dict.fromkeys(BLASTS, 0)
     for seed in range(101, 113):
         camera = SimulatedMicroscope(f"sim:?seed={seed}&fields=6&blast_fraction=0.7&frames_per_field=1")

@@ -35,7 +35,7 @@ def _frames(uri: str) -> Iterator[Frame]:
 
 
 def simulator_row(seeds: tuple[int, ...] = SEEDS) -> Row:
-    """The method of 'edge-all calibrate scale' on smears of different seeds at three scales."""
+    """Measure the method of 'edge-all calibrate scale' on smears of different seeds at three scales."""
     worst, words = 0.0, []
     for um_per_px in SCALES:
         errors, single = [], []

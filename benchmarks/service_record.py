@@ -40,7 +40,7 @@ def rows() -> list[Row]:
 
 
 def killed(folder: Path, times: int = 500) -> Row:
-    """kill -9."""
+    """Kill a writing session at random moments."""
     seen = kill_often(folder, times, seed=5)
     result = f"{len(seen.faults)} faults in {seen.kills} kills; {seen.shown} findings shown, all there"
     result = result if not seen.faults else f"{result[:30]}: {seen.faults[0]}"
@@ -54,7 +54,7 @@ def killed(folder: Path, times: int = 500) -> Row:
 
 
 def filled(disk: Path) -> Row:
-    """tmpfs."""
+    """Fill the disk, a tmpfs."""
     what = "64 MB tmpfs filled by another process during a session, then freed"
     target = "nothing lost, no crash"
     disk.mkdir(parents=True)
@@ -94,7 +94,7 @@ def month(folder: Path, frames: int = 200_000) -> Row:
 
 
 def power_cut(times: int = 30) -> Row:
-    """qemu."""
+    """Cut the power of a qemu guest during sessions."""
     what = f"power cut: a qemu guest killed {times} times during a session"
     target = "boots, record clean, every finding that was shown is there"
     if os.geteuid() != 0:

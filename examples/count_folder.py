@@ -1,4 +1,4 @@
-"""Counts the leukocytes of a folder of smear fields and prints the findings as they come.
+"""Count the leukocytes of a folder of smear fields, and print the findings as they come.
 
 python examples/count_folder.py FOLDER RECORD
 """
@@ -10,8 +10,8 @@ import edge_all
 from edge_all.session.progress import Progress
 
 
-def told(progress: Progress) -> None:
-    """Called after each field, when its findings are on disk."""
+def print_findings(progress: Progress) -> None:
+    """Print the findings of a field; called when they are on disk."""
     for cell in progress.findings:
         print(f"{cell.label} in {progress.source} at {cell.detection.x_px:.0f}, {cell.detection.y_px:.0f}")
 
@@ -23,7 +23,7 @@ def main() -> None:
     folder, record = sys.argv[1], Path(sys.argv[2])
     options = edge_all.SessionOptions(sample="example")
     with edge_all.open_camera(folder) as camera, edge_all.Session(camera, record, options) as session:
-        summary = session.run(told)
+        summary = session.run(print_findings)
     print(f"{summary.counts.leukocytes} cells: {summary.result}. Research use only, not a diagnosis.")
 
 

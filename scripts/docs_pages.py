@@ -170,7 +170,7 @@ def command_page(command: click.Command, path: str, level: int = 1) -> str:
 
 
 def _description(text: str) -> str:
-    """Turn help text into Markdown. A paragraph after click's ``\\b`` keeps its line breaks."""
+    """Turn help text into Markdown. A paragraph after click's backspace mark keeps its line breaks."""
     blocks = []
     for block in re.split(r"\n\s*\n", inspect.cleandoc(text).split("\f")[0]):
         if block.startswith("\b\n"):

@@ -58,7 +58,7 @@ class Station:
             camera: The camera's URI.
             run_session: Creates one session, passes it to the given callback, and runs it to its end.
             idle_view: Preview shown while no session runs, if any.
-            turned: Called on every iteration of the waiting loop, at least twice a second.
+            on_heartbeat: Called on every iteration of the waiting loop, at least twice a second.
         """
         self.camera = camera
         self._run_session = run_session

@@ -236,7 +236,7 @@ class _Writer:
         return shortened
 
     def signature_line(self, c: ReportContents) -> None:
-        """A line to sign on paper."""
+        """Draw a line to sign on paper."""
         paper = self._paper
         if paper.get_y() > paper.h - 40:
             paper.add_page()
