@@ -26,8 +26,9 @@ def build_in_process(
     module: str,
     process: tuple[str, ...] = _PROCESS,
 ) -> bytes:
-    """Build a plan in a separate process. A crash of that process does not affect this one. Its progress is logged
-    here, in the calling thread.
+    """Build a plan in a separate process, whose crash does not affect this one.
+
+    Its progress is logged here, in the calling thread.
 
     Args:
         request: The parameters of the build.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,13 @@ def open_crops(folder: Path, make: Callable[[], Iterable[tuple[KindCell, Pixels]
     if not (folder / TABLE).is_file():
         _fill(folder, make())
     with (folder / TABLE).open(newline="", encoding="utf-8") as file:
-        cells = tuple(KindCell(**{**row, "um_per_px": float(row["um_per_px"])}) for row in csv.DictReader(file))
+        cells = tuple(_cell(row) for row in csv.DictReader(file))
     return CropCache(cells, np.load(folder / CROPS, mmap_mode="r"))
+
+
+def _cell(row: dict[str, str]) -> KindCell:
+    values: dict[str, Any] = {**row, "um_per_px": float(row["um_per_px"])}
+    return KindCell(**values)
 
 
 def _fill(folder: Path, made: Iterable[tuple[KindCell, Pixels]]) -> None:

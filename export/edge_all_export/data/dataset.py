@@ -43,7 +43,7 @@ class DataSet:
     """Files that the labels name but that do not exist."""
 
     @property
-    def items(self) -> tuple[CellFile | LabelledField, ...]:
+    def items(self) -> tuple[CellFile | LabeledField, ...]:
         """All images: cells first, then fields."""
         return (*self.cells, *self.fields)
 

@@ -21,8 +21,11 @@ _FOCUS_UM_PER_PX = 0.14
 
 @dataclass(frozen=True)
 class Variation:
-    """How far views vary. stain: Range of the factor on all changes of stain and color. one_stain: Share of views whose
-    three densities are drawn toward one, as by another stain or a single lamp."""
+    """How far views vary.
+
+    stain: Range of the factor on all changes of stain and color. one_stain: Share of views whose three densities are
+    drawn toward one, as by another stain or a single lamp.
+    """
 
     stain: tuple[float, float] = (1.0, 1.0)
     one_stain: float = 0.0
@@ -61,7 +64,7 @@ def _warped(crop: Pixels, side: int, zoom: float, turn: float, shift: tuple[floa
     if zoom < 0.8:
         crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), 0.45 * float(np.sqrt(1 / zoom**2 - 1))), np.uint8)
     middle = (SIDE - 1) / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), turn, zoom)
+    matrix = np.asarray(cv2.getRotationMatrix2D((middle, middle), turn, zoom), np.float64)
     matrix[:, 2] += (side - 1) / 2 - middle + np.array(shift)
     return np.asarray(
         cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8

@@ -44,7 +44,7 @@ def possible_kinds(source: str, kind: str, detail: str = "") -> tuple[str, ...]:
     if kind in _PARTIAL:
         return _PARTIAL[kind]
     if kind in ("normal", "leukocyte"):
-        kinds = MATURE
+        kinds: tuple[str, ...] = MATURE
         if source in _IMMATURE_SOURCES:
             kinds += ("immature_granulocyte",)
         if source in _LEUKEMIA_SOURCES and kind == "leukocyte":

@@ -57,15 +57,18 @@ class KindPredictions:
     @property
     def top(self) -> npt.NDArray[np.str_]:
         """The likeliest kind."""
-        return np.array(KINDS)[self.logits.argmax(1)]
+        return np.asarray(np.array(KINDS)[self.logits.argmax(1)])
 
 
 def read_predictions(path: Path) -> KindPredictions:
     """Read a file that release/kinds.py wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    columns = (np.array([r[name] for r in rows]) for name in ("fold", "source", "group", "kind", "detail"))
-    return KindPredictions(*columns, np.array([[float(r[k]) for k in KINDS] for r in rows]).reshape(-1, len(KINDS)))
+    fold, source, group, kind, detail = (
+        np.array([r[name] for r in rows]) for name in ("fold", "source", "group", "kind", "detail")
+    )
+    logits = np.array([[float(r[k]) for k in KINDS] for r in rows]).reshape(-1, len(KINDS))
+    return KindPredictions(fold, source, group, kind, detail, logits)
 
 
 def decide(predictions: KindPredictions) -> KindDecision:

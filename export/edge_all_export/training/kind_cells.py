@@ -70,7 +70,7 @@ def cut_sources(root: Path, recipe: Recipe, find: FindPeaks) -> Iterator[tuple[K
 
 
 def _kind_of(simulated: LabeledObject) -> str:
-    """The simulator's own word where the datasets' word for it says no more than "normal"."""
+    """Return the simulator's own word if the datasets' word for the cell is only "normal"."""
     return simulated.detail if simulated.kind == "normal" else simulated.kind
 
 

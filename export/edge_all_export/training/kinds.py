@@ -61,7 +61,7 @@ class MapSampler:
     def __init__(
         self, cells: Sequence[KindCell], indices: npt.NDArray[np.intp], maps: FrozenMaps, recipe: Recipe
     ) -> None:
-        """indices: Of the training cells among ``cells``; each needs a varied view."""
+        """Create the sampler. indices: training cells among ``cells``, each with a varied view."""
         self._maps, self._seed = maps, recipe["seed"]
         self._indices = indices
         self._weights = balance([cells[i] for i in indices], recipe["shares"])
@@ -134,7 +134,7 @@ def _standardize(network: KindsNet, sampler: MapSampler) -> None:
 def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
     """Return the loss of a batch that MapSampler drew."""
     maps, features, possible = batch
-    inner = getattr(network, "module", network)
+    inner: Any = getattr(network, "module", network)
     if network.training and float(torch.rand(())) < _MIXED:
         maps = mixed_style(maps)
     logits = inner.from_frozen(maps.contiguous(memory_format=torch.channels_last), features)

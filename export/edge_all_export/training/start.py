@@ -52,7 +52,7 @@ def start(recipe: Recipe, out: Path, *, fresh: bool) -> Checkpoint:
 
 
 def _start_kinds(recipe: Recipe, out: Path) -> Checkpoint:
-    """The cells and maps are kept beside ``out``: they serve every training of these sources."""
+    """Train the classifier of kinds. Cells and maps are kept next to ``out`` for every training of these sources."""
     from edge_all_export.models.classifier.kinds_network import ARCHITECTURE
     from edge_all_export.training.kind_data import kind_data
     from edge_all_export.training.kinds import kinds_job

@@ -16,9 +16,11 @@ def load_boxed_fields(root: Path, source: str, *, fractions: bool = False) -> li
     fractions: The boxes are given as fractions of the sides, not in pixels.
     """
     folder = root / source
-    boxes, batches = defaultdict(list), {}
+    boxes: dict[str, list[tuple[str, float, float, float, float]]] = defaultdict(list)
+    batches = {}
     for r in rows(folder / "boxes.csv"):
-        boxes[r["file"]].append((r["label"], *(float(r[k]) for k in ("xmin", "ymin", "xmax", "ymax"))))
+        box = float(r["xmin"]), float(r["ymin"]), float(r["xmax"]), float(r["ymax"])
+        boxes[r["file"]].append((r["label"], *box))
         batches[r["file"]] = r.get("batch") or source
     paths = sorted((folder / "images").iterdir())
     scale = typical_um_per_px(paths)

@@ -30,15 +30,19 @@ class FoldedResidual(nn.Module):
         self.projected, self.added = FakeQuantize(), FakeQuantize()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
         y = x if self.expand is None else clipped(self.expand(x))
         y = self.projected(self.project(clipped(self._depthwise(y))))
-        return self.added(x + y) if self.shortcut else y
+        result: Tensor = self.added(x + y) if self.shortcut else y
+        return result
 
     def _depthwise(self, x: Tensor) -> Tensor:
         layer = self.depthwise
         if layer.weight.requires_grad or layer.stride != (1, 1) or not torch.is_grad_enabled():
-            return layer(x)
-        return _FixedDepthwise.apply(x, layer.weight, layer.bias)
+            result: Tensor = layer(x)
+        else:
+            result = _FixedDepthwise.apply(x, layer.weight, layer.bias)  # type: ignore[no-untyped-call]
+        return result
 
 
 class FoldedTrunk(nn.Module):
@@ -63,6 +67,7 @@ class FoldedTrunk(nn.Module):
         for part in [self.stem, *self.blocks[:frozen]]:
             part.requires_grad_(False)
         for block in self.blocks:
+            assert isinstance(block, FoldedResidual)
             block.depthwise.weight.requires_grad_(False)
 
     def frozen_maps(self, x: Tensor) -> list[Tensor]:
@@ -116,12 +121,12 @@ class _FixedDepthwise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(weight)
         return _depthwise(x, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:
         (weight,) = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         turned = weight.flip(2, 3).contiguous(memory_format=torch.channels_last)

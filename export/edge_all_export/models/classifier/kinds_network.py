@@ -41,6 +41,7 @@ class KindsNet(nn.Module):
         self.head = nn.Linear(count, len(KINDS))
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return logits, N x 10, in the order of KINDS."""
         return self.from_frozen(*self.frozen(image))
 
     def frozen(self, image: Tensor) -> tuple[Tensor, Tensor]:
