@@ -128,6 +128,7 @@ def _number(database, table):
 
 def test_strangers_messages_are_kept_apart_and_stop_nothing(broker, database):
     import paho.mqtt.client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
 
     good = {
         "format": 1, "uid": "a", "number": 1, "created": 1.0, "device": "scope-1", "session": "s", "cell": 1,
@@ -142,7 +143,7 @@ def test_strangers_messages_are_kept_apart_and_stop_nothing(broker, database):
     strange += [json.dumps(good | {"uid": str(n)} | more).encode() for n, more in enumerate(wrong)]
     with Collecting(broker, database) as collecting:
         assert wait_for(lambda: any("connected" in line for line in collecting.said)), collecting.said
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "stranger")
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, "stranger")
         client.connect("127.0.0.1", broker.port)
         client.loop_start()
         for payload in strange:
@@ -316,12 +317,13 @@ def test_a_broker_that_cannot_be_had_is_one_line_and_nothing_is_lost(tmp_path, s
 
 def test_commands_start_and_stop_sessions_once_and_only_from_who_may(tmp_path, secured):
     import paho.mqtt.client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
 
     broker = secured()
     queue = CommandQueue()
     settings = _safe(broker, tmp_path, commands=True)
     publisher = Publisher(settings, tmp_path / "record", lambda: {"phase": "idle"}, commands=CommandReceiver(queue))
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "lab")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "lab")
     client.username_pw_set("scope", "secret")
     client.tls_set(str(tmp_path / "ca.pem"))
     answers = []
@@ -374,9 +376,10 @@ def test_a_picture_leaves_without_the_row_it_carries(tmp_path, broker, database)
 
 def test_home_assistant_finds_the_device(tmp_path, broker):
     import paho.mqtt.client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
 
     heard = {}
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "home")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "home")
     client.on_message = lambda _c, _u, m: heard.setdefault(m.topic, json.loads(m.payload))
     client.on_connect = lambda c, *_: c.subscribe([("homeassistant/#", 1), ("edge-all/scope-1/now", 1)])
     client.connect("127.0.0.1", broker.port)

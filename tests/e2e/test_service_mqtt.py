@@ -11,6 +11,7 @@ pytest.importorskip("uvicorn", reason="the pages' packages are not installed: pi
 pytest.importorskip("paho.mqtt", reason="pip install 'edge-all[service]'")
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.helpers.fleet_rig import Broker, installed, wait_for
 from tests.helpers.running_service import Running
@@ -23,7 +24,7 @@ class Laboratory:
 
     def __init__(self, broker):
         self.messages, self._lock = [], threading.Lock()
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "laboratory")
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, "laboratory")
         self.client.username_pw_set("scope", "secret")
         self.client.on_message = self._take
         self.client.on_connect = lambda client, *_: client.subscribe("edge-all/#", 1)

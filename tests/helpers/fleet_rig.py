@@ -30,9 +30,9 @@ def installed(program: str, package: str, *folders: str) -> str:
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", *folders])
     found = shutil.which(program, path=path)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", package], check=False, env=environment, timeout=600, **quiet)
+        command, quiet = ["apt-get", "install", "-y", package], subprocess.DEVNULL
+        subprocess.run(command, check=False, env=environment, timeout=600, stdout=quiet, stderr=quiet)
         versions = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if package == "postgresql" else []
         found = shutil.which(program, path=os.pathsep.join([path, *map(str, versions)]))
     if found is None:
@@ -146,8 +146,9 @@ def _versions() -> list[str]:
 def repeat_backwards(port: int, messages: Sequence[Mapping[str, Any]]) -> None:
     """As a stranger who says again what a device told, the last first."""
     import paho.mqtt.client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
 
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "repeater")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "repeater")
     client.connect("127.0.0.1", port)
     client.loop_start()
     for said in reversed(messages):

@@ -21,7 +21,7 @@ from edge_all.record.maintenance.housekeeping import Housekeeping
 from edge_all.record.maintenance.retention import Retention
 from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import FrameEntry
-from edge_all.record.sessions.clock import SessionTime, correct_times
+from edge_all.record.sessions.clock import Clock, SessionTime, correct_times
 from edge_all.record.sessions.lock import SessionLock
 from edge_all.record.store import Record
 from edge_all.record.write.disk_full import MOST_WAITING_BYTES
@@ -34,7 +34,7 @@ _CRYSTAL = 40e-6
 
 
 @dataclass
-class MadeUpClock:
+class MadeUpClock(Clock):
     """Both clocks of a device. The wall clock stands two years back at boot, until the network comes."""
 
     true: float = 0.0
@@ -138,8 +138,8 @@ def run_month(folder: Path, frames: int = 200_000, days: int = 30, budget_bytes:
     seen.backups_kept = len([p for p in backups(folder) if "nightly" in p.name])
     with Record.open(folder, create=False) as record:
         for session, number in reviewed:
-            row = record.cell_rows("WHERE session = ? AND number = ?", (session, number))[0]
-            if row["crop"] is None or not (folder / row["crop"]).is_file():
+            cell_row = record.cell_rows("WHERE session = ? AND number = ?", (session, number))[0]
+            if cell_row["crop"] is None or not (folder / cell_row["crop"]).is_file():
                 seen.reviewed_lost += 1
         for row in record.sessions():
             counted = record.counted(row.id)

@@ -95,7 +95,7 @@ def evaluation(
         "figures": [asdict(f) for f in found],
         "groups": list(groups),
         "other_kinds": _other_kinds(classified),
-        "smears": [asdict(r) for r in smears],
+        "smears": [r.to_row() for r in smears],
         "research_use": RESEARCH_USE,
     }
     return Evaluation(title, seen, tuple(found), groups, values, s, tuple(plots.worst_cells(used)))

@@ -29,13 +29,22 @@ class SmearResult:
     smear: str
     fields: int
     known_blasts: int
-    blasts: int
-    normals: int
-    unidentified: int
-    smudges: int
+    counts: dict[str, int]
+    """Count of each label under its name in records: blasts, normals ..."""
     result: str
     each: tuple[tuple[str, str], ...]
     """(field, result) of each field."""
+
+    def to_row(self) -> dict[str, object]:
+        """Return the values for JSON, with the counts among them."""
+        return {
+            "smear": self.smear,
+            "fields": self.fields,
+            "known_blasts": self.known_blasts,
+            **self.counts,
+            "result": self.result,
+            "each": self.each,
+        }
 
 
 def smear_results(
@@ -82,7 +91,4 @@ def _smear(name: str, fields: Iterable[LabeledField], models: Models, advance: C
         number += 1
         advance()
     total = smear.counts()
-    return SmearResult(
-        name, number, known, *total.named().values(), result_words(total),
-        tuple(each),
-    )  # fmt: skip
+    return SmearResult(name, number, known, total.named(), result_words(total), tuple(each))

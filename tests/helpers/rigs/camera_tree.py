@@ -142,4 +142,4 @@ def _mirror() -> str:
 
 
 def _sh(*command: object, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(c) for c in command], check=True, text=True, **more)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run([str(c) for c in command], check=True, text=True, **more)  # type: ignore[call-overload]
