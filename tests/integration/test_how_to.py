@@ -1,0 +1,134 @@
+"""The how-to guides: their lists of files are true for an extension that exists, and the code that they show works."""
+
+import importlib
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edge_all
+from edge_all.cameras import registry as cameras
+from edge_all.domain import labels
+from edge_all.errors import CameraError
+from edge_all.i18n.catalog import load_texts
+from edge_all.record.reader import RecordReader
+from edge_all.reports import registry as reports
+from edge_all.reports.contents import read_report
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+GUIDES = sorted(p for p in (ROOT / "docs" / "how-to").glob("*.md") if p.name != "index.md")
+PROGRAM = ("edge_all", "firmware_config", "export/edge_all_export", "export/recipes")
+
+
+def blocks(guide):
+    """Code of a guide by the file in its title."""
+    text = (ROOT / "docs" / "how-to" / f"{guide}.md").read_text(encoding="utf-8")
+    return dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', text, re.MULTILINE | re.DOTALL))
+
+
+def module_of(monkeypatch, path, code):
+    name = path.removesuffix(".py").removeprefix("export/").replace("/", ".")
+    module = types.ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    parent = importlib.import_module(name.rpartition(".")[0])
+    monkeypatch.setattr(parent, name.rpartition(".")[2], module, raising=False)
+    exec(compile(code, path, "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda p: p.stem)
+def test_an_extension_that_exists_touches_the_files_of_the_list_and_no_other(guide):
+    text = guide.read_text(encoding="utf-8")
+    (example,) = re.findall(r"^<!-- example: (.*) -->$", text, re.MULTILINE)
+    (listed,) = re.findall(r"^\| file \| change \|\n.*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
+    names = dict(part.split("=", 1) for part in example.split("; ") if "=" in part and not part.startswith("finds: "))
+    pattern = re.compile(example.partition("finds: ")[2])
+    files = re.findall(r"^\| `([^`]+)` \|", listed, re.MULTILINE)
+    for name, value in names.items():
+        files = [file.replace(name, value) for file in files]
+    assert len(files) >= 2
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    tracked = subprocess.run(["git", "ls-files", *PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = {
+        name
+        for name in tracked.split()
+        if name.endswith((".py", ".toml", ".html", ".js", ".css")) and (ROOT / name).is_file()
+        if pattern.search(name) or pattern.search((ROOT / name).read_text(encoding="utf-8"))
+    }
+    assert found == set(files)
+
+
+def test_every_guide_is_in_the_index_and_in_the_navigation():
+    index = (ROOT / "docs" / "how-to" / "index.md").read_text(encoding="utf-8")
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert GUIDES
+    for guide in GUIDES:
+        assert f"({guide.name})" in index
+        assert f"how-to/{guide.name}" in navigation
+
+
+def test_the_camera_of_the_guide_delivers_its_fields(monkeypatch, tmp_path):
+    code = blocks("add-camera")
+    module_of(monkeypatch, "edge_all/cameras/drivers/numpy_fields.py", code["edge_all/cameras/drivers/numpy_fields.py"])
+    entry = eval(code["edge_all/cameras/registry.py"], dict(vars(cameras)))
+    monkeypatch.setattr(cameras, "SCHEMES", (*cameras.SCHEMES, entry))
+    images = np.random.default_rng(1).integers(0, 255, (3, 64, 80, 3), np.uint8)
+    np.save(tmp_path / "fields.npy", images)
+    with edge_all.open_camera(f"npy:{tmp_path}/fields.npy") as camera:
+        camera.start()
+        frames = [camera.read() for _ in range(4)]
+    assert [f.index for f in frames[:3]] == [0, 1, 2]
+    assert all((f.image == image).all() for f, image in zip(frames, images, strict=False))
+    assert frames[3] is None
+    assert "npy: the fields of a NumPy file" in cameras.choices_line()
+    np.save(tmp_path / "numbers.npy", np.zeros(3))
+    with pytest.raises(CameraError, match="does not hold RGB images"):
+        edge_all.open_camera(f"npy:{tmp_path}/numbers.npy").start()
+    with pytest.raises(CameraError, match=r"missing\.npy cannot be read"):
+        edge_all.open_camera(f"npy:{tmp_path}/missing.npy").start()
+
+
+def test_the_report_format_of_the_guide_writes_a_report(monkeypatch, tmp_path):
+    code = blocks("add-report-format")
+    path = "edge_all/reports/formats/markdown_format.py"
+    module_of(monkeypatch, path, code[path])
+    entry = eval(code["edge_all/reports/registry.py"], dict(vars(reports)))
+    monkeypatch.setattr(reports, "FORMATS", (*reports.FORMATS, entry))
+    with edge_all.open_camera("sim:?seed=4&fields=2") as camera, edge_all.Session(camera, tmp_path) as session:
+        session.run()
+    with RecordReader.open(tmp_path) as record:
+        (row,) = record.sessions()
+        written = reports.render(read_report(record, row.id), reports.format_of_extension(".md").name).decode()
+    assert written.startswith("Research use only, not a diagnosis.")
+    assert f"| {row.id} " in written
+    assert written.count("## ") > 3
+
+
+def test_the_label_of_the_guide_is_accepted_by_the_table():
+    code = blocks("add-label")
+    row = eval(code["edge_all/domain/labels.py"], dict(vars(labels)))
+    words = tomllib.loads(code["edge_all/i18n/texts/en.toml"])
+    with labels.LABELS.extended(row):
+        assert labels.Label(row.key).info is row
+    assert row.key not in labels.LABELS
+    groups = {name.partition(".")[0] for name in load_texts() if name.endswith(".smudge")}
+    assert set(words) == groups
+    assert all(set(group) == {row.key} for group in words.values())
+
+
+@pytest.mark.parametrize("guide", ["add-setting", "add-metric"])
+def test_code_that_exists_is_quoted_as_it_is(guide):
+    shown = blocks(guide)
+    assert shown
+    for file, code in shown.items():
+        there = [line.strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+        assert [line for line in code.splitlines() if line.strip() not in there] == []
