@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,6 @@ from edge_all.telemetry.mqtt.settings import MqttSettings
 if TYPE_CHECKING:
     from firmware_config.sections.metrics import Metrics
     from firmware_config.sections.mqtt import Mqtt
-
-
-def mqtt_settings(section: Mqtt) -> MqttSettings:
-    """Return the MQTT settings of a profile's table [mqtt]."""
-    return MqttSettings(**{f.name: getattr(section, f.name) for f in fields(MqttSettings)})
 
 
 class MqttClient:
@@ -52,7 +46,7 @@ class MqttClient:
             EdgeAllError: when paho-mqtt is not installed.
         """
         self.end()
-        settings = mqtt_settings(section)
+        settings = MqttSettings.of(section)
         if not settings.wanted:
             return
         settings.check()

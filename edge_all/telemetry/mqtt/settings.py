@@ -1,4 +1,4 @@
-"""MQTT settings of a profile (firmware_config's table [mqtt]): the broker, the published data and remote commands."""
+"""MQTT settings of a profile: firmware_config's table [mqtt], and what follows from its values."""
 
 from __future__ import annotations
 
@@ -6,46 +6,42 @@ import ipaddress
 import os
 import re
 import socket
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from edge_all.errors import ProfileError
+from firmware_config.expected import expected
+from firmware_config.sections.mqtt import Mqtt
 
-CONFIRMS = ("broker", "collector")
 PASSWORD_VARIABLE = "EDGE_ALL_MQTT_PASSWORD"
 _TOPIC_PART = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-@dataclass(frozen=True)
-class MqttSettings:
-    """The profile's table [mqtt]. An empty host disables MQTT."""
+class MqttSettings(Mqtt):
+    """The profile's table [mqtt], with what follows from its values. An empty host disables MQTT.
 
-    host: str = ""
-    port: int = 0
-    """Port of the broker; 0 for 8883 with TLS and 1883 without."""
-    tls: bool = True
-    ca_file: str = ""
-    """CA certificate (PEM) that must have signed the broker's; empty for the system's authorities."""
-    certificate_file: str = ""
-    key_file: str = ""
-    """Key of this device's client certificate, if the broker requires one."""
-    username: str = ""
-    password_file: str = ""
-    """File whose first line is the password; EDGE_ALL_MQTT_PASSWORD takes precedence."""
-    device: str = ""
-    """This device's name in topics; empty for the machine's name."""
-    topic: str = "edge-all"
-    """Prefix of every topic."""
-    confirm: str = "broker"
-    """Confirmation that removes a message from the outbox: by the broker or by the collector."""
-    sample_ids: bool = False
-    """Send sample ids."""
-    pictures: bool = False
-    """Send findings with their picture."""
-    discovery: bool = False
-    """Publish discovery messages for Home Assistant."""
-    commands: bool = False
-    """Accept commands by MQTT to start and stop sessions."""
+    Raises ProfileError for an invalid value; check() finds values that do not fit together.
+    """
+
+    @classmethod
+    def of(cls, section: Mqtt) -> MqttSettings:
+        """Return the settings of a profile's table [mqtt]."""
+        return cls(**section.model_dump())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_words(cls, values: Any, validate: ModelWrapValidatorHandler[MqttSettings]) -> MqttSettings:
+        try:
+            return validate(values)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            key = str(wrong["loc"][0])
+            raise ProfileError(
+                f"mqtt.{key} = {wrong['input']!r} is not valid",
+                f"it must be {expected(cls.model_fields.get(key), f'mqtt.{key}')}",
+            ) from error
 
     @property
     def wanted(self) -> bool:
@@ -96,17 +92,11 @@ class MqttSettings:
         return lines[0] if lines else ""
 
     def check(self) -> None:
-        """Validate the settings.
+        """Check that the settings fit together.
 
         Raises:
-            ProfileError: when a setting is invalid or unsafe.
+            ProfileError: when a setting is unsafe, or lacks another.
         """
-        if self.confirm not in CONFIRMS:
-            raise ProfileError(f"mqtt.confirm = {self.confirm!r} is not valid", f"use one of {', '.join(CONFIRMS)}")
-        if not 0 <= self.port <= 65535:
-            raise ProfileError(
-                f"mqtt.port = {self.port} is not valid", "use a port from 1 to 65535, or 0 for the standard port"
-            )
         for name, part in (("device", self.device_id), *(("topic", p) for p in self.topic.split("/"))):
             if not _TOPIC_PART.fullmatch(part):
                 raise ProfileError(

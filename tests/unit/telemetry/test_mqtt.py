@@ -13,7 +13,6 @@ from edge_all.record.rows import SessionInfo
 from edge_all.record.store import Record
 from edge_all.session.commands import CommandQueue, Start, Stop
 from edge_all.session.operator import Operator
-from edge_all.telemetry.mqtt.client import mqtt_settings
 from edge_all.telemetry.mqtt.commands import CommandReceiver
 from edge_all.telemetry.mqtt.connection import NoConnectionError
 from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
@@ -24,8 +23,9 @@ from tests.helpers.cells import make_cell, make_counts
 
 
 def test_the_profile_says_the_same_as_the_settings():
-    assert mqtt_settings(Mqtt()) == MqttSettings()
-    assert set(Mqtt.model_fields) == set(MqttSettings.__dataclass_fields__)
+    given = Mqtt(host="broker.lab", port=8884, confirm="collector")
+    assert MqttSettings.of(given) == MqttSettings(host="broker.lab", port=8884, confirm="collector")
+    assert MqttSettings.model_fields.keys() == Mqtt.model_fields.keys()
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,8 @@ def test_the_profile_says_the_same_as_the_settings():
         ({"confirm": "nobody"}, "mqtt.confirm"),
         ({"device": "a/b"}, "mqtt.device"),
         ({"topic": "lab/#"}, "mqtt.topic"),
-        ({"port": 70_000}, "mqtt.port"),
+        ({"port": 70_000}, "mqtt.port = 70000 is not valid: it must be a whole number from 0 to 65535"),
+        ({"topic": ""}, "mqtt.topic"),
         ({"certificate_file": "a.pem"}, "needs its key"),
         ({"password_file": "/no/such", "username": "a", "commands": True}, "cannot be read"),
         ({"commands": True}, "authenticated and encrypted"),
