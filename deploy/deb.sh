@@ -28,7 +28,7 @@ Architecture: $architecture
 Maintainer: edge-all <edge-all@localhost>
 Section: science
 Priority: optional
-Depends: python3 (>= 3.10), python3-venv, openssl, passwd, util-linux
+Depends: python3 (>= 3.10), python3-venv, passwd, util-linux
 Description: finds leukocytes in blood smears and flags lymphoblasts
  Runs as a service with a microscope camera and provides web pages for live view and review.
  Research use only, not a diagnosis.

@@ -94,10 +94,10 @@ JETPACK=$(jetpack)
 PYTHON=$(command -v python3 || true)
 [ -n "$PYTHON" ] || die "python3 is missing: apt install python3 python3-venv"
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "Python 3.10 or later is required; this is $("$PYTHON" --version)"
-if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || ! command -v openssl >/dev/null; then
-  [ -z "$wheels" ] || die "python3-venv or openssl is missing: run apt install python3-venv openssl (from local media), then run this script again"
-  say "installing python3-venv and openssl"
-  apt-get update -qq && apt-get install -y -qq python3-venv openssl >/dev/null || die "apt could not install python3-venv and openssl"
+if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
+  [ -z "$wheels" ] || die "python3-venv is missing: run apt install python3-venv (from local media), then run this script again"
+  say "installing python3-venv"
+  apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null || die "apt could not install python3-venv"
 fi
 
 # -- the package and its extras --------------------------------------------------------------------------------------

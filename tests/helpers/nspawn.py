@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 RIGS = Path(os.environ.get("EDGE_ALL_RIGS") or "/var/tmp/edge-all-rigs")
-_PACKAGES = "systemd,systemd-sysv,dbus,udev,python3,python3-venv,ca-certificates,openssl,procps"
+_PACKAGES = "systemd,systemd-sysv,dbus,udev,python3,python3-venv,ca-certificates,procps"
 _BOOTS_WITHIN_S = 600
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

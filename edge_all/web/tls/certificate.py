@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_all.errors import EdgeAllError, UsageError
+from edge_all.files.atomic_write import write_atomically
 from edge_all.web.tls.addresses import own_addresses
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _DAYS = 825
 """Validity in days; the longest that current browsers accept."""
@@ -47,7 +50,7 @@ def own_certificate(folder: Path, host: str, names: Sequence[str] = ()) -> tuple
     fingerprint can be compared.
 
     Raises:
-        EdgeAllError: when openssl is missing or fails.
+        EdgeAllError: when the package cryptography is missing, or the folder cannot be written.
         UsageError: when a name is not valid.
     """
     certificate, key = folder / "certificate.pem", folder / "key.pem"
@@ -58,39 +61,67 @@ def own_certificate(folder: Path, host: str, names: Sequence[str] = ()) -> tuple
             return certificate, key
     # Keep earlier names, so a machine whose address changes and changes back does not need a third certificate.
     known = wanted | set(sorted(before_it - wanted)[: max(0, _MOST_NAMES - len(wanted))])
-    program = _openssl()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new_certificate, new_key = certificate.with_suffix(".new"), key.with_suffix(".new")
-    before = os.umask(0o077)
+    private, public = _self_signed(sorted(known))
     try:
-        kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        named = ["-days", str(_DAYS), "-subj", "/CN=edge-all", "-addext", f"subjectAltName={','.join(sorted(known))}"]
-        files = ["-keyout", str(new_key), "-out", str(new_certificate)]
-        done = subprocess.run([program, *kind, *named, *files], capture_output=True, text=True, check=False)
-    finally:
-        os.umask(before)
-    if done.returncode:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(key, private)  # the mode of both is 0600
+        write_atomically(certificate, public)
+    except OSError as error:
         raise EdgeAllError(
-            f"cannot create a certificate in {folder} ({(done.stderr.strip().splitlines() or ['?'])[-1]})",
+            f"cannot create a certificate in {folder} ({error.strerror or error})",
             "name one with --certificate and --key",
-        )
-    os.replace(new_key, key)
-    os.replace(new_certificate, certificate)
+        ) from error
     return certificate, key
+
+
+def _self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return a new private key (PKCS #8) and its certificate, both as PEM; names: "DNS:name" and "IP:address"."""
+    require_cryptography()
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edge-all")])
+    now = datetime.now(timezone.utc)
+    kinds = (name.partition(":") for name in names)
+    alternatives = [
+        x509.IPAddress(ipaddress.ip_address(name)) if kind == "IP" else x509.DNSName(name) for kind, _, name in kinds
+    ]
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=_DAYS))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private, certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def certificate_names(certificate: Path) -> set[str]:
     """Return the subject names, as "DNS:name" and "IP:address". Empty if the file is not a certificate."""
-    done = subprocess.run(
-        [_openssl(), "x509", "-noout", "-ext", "subjectAltName", "-in", str(certificate)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = set()
-    for kind, name in re.findall(r"(DNS|IP Address):([^,\s]+)", done.stdout):
-        found.add(f"DNS:{name}" if kind == "DNS" else f"IP:{ipaddress.ip_address(name)}")
-    return found
+    read = _read(certificate)
+    if read is None:
+        return set()
+    from cryptography import x509
+
+    try:
+        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return set()
+    found = {f"DNS:{name}" for name in names.get_values_for_type(x509.DNSName)}
+    return found | {f"IP:{address}" for address in names.get_values_for_type(x509.IPAddress)}
 
 
 def _wanted(host: str, names: Sequence[str]) -> set[str]:
@@ -125,13 +156,8 @@ def expired(certificate: Path) -> bool:
 
     A file that is not a certificate returns False, because that is a different fault.
     """
-    done = subprocess.run(
-        [_openssl(), "x509", "-enddate", "-checkend", "60", "-noout", "-in", str(certificate)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode == 1 and "notAfter=" in done.stdout
+    read = _read(certificate)
+    return read is not None and read.not_valid_after_utc < datetime.now(timezone.utc) + timedelta(minutes=1)
 
 
 def fingerprint(certificate: Path) -> str:
@@ -147,17 +173,31 @@ _END = "-----END CERTIFICATE-----\n"
 
 def _lasts(certificate: Path) -> bool:
     """Return True if the certificate is valid for another day at least."""
-    done = subprocess.run(
-        [_openssl(), "x509", "-checkend", "86400", "-noout", "-in", str(certificate)], capture_output=True, check=False
-    )
-    return done.returncode == 0
+    read = _read(certificate)
+    return read is not None and read.not_valid_after_utc > datetime.now(timezone.utc) + timedelta(days=1)
 
 
-def _openssl() -> str:
-    found = shutil.which("openssl")
-    if found is None:
+def _read(certificate: Path) -> x509.Certificate | None:
+    """Return the first certificate of a PEM file, or None if there is none."""
+    require_cryptography()
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def require_cryptography() -> None:
+    """Check that the package cryptography is installed.
+
+    Raises:
+        EdgeAllError: when it is not.
+    """
+    try:
+        import cryptography  # noqa: F401
+    except ModuleNotFoundError as error:
         raise EdgeAllError(
-            "the program openssl, which creates the certificate, is missing",
-            "install it (apt install openssl), or name a certificate with --certificate and --key",
-        )
-    return found
+            "the package cryptography, which certificates of the pages need, is not installed",
+            "pip install 'edge-all[web]'",
+        ) from error

@@ -1,7 +1,6 @@
 """The parts of the pages that need no page: accounts, limits, texts, agreement, appearance, live view, certificate."""
 
 import re
-import shutil
 import stat
 from pathlib import Path
 
@@ -331,7 +330,6 @@ def test_which_addresses_are_this_machine_alone(host, alone):
     assert Address(host).loopback is alone
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
     import ssl
 
@@ -340,6 +338,8 @@ def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
     certificate, key = own_certificate(tmp_path / "tls", "192.0.2.5")
     made = certificate.read_bytes()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(certificate.stat().st_mode) == 0o600
+    assert key.read_text().startswith("-----BEGIN PRIVATE KEY-----\n")
     assert own_certificate(tmp_path / "tls", "192.0.2.5") == (certificate, key)
     assert certificate.read_bytes() == made
     assert tls_context(certificate, key).minimum_version == ssl.TLSVersion.TLSv1_2
@@ -348,7 +348,6 @@ def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
         tls_context(certificate, certificate)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_for_a_new_one(tmp_path, monkeypatch):
     from edge_all.web.tls import certificate as module
 
@@ -377,6 +376,66 @@ def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_f
     for wrong in ("a,DNS:evil", "https://a", "a b", "", "a:8443", "x" * 64):
         with pytest.raises(UsageError, match="not a valid host name"):
             made(wrong)
+
+
+def test_the_own_certificate_has_the_form_that_browsers_accept(tmp_path):
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from edge_all.web.tls.certificate import own_certificate
+
+    file, _ = own_certificate(tmp_path / "tls", "192.0.2.5")
+    made = x509.load_pem_x509_certificate(file.read_bytes())
+    key = made.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert key.curve.name == "secp256r1"
+    assert (made.not_valid_after_utc - made.not_valid_before_utc).days == 825
+    assert made.subject == made.issuer
+    assert made.subject.rfc4514_string() == "CN=edge-all"
+    made.verify_directly_issued_by(made)
+
+
+def test_a_new_certificate_replaces_one_that_is_damaged_or_about_to_expire(tmp_path, monkeypatch):
+    from datetime import datetime, timedelta
+
+    from edge_all.web.tls import certificate as module
+
+    file, _ = module.own_certificate(tmp_path / "tls", "192.0.2.5")
+    file.write_text("half of it")
+    assert module.certificate_names(file) == set()
+    assert not module.expired(file), "a damaged file is a different fault"
+    module.own_certificate(tmp_path / "tls", "192.0.2.5")
+    made = file.read_bytes()
+    assert b"BEGIN CERTIFICATE" in made
+
+    class Later(datetime):
+        days = 0
+
+        @classmethod
+        def now(cls, zone=None):
+            return datetime.now(zone) + timedelta(days=cls.days)
+
+    monkeypatch.setattr(module, "datetime", Later)
+    for days, again in ((823, False), (824.5, True)):
+        Later.days = days
+        module.own_certificate(tmp_path / "tls", "192.0.2.5")
+        assert (file.read_bytes() != made) is again
+    file.write_bytes(made)
+    for days, over in ((824.9, False), (826, True)):
+        Later.days = days
+        assert module.expired(file) is over
+    assert not module.expired(tmp_path / "missing.pem")
+
+
+def test_without_cryptography_one_line_says_what_to_install(tmp_path, monkeypatch):
+    import sys
+
+    from edge_all.errors import EdgeAllError
+    from edge_all.web.tls.certificate import own_certificate
+
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(EdgeAllError, match=r"cryptography.* is not installed: pip install 'edge-all\[web\]'"):
+        own_certificate(tmp_path / "tls", "192.0.2.5")
 
 
 def test_the_machines_addresses_are_those_that_others_reach(tmp_path, monkeypatch):
