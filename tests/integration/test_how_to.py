@@ -15,7 +15,7 @@ from edge_all.cameras import registry as cameras
 from edge_all.domain import labels
 from edge_all.errors import CameraError
 from edge_all.i18n.catalog import load_texts
-from edge_all.record.reader import RecordReader
+from edge_all.record.store import Record
 from edge_all.reports import registry as reports
 from edge_all.reports.contents import read_report
 
@@ -103,9 +103,10 @@ def test_the_report_format_of_the_guide_writes_a_report(monkeypatch, tmp_path):
     module_of(monkeypatch, path, code[path])
     entry = eval(code["edge_all/reports/registry.py"], dict(vars(reports)))
     monkeypatch.setattr(reports, "FORMATS", (*reports.FORMATS, entry))
+    monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path / "state"))
     with edge_all.open_camera("sim:?seed=4&fields=2") as camera, edge_all.Session(camera, tmp_path) as session:
         session.run()
-    with RecordReader.open(tmp_path) as record:
+    with Record.open(tmp_path) as record:
         (row,) = record.sessions()
         written = reports.render(read_report(record, row.id), reports.format_of_extension(".md").name).decode()
     assert written.startswith("Research use only, not a diagnosis.")
