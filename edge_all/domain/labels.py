@@ -47,13 +47,13 @@ class LabelColors:
     """Colors of a label, as ``#rrggbb``, distinct with any color vision (Okabe and Ito)."""
 
     picture: str
-    """In pictures: contact sheet, field, live picture."""
+    """Color in pictures: contact sheet, field, live picture."""
     ring: str
-    """Of the ring around a cell on a page, over the picture of its field."""
+    """Color of the ring around a cell on a page, over the picture of its field."""
     light: str
-    """On a light page."""
+    """Color on a light page."""
     dark: str
-    """On a dark page."""
+    """Color on a dark page."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class KindInfo:
     """Key on the keyboard that gives this verdict."""
     fhir: FhirCode | None = None
     names_a_kind: bool = True
-    """False for the rest, which is no class name in a data set."""
+    """False for the remaining kinds together, which are not a class in a data set."""
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
@@ -171,7 +171,7 @@ class LabelTable:
         self.all = rows
         """All labels, in the order of counts, messages and reports."""
         self.by_model = tuple(r for r in rows if r.by_model)
-        """The labels that a model gives: those of the rows of cells in a record."""
+        """The labels that a model gives, which are those of the rows of cells in a record."""
         self.leukocytes = tuple(r for r in rows if r.is_leukocyte)
         self.counted_apart = tuple(r for r in rows if r.counting is Counting.APART)
         self.not_counted = tuple(r for r in rows if r.counting is Counting.NOT_COUNTED)

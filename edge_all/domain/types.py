@@ -185,7 +185,7 @@ class Cell:
 
     @property
     def is_finding(self) -> bool:
-        """True for a cell that needs attention, as the table of labels says."""
+        """True for a cell that needs attention, according to the table of labels."""
         return self.label.info.is_finding
 
     @property
@@ -251,7 +251,7 @@ class Counts:
 
     @property
     def leukocytes(self) -> int:
-        """Number of leukocytes; what is counted apart or not counted is not among them."""
+        """Number of leukocytes, without cells that are counted separately or not at all."""
         return sum(self.by_label[row.key] for row in LABELS.leukocytes)
 
     @property

@@ -42,7 +42,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Differential:
-    """Counts by label and kind. The table of labels says which labels are leukocytes."""
+    """Counts by label and kind. The table of labels defines which labels are leukocytes."""
 
     by_label: Mapping[str, int]
     """Counts by label, those that only a reviewer gives included."""

@@ -13,7 +13,7 @@ from edge_all.session.operator import Operator
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions:
-    """What to analyze with, how far, and what to record of it. The defaults are those of a program that embeds it."""
+    """Options of a session: models, limits, and what to record. The defaults suit a program that embeds it."""
 
     profile: Profile = field(default_factory=Profile)
     """Device settings."""

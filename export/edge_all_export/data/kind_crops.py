@@ -48,7 +48,7 @@ class KindCell:
     kind: str
     detail: str
     um_per_px: float
-    """Of the picture that the crop was cut from."""
+    """Scale of the picture that the crop was cut from."""
 
     @property
     def possible(self) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class KindCell:
 
 @dataclass(frozen=True)
 class Cutting:
-    """What to take from a field besides its labeled leukocytes."""
+    """Objects to take from a field besides its labeled leukocytes."""
 
     erythrocytes: int = 2
     platelets: int = 2
@@ -67,7 +67,7 @@ class Cutting:
 
 
 def cut_wide(image: Pixels, x_px: float, y_px: float, um_per_px: float) -> Pixels:
-    """Return SIDE x SIDE pixels around a place. Beyond the image its edge is repeated: white would tell the source."""
+    """Return SIDE x SIDE pixels around a place. Beyond the image, its edge is repeated, because white would reveal the source."""
     factor = um_per_px / UM_PER_PX
     reach = int(SIDE / 2 / factor * 1.5) + 4
     column, row = round(x_px), round(y_px)
@@ -129,7 +129,7 @@ def _nearest(peaks: Sequence[Peak], cell: LabeledObject, um_per_px: float) -> in
 
 
 def _is_apart(thing: LabeledObject, field: LabeledField, width: int, height: int) -> bool:
-    """Tell whether a whole erythrocyte or platelet lies in the field and no leukocyte beside it."""
+    """Return True if an erythrocyte or platelet is completely in the field, with no leukocyte next to it."""
     edge = min(thing.x_px, thing.y_px, width - thing.x_px, height - thing.y_px)
     return edge * field.um_per_px > _INSIDE_UM and all(
         np.hypot(thing.x_px - o.x_px, thing.y_px - o.y_px) > o.radius_px + 0.7 * thing.radius_px

@@ -21,7 +21,7 @@ _FOCUS_UM_PER_PX = 0.14
 
 @dataclass(frozen=True)
 class Variation:
-    """How far views vary.
+    """Range of the variation of views.
 
     stain: Range of the factor on all changes of stain and color. one_stain: Share of views whose three densities are
     drawn toward one, as by another stain or a single lamp.
@@ -98,7 +98,7 @@ def _focused(view: FloatArray, scale: float, rng: np.random.Generator, most_blur
 
 
 def _cut_out(view: FloatArray, um_per_px: float, rng: np.random.Generator) -> FloatArray:
-    """Fade to white outside a disc: what lies around a cell must not tell the source."""
+    """Fade to white outside a disc, because the surroundings of a cell must not reveal the source."""
     axis = np.arange(len(view), dtype=np.float32) - (len(view) - 1) / 2
     away = np.hypot(axis[:, None], axis[None, :])
     inside = np.clip((rng.uniform(6.5, 10) / um_per_px - away) / 4 + 0.5, 0, 1)[..., None].astype(np.float32)

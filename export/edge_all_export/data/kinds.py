@@ -35,9 +35,9 @@ _IMMATURE_SOURCES = ("deepbionet", "cnmc")
 
 
 def possible_kinds(source: str, kind: str, detail: str = "") -> tuple[str, ...]:
-    """Kinds that a cell with this label may be; empty if the label says nothing.
+    """Return the kinds that a cell with this label may be; empty if the label gives no information.
 
-    A label that names no kind still teaches: the loss takes the sum of the probabilities over the possible kinds.
+    A label without a kind is still useful, because the loss takes the sum of the probabilities over the possible kinds.
     """
     if kind in _ARTIFACTS:
         return ("artifact",)

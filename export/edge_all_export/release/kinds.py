@@ -1,4 +1,4 @@
-"""Train the folds of the classifier of kinds, and write what each network says of the cells it has never seen.
+"""Train the folds of the classifier of kinds, and write what each network predicts for the cells it has never seen.
 
 python -m edge_all_export.release.kinds [FOLD ...] trains folds; without names, it trains all of them and writes the
 predictions to export/release_data/out_of_fold/kinds.csv. Interrupted trainings resume after their last epoch.
@@ -96,7 +96,7 @@ def network_of(checkpoint: Checkpoint) -> KindsNet:
 
 
 def write_predictions(path: Path = PREDICTIONS) -> None:
-    """Write the logits of every cell by the networks that never saw it, and beside them what they were made from."""
+    """Write the logits of every cell by the networks that never saw it, with the data that they were made from."""
     recipe, cells, maps = load_recipe("kinds"), data().cells, data().maps
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:

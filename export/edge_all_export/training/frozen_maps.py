@@ -1,7 +1,7 @@
-"""What the frozen blocks make of every cell, plain and in some varied views, kept on the disk.
+"""Outputs of the frozen blocks for every cell, plain and in some varied views, stored on disk.
 
-The frozen blocks take two thirds of a training step and give the same in every fold: they are run once. Half the bytes
-of float32 are enough: the rounding is far below the noise of the views.
+The frozen blocks take two thirds of a training step and give the same result in every fold, so they are run once. Half
+the bytes of float32 are enough, because the rounding is far below the noise of the views.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FrozenMaps:
 
 
 def is_made(folder: Path, number: int) -> bool:
-    """Tell whether a pass is complete: its table is written last."""
+    """Return True if a pass is complete. Its table is written last."""
     return (folder / f"cells-{number}.npz").is_file()
 
 

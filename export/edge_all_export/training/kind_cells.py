@@ -27,9 +27,9 @@ from edge_all_export.training.datasets import simulated_fields, source_folders
 
 _log = logging.getLogger(__name__)
 _DOUBTFUL = 0.02
-"""Score from which the detector's peaks are looked at."""
+"""Score from which the detector's peaks are considered."""
 _CNMC_CELLS = 150
-"""Of each subject and label; more of one subject add little."""
+"""Most cells of each subject and label; more of one subject add little."""
 _SIMULATED = Cutting(platelets=2, false_peaks=2)
 _CNMC_FORM = CropForm(UM_PER_PX, SIDE, SIDE)
 

@@ -28,7 +28,7 @@ _ARTIFACT_WEIGHT = 0.5
 _MIXED = 0.5
 """Share of the batches whose style is mixed."""
 _MIX_SHAPE = 0.2
-"""Shape of the beta distribution of the own share: mostly near 0 or 1."""
+"""Shape of the beta distribution of a cell's own share, which is mostly near 0 or 1."""
 _STANDARDIZED_ON = 384
 """Training views that set the features' mean and scale."""
 

@@ -8,7 +8,7 @@ from edge_all_export.data.labeled_field import LabeledField, rows
 from edge_all_export.data.sources.single_cells import centered_cell
 
 _BENCHES = {"tecom": (0.16, (120, 120)), "cellavision": (0.088, (300, 300))}
-"""Scale and size of the pictures. They show too few whole erythrocytes to measure the scale: it is chosen so that the
+"""Scale and size of the pictures. They show too few whole erythrocytes to measure the scale. It is chosen so that the
 median neutrophil in the source's own masks is 12.3 um wide (tecom) or 14 um, as in the other pictures of that scanner
 maker (cellavision)."""
 

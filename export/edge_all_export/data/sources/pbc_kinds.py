@@ -14,7 +14,7 @@ _SIDE_PX = (256, 256)
 
 
 def load(root: Path) -> list[LabeledField]:
-    """Return all 2,310 pictures. The source tells no patients: the group is the detailed kind, for balance only."""
+    """Return all 2,310 pictures. The source names no patients. The group is the detailed kind, for balance."""
     return [
         centered_cell(
             "pbc_kinds",
