@@ -67,7 +67,10 @@ class Cutting:
 
 
 def cut_wide(image: Pixels, x_px: float, y_px: float, um_per_px: float) -> Pixels:
-    """Return SIDE x SIDE pixels around a place. Beyond the image, its edge is repeated, because white would reveal the source."""
+    """Return SIDE x SIDE pixels around a place.
+
+    Beyond the image, its edge is repeated, because white would reveal the source.
+    """
     factor = um_per_px / UM_PER_PX
     reach = int(SIDE / 2 / factor * 1.5) + 4
     column, row = round(x_px), round(y_px)
