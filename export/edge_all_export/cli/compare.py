@@ -64,8 +64,8 @@ def command(
         run_experiment,
         write_results,
     )
-    from edge_all_export.models.classifier.registry import build_network
     from edge_all_export.models.contracts import SEGMENTED
+    from edge_all_export.models.registry import classifiers
     from edge_all_export.recipes.recipe import load_recipe
     from edge_all_export.release.out_of_fold import CLASSIFIER_FOLDS, SEGMENTED_FOLDS, SERIES_FOLDS, segmented_fold
     from edge_all_export.training.datasets import classifier_cells, data_of, sets_sha256
@@ -106,7 +106,8 @@ def command(
             write_results(results, file)
     shown = [r for r in results if r.key in wanted]
     torch.set_num_threads(1)
-    costs = {n: cost_of(build_network(n, pretrained=False)) for n in {c.network for c in chosen}}
+    families = classifiers({c.network for c in chosen})
+    costs = {f.name: cost_of(f.build(pretrained=False), f.form.side) for f in families}
     lines = table.lines_of(shown, costs)
     machine = torch.cuda.get_device_name() if torch.cuda.is_available() else "a CPU"
     budget = (

@@ -19,7 +19,7 @@ from edge_all.errors import EdgeAllError, UsageError
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classes import BLAST, NORMAL, SCORED
 from edge_all_export.data.sources.allidb1 import HEALTHY
-from edge_all_export.models.classifier.registry import ARCHITECTURES, OURS, OURS_PAIRED, OURS_TEXTURED
+from edge_all_export.models.registry import classifiers, find_classifier
 from edge_all_export.models.torch_engine import network_of
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.classifier import classifier_job, logits_of
@@ -77,35 +77,26 @@ class Result:
 def candidates(names: Sequence[str] = ()) -> list[Candidate]:
     """Return each named network (all if names is empty), from scratch and, if available offline, from ImageNet weights.
 
-    Ours is designed for ImageNet weights, and its textured form is used for segmented cells. Raises UsageError for an
-    unknown name.
+    The proposed network is designed for ImageNet weights, and a variant of it is used for segmented cells. Raises
+    UsageError for an unknown name.
     """
-    for name in names:
-        if name not in ARCHITECTURES:
-            raise UsageError(f"unknown network '{name}'", f"choose from {', '.join(ARCHITECTURES)}")
-    chosen = [
-        a
-        for a in ARCHITECTURES.values()
-        if (not names or a.name in names) and a.name not in (OURS_TEXTURED, OURS_PAIRED)
-    ]
-    return [
-        Candidate(a.name, p)
-        for a in chosen
-        for p in ((True,) if a.name == OURS else (True, False) if a.imagenet else (False,))
-    ]
+    wanted = [family.name for family in classifiers(names)]
+    chosen = [f for f in classifiers() if f.name in wanted and f.is_candidate]
+    return [Candidate(f.name, pretrained) for f in chosen for pretrained in f.compared_starts]
 
 
 def alone(recipe: Recipe) -> Recipe:
-    """Return the recipe with one network of ours instead of a pair, on the crops that all contestants use."""
-    return recipe.but(network=OURS_TEXTURED, untouched_penalty=0.0) if recipe["network"] == OURS_PAIRED else recipe
+    """Return the recipe with a network that takes the crops that all contestants use."""
+    return find_classifier(recipe["network"]).recipe_for_comparison(recipe)
 
 
 def recipe_for(candidate: Candidate, recipe: Recipe, epochs: int, steps: int) -> Recipe:
     """Return the shipped recipe with another network and the comparison's budget.
 
-    Ours keeps its recipe's start, in which the last layer is solved first, and uses the rest of the budget.
+    The proposed network keeps its recipe's start, in which the last layer is solved first, and uses the rest of the
+    budget.
     """
-    if candidate.network == OURS:
+    if find_classifier(candidate.network).proposed:
         solved = min(recipe["probe_batches"], epochs * steps)
         rest = 0 if recipe["epochs"] == 0 else max(0, epochs - solved // steps)
         return recipe.but(probe_batches=solved, epochs=rest, steps_per_epoch=steps)

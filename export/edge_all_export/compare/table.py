@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_all_export.compare.cost import Cost
 from edge_all_export.compare.experiment import Candidate, Result
-from edge_all_export.models.classifier.registry import OURS
+from edge_all_export.models.registry import find_classifier
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ def mean_auroc(line: Line) -> float:
     return float(np.nanmean([line.figures["auroc", cells][0] for cells in ("field", "segmented")]))
 
 
+def _is_proposed(line: Line) -> bool:
+    return find_classifier(line.candidate.network).proposed
+
+
 def cells_of_line(line: Line) -> tuple[str, ...]:
     """Return the cells of a line as text, in the order of HEAD."""
     cost = line.cost
@@ -66,8 +70,8 @@ def cells_of_line(line: Line) -> tuple[str, ...]:
 
 def verdict(lines: Sequence[Line]) -> str:
     """Return a sentence about the rank of ours. A network that was still improving cannot be ranked as the loser."""
-    ours = next((line for line in lines if line.candidate.network == OURS), None)
-    others = [line for line in lines if line.candidate.network != OURS]
+    ours = next((line for line in lines if _is_proposed(line)), None)
+    others = [line for line in lines if not _is_proposed(line)]
     if ours is None or not others:
         return "ours was not compared with any other network"
     converged = [line for line in others if not line.unconverged]
@@ -97,7 +101,7 @@ def plot(lines: Sequence[Line]) -> bytes:
 
     figure, axes = plt.subplots(figsize=(7.5, 4.5), dpi=110, layout="constrained")
     for line in lines:
-        ours = line.candidate.network == OURS
+        ours = _is_proposed(line)
         x, y = line.cost.multiply_adds / 1e6, mean_auroc(line)
         face = "none" if line.unconverged else None
         axes.scatter([x], [y], s=60, color="#7a1fa2" if ours else "#555555", facecolors=face)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor, nn
 
-ARCHITECTURE = "leukocyte-net"
+from edge_all.inference.contract import Contract
+from edge_all_export.data.detector_samples import UM_PER_PX
+from edge_all_export.models.checkpoint import Checkpoint
+from edge_all_export.models.contracts import provenance, sources_of
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -65,3 +71,69 @@ class DeployedLeukocyteNet(nn.Module):
         # Cast first, because TensorRT does not support a transpose of uint8.
         maps = self.network(image.to(torch.float32).permute(0, 3, 1, 2))
         return torch.sigmoid(maps[:, :2]), maps[:, 2:]
+
+
+def loss_of(maps: Tensor, heat: Tensor, log_radius: Tensor, weight: Tensor) -> Tensor:
+    """Return the penalty-reduced focal loss of the centers (Law and Deng 2018) plus half the L1 loss of the radius.
+
+    The focal loss uses alpha 2 and beta 4.
+    """
+    logits = maps[:, :2]
+    p = torch.sigmoid(logits)
+    peak = (heat > 0.99).float()
+    w = weight[:, None]
+    positive = nn.functional.logsigmoid(logits) * (1 - p) ** 2 * peak * w
+    negative = nn.functional.logsigmoid(-logits) * p**2 * (1 - heat) ** 4 * (1 - peak) * w
+    count = peak.sum().clamp(min=1)
+    near = (log_radius != 0).float() * weight
+    radius = ((maps[:, 2] - log_radius).abs() * near).sum() / near.sum().clamp(min=1)
+    return -(positive.sum() + negative.sum()) / count + 0.5 * radius
+
+
+@dataclass(frozen=True)
+class DetectorFamily:
+    """LeukocyteNet as a family; see ModelFamily."""
+
+    name: str = "leukocyte-net"
+    task: str = "detector"
+    float_beginning: Mapping[str, int] = field(default_factory=dict)
+    free_axes: Sequence[int] = (0, 1, 2)
+
+    def build(self, pretrained: bool, dropout: float = 0.3) -> nn.Module:  # noqa: ARG002
+        """Build the network. It has no ImageNet weights and no dropout."""
+        return LeukocyteNet()
+
+    def loss(self, network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:  # noqa: ARG002
+        """Return the loss of a batch drawn by SampleMaker."""
+        image, heat, log_radius, weight = batch
+        return loss_of(network(image.permute(0, 3, 1, 2).float()).float(), heat, log_radius, weight)
+
+    def stored_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return all weights."""
+        return dict(weights)
+
+    def complete_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights as they are."""
+        return dict(weights)
+
+    def deployed(self, network: nn.Module, checkpoint: Checkpoint) -> nn.Module:  # noqa: ARG002
+        """Wrap the network for deployment."""
+        return DeployedLeukocyteNet(network)
+
+    def contract(self, checkpoint: Checkpoint) -> Contract:
+        """Build the contract of a checkpoint."""
+        return Contract(
+            task=self.task,
+            name=self.name,
+            version=str(checkpoint.recipe["version"]),
+            um_per_px=UM_PER_PX,
+            input_px=0,
+            outputs=("heat", "log_radius"),
+            thresholds={"found": checkpoint.recipe["found"]},
+            training_data=sources_of(checkpoint),
+            unseen_groups=checkpoint.unseen_groups,
+            extra=provenance(checkpoint),
+        )
+
+
+LEUKOCYTE_NET = DetectorFamily()

@@ -16,6 +16,7 @@ from edge_all.domain.types import ModelIdentity
 from edge_all.errors import UsageError
 from edge_all.inference.contract import Contract
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint
+from edge_all_export.models.registry import family_of
 
 
 class TorchEngine:
@@ -38,24 +39,14 @@ class TorchEngine:
 
 
 def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
-    """Build the checkpoint's network with its weights. Raises UsageError when they belong to another architecture."""
-    from edge_all_export.models.classifier.pair import with_untouched_trunk
-    from edge_all_export.models.classifier.registry import OURS_PAIRED, build_network
-    from edge_all_export.models.detector import ARCHITECTURE, LeukocyteNet
+    """Build the checkpoint's network with its weights.
 
+    Raises UsageError when the network is unknown or the weights belong to another one.
+    """
+    family = family_of(checkpoint)
     try:
-        network: nn.Module
-        if checkpoint.task == "detector":
-            if checkpoint.architecture != ARCHITECTURE:
-                raise UsageError(
-                    f"{where} has the unknown architecture {checkpoint.architecture}",
-                    "use a checkpoint of this version",
-                )
-            network = LeukocyteNet()
-        else:
-            network = build_network(checkpoint.architecture, pretrained=False)
-        weights = checkpoint.weights
-        network.load_state_dict(with_untouched_trunk(weights) if checkpoint.architecture == OURS_PAIRED else weights)
+        network = family.build(pretrained=False)
+        network.load_state_dict(family.complete_weights(checkpoint.weights))
     except (RuntimeError, AttributeError, KeyError) as error:
         raise UsageError(
             f"the weights in {where} do not fit the network {checkpoint.architecture}",
@@ -64,17 +55,19 @@ def network_of(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
     return network.eval()
 
 
+def deployed_network(checkpoint: Checkpoint, where: Path | str = "") -> nn.Module:
+    """Build the checkpoint's network as deployed. Raises UsageError as network_of does."""
+    return family_of(checkpoint).deployed(network_of(checkpoint, where), checkpoint).eval()
+
+
 def checkpoint_engine(path: Path) -> TorchEngine:
     """Load a classifier's checkpoint as an engine, calibrated by its own decision or else by NOT_CHOSEN.
 
     Raises UsageError when the file is not a classifier's checkpoint.
     """
-    from edge_all_export.models.contracts import classifier_contract, decision_of, deployed_classifier
-
     checkpoint = load_checkpoint(path)
     if checkpoint.task != "classifier":
         raise UsageError(f"{path} is a {checkpoint.task}", "name a classifier to evaluate")
-    network, decision = network_of(checkpoint, path), decision_of(checkpoint)
-    contract = classifier_contract(checkpoint, decision)
+    contract = family_of(checkpoint).contract(checkpoint)
     identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(path.read_bytes()).hexdigest())
-    return TorchEngine(deployed_classifier(network, decision), contract, identity)
+    return TorchEngine(deployed_network(checkpoint, path), contract, identity)

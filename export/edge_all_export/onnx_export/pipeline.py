@@ -16,6 +16,7 @@ from edge_all.errors import EdgeAllError
 from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.contracts import model_name
 from edge_all_export.models.onnx_session import run_model
+from edge_all_export.models.registry import family_of
 from edge_all_export.onnx_export.accuracy_gate import Check
 from edge_all_export.onnx_export.contracts import contract_of
 from edge_all_export.onnx_export.parity import Parity
@@ -29,9 +30,6 @@ class GateFailedError(EdgeAllError):
 
 
 _log = logging.getLogger(__name__)
-_FLOAT_BEGINNING = {"int8-cpu": 3, "int8-trt": 9}
-"""Number of first convolutions in float: the stem and the first block. For TensorRT, whose symmetric ranges have only
-seven bits for values that are never negative, also the next two blocks."""
 STEPS_OF_FLOAT_LAYERS = (0, 1, 2, 4, 8)
 """Numbers of worst layers to leave in float, tried in this order."""
 
@@ -89,6 +87,7 @@ def _through_the_gate(
     """Try the gate unchanged, then with the worst layers in float, then after retraining with INT8 rounding."""
     task = subject.checkpoint.task
     contract = contract_of(model, task)
+    first = family_of(subject.checkpoint).float_beginning.get(precision, 0)
     parity = Parity(precision)
     before = [float_model(c) for c in subject.folds]
     after, chosen = before, subject.checkpoint
@@ -107,7 +106,7 @@ def _through_the_gate(
             chosen = subject.train_again(subject.checkpoint)
         parity.float_layers = worst[:count]
         pairs = [
-            (f, _int8(a, precision, c, parity.float_layers))
+            (f, _int8(a, precision, c, first, parity.float_layers))
             for f, a, c in zip(before, after, subject.calibrations, strict=True)
         ]
         parity.checks = subject.compare(pairs)
@@ -117,7 +116,7 @@ def _through_the_gate(
         if parity.passed:
             source = model if chosen is subject.checkpoint else float_model(chosen)
             result = finished(
-                _int8(source, precision, subject.calibration, parity.float_layers),
+                _int8(source, precision, subject.calibration, first, parity.float_layers),
                 contract,
                 precision=precision,
                 source_sha256=str(contract_of(source, task).extra["source_sha256"]),
@@ -130,17 +129,10 @@ def _through_the_gate(
 
 
 def _int8(
-    model: onnx.ModelProto, precision: str, calibration: Calibration, float_layers: Sequence[str]
+    model: onnx.ModelProto, precision: str, calibration: Calibration, first: int, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
-    """Quantize a model and correct its biases.
-
-    A classifier's first convolutions stay in float. The standardized colors and the few channels of the first block
-    hold the finest steps that distinguish nuclei, and with so few channels INT8 saves no time
-    (docs/decisions/0004-classifiers-tried.md).
-    """
-    is_classifier = model.graph.output[0].name == "blast_probability"
-    first = beginning(model, _FLOAT_BEGINNING[precision]) if is_classifier else []
-    made = quantized(model, precision, calibration, [*first, *float_layers])
+    """Quantize a model and correct its biases. The ``first`` convolutions and ``float_layers`` stay in float."""
+    made = quantized(model, precision, calibration, [*beginning(model, first), *float_layers])
     return bias_corrected(made, model, calibration.images)
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from torch import nn
 
 from edge_all.errors import EdgeAllError
 from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY, Contract
 from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.onnx_session import IR_VERSION, onnx_of, run_model, to_bytes
-from edge_all_export.onnx_export.self_check import packed, self_check_input
+from edge_all_export.models.registry import family_of
+from edge_all_export.models.torch_engine import deployed_network
+from edge_all_export.onnx_export.self_check import DETECTOR_SIDE, packed, self_check_input
 
 
 def weights_sha256(checkpoint: Checkpoint) -> str:
@@ -33,24 +34,9 @@ def float_model(checkpoint: Checkpoint) -> onnx.ModelProto:
 
     The same checkpoint gives the same bytes; they contain no path of this machine.
     """
-    from edge_all_export.models.contracts import (
-        classifier_contract,
-        decision_of,
-        deployed_classifier,
-        detector_contract,
-    )
-    from edge_all_export.models.detector import DeployedLeukocyteNet
-    from edge_all_export.models.torch_engine import network_of
-
-    network = network_of(checkpoint)
-    deployed: nn.Module
-    free: tuple[int, ...]
-    if checkpoint.task == "detector":
-        deployed, contract, side, free = DeployedLeukocyteNet(network), detector_contract(checkpoint), 96, (0, 1, 2)
-    else:
-        decision = decision_of(checkpoint)
-        contract = classifier_contract(checkpoint, decision)
-        deployed, side, free = deployed_classifier(network, decision), contract.input_px, (0,)
+    family = family_of(checkpoint)
+    deployed, contract, free = deployed_network(checkpoint), family.contract(checkpoint), family.free_axes
+    side = contract.input_px or DETECTOR_SIDE
     names = {0: "batch", 1: "height", 2: "width"}
     outputs = {0: "batch", 2: "map_height", 3: "map_width"} if 1 in free else {0: "batch"}
     model = onnx_of(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import nn
 
 from edge_all.field.detector import decode_peaks, prepare_detector_input
 from edge_all.field.illumination import estimate_illumination
@@ -26,10 +27,9 @@ from edge_all_export.data.labeled_field import LabeledField
 from edge_all_export.data.sources.allidb1 import SERIES
 from edge_all_export.data.splits import balanced_folds
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from edge_all_export.models.classifier.pair import without_untouched_trunk
 from edge_all_export.models.contracts import CHECKPOINTS, SEGMENTED
-from edge_all_export.models.detector import ARCHITECTURE, DeployedLeukocyteNet, LeukocyteNet
-from edge_all_export.models.torch_engine import network_of
+from edge_all_export.models.registry import family_of, family_of_recipe
+from edge_all_export.models.torch_engine import deployed_network, network_of
 from edge_all_export.recipes.recipe import Recipe, load_recipe
 from edge_all_export.release.log_lines import lines_on_stdout
 from edge_all_export.training.classifier import classifier_job, logits_of
@@ -134,7 +134,7 @@ def classifier_fold(name: str, fold: str) -> Checkpoint:
     with lines_on_stdout(f"{name} {fold} "):
         made = fit(job, RUNS / f"{name}-{fold}", recipe["network"])
     if fold != "all":
-        made.weights = without_untouched_trunk(made.weights)  # halves the size; every pair has the same frozen trunk
+        made.weights = family_of(made).stored_weights(made.weights)
     save_checkpoint(made, path)
     return made
 
@@ -147,7 +147,7 @@ def detector_fold(fold: str, recipe: Recipe, prepared: Callable[[], Sequence[Pre
     out: IsOut = DETECTOR_FOLDS.get(fold, lambda _s, _g: False)
     job = detector_job(prepared(), recipe, _sha256(recipe), leave_out=lambda f: out(f.source, f.group))
     with lines_on_stdout(f"detector {fold} "):
-        made = fit(job, RUNS / f"detector-{fold}", ARCHITECTURE)
+        made = fit(job, RUNS / f"detector-{fold}", family_of_recipe(recipe).name)
     save_checkpoint(made, path)
     return made
 
@@ -173,20 +173,19 @@ def write_detections(output: Path) -> None:
     fields += simulated_fields(recipe)[:_SIMULATED_TEST_FIELDS]
     rows: list[tuple[object, ...]] = []
     for fold, is_out in DETECTOR_FOLDS.items():
-        network = network_of(detector_fold(fold, recipe, prepared))
-        assert isinstance(network, LeukocyteNet)
+        detector = deployed_network(detector_fold(fold, recipe, prepared))
         for field in fields:
             if is_out(field.source, field.group):
-                rows += [(fold, field.source, field.group, *d) for d in detections(network, field)]
+                rows += [(fold, field.source, field.group, *d) for d in detections(detector, field)]
     _write(output / "detections.csv", DETECTION_COLUMNS, rows, recipe)
 
 
 @torch.inference_mode()
-def detections(network: LeukocyteNet, field: LabeledField) -> Iterable[tuple[object, ...]]:
-    """Yield peaks over 0.1: file, x, y, radius in pixels of the field, score, smudge."""
+def detections(detector: nn.Module, field: LabeledField) -> Iterable[tuple[object, ...]]:
+    """Yield peaks over 0.1 that a deployed detector finds: file, x, y, radius in pixels of the field, score, smudge."""
     image = field.read()
     prepared = prepare_detector_input(image, field.um_per_px, estimate_illumination(image), UM_PER_PX)
-    heat, log_radius = DeployedLeukocyteNet(network)(torch.from_numpy(prepared.image[None].copy()))
+    heat, log_radius = detector(torch.from_numpy(prepared.image[None].copy()))
     for peak in decode_peaks(heat[0].numpy(), log_radius[0, 0].numpy(), 0.1, UM_PER_PX):
         x, y = (peak.x + 0.5) / prepared.scale_x - 0.5, (peak.y + 0.5) / prepared.scale_y - 0.5
         yield (

@@ -9,21 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edge_all.errors import UsageError
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import CellSampler, plain_view
 from edge_all_export.data.splits import group_names, split_groups
-from edge_all_export.models.classifier.network import BlastNet
-from edge_all_export.models.classifier.pair import BlastPair
-from edge_all_export.models.classifier.registry import build_network
+from edge_all_export.models.classifier.losses import pixels_of
+from edge_all_export.models.registry import find_classifier
 from edge_all_export.models.thresholds import choose_decision
 from edge_all_export.recipes.recipe import Recipe
-from edge_all_export.training.frozen_trunk import solve_untouched
+from edge_all_export.training.frozen_trunk import solve_last_layer
 from edge_all_export.training.job import Job
-from edge_all_export.training.losses import logit_loss, pixels_of
 from edge_all_export.training.probe import start_from_probe
 
 
@@ -55,19 +53,21 @@ def classifier_job(
             "early stopping needs blast and normal cells in held-out groups",
             "name groups of both under [data] hold_out, or set patience = 0",
         )
-    network = build_with_seed(recipe)
+    family = find_classifier(recipe["network"])
+    torch.manual_seed(recipe["seed"])
+    network = family.build(recipe["pretrained"], recipe["dropout"])
     sampler = CellSampler(seen, recipe["shares"], recipe["seed"])
-    tuned = network.tuned if isinstance(network, BlastPair) else network
-    if recipe["probe_batches"] and isinstance(tuned, BlastNet):
-        start_from_probe(tuned, sampler, seen, recipe)
-    if isinstance(network, BlastPair):
-        solve_untouched(network, seen, recipe["untouched_penalty"] or 1e-3, recipe["label_smoothing"])
+    probed, solved = family.probed_part(network), family.solved_part(network)
+    if recipe["probe_batches"] and probed is not None:
+        start_from_probe(probed, sampler, seen, recipe)
+    if solved is not None:
+        solve_last_layer(solved, seen, recipe["untouched_penalty"] or 1e-3, recipe["label_smoothing"])
     return Job(
         recipe,
         network,
         sampler,
-        lambda net, batch: loss_of(net, batch, recipe["label_smoothing"]),
-        lambda net: _parameters(net, recipe),
+        lambda net, batch: family.loss(net, batch, recipe["label_smoothing"]),
+        lambda net: trained_parameters(family.trained_part(net), recipe),
         into_training,
         tuple(group_names((c.source, c.group) for c in seen)),
         tuple(group_names((c.source, c.group) for c in left)),
@@ -76,12 +76,6 @@ def classifier_job(
         leaky,
         (lambda net: held_out_decision(net, scored)) if both else None,
     )
-
-
-def build_with_seed(recipe: Recipe) -> nn.Module:
-    """Build the recipe's network with reproducible initial weights."""
-    torch.manual_seed(recipe["seed"])
-    return build_network(recipe["network"], recipe["pretrained"], recipe["dropout"])
 
 
 def into_training(network: nn.Module) -> None:
@@ -93,14 +87,8 @@ def into_training(network: nn.Module) -> None:
                 module.eval()
 
 
-def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
-    """Return the loss of a batch drawn by CellSampler."""
-    image, *labels = batch
-    return logit_loss(network(pixels_of(image)).float(), labels, smoothing)
-
-
-def _parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    network = network.tuned if isinstance(network, BlastPair) else network
+def trained_parameters(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the parameters for the optimizer: body, then head with its own rate. The first blocks may be frozen."""
     trunk = getattr(network, "trunk", None)
     if trunk is not None and recipe["frozen_blocks"]:
         # Early layers detect edges and colors, which ImageNet covers well.

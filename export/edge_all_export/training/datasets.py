@@ -114,11 +114,11 @@ def with_scale(fields: Sequence[LabeledField]) -> list[LabeledField]:
 
 def classifier_cells(data: Sequence[DataSet], recipe: Recipe) -> list[TrainingCell]:
     """Prepare the cells for training a classifier: all cells, or only those cut out of their surroundings."""
-    from edge_all_export.models.classifier.registry import form_of
+    from edge_all_export.models.registry import find_classifier
 
     if recipe["cells"] == "segmented":
         alone = [replace(part, fields=()) for part in data]
-        form = form_of(recipe["network"])
+        form = find_classifier(recipe["network"]).form
         return [c for c in real_cells(alone, {}, recipe["data.um_per_px"], form) if c.segmented]
     cells = real_cells(data, recipe["background"], recipe["data.um_per_px"])
     for field in simulated_fields(recipe):

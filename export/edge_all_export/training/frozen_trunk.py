@@ -11,41 +11,41 @@ from torch import Tensor
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import plain_view
-from edge_all_export.models.classifier.pair import REACH, BlastPair
-from edge_all_export.training.losses import pixels_of
+from edge_all_export.models.classifier.features import SolvedPart
+from edge_all_export.models.classifier.losses import pixels_of
 
 _STEPS = 25
 _BATCH = 64
 
 
 @torch.no_grad()
-def solve_untouched(pair: BlastPair, cells: Sequence[TrainingCell], penalty: float, smoothing: float) -> None:
-    """Normalize the features of pair.untouched and solve its last layer on plain views of all blasts and normal cells.
+def solve_last_layer(part: SolvedPart, cells: Sequence[TrainingCell], penalty: float, smoothing: float) -> None:
+    """Normalize the features of a part and solve its last layer on plain views of all blasts and normal cells.
 
     Both classes have the same weight; within a class, each group is weighted by the root of its count. Minimizes the
     weighted mean of the cross entropy plus ``penalty`` times the squared weights, by Newton's method.
     """
     labeled = [c for c in cells if c.kind in SCORED]
-    network = pair.untouched.eval()
+    network = part.network.eval()
     parts = []
     for start in range(0, len(labeled), _BATCH):
         views = np.stack([plain_view(c) for c in labeled[start : start + _BATCH]])
         parts.append(network.viewed_features(pixels_of(torch.from_numpy(views))))
-    solve_on_features(pair, torch.cat(parts), labeled, penalty, smoothing)
+    solve_on_features(part, torch.cat(parts), labeled, penalty, smoothing)
 
 
 @torch.no_grad()
 def solve_on_features(
-    pair: BlastPair, features: Tensor, cells: Sequence[TrainingCell], penalty: float, smoothing: float
+    part: SolvedPart, features: Tensor, cells: Sequence[TrainingCell], penalty: float, smoothing: float
 ) -> None:
-    """Do the same as solve_untouched for given features of the cells, N x F."""
-    network = pair.untouched
+    """Do the same as solve_last_layer for given features of the cells, N x F."""
+    network = part.network
     weight = _weights(cells)
     mean = weight @ features.double()
     spread = (weight @ (features.double() - mean) ** 2).sqrt()
     network.feature_mean.copy_(mean)
     network.feature_scale.copy_(1.0 / (spread + 1e-6))
-    x = network.normalized(features).clamp(-REACH, REACH).double()
+    x = network.normalized(features).clamp(-part.reach, part.reach).double()
     target = torch.tensor([c.kind == BLAST for c in cells], dtype=torch.float64)
     solution = logistic(x, target * (1 - smoothing) + smoothing / 2, weight, penalty)
     network.head.weight.zero_()

@@ -13,15 +13,15 @@ from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classes import SCORED
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.data.splits import spread
-from edge_all_export.models.classifier.network import BlastNet, standardized
+from edge_all_export.models.classifier.features import FeatureNetwork
+from edge_all_export.models.classifier.losses import logit_loss, pixels_of
 from edge_all_export.models.fake_quant import fake_quantized_weight, rounded
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.equalization import equalize
 from edge_all_export.training.job import Sampler
-from edge_all_export.training.losses import logit_loss, pixels_of
 
 
-def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[TrainingCell], recipe: Recipe) -> None:
+def start_from_probe(network: FeatureNetwork, sampler: Sampler, cells: Sequence[TrainingCell], recipe: Recipe) -> None:
     """Normalize the features and solve the last layer for them, with the trunk frozen.
 
     Fine-tuning from a random last layer distorts features that would work on other data (Kumar et al. 2022).
@@ -38,7 +38,7 @@ def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[Traini
     network.eval()
     if recipe["probe_rounding"]:
         _make_ready_for_int8(network, cells)
-    features_of = _features_of(network)
+    features_of = _features_of(network, cells[0].form.side)
     features, labels = _collect(features_of, sampler, recipe)
     network.feature_mean.copy_(features.mean(0))
     network.feature_scale.copy_(1.0 / (features.std(0) + 1e-3))
@@ -66,13 +66,13 @@ def start_from_probe(network: BlastNet, sampler: Sampler, cells: Sequence[Traini
 _Features = Callable[[Tensor], Tensor]
 
 
-def _features_of(network: BlastNet) -> _Features:
-    """Return network.features; for the plain network through ONNX Runtime, which takes a fifth of the time on a CPU."""
-    if network.textured:
+def _features_of(network: FeatureNetwork, side: int) -> _Features:
+    """Return network.features, if possible through ONNX Runtime, which takes a fifth of the time on a CPU."""
+    if not network.traced_features:
         return network.features
     from edge_all_export.training.feature_session import session_of_features
 
-    session = session_of_features(network)
+    session = session_of_features(network, side)
     return lambda image: torch.from_numpy(session.run(None, {"image": image.contiguous().numpy()})[0])
 
 
@@ -91,7 +91,7 @@ _ENOUGH_CELLS = 8
 
 @torch.no_grad()
 def _nuisances(
-    network: BlastNet, cells: Sequence[TrainingCell], features_of: _Features, of_groups: float, of_sources: float
+    network: FeatureNetwork, cells: Sequence[TrainingCell], features_of: _Features, of_groups: float, of_sources: float
 ) -> Tensor:
     """Return one row per group and per source: the deviation of its mean features.
 
@@ -122,7 +122,7 @@ def _apart(means: Tensor) -> Tensor:
     return deviations
 
 
-def _plain_features(network: BlastNet, cells: Sequence[TrainingCell], features_of: _Features) -> Tensor:
+def _plain_features(network: FeatureNetwork, cells: Sequence[TrainingCell], features_of: _Features) -> Tensor:
     views = [torch.from_numpy(plain_view(c)) for c in cells]
     parts = [features_of(pixels_of(torch.stack(views[i : i + 64]))) for i in range(0, len(views), 64)]
     features: Tensor = network.normalized(torch.cat(parts))
@@ -130,9 +130,9 @@ def _plain_features(network: BlastNet, cells: Sequence[TrainingCell], features_o
 
 
 @torch.no_grad()
-def _make_ready_for_int8(network: BlastNet, cells: Sequence[TrainingCell]) -> None:
+def _make_ready_for_int8(network: FeatureNetwork, cells: Sequence[TrainingCell]) -> None:
     """Equalize the channels and round the weights to INT8's steps; INT8 then rounds only activations, and finely."""
-    equalize(network.trunk, standardized(_some_pixels(cells, _RANGED_CELLS)))
+    equalize(network.trunk, network.trunk_input(_some_pixels(cells, _RANGED_CELLS)))
     for module in network.trunk.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.copy_(fake_quantized_weight(module.weight))
@@ -153,13 +153,13 @@ def _some_pixels(cells: Sequence[TrainingCell], count: int) -> Tensor:
 
 
 @torch.no_grad()
-def _rounding_noise(network: BlastNet, cells: Sequence[TrainingCell]) -> Tensor:
+def _rounding_noise(network: FeatureNetwork, cells: Sequence[TrainingCell]) -> Tensor:
     """Return one row per cell: the change of its features by INT8, less the mean change.
 
     The export removes the mean change (edge_all_export.onnx_export.quantization.bias_correction).
     """
     some = _spread_leukocytes(cells, _ROUNDED_CELLS)
-    int8 = rounded(copy.deepcopy(network), _some_pixels(cells, _RANGED_CELLS))
-    assert isinstance(int8, BlastNet)
+    int8 = copy.deepcopy(network)
+    rounded(int8, _some_pixels(cells, _RANGED_CELLS))
     change = _plain_features(int8, some, int8.features) - _plain_features(network, some, network.features)
     return change - change.mean(0)

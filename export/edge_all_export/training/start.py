@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 def start(recipe: Recipe, out: Path, *, fresh: bool) -> Checkpoint:
     """Train, or resume training. Raises UsageError when ``out`` contains a checkpoint of another recipe."""
-    from edge_all_export.models.detector import ARCHITECTURE
+    from edge_all_export.models.registry import family_of_recipe
     from edge_all_export.training.classifier import classifier_job
     from edge_all_export.training.datasets import classifier_cells, data_of, detector_fields, sets_sha256
     from edge_all_export.training.detector import detector_job
@@ -35,6 +35,7 @@ def start(recipe: Recipe, out: Path, *, fresh: bool) -> Checkpoint:
             raise UsageError(f"{out} contains a checkpoint of another recipe", "choose another --out, or use --fresh")
     if recipe["task"] == "kinds":
         return _start_kinds(recipe, out)
+    family = family_of_recipe(recipe)
     data = data_of(recipe)
     sha256 = sets_sha256(data)
     leaky = recipe["data.split"] == "image"
@@ -42,13 +43,11 @@ def start(recipe: Recipe, out: Path, *, fresh: bool) -> Checkpoint:
     if recipe["task"] == "classifier":
         cells = classifier_cells(data, recipe)
         job = classifier_job(cells, recipe, sha256, leaky=leaky)
-        architecture = recipe["network"]
     else:
         fields = detector_fields(data, recipe)
         job = detector_job(fields, recipe, sha256, leaky=leaky)
-        architecture = ARCHITECTURE
     _log.info("%d groups to train on, %d left out", len(job.seen), len(job.unseen))
-    return fit(job, out, architecture)
+    return fit(job, out, family.name)
 
 
 def _start_kinds(recipe: Recipe, out: Path) -> Checkpoint:

@@ -12,7 +12,7 @@ from edge_all_export.compare.experiment import (
     write_results,
 )
 from edge_all_export.compare.table import lines_of, verdict
-from edge_all_export.models.classifier.registry import ARCHITECTURES, build_network, form_of
+from edge_all_export.models.registry import FAMILIES, find_classifier
 
 COST = {"blast-net": Cost(1, 10_000_000, 1, 1, 1), "alexnet": Cost(1, 200_000_000, 1, 1, 1)}
 
@@ -22,22 +22,24 @@ def result(network, auroc, unconverged=False, fold="out-AC", cells="field"):
 
 
 def test_the_jetson_nano_network_has_its_published_size():
-    assert sum(p.numel() for p in build_network("jetson-nano-cnn", pretrained=False).parameters()) == 46_652
+    assert sum(p.numel() for p in find_classifier("jetson-nano-cnn").build(pretrained=False).parameters()) == 46_652
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("name", sorted(FAMILIES["classifier"]))
 def test_every_network_takes_a_crop_and_gives_two_answers(name):
     if name not in ("blast-net", "blast-net-textured", "blast-pair", "jetson-nano-cnn", "efficientnet-lite0"):
         pytest.importorskip("PIL")
-    network = build_network(name, pretrained=False).eval()
+    family = find_classifier(name)
+    assert family.name == name
+    network = family.build(pretrained=False).eval()
     with torch.no_grad():
-        side = form_of(name).side
+        side = family.form.side
         assert network(torch.zeros(2, 3, side, side)).shape == (2, 2)
 
 
 def test_ours_has_a_tenth_of_the_multiply_adds_of_lite0_at_its_published_size():
     published = 407e6  # EfficientNet-Lite0 at 224 x 224, from its makers
-    assert multiply_adds(build_network("blast-net", pretrained=False)) < 0.1 * published
+    assert multiply_adds(find_classifier("blast-net").build(pretrained=False)) < 0.1 * published
 
 
 def test_a_network_still_improving_cannot_lose():

@@ -9,10 +9,10 @@ from edge_all_export.data.classifier_samples import CellSampler, plain_view
 from edge_all_export.data.crop_form import COARSE, FINE
 from edge_all_export.data.dataset import CellFile
 from edge_all_export.models.classifier.network import BlastNet
-from edge_all_export.models.classifier.pair import BlastPair, with_untouched_trunk, without_untouched_trunk
+from edge_all_export.models.classifier.pair import BLAST_PAIR, BlastPair, with_untouched_trunk, without_untouched_trunk
 from edge_all_export.recipes.recipe import load_recipe
-from edge_all_export.training.classifier import _parameters, into_training, logits_of
-from edge_all_export.training.frozen_trunk import logistic, solve_untouched
+from edge_all_export.training.classifier import into_training, logits_of, trained_parameters
+from edge_all_export.training.frozen_trunk import logistic, solve_last_layer
 
 from .conftest import draw_cell, write_image
 
@@ -47,7 +47,10 @@ def test_both_networks_are_heard_and_only_the_tuned_one_is_trained(pair):
         tuned = pair.tuned(torch.nn.functional.avg_pool2d(image, 2))
     assert torch.allclose(together[:, :1], 0.6 * tuned[:, :1] + 0.4 * untouched, atol=1e-5)
     assert torch.equal(together[:, 1], tuned[:, 1])
-    trained = {id(p) for group in _parameters(pair, load_recipe("classifier-segmented")) for p in group["params"]}
+    part = BLAST_PAIR.trained_part(pair)
+    trained = {
+        id(p) for group in trained_parameters(part, load_recipe("classifier-segmented")) for p in group["params"]
+    }
     assert trained == {id(p) for p in pair.tuned.parameters()}
     pair.tuned.drop.p = 0.0
     into_training(pair)
@@ -58,7 +61,7 @@ def test_both_networks_are_heard_and_only_the_tuned_one_is_trained(pair):
 def test_the_untouched_layer_tells_the_classes_apart_and_leaves_the_trunk_alone(pair):
     cells = [cell(k, k % 2 == 0) for k in range(24)]
     before = {k: v.clone() for k, v in pair.state_dict().items() if "trunk" in k}
-    solve_untouched(pair, cells, 1e-3, 0.04)
+    solve_last_layer(BLAST_PAIR.solved_part(pair), cells, 1e-3, 0.04)
     with torch.no_grad():
         views = np.stack([plain_view(c) for c in cells])
         logit = pair.untouched_logit(torch.from_numpy(views).permute(0, 3, 1, 2).float())[:, 0].numpy()

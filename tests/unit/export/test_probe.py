@@ -6,11 +6,11 @@ import torch
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classifier_samples import CellSampler, plain_view
 from edge_all_export.data.crop_form import COARSE
+from edge_all_export.models.classifier.losses import pixels_of
 from edge_all_export.models.classifier.network import BlastNet, DeployedBlastNet, means_and_dark_means, standardized
 from edge_all_export.recipes.recipe import load_recipe
 from edge_all_export.training.classifier import logits_of
 from edge_all_export.training.feature_session import session_of_features
-from edge_all_export.training.losses import pixels_of
 from edge_all_export.training.probe import start_from_probe
 
 from .conftest import draw_cell

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from edge_all_export.models.classifier.family import DeployedClassifier
 from edge_all_export.models.classifier.network import BlastNet, DeployedBlastNet
 from edge_all_export.models.classifier.pair import BlastPair
 from edge_all_export.models.onnx_session import run_model, session_of
@@ -206,6 +207,6 @@ def test_layer_by_layer_gives_what_the_whole_model_gives(model, calibration):
 
 def test_the_beginning_of_every_trunk_stays_in_float(model):
     assert beginning(model, 4) == layers(model)[:4]
-    pair = model_of(DeployedBlastNet(BlastPair(pretrained=False), 1.0, 0.0), side=160)
+    pair = model_of(DeployedClassifier(BlastPair(pretrained=False), 1.0, 0.0), side=160)
     assert len(set(beginning(pair, 4))) == 8
     assert set(beginning(pair, 4)) < set(layers(pair))

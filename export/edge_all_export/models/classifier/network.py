@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from edge_all_export.models.checkpoint import Checkpoint
+from edge_all_export.models.classifier.family import ClassifierFamily, DeployedClassifier
+from edge_all_export.models.classifier.features import FeatureNetwork
 from edge_all_export.models.classifier.inverted_residual import LITE0_BLOCKS, LiteTrunk
+from edge_all_export.models.contracts import decision_of
 
 TAPS = (2, 4, 7)
 """Blocks of the trunk whose maps are used; later blocks represent objects, not textures."""
@@ -20,7 +25,7 @@ _LEAST_DARK = 0.05
 """Minimum number of dark pixels of a map; with fewer, their mean approaches zero."""
 
 
-class BlastNet(nn.Module):
+class BlastNet(FeatureNetwork):
     """Blast classifier. Input float N x 3 x S x S, 0..255; output logits N x 2.
 
     The logits are blast against normal, and unfamiliar against leukocyte. The colors are standardized within each
@@ -32,9 +37,6 @@ class BlastNet(nn.Module):
     The textured network averages the features of several orientations of a cell, rotated and mirrored (``views``, of
     the eight of turned_and_mirrored); in training, it uses one.
     """
-
-    feature_mean: Tensor
-    feature_scale: Tensor
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class BlastNet(nn.Module):
         super().__init__()
         self.keeps_statistics = pretrained
         self.textured = textured
+        self.traced_features = not textured
         self.taps = tuple(taps) or (TEXTURED_TAPS if textured else TAPS)
         self.views = tuple(views)
         self.trunk = LiteTrunk(max(self.taps) + 1, pretrained)
@@ -71,9 +74,9 @@ class BlastNet(nn.Module):
         features = self.features(torch.cat([ways[v] for v in self.views]))
         return features.reshape(len(self.views), -1, features.shape[1]).mean(0)
 
-    def normalized(self, features: Tensor) -> Tensor:
-        """Subtract each feature's mean over the training views, and divide by its standard deviation there."""
-        return (features - self.feature_mean) * self.feature_scale
+    def trunk_input(self, image: Tensor) -> Tensor:
+        """Return the standardized picture."""
+        return standardized(image)
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the logits of normalized features."""
@@ -164,28 +167,19 @@ def _standardized(image: Tensor, sample: Tensor, darkness: Tensor, total: Tensor
     return ((flat - mean) * gain).clamp(-2.0, 2.0).reshape(-1, 3, height, width)
 
 
-class DeployedBlastNet(nn.Module):
-    """Classifier as deployed: uint8 N x S x S x 3 in; blast probability and unfamiliarity out, each N.
+class DeployedBlastNet(DeployedClassifier):
+    """BlastNet as deployed, with feature scaling and calibration folded into its last layer."""
 
-    ``scale`` and ``shift`` calibrate the blast logit (Platt 1999); they are fitted on out-of-fold cells.
-    """
-
-    def __init__(self, network: nn.Module, scale: float, shift: float) -> None:
-        super().__init__()
-        self.network = network
-        self.scale = scale
-        self.shift = shift
-        self.last = _last_layer(network, scale, shift) if isinstance(network, BlastNet) else None
+    def __init__(self, network: BlastNet, scale: float, shift: float) -> None:
+        super().__init__(network, scale, shift)
+        self.last = _last_layer(network, scale, shift)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return blast probability and unfamiliarity, each N."""
+        network = cast("BlastNet", self.network)
         pixels = image.to(torch.float32).permute(0, 3, 1, 2)
-        if self.last is not None:
-            assert isinstance(self.network, BlastNet)
-            both = torch.sigmoid(self.last(self.network.seen_features(pixels) - self.network.feature_mean))
-            return both[:, 0], both[:, 1]
-        logits = self.network(pixels)
-        return torch.sigmoid(logits[:, 0] * self.scale + self.shift), torch.sigmoid(logits[:, 1])
+        both = torch.sigmoid(self.last(network.seen_features(pixels) - network.feature_mean))
+        return both[:, 0], both[:, 1]
 
 
 def _last_layer(network: BlastNet, scale: float, shift: float) -> nn.Linear:
@@ -199,3 +193,27 @@ def _last_layer(network: BlastNet, scale: float, shift: float) -> nn.Linear:
         last.weight.copy_(network.head.weight * network.feature_scale * stretch[:, None])
         last.bias.copy_(network.head.bias * stretch + torch.tensor([shift, 0.0]))
     return last
+
+
+class BlastNetFamily(ClassifierFamily):
+    """BlastNet, whose last layer is solved before the training."""
+
+    def probed_part(self, network: nn.Module) -> FeatureNetwork:
+        """Return the network itself."""
+        return cast("BlastNet", network)
+
+    def deployed(self, network: nn.Module, checkpoint: Checkpoint) -> nn.Module:
+        """Wrap the network for deployment, with its calibration folded in."""
+        decision = decision_of(checkpoint)
+        return DeployedBlastNet(cast("BlastNet", network), decision.scale, decision.shift)
+
+
+BLAST_NET = BlastNetFamily("blast-net", "this project", lambda p, d: BlastNet(p, d), imagenet=True, proposed=True)
+BLAST_NET_TEXTURED = BlastNetFamily(
+    "blast-net-textured",
+    "this project",
+    lambda p, d: BlastNet(p, d, textured=True),
+    imagenet=True,
+    is_candidate=False,
+)
+"""Variant for cells cut out of their surroundings, all from one bench."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from edge_all_export.data.crop_form import FINE
+from edge_all_export.models.classifier.family import ClassifierFamily
+from edge_all_export.models.classifier.features import FeatureNetwork, SolvedPart
 from edge_all_export.models.classifier.inverted_residual import LiteTrunk
-from edge_all_export.models.classifier.network import BlastNet
+from edge_all_export.models.classifier.network import BLAST_NET_TEXTURED, BlastNet
+from edge_all_export.recipes.recipe import Recipe
 
 UNTOUCHED_TAPS = tuple(range(11))
 _AS_IT_LIES_AND_A_QUARTER_TURN = (0, 5)
@@ -66,3 +71,35 @@ def with_untouched_trunk(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return dict(weights)
     trunk = LiteTrunk(max(UNTOUCHED_TAPS) + 1, pretrained=True)
     return {**weights, **{_TRUNK + k: v for k, v in trunk.state_dict().items()}}
+
+
+class BlastPairFamily(ClassifierFamily):
+    """BlastPair: one part is trained, the other one solved."""
+
+    def trained_part(self, network: nn.Module) -> nn.Module:
+        """Return the tuned network."""
+        return cast("BlastPair", network).tuned
+
+    def probed_part(self, network: nn.Module) -> FeatureNetwork:
+        """Return the tuned network."""
+        return cast("BlastPair", network).tuned
+
+    def solved_part(self, network: nn.Module) -> SolvedPart:
+        """Return the frozen network."""
+        return SolvedPart(cast("BlastPair", network).untouched, REACH)
+
+    def stored_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights without the frozen trunk, which is the same in every pair."""
+        return without_untouched_trunk(weights)
+
+    def complete_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights with the frozen trunk. Raises EdgeAllError when ImageNet's are not installed."""
+        return with_untouched_trunk(weights)
+
+    def recipe_for_comparison(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the tuned network alone, on the crops that all candidates use."""
+        return recipe.but(network=BLAST_NET_TEXTURED.name, untouched_penalty=0.0)
+
+
+BLAST_PAIR = BlastPairFamily("blast-pair", "this project", BlastPair, imagenet=True, form=FINE, is_candidate=False)
+"""BLAST_NET_TEXTURED combined with a second network for finer crops."""

@@ -24,8 +24,8 @@ def train_with_fake_quantization(checkpoint: Checkpoint, job_of: Callable[[Recip
     Batch norm keeps its statistics. job_of: creates the training job without the checkpoint's unseen groups.
     """
     short: dict[str, Any] = {"epochs": 2, "patience": 0, "rate": checkpoint.recipe["rate"] / 10}
-    if checkpoint.task == "classifier":
-        short |= {"probe_batches": 0, "pretrained": False}
+    # What a recipe does before the first epoch has been done.
+    short |= {k: v for k, v in {"probe_batches": 0, "pretrained": False}.items() if k in checkpoint.recipe}
     recipe = recipe_of(checkpoint).but(**short)
     job = job_of(recipe)
     job.network.load_state_dict(checkpoint.weights)
