@@ -26,11 +26,11 @@ from edge_all.cells.crops import PORTRAIT_SIDE, PORTRAIT_UM_PER_PX, cut_cell
 from edge_all.domain.image import Image
 from edge_all.domain.labels import LABELS
 from edge_all.errors import EdgeAllError, RecordError, UsageError
+from edge_all.files.atomic_write import PUBLIC, write_atomically
 from edge_all.files.state_dir import state_folder
 from edge_all.record.events.verdicts import Verdict, all_verdicts, standing
 from edge_all.record.rows import CellRow, SessionRow
 from edge_all.record.store import Record
-from edge_all.record.write.files import write_file
 from edge_all.reports.morphology import read_crop
 
 TABLE = "labels.csv"
@@ -152,7 +152,8 @@ def _write(
             name = f"{label}/{group}/{_hashed(salt, f'name {session.id}', 8)}-{cell['cell']}.png"
             done, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             assert done
-            write_file(out / name, encoded.tobytes())
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(out / name, encoded.tobytes(), mode=PUBLIC)
             last_of_each = {v.reviewer: v.label for v in given}
             probability = cell["blast_probability"]
             writer.writerow(
@@ -170,7 +171,8 @@ def _write(
             )
             classes[label] += 1
             groups.add(group)
-    write_file(out / TABLE, table.getvalue().encode())
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / TABLE, table.getvalue().encode(), mode=PUBLIC)
     return classes, len(groups), unidentified, without
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_all.errors import EdgeAllError, ModelError
+from edge_all.files.atomic_write import PUBLIC, sync_folder, write_atomically
 from edge_all.files.state_dir import state_folder
 from edge_all.inference.contract import TASKS
 from edge_all.inference.loader import EngineOptions, load_engine
@@ -81,7 +81,7 @@ def install(
             if not place.exists():
                 unpacked.chmod(0o755)
                 unpacked.rename(place)
-                _sync(_sets())
+                sync_folder(_sets())
             before = _history()
             _use([*(n for n in before if n != place.name), place.name])
             try:
@@ -162,13 +162,7 @@ def _history() -> list[str]:
 
 def _use(names: list[str]) -> None:
     path = _pointer()
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump({"sets": [n for n in names if n != SHIPPED]}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    _sync(path.parent)
+    write_atomically(path, json.dumps({"sets": [n for n in names if n != SHIPPED]}).encode(), mode=PUBLIC)
 
 
 def _folder(name: str) -> Path:
@@ -193,14 +187,6 @@ def _sets() -> Path:
 
 def _pointer() -> Path:
     return _root() / "in-use.json"
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

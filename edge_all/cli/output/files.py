@@ -27,9 +27,9 @@ def write_asked(path: Path, data: bytes) -> None:
     Raises:
         UsageError: when the file cannot be written.
     """
-    from edge_all.record.write.files import write_file
+    from edge_all.files.atomic_write import PUBLIC, write_atomically
 
     try:
-        write_file(path, data)
+        write_atomically(path, data, mode=PUBLIC)
     except OSError as error:
         raise UsageError(f"cannot write {path} ({error.strerror})", "choose another file") from error

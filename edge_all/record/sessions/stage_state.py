@@ -9,7 +9,6 @@ These files are an aid and not part of the record. Files that cannot be written 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 import zipfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_all.field.stage import Place, StageField
+from edge_all.files.atomic_write import PUBLIC, replacing
 
 _FOLDER = "places"
 _MAX_FIELDS = 12
@@ -56,10 +56,8 @@ class StageState:
         with contextlib.suppress(OSError):
             self._folder.parent.mkdir(exist_ok=True)  # without parents, so that a removed record folder stays removed
             self._folder.mkdir(exist_ok=True)
-            temporary = path.with_suffix(".new")
-            with temporary.open("wb") as file:
+            with replacing(path, mode=PUBLIC, single_writer=True, durable=False) as file:
                 np.savez(file, grey=gray, place_um=place, number=np.array([frame_index, field.place.region]))
-            os.replace(temporary, path)
 
 
 def read_stage_state(record: Path, session: str) -> tuple[StageField, ...]:

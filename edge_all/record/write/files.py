@@ -8,18 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edge_all.domain.image import Image
+from edge_all.files.atomic_write import sync_folder
 
 _JPEG_QUALITY = 92
 TEMPORARY = ".tmp"
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file to disk so that a power cut does not leave a partial picture under the final name.
-
-    An existing file is replaced by renaming. The folder is created if needed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_files([(path, data)])
 
 
 def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] = ()) -> None:
@@ -57,7 +49,7 @@ def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] 
             if name != path:
                 name.replace(path)
         for folder in changed:
-            _sync_folder(folder)
+            sync_folder(folder)
     except BaseException:
         for name in written:
             name.unlink(missing_ok=True)
@@ -69,16 +61,6 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.parent.mkdir(exist_ok=True)
         folder.mkdir(exist_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def encode_field(image: Image) -> bytes:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import unicodedata
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from typing import Any
 
 from edge_all.domain.roles import ROLES, rank
 from edge_all.errors import EdgeAllError, UsageError
+from edge_all.files.atomic_write import write_atomically
 from edge_all.files.state_dir import state_folder
-from edge_all.record.write.files import write_file
 
 LEAST_PASSWORD = 10
 MOST_PASSWORD = 1024
@@ -160,12 +159,10 @@ class Accounts:
 
     def _write(self, accounts: dict[str, Account]) -> None:
         rows = [{"name": a.name, "role": a.role, "password": a.password_hash} for a in accounts.values()]
-        before = os.umask(0o077)
         try:
-            write_file(self._file, json.dumps({"users": rows}, indent=1).encode())
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomically(self._file, json.dumps({"users": rows}, indent=1).encode())
         except OSError as error:
             raise EdgeAllError(
                 f"the users cannot be written to {self._file} ({error.strerror})", "check the permissions of its folder"
             ) from error
-        finally:
-            os.umask(before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_all.errors import EdgeAllError, UsageError
+from edge_all.files.atomic_write import PUBLIC, write_atomically
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classes import BLAST, NORMAL, SCORED
 from edge_all_export.data.sources.allidb1 import HEALTHY
@@ -218,16 +219,13 @@ def _parsed(row: dict[str, str]) -> Result:
 
 def write_results(results: Sequence[Result], path: Path) -> None:
     """Write the whole table atomically. Raises EdgeAllError when writing fails."""
-    temporary = path.with_name(path.name + ".tmp")
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [f.name for f in fields(Result)], lineterminator="\n")
+    writer.writeheader()
+    for r in results:
+        writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in asdict(r).items()})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [f.name for f in fields(Result)], lineterminator="\n")
-            writer.writeheader()
-            for r in results:
-                rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in asdict(r).items()}
-                writer.writerow(rounded)
-        os.replace(temporary, path)
+        write_atomically(path, table.getvalue().encode(), mode=PUBLIC, single_writer=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or choose another --out") from error

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_all.domain.labels import LABELS, Label
+from edge_all.files.atomic_write import PUBLIC, write_atomically
 from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
 from edge_all_export.data.classes import BLAST, SCORED
@@ -153,12 +154,7 @@ def write_evaluation(result: Evaluation, out: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, text.encode(), mode=PUBLIC, single_writer=True)
 
 
 _STYLE = """

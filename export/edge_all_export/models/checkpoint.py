@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from edge_all.errors import EdgeAllError, UsageError
+from edge_all.files.atomic_write import PUBLIC, replacing
 from edge_all_export.recipes.recipe import Recipe
 
 FORMAT = 2
@@ -56,16 +56,11 @@ def save_atomically(value: object, path: Path) -> None:
 
     Raises EdgeAllError when the file cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with replacing(path, mode=PUBLIC, single_writer=True) as file:
             torch.save(value, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
         # PyTorch's writer turns a full disk into a RuntimeError.
         reason = getattr(error, "strerror", None) or "no space left, or the disk failed"
         raise EdgeAllError(f"cannot write {path} ({reason})", "free space, or choose another --out") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import onnx
 import torch
 
 from edge_all.errors import EdgeAllError
+from edge_all.files.atomic_write import PUBLIC, write_atomically
 from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY, Contract
 from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.onnx_session import IR_VERSION, onnx_of, run_model, to_bytes
@@ -96,14 +96,8 @@ def _tolerance(wanted: list[npt.NDArray[np.float32]], own: list[npt.NDArray[np.f
 
 def write_model(model: onnx.ModelProto, path: Path) -> None:
     """Write a model atomically: temporary name, flush, rename. Raises EdgeAllError when writing fails."""
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(to_bytes(model))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomically(path, to_bytes(model), mode=PUBLIC, single_writer=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise EdgeAllError(f"cannot write {path} ({error.strerror})", "free space, or choose another --out") from error

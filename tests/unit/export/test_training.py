@@ -122,7 +122,9 @@ def test_a_disk_without_space_leaves_no_half_checkpoint(tiny_recipe, tmp_path, m
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(EdgeAllError, match=r"cannot write .*No space left.*free space"):
         fit(job_of(tiny_recipe(epochs=1)), tmp_path / "out", "jetson-nano-cnn")
-    assert not [p for p in (tmp_path / "out").iterdir() if p.name in ("checkpoint.pt", RESUME) or p.suffix == ".tmp"]
+    assert not [
+        p for p in (tmp_path / "out").iterdir() if p.name in ("checkpoint.pt", RESUME) or p.name.startswith(".")
+    ]
 
 
 @pytest.mark.parametrize(
