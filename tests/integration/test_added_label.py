@@ -207,6 +207,7 @@ def test_it_is_on_the_pages_with_its_style_and_its_key(record):
     help_page = browser.get("/help").text
     assert all(f"<dd>{word.lower()}</dd>" in help_page for word in WORDS)
     assert all(f"comes from elsewhere: {key}" in help_page for key in KEYS)
+    assert "all leukocytes (blast, normal, unidentified, martian)" in help_page
 
 
 def test_a_reviewer_gives_it(record):
