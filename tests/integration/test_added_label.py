@@ -231,7 +231,8 @@ def test_it_is_on_the_live_page(record):
         phase="running", session_id=session, sample="S", error=None, problems=(), engine="engine", blocked=None
     )
     station = SimpleNamespace(state=state, session=None, camera="sim:")
-    site = context(opened.folder, station=station, live=live)
+    site = context(opened.folder)
+    site.microscope = SimpleNamespace(station=station, live=live, device=None)
     shown = _state(SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(context=site))))
     assert shown["labels"]["martian"] == {"count": 3, "percent": "60.0 %"}
     assert shown["venusians"] == 2
