@@ -126,6 +126,23 @@ def test_the_label_of_the_guide_is_accepted_by_the_table():
     assert all(set(group) == {row.key} for group in words.values())
 
 
+def test_the_network_of_the_guide_is_found_by_its_name_and_gives_two_logits(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from edge_all_export.models import registry as networks
+
+    code = blocks("add-network")
+    path = "export/edge_all_export/models/classifier/three_convolutions.py"
+    module = module_of(monkeypatch, path, code[path])
+    (entry,) = eval(f"{{{code['export/edge_all_export/models/registry.py']}}}", dict(vars(networks))).items()
+    monkeypatch.setitem(networks.FAMILIES["classifier"], *entry)
+    family = networks.find_classifier("three-convolutions")
+    assert family is module.THREE_CONVOLUTIONS
+    network = family.build(pretrained=False)
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(3600, abs=1000)
+    image = torch.full((2, 3, family.form.side, family.form.side), 128.0)
+    assert network(image).shape == (2, 2)
+
+
 @pytest.mark.parametrize("guide", ["add-setting", "add-metric"])
 def test_code_that_exists_is_quoted_as_it_is(guide):
     shown = blocks(guide)

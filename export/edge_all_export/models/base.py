@@ -1,4 +1,4 @@
-"""What training, export, comparison and release need to know of a kind of network."""
+"""Interface of a kind of network to training, export, comparison and release."""
 
 from __future__ import annotations
 

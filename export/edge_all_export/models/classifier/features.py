@@ -1,4 +1,4 @@
-"""Networks that are one linear layer on the features of a trunk: their last layer can be solved instead of trained."""
+"""Networks that are one linear layer on a trunk's features, so that the layer can be solved instead of trained."""
 
 from __future__ import annotations
 
