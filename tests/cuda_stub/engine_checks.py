@@ -21,7 +21,7 @@ from tests.cuda_stub import stub
 from tests.helpers.logged_lines import lines_to
 
 sys.path.insert(0, str(Path(__file__).with_name("runtime")))
-import tensorrt
+import tensorrt  # type: ignore[import-not-found]
 
 FILES = {
     "classifier": models_folder() / "classifier" / "fp16.onnx",

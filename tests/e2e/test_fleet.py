@@ -130,11 +130,11 @@ def test_strangers_messages_are_kept_apart_and_stop_nothing(broker, database):
     import paho.mqtt.client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion
 
-    good = {
+    good: dict[str, object] = {
         "format": 1, "uid": "a", "number": 1, "created": 1.0, "device": "scope-1", "session": "s", "cell": 1,
         "label": "blast", "views": 1, "time": 1.0,
     }  # fmt: skip
-    wrong = [
+    wrong: list[dict[str, object]] = [
         {"uid": "b\n"}, {"cell": 1e400}, {"cell": True}, {"device": "scope-2"}, {"label": 7}, {"engine": "a\0b"},
         {"engine": "\ud800"}, {"number": 10**30}, {"created": -1}, {"x": "y" * 3_000_000}, {"format": 2},
         {"picture_png": "bm8="}, {"session": ""}, {"model": [1]},

@@ -18,6 +18,7 @@ import pytest
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cameras.events import CameraState
 from edge_all.cameras.opening import open_camera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.errors import CameraError
 from edge_all.profile import Profile
 from edge_all.record.events.camera import camera_events
@@ -59,6 +60,7 @@ def frames(tmp_path_factory):
 def test_a_session_over_a_pipeline(frames, tmp_path):
     camera = open_camera(f'gst:multifilesrc location="{frames}/%03d.jpg" loop=true caps="image/jpeg,framerate=15/1" '
                          "! jpegdec ! videorate ! identity sync=true")  # fmt: skip
+    assert isinstance(camera, SupervisedCamera)
     with Session(
         camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2, max_frames=60)
     ) as session:
@@ -112,7 +114,8 @@ class JpegSender:
 def test_a_stalled_pipeline_is_lost_within_three_seconds_and_comes_back(frames, tmp_path):
     sender = JpegSender(frames)
     camera = open_camera(f"gst:tcpclientsrc host=127.0.0.1 port={sender.port} ! jpegparse ! jpegdec")
-    lost_after = []
+    assert isinstance(camera, SupervisedCamera)
+    lost_after: list[float] = []
 
     def bench():
         while camera.state is not CameraState.WORKS:

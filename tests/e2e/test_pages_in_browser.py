@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def station(tmp_path_factory):
         program.end()
 
 
+def shows_another_picture(page, before):
+    return page.evaluate(PICTURE) != before
+
+
 def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     session = run_a_session(page, station.url, "SIMULATED-1", 60)
     assert page.evaluate("document.getElementById('picture').naturalWidth") == 960
@@ -64,7 +69,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     stands = counted(page)
     for _ in range(2):  # the camera goes on
         before = page.evaluate(PICTURE)
-        wait_for(lambda before=before: page.evaluate(PICTURE) != before)
+        wait_for(partial(shows_another_picture, page, before))
     for _ in range(2):  # when the second answer comes, the first is shown
         with page.expect_response("**/live/state"):
             pass
@@ -264,8 +269,8 @@ def test_no_page_is_wider_than_a_phone(station, chromium, width):
         session, other = (s.id for s in record.sessions()[:2])
     phone = chromium.new_context(viewport={"width": width, "height": 780}, device_scale_factor=1)
     small = phone.new_page()
-    paths = ("", "sessions", "help", "login", f"sessions/{session}", f"sessions/{session}/summary", "nowhere")
-    paths += (f"sessions/{session}/cells/1", f"sessions/compare?session={session}&session={other}")
+    paths = ["", "sessions", "help", "login", f"sessions/{session}", f"sessions/{session}/summary", "nowhere"]
+    paths += [f"sessions/{session}/cells/1", f"sessions/compare?session={session}&session={other}"]
     for path in paths:
         small.goto(station.url + path)
         assert small.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from edge_all.telemetry.mqtt.publisher import Publisher
 from edge_all.telemetry.mqtt.settings import MqttSettings
@@ -20,7 +21,8 @@ def main(port: str, confirm: str, *records: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     publishers = []
     for record in map(Path, records):
-        settings = MqttSettings(host="127.0.0.1", port=int(port), tls=False, device=record.name, confirm=confirm)
+        values: dict[str, Any] = {"device": record.name, "confirm": confirm}
+        settings = MqttSettings(host="127.0.0.1", port=int(port), tls=False, **values)
         publishers.append(Publisher(settings, record, lambda: {"phase": "idle"}))
     for publisher in publishers:
         publisher.start()

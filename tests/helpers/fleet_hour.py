@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_all.record.events.outbox import outbox_use
@@ -58,7 +59,7 @@ def _hour(folder: Path, postgres: Postgres) -> Hour:
     kills, repeated = 0, 0
     try:
         for share, what in ((0.1, "broker"), (0.3, "collector"), (0.5, "device"), (0.7, "database"), (0.85, "broker")):
-            assert wait_for(lambda share=share: _stored(postgres) >= share * EXPECTED, 120, 0.01), (share, what)
+            assert wait_for(partial(_has_stored, postgres, share * EXPECTED), 120, 0.01), (share, what)
             if what == "broker":
                 broker.kill()
                 broker.start()
@@ -102,6 +103,10 @@ def _hour(folder: Path, postgres: Postgres) -> Hour:
     )
 
 
+def _has_stored(postgres: Postgres, messages: float) -> bool:
+    return _stored(postgres) >= messages
+
+
 def _stored(postgres: Postgres) -> int:
     import psycopg
 
@@ -116,7 +121,7 @@ def _waiting(record: Path) -> int:
         return outbox_use(read).waiting
 
 
-def _collector(broker: Broker, postgres: Postgres) -> subprocess.Popen:
+def _collector(broker: Broker, postgres: Postgres) -> subprocess.Popen[bytes]:
     return started("edge_all", "collect", "--broker", f"mqtt://127.0.0.1:{broker.port}", "--database", postgres.url)
 
 

@@ -7,27 +7,32 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edge_all.domain.types import ModelIdentity, Thresholds
 from edge_all.fleet.collector import Collector
 from edge_all.fleet.store import Store
 from edge_all.record.rows import SessionInfo
+from edge_all.record.store import Record
 from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.settings import MqttSettings
 from tests.helpers.cells import make_cell, make_counts
 from tests.helpers.logged_lines import lines_to
 
+if TYPE_CHECKING:
+    from tests.helpers.fleet_rig import Broker, Postgres
+
 FINDINGS_A_FIELD = 10
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def started(module: str, *arguments: str) -> subprocess.Popen:
+def started(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """A Python program of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment)
 
 
-def devices(broker, confirm: str, *records: Path) -> subprocess.Popen:
+def devices(broker: Broker, confirm: str, *records: Path) -> subprocess.Popen[bytes]:
     """Devices in one process, each named as its record's folder."""
     return started("tests.helpers.fleet_device", str(broker.port), confirm, *map(str, records))
 
@@ -35,30 +40,33 @@ def devices(broker, confirm: str, *records: Path) -> subprocess.Popen:
 class Collecting:
     """A collector in a thread."""
 
-    def __init__(self, broker, database, **more):
-        self.said = []
+    def __init__(self, broker: Broker, database: Postgres, **more: Any) -> None:
+        self.said: list[str] = []
         settings = MqttSettings(host="127.0.0.1", port=broker.port, tls=False, device="collector", **more)
         self.collector = Collector(settings, Store(database.url))
         self.thread = threading.Thread(target=self.collector.run, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Collecting:
         self.logging = lines_to(self.said.append, "edge_all.fleet")
         self.logging.__enter__()
         self.thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.logging.__exit__(None, None, None)
         self.collector.stop()
         self.thread.join(30)
         assert not self.thread.is_alive()
 
 
-def settings_of(broker, device="scope-1", **more):
-    return MqttSettings(**{"host": "127.0.0.1", "port": broker.port, "tls": False, "device": device, **more})
+def settings_of(broker: Broker, device: str = "scope-1", **more: Any) -> MqttSettings:
+    values: dict[str, Any] = {"host": "127.0.0.1", "port": broker.port, "tls": False, "device": device, **more}
+    return MqttSettings(**values)
 
 
-def a_session(record, findings, sample=None, sample_ids=False, end=True):
+def a_session(
+    record: Record, findings: int, sample: str | None = None, sample_ids: bool = False, end: bool = True
+) -> str:
     """As edge-all run writes it."""
     model = ModelIdentity("classifier", "1", "ab" * 32)
     info = SessionInfo(

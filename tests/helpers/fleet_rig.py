@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class Postgres:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def rows(self, query: str) -> list[tuple]:
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
         import psycopg
 
         with psycopg.connect(self.url, autocommit=True) as database:
@@ -133,7 +133,7 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([str(self._bin / program), *arguments], check=True, capture_output=True, **self._as_user())
 
-    def _as_user(self) -> dict:
+    def _as_user(self) -> dict[str, Any]:
         if self._user is None:
             return {"cwd": "/"}
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": [], "cwd": "/"}
@@ -159,7 +159,7 @@ def repeat_backwards(port: int, messages: Sequence[Mapping[str, Any]]) -> None:
     client.loop_stop()
 
 
-def wait_for(what, seconds: float = 60.0, every: float = 0.1) -> bool:
+def wait_for(what: Callable[[], object], seconds: float = 60.0, every: float = 0.1) -> bool:
     """Until it is true, no longer than that."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,9 @@ from edge_all.web.context import Endpoint, ReviewContext
 from edge_all.web.live.live_view import LiveView
 from edge_all.web.microscope import Microscope
 from tests.helpers.cells import make_cell, make_counts
+
+if TYPE_CHECKING:
+    from httpx import Response
 
 LABELS = (Label.BLAST, Label.NORMAL, Label.UNIDENTIFIED, Label.SMUDGE)
 
@@ -64,7 +68,7 @@ def _crop(number: int) -> np.ndarray:
     return image
 
 
-def context(folder: Path, users: Path | None = None, station: Station | None = None, **endpoint) -> ReviewContext:
+def context(folder: Path, users: Path | None = None, station: Station | None = None, **endpoint: Any) -> ReviewContext:
     from edge_all.modelstore.shipped import models_folder
 
     return ReviewContext(
@@ -88,20 +92,23 @@ class Browser:
         self.client = TestClient(make_app(context), base_url=self.origin, follow_redirects=False)
         self.token = ""
 
-    def get(self, path: str, **values):
-        answer = self.client.get(path, **values)
+    def get(self, path: str, **values: Any) -> Response:
+        answer: Response = self.client.get(path, **values)
         found = (
             re.search(r'data-csrf="([^"]+)"', answer.text) if "html" in answer.headers.get("content-type", "") else None
         )
         self.token = found[1] if found else self.token
         return answer
 
-    def post(self, path: str, data: dict | None = None, json: object = None, **headers):
+    def post(
+        self, path: str, data: dict[str, Any] | None = None, json: object = None, **headers: str | None
+    ) -> Response:
         sent = {"Origin": self.origin, "X-CSRF-Token": self.token} | {
             k.replace("_", "-"): v for k, v in headers.items()
         }
         sent = {k: v for k, v in sent.items() if v is not None}
-        return self.client.post(path, data=data, json=json, headers=sent)
+        answer: Response = self.client.post(path, data=data, json=json, headers=sent)
+        return answer
 
     def named(self, name: str = "Ada") -> Browser:
         self.get("/sessions")

@@ -8,6 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from edge_all.record.store import Record
 from edge_all.service.control import ask
@@ -15,16 +18,23 @@ from edge_all.service.control import ask
 SIM = "sim:?seed=3&fields=4000&fps=20&frames_per_field=1"
 
 
-def free_port():
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 class Running:
     """Until its context is left. Its settings are those of a bench, in a file that may be written anew."""
 
-    def __init__(self, folder, settings="", camera=SIM, options=(), environment=None):
+    def __init__(
+        self,
+        folder: Path,
+        settings: str = "",
+        camera: str = SIM,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder, self.port = folder, free_port()
         (folder / "etc").mkdir(exist_ok=True)
         base = (
@@ -35,7 +45,8 @@ class Running:
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         (folder / "notify").unlink(missing_ok=True)
         self.notified.bind(str(folder / "notify"))
-        self.messages, self.options = [], options
+        self.messages: list[str] = []
+        self.options = options
         self.environment = os.environ | {
             "EDGE_ALL_CONFIG": str(folder / "etc"),
             "EDGE_ALL_STATE": str(folder / "state"),
@@ -47,21 +58,21 @@ class Running:
         self.log = (folder / "log").open("a+")
         self.start()
 
-    def start(self):
+    def start(self) -> None:
         command = [sys.executable, "-m", "edge_all", "service", *self.options]
         self.process = subprocess.Popen(command, env=self.environment, stderr=self.log, stdout=self.log)
 
-    def __enter__(self):
+    def __enter__(self) -> Running:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(20)
         self.notified.close()
         self.log.close()
 
-    def listen(self):
+    def listen(self) -> list[str]:
         self.notified.setblocking(False)
         try:
             while True:
@@ -69,37 +80,37 @@ class Running:
         except BlockingIOError:
             return self.messages
 
-    def wait_for(self, condition, seconds=60):
+    def wait_for(self, condition: Callable[[], object], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, f"it ended:\n{self.journal}"
             assert time.monotonic() < end, f"it did not come:\n{self.journal}\n{self.listen()[-3:]}"
             time.sleep(0.1)
 
-    def wait_ready(self):
+    def wait_ready(self) -> Running:
         self.wait_for(lambda: any(m.startswith("READY=1") for m in self.listen()))
         return self
 
     @property
-    def journal(self):
+    def journal(self) -> str:
         return (self.folder / "log").read_text()
 
     @property
-    def status(self):
+    def status(self) -> str:
         told = [m for m in self.listen() if "STATUS=" in m]
         return told[-1].split("STATUS=")[1] if told else ""
 
     @property
-    def state(self):
+    def state(self) -> Any:
         return ask(self.folder / "run" / "control.sock", {"command": "status"})["state"]
 
-    def steer(self, command, sample=None):
+    def steer(self, command: str, sample: str | None = None) -> dict[str, Any]:
         return ask(self.folder / "run" / "control.sock", {"command": command, "sample": sample})
 
-    def page(self, path="/live/state", port=None):
+    def page(self, path: str = "/live/state", port: int | None = None) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
         connection.request("GET", path, headers={"Accept": "application/json"})
         return connection.getresponse().read()
 
-    def record(self):
+    def record(self) -> Record:
         return Record.open(self.folder / "state" / "record", create=False, check=False)

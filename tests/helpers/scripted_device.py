@@ -31,6 +31,8 @@ class ScriptedDevice:
     physical = True
     silent = False
     identity: str | None = None
+    asked_for: str | None = None
+    """Identity of the device that was to be opened again."""
 
     def __init__(self, script: Iterator[Any], settles_s: float = 0.0, opens: list[Any] | None = None) -> None:
         """opens: what each start does, in turn: None opens, an exception is raised, a function is called."""
@@ -65,7 +67,7 @@ def watched(script: Iterator[Any], limits: Any = None, **more: Any) -> tuple[Sup
 
     def make(identity: str | None) -> ScriptedDevice:
         device = ScriptedDevice(script, **more)
-        device.asked_for = identity  # type: ignore[attr-defined]
+        device.asked_for = identity
         made.append(device)
         return device
 

@@ -60,6 +60,10 @@ ENTRY = CameraScheme(
 '''
 
 
+def entry_points(folder):
+    return folder / "site" / "added_camera-1.0.dist-info" / "entry_points.txt"
+
+
 @pytest.fixture
 def program(tmp_path):
     """The program, in an environment in which a package with a camera is installed."""
@@ -68,7 +72,7 @@ def program(tmp_path):
     info.mkdir(parents=True)
     (site / "added_camera.py").write_text(DRIVER)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: added-camera\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[edge_all.cameras]\nbenchcam = added_camera:ENTRY\n")
+    entry_points(tmp_path).write_text("[edge_all.cameras]\nbenchcam = added_camera:ENTRY\n")
     paths = [str(site), str(ROOT), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
 
@@ -82,7 +86,6 @@ def program(tmp_path):
             timeout=110,
         )
 
-    run.entry_points = info / "entry_points.txt"
     return run
 
 
@@ -107,8 +110,8 @@ def test_messages_name_it(program):
     assert "benchcam: does not name a camera" in program("run", "--camera", "benchcam:").stderr
 
 
-def test_a_camera_that_cannot_be_loaded_leaves_the_others_usable(program):
-    program.entry_points.write_text("[edge_all.cameras]\nbenchcam = added_camera:MISSING\n")
+def test_a_camera_that_cannot_be_loaded_leaves_the_others_usable(program, tmp_path):
+    entry_points(tmp_path).write_text("[edge_all.cameras]\nbenchcam = added_camera:MISSING\n")
     listed = program("cameras", "--json")
     assert listed.returncode == 0, listed.stderr
     assert "benchcam" not in listed.stdout

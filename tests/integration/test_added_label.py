@@ -69,7 +69,7 @@ def cells():
 def counts():
     tally = Tally()
     frame = Frame(np.zeros((8, 8, 3), np.uint8), 0, 0.0, "f")
-    tally.add(FieldResult(frame, SimpleNamespace(quality=SimpleNamespace(reasons=())), cells=tuple(cells())))
+    tally.add(FieldResult(frame, SimpleNamespace(quality=SimpleNamespace(reasons=())), cells=tuple(cells())))  # type: ignore[arg-type]
     return tally.counts()
 
 
@@ -232,8 +232,8 @@ def test_it_is_on_the_live_page(record):
     )
     station = SimpleNamespace(state=state, session=None, camera="sim:")
     site = context(opened.folder)
-    site.microscope = SimpleNamespace(station=station, live=live, device=None)
-    shown = _state(SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(context=site))))
+    site.microscope = SimpleNamespace(station=station, live=live, device=None)  # type: ignore[assignment]
+    shown = _state(SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(context=site))))  # type: ignore[arg-type]
     assert shown["labels"]["martian"] == {"count": 3, "percent": "60.0 %"}
     assert shown["venusians"] == 2
     page = Browser(site).get("/live").text
@@ -252,9 +252,9 @@ def test_pictures_show_its_mark(record):
     findings = [c for c in opened.cells(session) if LABELS.is_finding(c["label"])]
     sheet = cv2.imdecode(np.frombuffer(contact_sheet(opened.folder, findings), np.uint8), cv2.IMREAD_COLOR)
     assert (sheet == MARTIAN.picture_bgr).all(-1).sum() > 3 * 100
-    field = field_with_boxes(opened.field_picture(session, 0), opened.cells(session))
-    field = cv2.imdecode(np.frombuffer(field, np.uint8), cv2.IMREAD_COLOR)
-    assert all((field == row.picture_bgr).all(-1).any() for row in ADDED)
+    png = field_with_boxes(opened.field_picture(session, 0), opened.cells(session))
+    field = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert all(np.equal(field, row.picture_bgr).all(-1).any() for row in ADDED)
 
 
 def test_the_command_line_shows_it(record, tmp_path):
@@ -307,12 +307,12 @@ def test_messages_carry_it_and_the_fleet_takes_it():
     summary = _sent("summary", summary_message("s", 1.0, None, counts(), "words", False))
     assert summary.content["counts"]["martians"] == 3
     database = _Database(FLEET_VERSION)
-    migrate_fleet(database)
+    migrate_fleet(database)  # type: ignore[arg-type]
     added = [s for s in database.statements if s.startswith("ALTER TABLE session")]
     assert added == [f"ALTER TABLE session ADD COLUMN {row.count_key} integer" for row in ADDED]
     pytest.importorskip("psycopg", reason="pip install 'edge-all[fleet]'")
     store = Store("postgresql://nobody@localhost/none")
-    store._database = database
+    store._database = database  # type: ignore[assignment]
     assert store.write([summary]) == []
     assert {row.count_key: database.values[row.count_key] for row in ADDED} == {
         "martians": 3, "venusians": 2, "stardust_specks": 1,

@@ -29,7 +29,7 @@ def store(tmp_path, monkeypatch):
     return CalibrationStore()
 
 
-def kept(store, camera=IDENTITY, age_days=0.0, um_per_px=0.123, size=(640, 360), level=1.0):
+def kept(store, camera=IDENTITY, age_days=0.0, um_per_px=0.123, size: tuple[int, int] = (640, 360), level=1.0):
     """A calibration as if it had been made."""
     when = time.time() - 86400 * age_days
     with SimulatedMicroscope(SIM) as microscope:

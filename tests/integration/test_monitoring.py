@@ -33,12 +33,12 @@ def microscope(tmp_path_factory):
 
     def run_session(start, made):
         camera = open_camera("sim:?seed=1&fields=6")
-        with Session(camera, record, SessionOptions(sample=start.sample), microscope.hooks()) as session:
+        with Session(camera, record, SessionOptions(sample=start.sample), made_microscope.hooks()) as session:
             made(session)
-            return session.run(microscope.took)
+            return session.run(made_microscope.took)
 
     station = Station("sim:", run_session)
-    microscope = Microscope(record, station, LiveView())
+    made_microscope = Microscope(record, station, LiveView())
     for sample in ("Anna", "Bert"):
         station.commands.put(Start(sample))
         thread = threading.Thread(target=station.run)
@@ -48,7 +48,7 @@ def microscope(tmp_path_factory):
         station.close()
         thread.join()
         station._closed.clear()
-    return microscope
+    return made_microscope
 
 
 @pytest.fixture

@@ -53,11 +53,15 @@ class Running:
                 SessionHooks(commands=self.station.commands),
             ) as session:
                 made(session)
-                return session.run(lambda p: (self.told.append(p), self.live.take(p)))
+                return session.run(self.take)
 
         self.station = Station(uri, run_session)
         self.microscope = Microscope(folder, self.station, self.live)
         self.thread = threading.Thread(target=self.station.run, daemon=True)
+
+    def take(self, progress):
+        self.told.append(progress)
+        self.live.take(progress)
 
     def __enter__(self):
         self.thread.start()

@@ -142,4 +142,10 @@ def _mirror() -> str:
 
 
 def _sh(*command: object, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(c) for c in command], check=True, text=True, **more)  # type: ignore[call-overload]
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        [str(c) for c in command],
+        check=True,
+        text=True,
+        **more,  # type: ignore[call-overload]
+    )
+    return done

@@ -14,7 +14,7 @@ Picamera2._get_raw_modes = lambda self: [{"format": "NV12", "size": (640, 480)}]
 made = Picamera2.__init__
 
 
-def with_its_own_buffers(self, *arguments, **more):
+def with_its_own_buffers(self: Picamera2, *arguments: object, **more: object) -> None:
     made(self, *arguments, **more)
     self.allocator = LibcameraAllocator(self.camera)
 

@@ -6,28 +6,29 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 OUT, DRIVER = Path("/out"), Path("/sys/bus/platform/drivers/vivid")
 PYTHON, CAMERA = "/opt/venv/bin/python", "v4l2:/dev/video0?size=640x360&format=YUYV"
-found: dict = {}
+found: dict[str, object] = {}
 os.environ.update(
     PYTHONPATH="/opt/edge_all", HOME="/root", EDGE_ALL_STATE="/root/state", PATH="/usr/sbin:/usr/bin:/bin"
 )
 
 
-def edge_all(*arguments, before=()):
+def edge_all(*arguments: str, before: Sequence[str] = ()) -> dict[str, object]:
     done = subprocess.run([*before, PYTHON, "-m", "edge_all", *arguments], capture_output=True, text=True, timeout=900)
     return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
-def note(name, value):
+def note(name: str, value: object) -> None:
     found[name] = value
     (OUT / "found.json").write_text(json.dumps(found))
     print(f"{time.monotonic():8.1f} {name}: {str(value)[:600]}")
 
 
-def run(uri, *more, before=()):
+def run(uri: str, *more: str, before: Sequence[str] = ()) -> dict[str, object]:
     return edge_all(
         "run", "--camera", uri, "--record", "/root/none", "--engine", "onnxruntime-cpu", "--um-per-px", "0.2", *more,
         before=before,
@@ -48,7 +49,7 @@ holder.kill()
 holder.wait()
 
 
-def go_dark():
+def go_dark() -> None:
     """A black picture with a running counter: the gate skips it at once, where to look for cells would take an emulated
     processor minutes."""
     for _ in range(200):
@@ -70,7 +71,7 @@ with log.open("w") as file:
     )  # fmt: skip
 
 
-def wait_for(pattern, most_s=600):
+def wait_for(pattern: str, most_s: float = 600) -> float:
     """Seconds until the session says so."""
     begun = time.monotonic()
     while not re.search(pattern, log.read_text(), re.DOTALL):

@@ -33,7 +33,7 @@ def test_a_session_that_the_station_runs_is_neither_approved_nor_deleted(tmp_pat
     class Paused:
         state, commands = StationState("paused", session), CommandQueue()
 
-    browser = Browser(context(tmp_path, station=Paused())).named()
+    browser = Browser(context(tmp_path, station=Paused())).named()  # type: ignore[arg-type]
     for path, form in (("approve", {}), ("delete", {"reason": "r", "confirm": "yes"})):
         answer = browser.post(f"/sessions/{session}/{path}", form)
         assert answer.status_code == 409

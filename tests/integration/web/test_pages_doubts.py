@@ -35,7 +35,7 @@ def test_a_full_disk_is_told_on_the_live_page(tmp_path, session):
         disk = DiskState(full=True, waiting_rows=40)
 
     station = Station("sim:", lambda *_: None)
-    station._session = FullDisk()
+    station._session = FullDisk()  # type: ignore[assignment]
     shared = context(tmp_path, station=station)
     browser = Browser(shared)
     assert "disk of the record is full: 40 rows are waiting" in browser.get("/live/state").json()["error"]

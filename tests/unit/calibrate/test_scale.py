@@ -57,7 +57,8 @@ def test_fields_of_two_objectives_do_not_agree():
 def test_both_cameras_of_real_fields_agree_with_the_hand_measurement(real_data):
     for name, (_, diameters) in hand_diameters().items():
         image = cv2.cvtColor(cv2.imread(str(real_data / "allidb1" / "images" / name)), cv2.COLOR_BGR2RGB)
-        assert measure_um_per_px(image).erythrocyte_px == pytest.approx(np.mean(diameters), rel=0.05)
+        field = np.asarray(image, np.uint8)
+        assert measure_um_per_px(field).erythrocyte_px == pytest.approx(np.mean(diameters), rel=0.05)
 
 
 @pytest.mark.parametrize("um_per_px", [0.09, 0.2])

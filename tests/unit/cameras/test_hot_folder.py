@@ -10,6 +10,7 @@ import pytest
 
 from edge_all.cameras.events import CameraState
 from edge_all.cameras.opening import open_camera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError
 
@@ -68,6 +69,7 @@ def test_a_folder_that_vanishes_is_waited_for_and_nothing_is_read_twice(tmp_path
     folder.mkdir()
     (folder / "a.png").write_bytes(png())
     with open_camera(f"dir:{folder}") as camera:
+        assert isinstance(camera, SupervisedCamera)
         assert camera.read().source == "a.png"
         kept = tmp_path / "elsewhere"
         shutil.move(folder, kept)

@@ -8,6 +8,7 @@ import pytest
 
 from edge_all.cameras.events import CameraState
 from edge_all.cameras.opening import open_camera
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Frame
 from edge_all.errors import CameraError
 from tests.helpers.mjpeg_camera import MjpegCamera
@@ -40,6 +41,7 @@ def test_it_is_lost_and_comes_back(fault):
     port = server.port
     try:
         with open_camera(server.url()) as camera:
+            assert isinstance(camera, SupervisedCamera)
             camera.read()
             if fault == "drops":
                 server.close()
@@ -97,6 +99,7 @@ def test_an_address_that_it_has_not_and_a_camera_that_is_off():
 
 def test_another_size_in_the_middle_goes_on():
     with MjpegCamera() as server, open_camera(server.url()) as camera:
+        assert isinstance(camera, SupervisedCamera)
         camera.read()
         server.size = (96, 80)
         frame = read_until(camera, lambda f: f.width_px == 96)

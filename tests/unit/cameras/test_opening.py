@@ -61,7 +61,7 @@ def test_a_name_that_is_no_utf8_is_text_that_every_place_takes(tmp_path, kind):
 
 
 def make_video(path, count=12):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for i in range(count):
         writer.write(np.full((48, 64, 3), i * 5, np.uint8))
     writer.release()

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from edge_all.cameras import discovery
+from edge_all.cameras.base import FoundCamera
 from edge_all.cameras.drivers.v4l2 import nodes as v4l2_nodes
 from edge_all.cameras.drivers.v4l2.camera import choose_format
 from edge_all.cameras.drivers.v4l2.ioctl import FrameFormat
@@ -154,8 +155,8 @@ def test_nodes_that_are_no_cameras_are_listed_with_their_trouble(machine):
 
 
 def test_the_only_camera_is_taken_and_of_several_none(monkeypatch):
-    one = discovery.FoundCamera("v4l2:A1", "Microscope", "/dev/video0")
-    two = discovery.FoundCamera("csi:0", "imx477", "/dev/video4")
+    one = FoundCamera("v4l2:A1", "Microscope", "/dev/video0")
+    two = FoundCamera("csi:0", "imx477", "/dev/video4")
     monkeypatch.setattr(discovery, "find_cameras", lambda: [one])
     assert discovery.only_camera() == one
     monkeypatch.setattr(discovery, "find_cameras", lambda: [one, two])

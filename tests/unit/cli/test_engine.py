@@ -54,7 +54,7 @@ def test_a_model_that_is_not_there(edge_all, cache, monkeypatch, tmp_path):  # n
 
 
 def test_build_takes_the_lowest_precision_and_the_profiles_limits(edge_all, cache, monkeypatch):
-    made = []
+    made: list = []
 
     class Engine:
         def __init__(self, path, task, **rest):

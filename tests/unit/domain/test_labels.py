@@ -162,7 +162,7 @@ def _enumerated_in_python(path):
                 yield node.lineno
             continue
         members = getattr(node, "keys", None) if isinstance(node, ast.Dict) else getattr(node, "elts", None)
-        if sum(map(_is_label, members or ())) > 1:
+        if isinstance(node, ast.expr) and sum(map(_is_label, members or ())) > 1:
             yield node.lineno
 
 

@@ -38,8 +38,8 @@ def reviewed(tmp_path_factory) -> tuple[Path, list[str]]:
         sessions.append(session.id)
     with Record.open(folder) as record, sqlite3.connect(folder / "record.sqlite3") as database:
         teach(database)
-        for session in sessions:
-            cells = record.cells(session)
+        for session_id in sessions:
+            cells = record.cells(session_id)
             # Two blasts, then in turn: each class is there.
             findings = [c for c in cells if c["label"] in ("blast", "unidentified")]
             chosen = [(c["cell"], LABELS[max(i - 1, 0) % 4]) for i, c in enumerate(findings)]

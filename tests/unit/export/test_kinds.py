@@ -17,7 +17,7 @@ from edge_all_export.data.kind_crops import SIDE, UM_PER_PX, Cutting, KindCell, 
 from edge_all_export.data.kind_views import plain_view, varied_view
 from edge_all_export.data.kinds import KINDS, MATURE, kind_mask, possible_kinds
 from edge_all_export.data.labeled_field import LabeledField, LabeledObject
-from edge_all_export.models.classifier.folded import FoldedTrunk
+from edge_all_export.models.classifier.folded import FoldedResidual, FoldedTrunk
 from edge_all_export.models.classifier.inverted_residual import LiteTrunk
 from edge_all_export.models.classifier.kinds_network import FROZEN_BLOCKS, KindsNet, partial_label_loss
 from edge_all_export.recipes.recipe import Recipe, load_recipe
@@ -76,8 +76,8 @@ def test_a_folded_trunk_computes_what_batch_norm_in_evaluation_mode_does() -> No
     trunk = LiteTrunk(8, pretrained=False).eval()
     for module in trunk.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)  # type: ignore[arg-type]
-            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     folded = FoldedTrunk.of(trunk, FROZEN_BLOCKS)
     image = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
@@ -95,6 +95,7 @@ def test_gradients_through_fixed_filters_are_those_of_a_plain_convolution() -> N
     gradients = []
     for fixed in (True, False):
         for block in trunk.blocks:
+            assert isinstance(block, FoldedResidual)
             block.depthwise.weight.requires_grad_(not fixed)
         trunk.zero_grad()
         x = maps.clone().requires_grad_()
@@ -224,7 +225,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> _Toy:
 
 def _trained(toy: _Toy, out: Path, **changes: Any) -> KindsNet:
     job = kinds_job(toy.cells, toy.maps, toy.recipe, "data", lambda c: c.group == "g2")
-    made = fit(job, out, "kinds-net", say=lambda _: None, **changes)
+    made = fit(job, out, "kinds-net", **changes)
     assert made.unseen_groups == ("one/g2", "two/g2")
     network = KindsNet(pretrained=False)
     network.load_state_dict(made.weights)
@@ -251,7 +252,7 @@ def test_an_interrupted_training_resumes_with_the_same_result(toy: _Toy, tmp_pat
 
     job = kinds_job(toy.cells, toy.maps, toy.recipe, "data", lambda c: c.group == "g2")
     with pytest.raises(StopError):
-        fit(job, tmp_path / "cut", "kinds-net", say=lambda _: None, watch=stop)
+        fit(job, tmp_path / "cut", "kinds-net", watch=stop)
     resumed = _trained(toy, tmp_path / "cut")
     for name, one in whole.state_dict().items():
         torch.testing.assert_close(one, resumed.state_dict()[name], msg=name)

@@ -25,7 +25,7 @@ def pair():
 
 def cell(seed, blast):
     side = FINE.stored_side
-    image = cv2.resize(draw_cell(seed, blast), (side, side), interpolation=cv2.INTER_AREA)
+    image = np.asarray(cv2.resize(draw_cell(seed, blast), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
     kind = "blast" if blast else "normal"
     return TrainingCell("own", f"p{seed % 4}", f"c{seed}", kind, "", image, 48.0, True, FINE)
 

@@ -7,7 +7,7 @@ import torch
 from edge_all_export.models.classifier.family import DeployedClassifier
 from edge_all_export.models.classifier.network import BlastNet, DeployedBlastNet
 from edge_all_export.models.classifier.pair import BlastPair
-from edge_all_export.models.onnx_session import run_model, session_of
+from edge_all_export.models.onnx_session import onnx_of, run_model, session_of
 from edge_all_export.onnx_export.accuracy_gate import classifier_checks, detector_checks
 from edge_all_export.onnx_export.inspect import layer_precision
 from edge_all_export.onnx_export.pipeline import beginning
@@ -31,15 +31,9 @@ GROUPS = [f"own/p{n % 5}" for n in range(120)]
 
 
 def model_of(network: torch.nn.Module, side: int = 80) -> onnx.ModelProto:
-    import io
-
-    buffer = io.BytesIO()
-    torch.onnx.export(
-        network.eval(), (torch.zeros(2, side, side, 3, dtype=torch.uint8),), buffer, input_names=["image"],
-        output_names=["blast_probability", "unfamiliarity"], opset_version=17, dynamo=False,
-        dynamic_axes={n: {0: "batch"} for n in ("image", "blast_probability", "unfamiliarity")},
-    )  # fmt: skip
-    model = onnx.load_from_string(buffer.getvalue())
+    outputs = ["blast_probability", "unfamiliarity"]
+    dynamic_axes = {name: {0: "batch"} for name in ("image", *outputs)}
+    model = onnx_of(network, torch.zeros(2, side, side, 3, dtype=torch.uint8), outputs, dynamic_axes)
     model.ir_version = 10
     return model
 
@@ -119,7 +113,8 @@ def gate(after, labels_after=None):
     p = after(before.copy(), blast)
     labels = np.where(before > 0.5, "blast", "normal")
     changed = np.where(p > 0.5, "blast", "normal") if labels_after is None else labels_after(labels.copy())
-    return {c.name: c.passed for c in classifier_checks(before, p, blast, labels, changed, np.full(800, 0.5))}
+    checks = classifier_checks(before, p, blast, list(labels), list(changed), np.full(800, 0.5))
+    return {c.name: c.passed for c in checks}
 
 
 def test_the_gate_passes_what_is_the_same():

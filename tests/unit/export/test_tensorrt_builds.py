@@ -10,7 +10,6 @@ import pytest
 
 from edge_all.errors import EngineUnavailableError, ModelError
 from edge_all.inference.onnx_file import read_model_file
-from edge_all.inference.tensorrt import builder
 from edge_all.inference.tensorrt.api import load_api
 from edge_all.inference.tensorrt.build import BuildRequest
 from edge_all.inference.tensorrt.builder import build_in_process
@@ -129,7 +128,7 @@ def test_a_builder_killed_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
         started.append(popen(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(builder.subprocess, "Popen", remember)
+    monkeypatch.setattr(subprocess, "Popen", remember)
 
     def kill(line):
         if "is building" in line:

@@ -7,7 +7,7 @@ import pytest
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cells.tracking.tracker import Tracker
 from edge_all.domain.illumination import BACKGROUND_LEVEL
-from edge_all.domain.types import Detection, Frame
+from edge_all.domain.types import Detection, Field, Frame
 from edge_all.field.detector import decode_peaks, prepare_detector_input
 from edge_all.field.gate import Gate, Skip
 from edge_all.field.illumination import estimate_illumination
@@ -132,7 +132,7 @@ def test_frames_of_another_size_have_another_scale_and_the_place_is_kept():
     for frame in frames:
         image = frame.image
         if 14 <= frame.index < 28:
-            image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            image = np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
         checked = gate.check(Frame(image, frame.index, frame.time, frame.source))
         if not isinstance(checked, Skip):
             found.append(checked)
@@ -182,6 +182,7 @@ def test_places_follow_the_stage_and_every_cell_counts_once():
 
 def test_independent_fields_share_no_cells():
     field = Gate(GateLimits(), 0.1, True).check(still("sim:?fields=1")[0])
+    assert isinstance(field, Field)
     tracker, detection = Tracker(True), Detection(100, 100, 50, 1.0)
     first, second = tracker.track(field, [detection]), tracker.track(field, [detection])
     assert (first[0].number, second[0].number) == (1, 2)

@@ -101,8 +101,8 @@ def test_a_crop_is_a_gaussian_and_a_straight_line_between_pixels(images, side, o
 def test_peaks_are_those_of_a_look_at_every_pixel():
     rng = np.random.default_rng(0)
     for _ in range(5):
-        heat = cv2.GaussianBlur(rng.uniform(0, 1, (40, 60, 2)).astype(np.float32), (0, 0), 1.2)
-        heat = np.ascontiguousarray(((heat - heat.min()) / np.ptp(heat)).transpose(2, 0, 1))
+        blurred = cv2.GaussianBlur(rng.uniform(0, 1, (40, 60, 2)).astype(np.float32), (0, 0), 1.2)
+        heat = np.ascontiguousarray(((blurred - blurred.min()) / np.ptp(blurred)).transpose(2, 0, 1), np.float32)
         log_radius = rng.normal(-0.5, 0.4, (40, 60)).astype(np.float32)
         wanted = every_pixel(heat, log_radius, 0.5)
         found = decode_peaks(heat, log_radius, 0.5, 0.4)

@@ -15,8 +15,8 @@ def discs(blur_px: float, noise: float, seed: int = 0) -> np.ndarray:
     image = np.full((400, 400), 220, np.float32)
     for x, y in rng.uniform(30, 370, (24, 2)):
         cv2.circle(image, (int(x), int(y)), int(rng.integers(14, 26)), 120.0, -1, cv2.LINE_AA)
-    image = cv2.GaussianBlur(image, (0, 0), blur_px) + rng.normal(0, noise, image.shape)
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    blurred = cv2.GaussianBlur(image, (0, 0), blur_px) + rng.normal(0, noise, image.shape)
+    return np.clip(blurred + 0.5, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("blur_px", [2.5, 4.0, 6.0])

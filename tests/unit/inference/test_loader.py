@@ -274,6 +274,7 @@ class TestTensorRtForASession:
         loaded.engine.run(field)
         assert self.made == []
         self.go.set()
+        assert isinstance(loaded.engine, HotSwapEngine)
         loaded.engine.wait(10)
         loaded.engine.run(field)
         assert loaded.engine.name == "changed"

@@ -110,6 +110,7 @@ class _NotANumber:
 
     def __init__(self, engine):
         self.contract, self.identity, self.name = engine.contract, engine.identity, engine.name
+        self.close = engine.close
 
     def run(self, batch):
         return np.full(len(batch), np.nan, np.float32), np.zeros(len(batch), np.float32)

@@ -1,6 +1,7 @@
 """What is missing, in one line with its remedy."""
 
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import sys
 
@@ -48,7 +49,7 @@ def machine(monkeypatch):
 
     def make(driver=None, **packages):
         monkeypatch.setattr(gpu, "_library", lambda: driver or Driver())
-        find, version = importlib.util.find_spec, availability.importlib.metadata.version
+        find, version = importlib.util.find_spec, importlib.metadata.version
         versions = dict(packages.values())
 
         def find_spec(name):
@@ -59,12 +60,12 @@ def machine(monkeypatch):
         def version_of(name):
             if name.startswith(("tensorrt", "pycuda")):
                 if name not in versions:
-                    raise availability.importlib.metadata.PackageNotFoundError(name)
+                    raise importlib.metadata.PackageNotFoundError(name)
                 return versions[name]
             return version(name)
 
         monkeypatch.setattr(importlib.util, "find_spec", find_spec)
-        monkeypatch.setattr(availability.importlib.metadata, "version", version_of)
+        monkeypatch.setattr(importlib.metadata, "version", version_of)
 
     return make
 

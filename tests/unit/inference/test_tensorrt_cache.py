@@ -7,6 +7,7 @@ import signal
 import stat
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,7 +29,7 @@ KEY = engine_key("ab" * 32, "tensorrt", "10.3.0", GPU, "int8", SHAPES)
 PLAN = bytes(range(256)) * 40
 REQUEST = BuildRequest(None, "int8", SHAPES)
 
-DIFFERENT = {
+DIFFERENT: dict[str, Any] = {
     "model_sha256": "cd" * 32,
     "flavour": "tensorrt-rtx",
     "tensorrt": "10.3.1",

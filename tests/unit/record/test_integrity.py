@@ -288,6 +288,7 @@ def test_a_record_without_checksums_gets_them(tmp_path):
 
     old = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
     for step in _STEPS[:7]:
+        assert isinstance(step, str)
         for statement in _statements(step):
             old.execute(statement)
     old.execute("UPDATE schema_version SET version = 7")
@@ -357,7 +358,9 @@ def test_a_backup_is_made_before_a_new_schema(tmp_path):
     from edge_all.record.db.tables import _STEPS
 
     old = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
-    old.executescript(_STEPS[0] + "PRAGMA user_version = 1;")
+    first = _STEPS[0]
+    assert isinstance(first, str)
+    old.executescript(first + "PRAGMA user_version = 1;")
     old.close()
     with Record.open(tmp_path):
         pass

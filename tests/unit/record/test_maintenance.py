@@ -1,6 +1,7 @@
 """A record over months: what is deleted when, what never; backups; a clock that is set."""
 
 import random
+import shutil
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,12 +12,11 @@ from edge_all.record.db import backup as backup_module
 from edge_all.record.db.backup import backups, make_backup
 from edge_all.record.events.incidents import incidents
 from edge_all.record.events.verdicts import Reviewer, approve, give_verdicts
-from edge_all.record.maintenance import retention as retention_module
 from edge_all.record.maintenance.housekeeping import Housekeeping
 from edge_all.record.maintenance.retention import Retention, RetentionPolicy
 from edge_all.record.recovery.startup import start_record
 from edge_all.record.rows import FrameEntry
-from edge_all.record.sessions.clock import SessionTime, correct_times
+from edge_all.record.sessions.clock import Clock, SessionTime, correct_times
 from edge_all.record.store import Record
 from tests.helpers.cells import INFO, make_cell, make_counts
 
@@ -26,7 +26,7 @@ CROP = np.random.default_rng(1).integers(0, 255, (32, 32, 3), np.uint8)
 
 
 @dataclass
-class FakeClock:
+class FakeClock(Clock):
     now: float = 0.0
     set_by: float = 1.8e9
     handles: list = field(default_factory=list)
@@ -138,7 +138,7 @@ def test_a_backup_that_goes_to_make_room_is_a_row_too_and_the_next_start_touches
 
 def test_room_is_made_before_the_disk_is_full(tmp_path, monkeypatch):
     free = [1000]
-    monkeypatch.setattr(retention_module.shutil, "disk_usage", lambda _: type("U", (), {"free": free[0]}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("U", (), {"free": free[0]}))
     with Record.open(tmp_path) as record:
         session = session_of(record, 0.0)
         keeper = RetentionPolicy(tmp_path, Retention(None, None, None, None, 1500))

@@ -18,6 +18,7 @@ from edge_all.record.reclassify import reclassify
 from edge_all.record.rows import CELL_COLUMNS, FrameEntry
 from edge_all.record.store import DATABASE, Record
 from edge_all.record.write.crop_file import read_crop_row
+from edge_all.record.write.files import write_files
 from tests.helpers.cells import CROP, INFO, make_cell, make_counts
 
 
@@ -229,7 +230,7 @@ def test_crop_rows_are_json_without_surprises(tmp_path):
 def test_pictures_that_find_no_room_wait_and_at_the_end_their_rows_are_kept_without_them(tmp_path, monkeypatch):
     from edge_all.record import store as module
 
-    written = module.write_files
+    written = write_files
 
     def full(files, unsynced=()):  # noqa: ARG001
         if files:
@@ -263,7 +264,7 @@ def test_a_patient_record_says_that_the_disk_is_full_and_writes_all_when_there_i
     from edge_all.record import store as module
     from edge_all.record.events.incidents import incidents
 
-    written = module.write_files
+    written = write_files
 
     def full(files, unsynced=()):  # noqa: ARG001
         raise OSError(28, "No space left on device")
@@ -291,7 +292,7 @@ def test_what_waits_is_bounded_normal_cells_lose_their_pictures_first(tmp_path, 
     from edge_all.record import store as module
 
     noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)
-    written = module.write_files
+    written = write_files
 
     def full(files, unsynced=()):  # noqa: ARG001
         raise OSError(28, "No space left on device")

@@ -195,7 +195,9 @@ def test_many_reviewers_at_once_lose_nothing(record, session, tmp_path):
 
 def test_a_record_of_the_first_schema_is_brought_up_to_date(tmp_path):
     old = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
-    old.executescript(_STEPS[0] + "PRAGMA user_version = 1;")
+    first = _STEPS[0]
+    assert isinstance(first, str)
+    old.executescript(first + "PRAGMA user_version = 1;")
     migrate(old, tmp_path)
     assert old.execute("PRAGMA user_version").fetchone() == (VERSION,)
     names = {r[0] for r in old.execute("SELECT name FROM sqlite_master")}

@@ -14,6 +14,7 @@ from edge_all.domain.types import Counts, Frame, Label
 from edge_all.profile import Profile
 from edge_all.record import store as record_module
 from edge_all.record.store import DATABASE, Record
+from edge_all.record.write.files import write_files
 from edge_all.session.metrics.step_histograms import StepHistograms
 from edge_all.session.metrics.step_times import StepTimes
 from edge_all.session.options import SessionOptions
@@ -87,7 +88,7 @@ def test_calls_of_a_step_done_together_are_each_counted():
 def test_a_slow_disk_gathers_fields_and_none_is_told_before_it_is_there(tmp_path, monkeypatch):
     """The first write takes until three more fields wait."""
     commits, told, late = 0, 0, []
-    write = record_module.write_files
+    write = write_files
 
     def slow(files, unsynced=()):
         nonlocal commits

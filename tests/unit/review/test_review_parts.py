@@ -2,6 +2,7 @@
 
 import re
 import stat
+import time
 from pathlib import Path
 
 import cv2
@@ -255,7 +256,7 @@ def test_the_newest_picture_is_drawn_once_for_all(monkeypatch):
     draw = live_view._draw
     monkeypatch.setattr(live_view, "_draw", lambda shown: drawn.append(shown.frame.index) or draw(shown))
     now = [0.0]
-    monkeypatch.setattr(live_view.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     live = LiveView()
     assert live.picture() is None
     assert live.counts() is None
@@ -409,7 +410,7 @@ def test_a_new_certificate_replaces_one_that_is_damaged_or_about_to_expire(tmp_p
     assert b"BEGIN CERTIFICATE" in made
 
     class Later(datetime):
-        days = 0
+        days: float = 0
 
         @classmethod
         def now(cls, zone=None):

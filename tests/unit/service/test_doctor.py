@@ -1,6 +1,9 @@
 """The doctor: a table of what works, and an exit code."""
 
 import json
+import os
+import shutil
+import time
 
 import pytest
 
@@ -72,7 +75,7 @@ def test_a_driver_is_missing_only_where_one_is_needed(monkeypatch, needed, healt
     [("15W", "15W", Health.GOOD), ("15W", "", Health.GOOD), ("7W", "15W", Health.WARNING), ("", "15W", Health.WARNING)],
 )
 def test_the_power_mode_is_compared(monkeypatch, mode, wanted, health):
-    monkeypatch.setattr(machine.shutil, "which", lambda _: "/usr/sbin/nvpmodel")
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/sbin/nvpmodel")
     monkeypatch.setattr(machine, "machine", lambda: {"power mode": mode})
     assert machine.power_mode(wanted).health is health
 
@@ -95,13 +98,13 @@ def test_heat(monkeypatch, degrees, slowed, health):
 
 
 def test_a_clock_that_cannot_be(monkeypatch):
-    monkeypatch.setattr(machine.time, "time", lambda: 0.0)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
     assert machine.clock().health is Health.BAD
 
 
 @pytest.mark.parametrize(("free_gib", "health"), [(1, Health.BAD), (5, Health.WARNING), (50, Health.GOOD)])
 def test_room_on_the_disk(monkeypatch, tmp_path, free_gib, health):
-    monkeypatch.setattr(program.shutil, "disk_usage", lambda _: type("Use", (), {"free": free_gib * 2**30})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Use", (), {"free": free_gib * 2**30})())
     assert program.disk(tmp_path / "not" / "yet").health is health
 
 
@@ -109,7 +112,7 @@ def test_camera_nodes_that_may_not_be_opened_name_the_group(tmp_path, monkeypatc
     assert cameras.rights(tmp_path).health is Health.ABSENT
     (tmp_path / "video0").touch()
     assert cameras.rights(tmp_path).health is Health.GOOD
-    monkeypatch.setattr(cameras.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     finding = cameras.rights(tmp_path)
     assert finding.health is Health.BAD
     assert "usermod -aG video" in finding.remedy

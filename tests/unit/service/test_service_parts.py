@@ -97,8 +97,9 @@ def test_the_watchdog_of_another_process_is_not_ours():
     assert Notifier({"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}).watchdog_s is None
 
 
-class Told:
+class Told(Notifier):
     def __init__(self, watchdog_s=30.0):
+        super().__init__({})
         self.alive_times = self.restarts = 0
         self.watchdog_s, self.watched = watchdog_s, []
 
