@@ -5,7 +5,6 @@ import stat
 
 import pytest
 
-from edge_all.files import atomic_write
 from edge_all.files.atomic_write import PRIVATE, PUBLIC, replacing, write_atomically
 
 
@@ -18,7 +17,7 @@ def synced(monkeypatch):
         kinds.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
         whole(handle)
 
-    monkeypatch.setattr(atomic_write.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     return kinds
 
 
