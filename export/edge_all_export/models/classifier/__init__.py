@@ -1,1 +1,1 @@
-"""Networks of the classifier, and their registry."""
+"""Networks of the classifier, one file for each, and their family."""
