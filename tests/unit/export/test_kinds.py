@@ -240,7 +240,7 @@ def test_it_learns_kinds_of_groups_never_seen(toy: _Toy, tmp_path: Path) -> None
 
 
 def test_an_interrupted_training_resumes_with_the_same_result(toy: _Toy, tmp_path: Path) -> None:
-    toy = _Toy(toy.cells, toy.maps, toy.recipe.but(steps_per_epoch=2, batch=2))
+    toy = _Toy(toy.cells, toy.maps, toy.recipe.but(steps_per_epoch=1, batch=2))
     whole = _trained(toy, tmp_path / "whole")
 
     class StopError(Exception):
