@@ -27,6 +27,7 @@ _NEAR = 0.6
 _LEAST_RADIUS_UM = 3.5
 _CENTER_SCORE = 0.1
 """From this score on, the detector's center replaces the label's."""
+_CLEAR_SCORE = 0.25
 _EDGE_UM = 4.0
 _INSIDE_UM = 3.0
 _CLEARANCE_UM = 2.5
@@ -64,6 +65,8 @@ class Cutting:
     platelets: int = 2
     false_peaks: int = 0
     """Detections without a label nearby; only where the source labels every leukocyte."""
+    reach_um: float = 0.0
+    """How far the labeled cell may be from the label: for pictures that show a cell anywhere. 0: by its radius."""
 
 
 def cut_wide(image: Pixels, x_px: float, y_px: float, um_per_px: float) -> Pixels:
@@ -102,7 +105,7 @@ def crops_of(
     used = set()
     for cell in _leukocytes(field):
         x, y = cell.x_px, cell.y_px
-        nearest = _nearest(peaks, cell, um)
+        nearest = _nearest(peaks, cell, um, cutting.reach_um)
         if nearest is not None:
             used.add(nearest)
             if peaks[nearest][3] > _CENTER_SCORE:
@@ -123,11 +126,11 @@ def _leukocytes(field: LabeledField) -> list[LabeledObject]:
     return [o for o in field.objects if o.kind not in ("erythrocyte", "platelet")]
 
 
-def _nearest(peaks: Sequence[Peak], cell: LabeledObject, um_per_px: float) -> int | None:
+def _nearest(peaks: Sequence[Peak], cell: LabeledObject, um_per_px: float, reach_um: float) -> int | None:
     """Return the index of the peak that is this cell."""
-    reach = _NEAR * max(cell.radius_px, _LEAST_RADIUS_UM / um_per_px)
+    reach = reach_um / um_per_px or _NEAR * max(cell.radius_px, _LEAST_RADIUS_UM / um_per_px)
     away = [float(np.hypot(x - cell.x_px, y - cell.y_px)) for x, y, _, _ in peaks]
-    near = [i for i, d in enumerate(away) if d < reach]
+    near = [i for i, d in enumerate(away) if d < reach and (not reach_um or peaks[i][3] > _CLEAR_SCORE)]
     return min(near, key=away.__getitem__) if near else None
 
 

@@ -146,6 +146,21 @@ def test_cells_are_cut_at_the_center_that_the_detector_finds(drawn_field: Labele
     assert width == pytest.approx(91 * 0.1 / UM_PER_PX, abs=3)
 
 
+def test_a_label_of_a_whole_picture_takes_the_clear_cell_nearest_to_the_middle(tmp_path: Path) -> None:
+    image = np.full((300, 300, 3), 235, np.uint8)
+    cv2.circle(image, (70, 80), 40, (100, 40, 130), -1)
+    cv2.imwrite(str(tmp_path / "cell.png"), image[..., ::-1])
+    label = LabeledObject(149.5, 149.5, 40, "monocyte")
+    picture = LabeledField("bench", "smear", tmp_path / "cell.png", 0.15, (label,))
+    peaks = [(140.0, 150.0, 10.0, 0.12), (70.0, 80.0, 40.0, 0.9)]
+    darkness = []
+    for reach in (0.0, 19.0):
+        ((cell, crop),) = crops_of(picture, lambda *_: peaks, Cutting(reach_um=reach))
+        assert cell.kind == "monocyte"
+        darkness.append(crop[SIDE // 2, SIDE // 2, 1] < 100)
+    assert darkness == [False, True]
+
+
 def test_a_crop_at_the_edge_repeats_the_edge() -> None:
     image = np.full((100, 100, 3), 200, np.uint8)
     assert (cut_wide(image, 5, 5, 0.1) == 200).all()

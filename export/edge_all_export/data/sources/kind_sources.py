@@ -54,7 +54,7 @@ SOURCES = {
         "draaslan", "MIT", lambda root: load_boxed_fields(root, "draaslan", fractions=True), Cutting(false_peaks=3)
     ),
     "jtsc": KindSource("jtsc", "GPL-3 repository", jtsc.load),
-    "lisc": KindSource("lisc", "not stated", lisc.load),
+    "lisc": KindSource("lisc", "not stated", lisc.load, Cutting(reach_um=19.0)),
     "pbc": KindSource("pbc", "CC BY 4.0", _pbc, Cutting(false_peaks=1)),
     "pbc_kinds": KindSource("pbc_kinds", "CC BY 4.0", pbc_kinds.load),
     # Some leukocytes of raabin have no box, so a peak without one proves nothing.
