@@ -74,17 +74,26 @@ def checkpoint_path(fold: str) -> Path:
     return CHECKPOINTS / ("kinds.pt" if fold == "all" else f"kinds-{fold}.pt")
 
 
+def trained(fold: str) -> Checkpoint | None:
+    """Return a fold's checkpoint if it belongs to this recipe and data."""
+    path = checkpoint_path(fold)
+    if not path.is_file():
+        return None
+    there = load_checkpoint(path)
+    matches = (there.recipe_sha256, there.data_sha256) == (load_recipe("kinds").sha256, data().sha256)
+    return there if matches else None
+
+
 def train_fold(fold: str) -> Checkpoint:
     """Return a fold's checkpoint: the one that is there if it belongs to this recipe and data, otherwise a new one."""
-    recipe, path = load_recipe("kinds"), checkpoint_path(fold)
-    if path.is_file():
-        there = load_checkpoint(path)
-        if (there.recipe_sha256, there.data_sha256) == (recipe.sha256, data().sha256):
-            return there
+    there = trained(fold)
+    if there is not None:
+        return there
+    recipe = load_recipe("kinds")
     job = kinds_job(data().cells, data().maps, recipe, data().sha256, is_out(fold, data().cells))
     with lines_on_stdout(f"kinds {fold} "):
         made = fit(job, RUNS / fold, ARCHITECTURE)
-    save_checkpoint(made, path)
+    save_checkpoint(made, checkpoint_path(fold))
     return made
 
 
@@ -96,20 +105,32 @@ def network_of(checkpoint: Checkpoint) -> KindsNet:
 
 
 def write_predictions(path: Path = PREDICTIONS) -> None:
-    """Write the logits of every cell by the networks that never saw it, with the data that they were made from."""
+    """Write the logits of every cell by the networks that never saw it, with the data that they were made from.
+
+    Folds that are not trained are left out and listed.
+    """
     recipe, cells, maps = load_recipe("kinds"), data().cells, data().maps
+    made = {fold: checkpoint for fold in FOLDS if (checkpoint := trained(fold)) is not None}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        for fold in FOLDS:
-            network, out = network_of(train_fold(fold)), is_out(fold, cells)
+        for fold, checkpoint in made.items():
+            network, out = network_of(checkpoint), is_out(fold, cells)
             unseen = [i for i, c in enumerate(cells) if out(c) and i in maps.plain]
             for i, logits in zip(unseen, logits_of(network, maps, unseen), strict=True):
                 c = cells[i]
                 values = (f"{v:.3f}" for v in logits)
                 writer.writerow((fold, c.source, c.group, c.name, c.kind, c.detail, *values))
-    made_from = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "data_sha256": data().sha256}
+    missing = [fold for fold in FOLDS if fold not in made]
+    if missing:
+        print(f"not trained, so without predictions: {', '.join(missing)}")
+    made_from = {
+        "recipe": recipe.name,
+        "recipe_sha256": recipe.sha256,
+        "data_sha256": data().sha256,
+        "folds": list(made),
+    }
     path.with_suffix(".json").write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
 
 
