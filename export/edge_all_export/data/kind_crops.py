@@ -66,7 +66,7 @@ class Cutting:
     false_peaks: int = 0
     """Detections without a label nearby; only where the source labels every leukocyte."""
     reach_um: float = 0.0
-    """How far the labeled cell may be from the label: for pictures that show a cell anywhere. 0: by its radius."""
+    """Largest distance of the cell from its label, for pictures that show a cell anywhere. 0: by the cell's radius."""
 
 
 def cut_wide(image: Pixels, x_px: float, y_px: float, um_per_px: float) -> Pixels:
