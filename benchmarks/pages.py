@@ -20,10 +20,10 @@ from benchmarks.board import Row
 from edge_all.bench.still_fields import StillFields, drawn_fields
 from edge_all.domain.image import Image
 from edge_all.domain.types import Cell, Classification, Counts, Detection, Frame, Label, ModelIdentity, Thresholds
-from edge_all.files.atomic_write import write_atomically
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
 from edge_all.record.write.crop_file import encode_crop
+from edge_all.record.write.files import write_files
 from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 from edge_all.session.station import Station, StationState
@@ -191,7 +191,7 @@ def _full_record(folder: Path) -> str:
                 "INSERT INTO verdict (session, cell, reviewer, proven, label, time) VALUES (?, ?, 'A', 0, 'blast', ?)",
                 [(session, n + 1, float(n)) for n in range(VERDICTS)],
             )
-        write_atomically(folder / "crops" / session / "1.png", png)
+        write_files([(folder / "crops" / session / "1.png", png)])
     return session
 
 

@@ -131,7 +131,7 @@ _ALLOWED = {
     "edge_all/cells/classifier.py": "thresholds",
     "edge_all/inference/contract.py": "thresholds",
     "edge_all/bench/compare.py": "thresholds",
-    "export/edge_all_export/models/contracts.py": "thresholds",
+    "export/edge_all_export/models/classifier/family.py": "thresholds",
     "export/edge_all_export/onnx_export/inspect.py": "thresholds",
     "export/edge_all_export/evaluate/classified.py": "thresholds",
     "export/edge_all_export/evaluate/report.py": "thresholds",
