@@ -2,7 +2,8 @@
 
 import pytest
 from edge_all_export.data.splits import balanced_folds, matches
-from edge_all_export.recipes.recipe import RECIPES, load_recipe, read_recipe
+from edge_all_export.recipes.recipe import RECIPES, check, load_recipe, read_recipe
+from edge_all_export.recipes.schema import OF_TASK, wanted_values
 
 from edge_all.errors import UsageError
 
@@ -33,6 +34,60 @@ def test_a_fault_is_named_with_its_line(tiny_recipe, old, new, says):
     path.write_text(path.read_text().lstrip().replace(old, new))
     with pytest.raises(UsageError, match=says):
         read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("classifier", "531202078950cdb5fa5eec0c009390cac409d4fd28c16ca2cbd7e4a00bf1e828"),
+        ("classifier-segmented", "1eaeeb557e79462182d3d11440cd10a03834ec1b881bc53049f01039b6168aa7"),
+        ("detector", "11b56c37e2a030e86e062051eda1a489b232b4b045fd6e76ea182faec3edf861"),
+        ("kinds", "5729dabf546476350a7bd377d1eeb9fd6d705bad88227a55c59c5946743def1b"),
+    ],
+)
+def test_the_hashes_that_checkpoints_carry_stay_valid(name, sha256):
+    """A change of a shipped recipe changes its line here, and its networks are trained again."""
+    assert load_recipe(name).sha256 == sha256
+
+
+def test_a_number_stays_as_it_is_written_because_the_hash_is_of_it(tiny_recipe):
+    path = tiny_recipe()
+    path.write_text(path.read_text().replace("rate = 3e-3", "rate = 1\nprobe_rounding = 10\nhead_rate = 2.0"))
+    recipe = read_recipe(path)
+    assert [repr(recipe[key]) for key in ("rate", "probe_rounding", "head_rate")] == ["1", "10", "2.0"]
+
+
+@pytest.mark.parametrize("task", OF_TASK)
+def test_each_key_says_what_its_value_must_be_and_each_default_is_allowed(task):
+    schema = OF_TASK[task]
+    assert all(wanted_values(schema).values())
+    shipped = load_recipe(task)
+    required = [name for name, field in schema.model_fields.items() if field.is_required()]
+    least = {name: shipped[name] for name in (*required, "data.sources")}
+    filled = check(least, "least.toml", "")
+    assert check(filled, "filled.toml", "") == filled
+    assert filled.keys() == wanted_values(schema).keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("seed", v) for v in ("-1", "2.0", "true", '"3"', "2147483649")),
+        *(("rate", v) for v in ("0", "nan", "inf", "true", "1.01")),
+        *(("pretrained", v) for v in ("1", '"true"')),
+        *(("cells", v) for v in ('"some"', "1")),
+        *(("version", v) for v in ("1", "[]")),
+        *(("background", v) for v in ("{ a = 0.5 }", "{ a = -1 }", "3")),
+        *(("patience", v) for v in ("10001", "[1]")),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named_with_its_line_and_what_it_must_be(tiny_recipe, key, value):
+    path = tiny_recipe()
+    lines = [line for line in path.read_text().lstrip().splitlines() if not line.startswith(f"{key} =")]
+    path.write_text("\n".join([lines[0], f"{key} = {value}", *lines[1:]]))
+    with pytest.raises(UsageError, match=rf"tiny\.toml, line 2: {key} = .*: it must be ") as caught:
+        read_recipe(path)
+    assert wanted_values(OF_TASK["classifier"])[key] in str(caught.value)
 
 
 def test_a_recipe_that_is_not_there(tmp_path):
