@@ -22,6 +22,7 @@ from edge_all.hardware.machine import machine
 from edge_all.inference.loader import EngineOptions, load_engine
 from edge_all.modelstore.shipped import models_folder
 from edge_all.profile import Profile
+from edge_all.session.options import SessionOptions
 
 PROFILE = Profile(engine="onnxruntime-cpu", threads=2)
 CELLS = (1, 5, 20, 50, 100, 200)
@@ -35,7 +36,9 @@ _GROWTH_MIB = 2.0
 
 def way_rows() -> list[Row]:
     """Measure the full pipeline at 1280x720 with five cells."""
-    way, board = time_end_to_end_in_subprocess(drawn_fields(1280, 720, 5, 12), 250, PROFILE, um_per_px=0.1)
+    way, board = time_end_to_end_in_subprocess(
+        drawn_fields(1280, 720, 5, 12), 250, SessionOptions(profile=PROFILE, um_per_px=0.1)
+    )
     engine = way.engine.removeprefix("engine ")
     steps = ", ".join(f"{name} {p.p50_ms:.1f}" for name, p in way.steps.items())
     slowed = f"; THROTTLED: {', '.join(board.throttled)}" if board.throttled else ""
@@ -106,7 +109,9 @@ def cell_rows() -> list[Row]:
     ways: list[EndToEndTimes] = []
     for cells in CELLS:
         fields = drawn_fields(1280, 720, cells, 12, COARSE_UM_PER_PX)
-        ways.append(time_end_to_end_in_subprocess(fields, 100, PROFILE, um_per_px=COARSE_UM_PER_PX)[0])
+        ways.append(
+            time_end_to_end_in_subprocess(fields, 100, SessionOptions(profile=PROFILE, um_per_px=COARSE_UM_PER_PX))[0]
+        )
     found = [w.cells_per_field for w in ways]
     by_step = {name: [w.steps[name].p50_ms for w in ways] for name in ways[0].steps}
     slopes = {name: slope(found, by_step[name]) for name in by_step}

@@ -7,6 +7,7 @@ from edge_all.bench.end_to_end import EndToEndTimes
 from edge_all.bench.still_fields import drawn_fields
 from edge_all.bench.subprocess_run import time_end_to_end_in_subprocess
 from edge_all.profile import Profile
+from edge_all.session.options import SessionOptions
 
 _RUNS = 300
 
@@ -18,7 +19,9 @@ def measure(width: int, height: int, um_per_px: float) -> EndToEndTimes:
     """
     profile = Profile(engine="onnxruntime-cpu", precision="fp32")
     fields = drawn_fields(width, height, 5, 12, um_per_px)
-    return time_end_to_end_in_subprocess(fields, _RUNS, profile, um_per_px=um_per_px, independent=True)[0]
+    return time_end_to_end_in_subprocess(
+        fields, _RUNS, SessionOptions(profile=profile, um_per_px=um_per_px), independent=True
+    )[0]
 
 
 def speed_rows() -> list[Row]:

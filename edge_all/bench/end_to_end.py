@@ -48,10 +48,8 @@ class EndToEndTimes:
 def time_end_to_end(
     fields: Sequence[Image],
     runs: int,
-    profile: Profile,
+    options: SessionOptions,
     *,
-    models: Path | None = None,
-    um_per_px: float | None = UM_PER_PX,
     independent: bool = False,
     rounds: int = 5,
 ) -> EndToEndTimes:
@@ -60,9 +58,7 @@ def time_end_to_end(
     Args:
         fields: The fields, RGB uint8.
         runs: Total number of fields to process.
-        profile: The profile.
-        models: Folder with the models; None for the models in use.
-        um_per_px: Scale of the fields; None to measure it.
+        options: Options of every session, such as the profile, the models and the scale.
         independent: Treat fields as independent images, not as views of a moving stage.
         rounds: Number of sessions.
 
@@ -78,7 +74,6 @@ def time_end_to_end(
     each = -(-runs // rounds)
     times = StepTimes()
     rates, cells, queues = [], 0, []
-    options = SessionOptions(profile=profile, models=models, um_per_px=um_per_px)
     _timed(StillFields(fields, min(each, 12), independent), options, StepTimes())  # warms files, kernels and clocks
     for _ in range(rounds):
         rate, found, engine, identities, queue = _timed(StillFields(fields, each, independent), options, times)

@@ -18,29 +18,21 @@ from edge_all.domain.image import Image
 from edge_all.errors import EdgeAllError, UsageError
 from edge_all.hardware.machine import BoardReport, BoardWatch
 from edge_all.profile import GateLimits, Profile
+from edge_all.session.options import SessionOptions
 from edge_all.session.stages.bounded_queue import QueueUse
 
 
 def time_end_to_end_in_subprocess(
     fields: Sequence[Image],
     runs: int,
-    profile: Profile,
+    options: SessionOptions,
     *,
-    models: Path | None = None,
-    um_per_px: float | None = None,
     independent: bool = False,
     rounds: int = 5,
 ) -> tuple[EndToEndTimes, BoardReport]:
     """Run time_end_to_end() in a new process and report the state of the board during the run.
 
-    Args:
-        fields: The fields, RGB uint8.
-        runs: Total number of fields to process.
-        profile: The profile.
-        models: Folder with the models; None for the models in use.
-        um_per_px: Scale of the fields; None to measure it.
-        independent: Treat fields as independent images, not as views of a moving stage.
-        rounds: Number of sessions.
+    The arguments are those of time_end_to_end(). Of the options, only profile, models and scale are used.
 
     Raises:
         EdgeAllError: when the measurement fails or its process dies.
@@ -51,9 +43,9 @@ def time_end_to_end_in_subprocess(
         job = {
             "fields": folder,
             "runs": runs,
-            "profile": asdict(profile),
-            "models": None if models is None else str(models),
-            "um_per_px": um_per_px,
+            "profile": asdict(options.profile),
+            "models": None if options.models is None else str(options.models),
+            "um_per_px": options.um_per_px,
             "independent": independent,
             "rounds": rounds,
         }
@@ -87,13 +79,15 @@ def _way(values: dict[str, Any]) -> EndToEndTimes:
 
 def _measure(job: dict[str, Any]) -> dict[str, Any]:
     profile, models = job.pop("profile"), job.pop("models")
-    profile = Profile(**{**profile, "gate": GateLimits(**profile["gate"])})
+    options = SessionOptions(
+        profile=Profile(**{**profile, "gate": GateLimits(**profile["gate"])}),
+        models=None if models is None else Path(models),
+        um_per_px=job.pop("um_per_px"),
+    )
     fields = StoredFields(Path(job.pop("fields")))
     try:
         with BoardWatch() as watch:
-            way = time_end_to_end(
-                fields, job.pop("runs"), profile, models=None if models is None else Path(models), **job
-            )
+            way = time_end_to_end(fields, job.pop("runs"), options, **job)
     except EdgeAllError as error:
         return {"error": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
     return {"way": asdict(way), "board": asdict(watch.report)}

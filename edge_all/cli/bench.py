@@ -14,6 +14,7 @@ import click
 from edge_all.bench.percentiles import LEAST_RUNS
 from edge_all.cli.options.engine import engine_options, with_engine
 from edge_all.cli.options.finite_range import FiniteRange
+from edge_all.cli.options.models import models_folder, models_option
 
 if TYPE_CHECKING:
     from edge_all.bench.end_to_end import EndToEndTimes
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     "--runs", type=int, default=200, show_default=True, metavar="N", help=f"Number of fields, at least {LEAST_RUNS}."
 )
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@models_option
 @engine_options
 @click.option("--compare", nargs=2, metavar="A B", help="Compare two of ENGINE, PRECISION or ENGINE:PRECISION.")
 @click.option("--batch", type=click.IntRange(1, 32), default=8, show_default=True, help="Batch size for --compare.")
@@ -78,7 +79,9 @@ def command(
     from edge_all.bench.subprocess_run import time_end_to_end_in_subprocess
     from edge_all.errors import UsageError
     from edge_all.hardware.machine import machine
+    from edge_all.modelstore.installed import models_in_use
     from edge_all.profile import load_profile
+    from edge_all.session.options import SessionOptions
 
     if runs < LEAST_RUNS:
         raise UsageError(f"{runs} runs are too few to publish", f"use --runs {LEAST_RUNS} or more")
@@ -86,7 +89,7 @@ def command(
         raise UsageError(f"the file {baseline} does not exist", "give an ONNX file with --baseline")
     if json_file not in (None, "-") and not Path(str(json_file)).parent.is_dir():
         raise UsageError(f"the folder of {json_file} does not exist", "choose another file for --json")
-    folder = _models_folder(models)
+    folder = models_folder(models) or models_in_use()
     profile = with_engine(load_profile(profile_name), engine, precision, threads)
     facts = machine() | {"engine asked": profile.engine, "precision asked": profile.precision}
     facts["threads"] = str(profile.threads or facts["cores"])
@@ -105,7 +108,7 @@ def command(
         asked = [(f"{w}x{h}, {n} cells", drawn_fields(w, h, n, 12, scale), scale) for (w, h), n in wanted]
     for name, fields, um in asked:
         times, board = time_end_to_end_in_subprocess(
-            fields, runs, profile, models=folder, um_per_px=um, independent=independent
+            fields, runs, SessionOptions(profile=profile, models=folder, um_per_px=um), independent=independent
         )
         way = {"name": name, **_as_json(times), "board": asdict(board)}
         result["ways"].append(way)
@@ -133,17 +136,6 @@ def command(
         )
         click.echo(line, err=json_file == "-")
     return _written(result, json_file)
-
-
-def _models_folder(models: str | None) -> Path:
-    from edge_all.errors import UsageError
-    from edge_all.modelstore.installed import models_in_use
-
-    if models is None:
-        return models_in_use()
-    if not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
-    return Path(models)
 
 
 def _size(text: str) -> tuple[int, int]:

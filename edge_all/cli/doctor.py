@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from edge_all.cli.options.common import plain, record_option
+from edge_all.cli.options.models import models_option
 
 
 @click.command("doctor")
 @click.option(
     "--profile", "profile_name", metavar="NAME|FILE", help="Profile to check. Default: the device's own settings."
 )
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@models_option
 @click.option("--only", metavar="NAME,...", help="Run only these checks, for example program,models.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @record_option

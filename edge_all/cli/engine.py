@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_all.cli.options.common import plain
+from edge_all.cli.options.models import models_option
 from edge_all.cli.output.reporter import current_reporter
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def command() -> None:
 
 
 @command.command("build")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@models_option
 @click.option(
     "--precision",
     type=click.Choice(_PRECISIONS),

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
+from edge_all.cli.options.models import models_folder, models_option
 
 
 @click.command("qc")
@@ -15,7 +16,7 @@ from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
     "--camera", "camera_uri", metavar="URI", help="Camera that shows the control smear. Default: a simulated smear."
 )
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@models_option
 @click.option(
     "--name",
     metavar="NAME",
@@ -59,14 +60,13 @@ def command(
 
     targets = dict(_target(text) for text in expected)
     file = None if chart is None else file_to_write(chart)
-    if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
+    folder = models_folder(models)
     code = 0
     if show:
         control = name
     else:
         control = name or ("smear" if camera_uri else "simulator")
-        code = _run(camera_uri or SIMULATED, profile_name, models, control, targets, record) == OUT
+        code = _run(camera_uri or SIMULATED, profile_name, folder, control, targets, record) == OUT
     runs = control_runs(control)
     if show:
         for run in runs:
@@ -88,7 +88,7 @@ def command(
 def _run(
     camera_uri: str,
     profile_name: str | None,
-    models: str | None,
+    models: Path | None,
     name: str,
     targets: dict[str, float],
     record: str | None,
@@ -110,7 +110,7 @@ def _run(
             record_folder(record),
             profile,
             expected=targets,
-            models=Path(models) if models else None,
+            models=models,
             on_progress=progress,
         )
     click.echo(f"Control       {plain(run.name)}, session {run.session}: {run.verdict}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from edge_all.cli.options.common import record_option
+from edge_all.cli.options.models import models_folder
 from edge_all.reports.registry import DEFAULT, FORMATS, format_of_extension, render
 
 _HELP = f"{'; '.join(f'{f.name}: {f.help}' for f in FORMATS)}. Default: by the extension of --out, or else {DEFAULT}."
@@ -29,17 +28,15 @@ def command(session_id: str, form: str | None, out: str, models: str | None, rec
       edge-all report 20260131-093000-ab12 --format fhir --out bundle.json
     """
     from edge_all.cli.output.files import file_to_write, write_asked
-    from edge_all.errors import UsageError
     from edge_all.record.location import record_folder
     from edge_all.record.store import Record
     from edge_all.reports.contents import read_report
 
     path = file_to_write(out)
     chosen = form or format_of_extension(path.suffix).name
-    if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
+    folder = models_folder(models)
     with Record.open(record_folder(record), create=False) as opened:
-        contents = read_report(opened, session_id, models=Path(models) if models else None)
+        contents = read_report(opened, session_id, models=folder)
         data = render(contents, chosen)
     write_asked(path, data)
     status = "final" if contents.signed else "preliminary (not signed)"

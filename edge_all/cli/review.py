@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 
 import click
 
 from edge_all.cli.options.common import RESEARCH_USE, record_option
+from edge_all.cli.options.models import models_folder
 from edge_all.cli.options.web import web_address, web_options
 
 
@@ -48,17 +48,15 @@ def command(
       edge-all review --record /data/record
       edge-all users add hilde --role admin && edge-all review --host 0.0.0.0 --port 8443
     """
-    from edge_all.errors import UsageError
     from edge_all.record.location import record_folder
     from edge_all.web.server import Server
 
-    if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
+    folder = models_folder(models)
     address = web_address(f"[{host}]:{port}", certificate, key, web_name)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    with Server(address, record_folder(record), Path(models) if models else None) as server:
+    with Server(address, record_folder(record), folder) as server:
         click.echo(f"Pages at {server.url} . Press Ctrl-C to stop. {RESEARCH_USE}", err=True)
         if server.fingerprint:
             click.echo(f"Certificate SHA-256 {server.fingerprint}: compare it when the browser warns", err=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +10,7 @@ import click
 from edge_all.cli.options.common import record_option
 from edge_all.cli.options.engine import engine_options, with_engine
 from edge_all.cli.options.finite_range import FiniteRange
+from edge_all.cli.options.models import models_folder, models_option
 from edge_all.cli.options.web import web_address, web_options
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ from edge_all.cli.interrupts import Interrupts
     "profile's camera, or the only attached one.",
 )
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="A shipped profile or a TOML file.")
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@models_option
 @click.option(
     "--threshold",
     type=FiniteRange(0, 1, min_open=True, max_open=True),
@@ -113,6 +112,7 @@ def command(
     from edge_all.cameras.opening import open_camera
     from edge_all.cameras.supervised import SupervisedCamera
     from edge_all.cli.output.progress import ProgressPrinter
+    from edge_all.cli.output.quiet_libraries import quiet_opencv
     from edge_all.cli.output.summary import summary_lines
     from edge_all.errors import UsageError
     from edge_all.profile import load_settings, profile_of
@@ -124,15 +124,12 @@ def command(
     from edge_all.session.session import Session
     from edge_all.telemetry.mqtt.client import MqttClient
 
-    # OpenCV and FFmpeg would print their own lines about damaged files among ours.
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    quiet_opencv()
     if web is None and (certificate or key or web_name):
         raise UsageError("--certificate, --key and --web-name require --web", "add --web HOST:PORT to serve the pages")
     resolved = load_settings(profile_name)
     profile = with_engine(profile_of(resolved.name, resolved.settings), engine, precision, threads)
-    if models is not None and not Path(models).is_dir():
-        raise UsageError(f"the models folder {models} does not exist", "leave out --models to use the shipped models")
+    folder_of_models = models_folder(models)
     uri = camera_uri or profile.camera
     if uri == AUTO:
         found = only_camera()
@@ -143,7 +140,7 @@ def command(
     folder = record_folder(record)
     options = SessionOptions(
         profile=profile,
-        models=Path(models) if models else None,
+        models=folder_of_models,
         wait_for_engine=wait_for_engine,
         blast_threshold=threshold,
         um_per_px=um_per_px,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from edge_all.cli.options.common import record_option
+from edge_all.cli.options.models import models_option
 from edge_all.cli.output.reporter import current_reporter
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--profile", "profile_name", metavar="NAME|FILE", help="Profile to use. Default: the device's own settings."
 )
-@click.option("--models", metavar="DIR", help="Folder with detector/ and classifier/. Default: the shipped models.")
+@models_option
 @record_option
 def command(profile_name: str | None, models: str | None, record: str | None) -> NoReturn:
     """Run as a long-lived service with the web interface, live view and on-demand sessions.
@@ -35,12 +36,12 @@ def command(profile_name: str | None, models: str | None, record: str | None) ->
       edge-all service
       edge-all service --profile bench.toml
     """
+    from edge_all.cli.output.quiet_libraries import quiet_opencv
     from edge_all.record.location import record_folder
     from edge_all.service.control import control_socket
     from edge_all.service.service import Service
 
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    quiet_opencv()
 
     def settings() -> tuple[Resolved, str | None]:
         from firmware_config.resolving import resolve_what_can_be
