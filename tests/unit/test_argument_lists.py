@@ -34,11 +34,9 @@ EXEMPT = {
     "edge_all/session/progress.py Progress": ROW,
     "edge_all/session/progress.py Summary": ROW,
     "edge_all/simulator/smear.py SmearSettings": SETTINGS,
-    "edge_all/telemetry/mqtt/settings.py MqttSettings": SETTINGS,
     "export/edge_all_export/compare/experiment.py Result": ROW,
     "export/edge_all_export/data/cells.py TrainingCell": ROW,
     "export/edge_all_export/data/survey.py SetSurvey": ROW,
-    "export/edge_all_export/evaluate/smears.py SmearResult": ROW,
     "export/edge_all_export/models/checkpoint.py Checkpoint": ROW,
 }
 

@@ -21,7 +21,7 @@ from edge_all_export.models.registry import find_classifier
 from edge_all_export.models.thresholds import choose_decision
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.frozen_trunk import solve_last_layer
-from edge_all_export.training.job import Job
+from edge_all_export.training.job import HeldOut, Job, JobData
 from edge_all_export.training.probe import start_from_probe
 
 
@@ -69,12 +69,13 @@ def classifier_job(
         lambda net, batch: family.loss(net, batch, recipe["label_smoothing"]),
         lambda net: trained_parameters(family.trained_part(net), recipe),
         into_training,
-        tuple(group_names((c.source, c.group) for c in seen)),
-        tuple(group_names((c.source, c.group) for c in left)),
-        data_sha256,
-        (lambda net: held_out_auroc(net, scored)) if both else None,
-        leaky,
-        (lambda net: held_out_decision(net, scored)) if both else None,
+        JobData(
+            tuple(group_names((c.source, c.group) for c in seen)),
+            tuple(group_names((c.source, c.group) for c in left)),
+            data_sha256,
+            leaky,
+        ),
+        HeldOut(lambda net: held_out_auroc(net, scored), lambda net: held_out_decision(net, scored)) if both else None,
     )
 
 

@@ -14,7 +14,7 @@ from edge_all_export.data.splits import group_names, split_groups
 from edge_all_export.models.base import ModelFamily
 from edge_all_export.models.registry import family_of_recipe
 from edge_all_export.recipes.recipe import Recipe
-from edge_all_export.training.job import Job
+from edge_all_export.training.job import HeldOut, Job, JobData
 
 _HELD_OUT_WINDOWS = 96
 
@@ -47,11 +47,13 @@ def detector_job(
         lambda net, batch: family.loss(net, batch, 0.0),
         lambda net: [{"params": list(net.parameters()), "lr": recipe["rate"]}],
         _into_training,
-        tuple(group_names((f.source, f.group) for f in seen)),
-        tuple(group_names((f.source, f.group) for f in left)),
-        data_sha256,
-        (lambda net: -held_out_loss(net, family, held, recipe)) if held else None,
-        leaky,
+        JobData(
+            tuple(group_names((f.source, f.group) for f in seen)),
+            tuple(group_names((f.source, f.group) for f in left)),
+            data_sha256,
+            leaky,
+        ),
+        HeldOut(lambda net: -held_out_loss(net, family, held, recipe)) if held else None,
     )
 
 

@@ -21,24 +21,41 @@ class Sampler(Protocol):
         """Return arrays with the batch as first axis."""
 
 
+@dataclass(frozen=True)
+class JobData:
+    """The data of a training run, as noted in its checkpoint."""
+
+    seen: tuple[str, ...]
+    """The groups in the batches, "source/group"."""
+    unseen: tuple[str, ...]
+    """The groups in no batch."""
+    sha256: str
+    leaky: bool = False
+    """True if the split is by image, which lets groups leak from training into the held-out part."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is computed on the held-out groups."""
+
+    score: Callable[[nn.Module], float]
+    """Higher is better."""
+    decide: Callable[[nn.Module], dict[str, Any]] | None = None
+    """Returns calibration and thresholds."""
+
+
 @dataclass
 class Job:
-    """A training run.
-
-    loss(network, batch of tensors) -> scalar. score(network) -> higher is better, on the held-out groups; None if there
-    are none. unseen: the groups in no batch, "source/group". into_training sets the modules' modes.
-    """
+    """A training run."""
 
     recipe: Recipe
     network: nn.Module
     sampler: Sampler
     loss: Callable[[nn.Module, Sequence[Tensor]], Tensor]
+    """Returns the loss of a network on a batch of tensors, a scalar."""
     parameters: Callable[[nn.Module], list[dict[str, Any]]]
     into_training: Callable[[nn.Module], None]
-    seen: tuple[str, ...]
-    unseen: tuple[str, ...]
-    data_sha256: str
-    score: Callable[[nn.Module], float] | None = None
-    leaky: bool = False
-    decide: Callable[[nn.Module], dict[str, Any]] | None = None
-    """Returns calibration and thresholds from the held-out groups."""
+    """Sets the modes of the modules."""
+    data: JobData
+    held_out: HeldOut | None = None
+    """None if no groups are held out."""

@@ -18,7 +18,7 @@ from edge_all_export.data.splits import any_matches, group_names
 from edge_all_export.models.classifier.kinds_network import KindsNet, partial_label_loss
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.frozen_maps import FrozenMaps
-from edge_all_export.training.job import Job
+from edge_all_export.training.job import Job, JobData
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -112,9 +112,11 @@ def kinds_job(
         lambda net, batch: loss_of(net, batch, recipe["label_smoothing"]),
         lambda net: _parameters(net, recipe),
         _into_training,
-        tuple(group_names((cells[i].source, cells[i].group) for i in seen)),
-        tuple(group_names((c.source, c.group) for c in cells if is_left_out(c))),
-        data_sha256,
+        JobData(
+            tuple(group_names((cells[i].source, cells[i].group) for i in seen)),
+            tuple(group_names((c.source, c.group) for c in cells if is_left_out(c))),
+            data_sha256,
+        ),
     )
 
 

@@ -85,7 +85,7 @@ def fit(
     state: dict[str, Any] | None = None
     if resume and resumable.is_file():
         state = torch.load(resumable, map_location="cpu", weights_only=True)
-        if (state["recipe_sha256"], state["data_sha256"], state["world"]) != (recipe.sha256, job.data_sha256, world):
+        if (state["recipe_sha256"], state["data_sha256"], state["world"]) != (recipe.sha256, job.data.sha256, world):
             raise EdgeAllError(
                 f"{resumable} belongs to another recipe, other data or another number of processes",
                 "choose another --out, or use --fresh to start over",
@@ -115,8 +115,8 @@ def fit(
         watch(epoch, loss)
         words = f"epoch {epoch}/{recipe['epochs']} loss {loss:.3f}"
         value = None
-        if job.score is not None:
-            value = job.score(average.module.eval())
+        if job.held_out is not None:
+            value = job.held_out.score(average.module.eval())
             history.append(value)
             words += f" held out {value:.4f}"
             if value > best["score"]:
@@ -129,14 +129,14 @@ def fit(
             log.flush()
             _log.info("%s %.0f s", words, time.monotonic() - started)
         patience = recipe["patience"]
-        if job.score is not None and patience and epoch - best["epoch"] >= patience:
+        if job.held_out is not None and patience and epoch - best["epoch"] >= patience:
             _log.info("stopped: no improvement for %s epochs; keeping epoch %s", patience, best["epoch"])
             engine.terminate()
         if rank == 0:
             save_atomically(
                 {
                     "recipe_sha256": recipe.sha256,
-                    "data_sha256": job.data_sha256,
+                    "data_sha256": job.data.sha256,
                     "world": world,
                     "epoch": epoch,
                     "network": network.state_dict(),
@@ -150,7 +150,7 @@ def fit(
                 resumable,
             )
 
-    stopped = state is not None and recipe["patience"] and first - best["epoch"] >= recipe["patience"] and job.score
+    stopped = state is not None and recipe["patience"] and first - best["epoch"] >= recipe["patience"] and job.held_out
     if first < recipe["epochs"] and not stopped:
         if state is not None:
             engine.load_state_dict(
@@ -169,16 +169,16 @@ def fit(
         recipe.name,
         dict(recipe.values),
         recipe.sha256,
-        job.data_sha256,
-        job.seen,
-        job.unseen,
+        job.data.sha256,
+        job.data.seen,
+        job.data.unseen,
         best["epoch"] or recipe["epochs"],
         tuple(history),
-        job.leaky,
+        job.data.leaky,
     )
-    if job.decide is not None:
+    if job.held_out is not None and job.held_out.decide is not None:
         network.load_state_dict(weights)
-        result.decision = job.decide(network.eval())
+        result.decision = job.held_out.decide(network.eval())
     if rank == 0:
         save_checkpoint(result, out / CHECKPOINT)
     return result

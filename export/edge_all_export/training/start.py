@@ -46,7 +46,7 @@ def start(recipe: Recipe, out: Path, *, fresh: bool) -> Checkpoint:
     else:
         fields = detector_fields(data, recipe)
         job = detector_job(fields, recipe, sha256, leaky=leaky)
-    _log.info("%d groups to train on, %d left out", len(job.seen), len(job.unseen))
+    _log.info("%d groups to train on, %d left out", len(job.data.seen), len(job.data.unseen))
     return fit(job, out, family.name)
 
 
@@ -58,5 +58,5 @@ def _start_kinds(recipe: Recipe, out: Path) -> Checkpoint:
 
     data = kind_data(recipe, out.resolve().parent / "kinds")
     job = kinds_job(data.cells, data.maps, recipe, data.sha256)
-    _log.info("%d groups to train on, %d left out", len(job.seen), len(job.unseen))
+    _log.info("%d groups to train on, %d left out", len(job.data.seen), len(job.data.unseen))
     return fit(job, out, ARCHITECTURE)

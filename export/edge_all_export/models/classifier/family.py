@@ -66,8 +66,8 @@ class ClassifierFamily:
     and the conclusion is about it."""
     is_candidate: bool = True
     """False for a variant that does not take part in a comparison itself."""
-    task: str = "classifier"
-    free_axes: Sequence[int] = (0,)
+    task: str = field(default="classifier", init=False)
+    free_axes: Sequence[int] = field(default=(0,), init=False)
 
     @property
     def compared_starts(self) -> tuple[bool, ...]:
