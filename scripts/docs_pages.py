@@ -225,12 +225,28 @@ def _api_text(package: str, modules: list[str]) -> str:
     return f"# {package}\n\n" + "\n".join(f"::: {module}\n" for module in modules)
 
 
+def public_names() -> dict[str, str]:
+    """Return the public names of the package edge_all, and the modules that define them."""
+    import edge_all
+
+    return {name: getattr(edge_all, name).__module__ for name in edge_all.__all__ if not name.startswith("_")}
+
+
 def _api_index() -> str:
     rows = "\n".join(f"| [{p}](api/{p}.md) | {_cell(_summary(p))} |" for p in packages())
-    return (
-        "# Python API\n\nPrograms that embed edge-all use the names of the package `edge_all` itself; everything "
-        f"else may change between minor versions.\n\n| package | content |\n|---|---|\n{rows}\n"
+    names = "\n".join(
+        f"| [`edge_all.{name}`](api/{_package_of(module)}.md#{module}.{name}) |"
+        for name, module in public_names().items()
     )
+    return (
+        "# Python API\n\nPrograms that embed edge-all use these names of the package `edge_all` itself; everything "
+        f"else may change between minor versions.\n\n| public name |\n|---|\n{names}\n\n## Packages\n\n"
+        f"| package | content |\n|---|---|\n{rows}\n"
+    )
+
+
+def _package_of(module: str) -> str:
+    return next(package for package, modules in packages().items() if module in modules)
 
 
 def _summary(package: str) -> str:

@@ -74,6 +74,14 @@ def test_every_public_module_is_in_the_api_reference():
                 assert ".".join(parts).removesuffix(".__init__") in listed
 
 
+def test_the_public_names_are_linked_to_their_modules():
+    import edge_all
+
+    index = dict(docs_pages.pages())["reference/api.md"]
+    assert set(docs_pages.public_names()) == {name for name in edge_all.__all__ if not name.startswith("_")}
+    assert "[`edge_all.Session`](api/edge_all.session.md#edge_all.session.session.Session)" in index
+
+
 def test_links_are_led_to_the_site():
     relink = docs_pages.relink
     assert relink("[r](docs/run.md#a)", ROOT, "") == "[r](run.md#a)"
