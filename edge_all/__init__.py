@@ -13,6 +13,7 @@ To embed it in another program::
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from edge_all._version import __version__
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from edge_all.session.options import SessionOptions
     from edge_all.session.progress import Summary
     from edge_all.session.session import Session
+
+# A program that embeds the package and does not configure logging is not shown its records.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _WHERE = {
     "open_camera": "edge_all.cameras.opening",

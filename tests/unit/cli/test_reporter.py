@@ -1,6 +1,8 @@
 """Lines at the terminal: log records of the program, their levels, streams and prefixes."""
 
 import logging
+import subprocess
+import sys
 import threading
 
 import click
@@ -148,3 +150,9 @@ def test_every_command_takes_a_log_level():
     for name in program.list_commands(context):
         program.get_command(context, name)
         check(program.get_command(context, name))
+
+
+def test_a_program_that_embeds_the_package_sees_no_record_unless_it_asks():
+    code = "import edge_all, logging; logging.getLogger('edge_all.session').warning('the lamp has drifted')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
