@@ -1,4 +1,4 @@
-"""Keys of a recipe: their types and ranges, checked by pydantic; each docstring says what a value must be."""
+"""Keys of a recipe: their types and ranges, checked by pydantic; each docstring states what a value must be."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class JobData:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is computed on the held-out groups."""
+    """Results on the held-out groups."""
 
     score: Callable[[nn.Module], float]
     """Higher is better."""
