@@ -25,6 +25,6 @@ def record_folder(option: str | None) -> Path:
     return Path(named).expanduser() if named else state_folder() / "record"
 
 
-def sessions_beside(folder: Path) -> dict[str, Path]:
+def session_sidecars(folder: Path) -> dict[str, Path]:
     """Return the sidecar paths by session id."""
     return {path.stem: path for path in sorted((folder / SIDECARS).glob("*.jsonl"))}

@@ -10,7 +10,7 @@ from typing import Any
 from edge_all.domain.labels import LABELS
 from edge_all.domain.types import Counts, ModelIdentity, Thresholds
 from edge_all.errors import NotRecordedError, RecordError
-from edge_all.record.db.errors import told
+from edge_all.record.db.errors import translate_errors
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionRow
 from edge_all.record.write.cell_row import SELECT_CELL
 
@@ -46,7 +46,7 @@ class RecordReader:
 
     def frames(self, session: str) -> list[FrameEntry]:
         """Return all frames of a session, sorted by index."""
-        with told(self.folder):
+        with translate_errors(self.folder):
             rows = self._database.execute(
                 "SELECT frame_index, source, time, width_px, height_px, status, reason, um_per_px, scale_source, "
                 "sharpness, region, place_x_um, place_y_um FROM frame WHERE session = ? ORDER BY frame_index",
@@ -56,7 +56,7 @@ class RecordReader:
 
     def field_picture(self, session: str, frame_index: int) -> Path:
         """Return the path of the saved picture of a field. Raises NotRecordedError if none was saved."""
-        with told(self.folder):
+        with translate_errors(self.folder):
             row = self._database.execute(
                 "SELECT file FROM picture WHERE session = ? AND frame_index = ?", (session, frame_index)
             ).fetchone()
@@ -81,7 +81,7 @@ class RecordReader:
 
     def counted(self, session: str) -> Counts:
         """Count a session's rows, regardless of the counts stored at its end."""
-        with told(self.folder):
+        with translate_errors(self.folder):
             return self._counted(session)
 
     def rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -89,7 +89,7 @@ class RecordReader:
 
         The result is empty if the table is missing, as in a read-only record with an older schema.
         """
-        with told(self.folder):
+        with translate_errors(self.folder):
             try:
                 return self._database.execute(query, values).fetchall()
             except sqlite3.OperationalError as error:
@@ -99,7 +99,7 @@ class RecordReader:
 
     def mappings(self, query: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
         """Return the rows of a query as dictionaries by column; for the modules of this package."""
-        with told(self.folder):
+        with translate_errors(self.folder):
             found = self._database.execute(query, values)
             names = [d[0] for d in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -110,7 +110,7 @@ class RecordReader:
 
     def cell_rows(self, where: str, values: tuple[Any, ...]) -> list[CellRow]:
         """Return the cells selected by the end of a query; for the modules of this package."""
-        with told(self.folder):
+        with translate_errors(self.folder):
             rows = self._database.execute(f"{SELECT_CELL} {where}", values).fetchall()
         return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
 

@@ -17,7 +17,7 @@ from edge_all.domain.image import Image
 from edge_all.domain.types import Cell, Counts, Frame
 from edge_all.errors import DiskFullError, NotRecordedError, RecordError
 from edge_all.record.db.connection import DATABASE, open_database
-from edge_all.record.db.errors import told
+from edge_all.record.db.errors import translate_errors
 from edge_all.record.reader import RecordReader
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.write.buffer import KEEP_PICTURE, Group, WriteBuffer
@@ -363,7 +363,7 @@ class Record(RecordReader):
             )
 
     def _write_to_disk(self, group: Group) -> None:
-        with told(self.folder):
+        with translate_errors(self.folder):
             write_files(list(group.pictures.items()), group.unsynced)
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -387,7 +387,7 @@ class Record(RecordReader):
         For the modules of this package. No other program can write at the same time. Raises RecordError.
         """
         self.flush()
-        with told(self.folder):
+        with translate_errors(self.folder):
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database

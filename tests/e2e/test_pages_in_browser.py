@@ -121,7 +121,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
         assert not said[number].proven
         assert find_session(record, session).sample == "SIMULATED-1"
         trail = all_verdicts(record, session)
-        assert [v.undoes is not None for v in trail].count(True) == 1
+        assert [v.reverts_id is not None for v in trail].count(True) == 1
 
     second.goto(f"{station.url}sessions/{session}")
     for label, count in (("b", 6), ("1", 6), ("2", 4)):

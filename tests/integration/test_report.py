@@ -17,7 +17,7 @@ from edge_all.i18n import catalog
 from edge_all.i18n.catalog import load_texts
 from edge_all.profile import Profile
 from edge_all.qc.control_runs import ControlRun, keep
-from edge_all.record.db.checksums import teach
+from edge_all.record.db.checksums import register_checksum
 from edge_all.record.store import Record
 from edge_all.reports.contents import CameraGap, camera_gaps, read_report
 from edge_all.reports.formats.html_format import caption_lines
@@ -31,7 +31,7 @@ HOSTILE = "<script>alert(1)</script> ../../etc/passwd \u202eevil\x00 محمد �
 
 def verdict(folder, session, cell, label, reviewer="Dr. Ada", kind=None):
     with sqlite3.connect(folder / "record.sqlite3") as database:
-        teach(database)
+        register_checksum(database)
         database.execute(
             "INSERT INTO verdict (session, cell, reviewer, proven, label, kind, time) VALUES (?, ?, ?, 0, ?, ?, 1.0)",
             (session, cell, reviewer, label, kind),
@@ -40,7 +40,7 @@ def verdict(folder, session, cell, label, reviewer="Dr. Ada", kind=None):
 
 def approve(folder, session, reviewer="Dr. Ada", action="approve"):
     with sqlite3.connect(folder / "record.sqlite3") as database:
-        teach(database)
+        register_checksum(database)
         database.execute(
             "INSERT INTO approval (session, reviewer, proven, action, time, note) VALUES (?, ?, 1, ?, 2.0, 'seen')",
             (session, reviewer, action),
@@ -267,7 +267,7 @@ def test_no_request_leaves_the_page(record):
 
 def test_a_formula_is_text_in_a_spreadsheet(record):
     with sqlite3.connect(record / "record.sqlite3") as database:
-        teach(database)
+        register_checksum(database)
         database.execute("UPDATE session SET sample = '=HYPERLINK(1)'")
     rows = csv.DictReader(io.StringIO(report(record, "last", "csv").decode()))
     assert next(r for r in rows if r["item"] == "Sample")["value"] == "'=HYPERLINK(1)"

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edge_all.errors import RecordError
-from edge_all.record.db.errors import told
+from edge_all.record.db.errors import translate_errors
 from edge_all.record.db.integrity import find_damage
 
 FOLDER = "backups"
@@ -42,7 +42,7 @@ def make_backup(
     """
     backup_folder = folder / FOLDER
     temporary = backup_folder / _TEMPORARY
-    with told(folder):
+    with translate_errors(folder):
         backup_folder.mkdir(exist_ok=True)
         temporary.unlink(missing_ok=True)
         try:

@@ -20,7 +20,7 @@ def row_checksum(*values: object) -> int:
     return zlib.crc32(ascii(values).encode())
 
 
-def teach(database: sqlite3.Connection) -> None:
+def register_checksum(database: sqlite3.Connection) -> None:
     """Register the function that the triggers call."""
     database.create_function(_FUNCTION, -1, row_checksum, deterministic=True)
 
@@ -78,7 +78,7 @@ def _seal(table: str, names: str) -> str:
 
 def find_changed_row(database: sqlite3.Connection) -> str | None:
     """Describe the first row whose checksum does not match, after reading every row; None if there is none."""
-    teach(database)
+    register_checksum(database)
     for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         columns = _columns(database, table)
         if COLUMN not in columns:

@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edge_all.errors import DamagedRecordError, RecordError
-from edge_all.record.db.checksums import teach
-from edge_all.record.db.errors import WAIT_FOR_OTHERS_S, how_mended, told
+from edge_all.record.db.checksums import register_checksum
+from edge_all.record.db.errors import WAIT_FOR_OTHERS_S, remedy_for, translate_errors
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.db.known_labels import note_labels, refuse_unknown_labels
 from edge_all.record.db.migrations import migrate
-from edge_all.record.location import sessions_beside
+from edge_all.record.location import session_sidecars
 
 DATABASE = "record.sqlite3"
 _CACHE_KIB = 512
@@ -37,10 +37,10 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
         DamagedRecordError: If the database is damaged or missing.
     """
     path = folder / name
-    with told(folder):
+    with translate_errors(folder):
         if not create and not path.is_file():
-            if sessions_beside(folder):
-                raise DamagedRecordError(f"the database of the record in {folder} is missing", how_mended(folder))
+            if session_sidecars(folder):
+                raise DamagedRecordError(f"the database of the record in {folder} is missing", remedy_for(folder))
             raise RecordError(
                 f"there is no record in {folder}",
                 "set its folder with --record or EDGE_ALL_RECORD, or create one with 'edge-all run'",
@@ -60,7 +60,8 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
             check_same_thread=False,
         )
         try:
-            teach(database)  # also if read-only, so that a write fails for that reason and not for a missing function
+            # Also if read-only, so that a write fails for that reason and not for a missing function.
+            register_checksum(database)
             if check and (damage := find_damage(database, thorough=False)):
                 raise sqlite3.DatabaseError(damage)
             if "immutable" not in mode:

@@ -17,12 +17,14 @@ SQLITE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """Errors of SQLite. Its messages quote data, and Python raises UnicodeDecodeError if the quoted bytes are damaged."""
 _REPAIRABLE = "the next 'edge-all run' on it, or the service, repairs it; until then it is left unchanged"
 _COPY_FIRST = "copy the folder to a writable location; the next 'edge-all run' on the copy repairs it"
-NOT_MENDED = "move the folder aside and choose a new one with --record; the crops in it still contain their rows"
+REMEDY_WITHOUT_REPAIR = (
+    "move the folder aside and choose a new one with --record; the crops in it still contain their rows"
+)
 _FULL = "free some space, or choose a folder on another disk with --record; the data recorded so far is safe"
 
 
 @contextlib.contextmanager
-def told(folder: Path) -> Iterator[None]:
+def translate_errors(folder: Path) -> Iterator[None]:
     """Raise DiskFullError, DamagedRecordError or RecordError in place of OSError and SQLite's errors."""
     try:
         yield
@@ -52,7 +54,7 @@ def in_words(error: BaseException) -> str:
     return "it contains invalid text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
-def how_mended(folder: Path) -> str:
+def remedy_for(folder: Path) -> str:
     """Return the remedy for a damaged record that no repair was attempted on yet."""
     return _REPAIRABLE if os.access(folder, os.W_OK) else _COPY_FIRST
 
@@ -70,4 +72,4 @@ def _of_sqlite(error: Exception, folder: Path) -> RecordError:
         return RecordError(
             f"the record in {folder} cannot be written", "check its permissions, or choose another folder with --record"
         )
-    return DamagedRecordError(f"the record in {folder} is damaged ({text})", how_mended(folder))
+    return DamagedRecordError(f"the record in {folder} is damaged ({text})", remedy_for(folder))

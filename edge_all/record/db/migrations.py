@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_all.errors import RecordError
 from edge_all.record.db.backup import make_backup
-from edge_all.record.db.checksums import teach
+from edge_all.record.db.checksums import register_checksum
 from edge_all.record.db.tables import VERSION, take_step
 
 
@@ -18,7 +18,7 @@ def migrate(database: sqlite3.Connection, folder: Path) -> None:
         RecordError: If the database has a newer schema.
         sqlite3.DatabaseError: If the two places that store the version disagree, because the database is damaged.
     """
-    teach(database)
+    register_checksum(database)
     has_backup = int(database.execute("PRAGMA user_version").fetchone()[0]) == 0  # a new database needs no backup
     while True:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])

@@ -17,12 +17,12 @@ _handles: dict[tuple[int, int], int] = {}
 _lock = threading.Lock()
 
 
-def read_beside(path: Path, size: int, at: int = 0) -> bytes:
+def read_without_releasing_locks(path: Path, size: int, at: int = 0) -> bytes:
     """Read up to ``size`` bytes from offset ``at``; fewer at the end of the file. Raises OSError."""
     return os.pread(_handle(path), size, at)
 
 
-def copy_beside(path: Path, target: Path) -> None:
+def copy_without_releasing_locks(path: Path, target: Path) -> None:
     """Copy the whole file in its current state. Raises OSError."""
     with target.open("wb") as file:
         for piece in _pieces(_handle(path)):

@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from functools import cache
 
-from edge_all.record.db.checksums import teach
+from edge_all.record.db.checksums import register_checksum
 from edge_all.record.db.tables import VERSION, take_step
 
 
@@ -39,7 +39,7 @@ def find_changed_schema(database: sqlite3.Connection) -> str | None:
 @cache
 def _made(version: int) -> dict[tuple[str, str], str]:
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        teach(database)
+        register_checksum(database)
         for number in range(version):
             take_step(database, number)
         return _parts(database)

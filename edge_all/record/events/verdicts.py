@@ -42,7 +42,7 @@ class Verdict:
     """Kind of the cell, of those that its label has."""
     time: float
     """Seconds since the epoch."""
-    undoes: int | None = None
+    reverts_id: int | None = None
     """Id of the row that this one reverts."""
 
 
@@ -78,8 +78,8 @@ def standing(verdicts: Sequence[Verdict]) -> list[Verdict]:
     for verdict in sorted(verdicts, key=lambda v: v.id, reverse=True):
         if verdict.id in undone:
             continue
-        if verdict.undoes is not None:
-            undone.add(verdict.undoes)
+        if verdict.reverts_id is not None:
+            undone.add(verdict.reverts_id)
         elif verdict.label is not None:
             left.append(verdict)
     return left[::-1]
@@ -231,9 +231,11 @@ def _add(database: sqlite3.Connection, v: Verdict) -> Verdict:
     cursor = database.execute(
         "INSERT INTO verdict (session, cell, reviewer, proven, label, kind, time, undoes) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (v.session, v.cell, v.reviewer, int(v.proven), v.label, v.kind, v.time, v.undoes),
+        (v.session, v.cell, v.reviewer, int(v.proven), v.label, v.kind, v.time, v.reverts_id),
     )
-    return Verdict(cursor.lastrowid or 0, v.session, v.cell, v.reviewer, v.proven, v.label, v.kind, v.time, v.undoes)
+    return Verdict(
+        cursor.lastrowid or 0, v.session, v.cell, v.reviewer, v.proven, v.label, v.kind, v.time, v.reverts_id
+    )
 
 
 def _add_approval(

@@ -20,7 +20,7 @@ from edge_all.record.db.errors import SQLITE_FAULTS
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.events.incidents import COUNT_IN_DOUBT, REBUILT, note_incident
 from edge_all.record.events.verdicts import approved_sessions
-from edge_all.record.location import sessions_beside
+from edge_all.record.location import session_sidecars
 from edge_all.record.recovery.repair import Repaired, repair_session, session_of_crops
 from edge_all.record.recovery.salvage import salvage
 from edge_all.record.store import Record
@@ -75,7 +75,7 @@ def take_from_files(record: Record, database: sqlite3.Connection, *, overrule: b
     Both have checksums. If they disagree with a row of the database, they replace it when ``overrule`` is set.
     Information that cannot be recovered is noted with its session.
     """
-    sidecars = sessions_beside(record.folder)
+    sidecars = session_sidecars(record.folder)
     crops = record.folder / "crops"
     sessions = sorted({*sidecars, *(p.name for p in crops.glob("*") if p.is_dir())})
     done = Repaired()

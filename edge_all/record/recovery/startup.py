@@ -10,11 +10,11 @@ from pathlib import Path
 
 from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
 from edge_all.record.db.connection import DATABASE
-from edge_all.record.db.errors import NOT_MENDED, in_words, told
+from edge_all.record.db.errors import REMEDY_WITHOUT_REPAIR, in_words, translate_errors
 from edge_all.record.db.integrity import find_damage
-from edge_all.record.db.raw_file import copy_beside
+from edge_all.record.db.raw_file import copy_without_releasing_locks
 from edge_all.record.events.incidents import LOG_DAMAGED, REPAIRED, note_incident
-from edge_all.record.location import sessions_beside
+from edge_all.record.location import session_sidecars
 from edge_all.record.recovery.rebuild import note_doubts, rebuild, take_from_files
 from edge_all.record.recovery.repair import repair_session
 from edge_all.record.recovery.wal import lost_frames, missing_pages
@@ -44,15 +44,15 @@ def start_record(folder: Path, *, thorough: bool = True) -> None:
             program.
     """
     try:
-        with told(folder):
+        with translate_errors(folder):
             _start(folder, thorough)
     except DamagedRecordError as error:  # the next attempt would fail as well
-        raise DamagedRecordError(error.message, NOT_MENDED) from error
+        raise DamagedRecordError(error.message, REMEDY_WITHOUT_REPAIR) from error
 
 
 def _start(folder: Path, thorough: bool) -> None:
     path = folder / DATABASE
-    if not path.exists() and not sessions_beside(folder):
+    if not path.exists() and not session_sidecars(folder):
         return
     lock = SessionLock(folder, _START)
     try:
@@ -92,7 +92,7 @@ def _is_busy(folder: Path) -> bool:
 def _damage(folder: Path, thorough: bool) -> str | None:
     path = folder / DATABASE
     if not path.exists() or path.stat().st_size == 0:
-        return "it was missing" if sessions_beside(folder) else None
+        return "it was missing" if session_sidecars(folder) else None
     if missing := missing_pages(path, folder / f"{DATABASE}-wal"):
         return f"{missing} of its pages are missing"
     try:
@@ -108,7 +108,7 @@ def _fell_behind(record: Record) -> bool:
     A completely lost write-ahead log leaves no other trace. The check covers which sessions exist, and all lines of the
     few sidecars that were written last.
     """
-    sidecars = sessions_beside(record.folder)
+    sidecars = session_sidecars(record.folder)
     ended = dict(record.rows("SELECT id, ended FROM session", ()))
     if not sidecars.keys() <= ended.keys():
         return True
@@ -155,4 +155,4 @@ def _copy_aside(folder: Path) -> None:
     with contextlib.suppress(OSError, DiskFullError, sqlite3.Error):
         aside.mkdir(exist_ok=True)
         for ending in ("", "-wal"):
-            copy_beside(folder / f"{DATABASE}{ending}", aside / f"{DATABASE}{ending}")
+            copy_without_releasing_locks(folder / f"{DATABASE}{ending}", aside / f"{DATABASE}{ending}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from edge_all.record.db.raw_file import read_beside
+from edge_all.record.db.raw_file import read_without_releasing_locks
 
 _HEADER, _FRAME_HEADER = 32, 24
 _BIG_ENDIAN, _LITTLE_ENDIAN = 0x377F0683, 0x377F0682
@@ -31,7 +31,7 @@ def missing_pages(database: Path, log: Path) -> int:
     Such a file was truncated. SQLite reads the missing pages as zeros if the log is longer. The result is 0 for a
     complete file.
     """
-    header = read_beside(database, 100)
+    header = read_without_releasing_locks(database, 100)
     if len(header) < 100 or header[24:28] != header[92:96]:  # the header has no valid page count
         return 0
     size = struct.unpack(">H", header[16:18])[0]

@@ -65,11 +65,11 @@ def models(named: Path | None, profile: Profile) -> Finding:
 def record(folder: Path) -> Finding:
     """Open the record as a session does, and check its integrity."""
     from edge_all.record.db.connection import DATABASE
-    from edge_all.record.location import sessions_beside
+    from edge_all.record.location import session_sidecars
     from edge_all.record.store import Record
 
     try:
-        if not (folder / DATABASE).is_file() and not sessions_beside(folder):
+        if not (folder / DATABASE).is_file() and not session_sidecars(folder):
             return absent(f"none yet in {folder}")
     except PermissionError:
         return bad(f"{folder}: permission denied", "run as the service's user: sudo -u edge-all edge-all doctor")

@@ -109,7 +109,7 @@ def test_any_json_as_a_verdict(site, form):
         )
     )
     with Record.open(folder, create=False, check=False) as record:
-        assert all(v.label in LABELS or v.undoes for v in all_verdicts(record, session))
+        assert all(v.label in LABELS or v.reverts_id for v in all_verdicts(record, session))
 
 
 @MANY

@@ -15,7 +15,7 @@ from edge_all_export.training.datasets import real_cells
 from edge_all.cameras.opening import open_camera
 from edge_all.datasets.export import export_dataset
 from edge_all.errors import UsageError
-from edge_all.record.db.checksums import teach
+from edge_all.record.db.checksums import register_checksum
 from edge_all.record.store import Record
 from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
@@ -37,7 +37,7 @@ def reviewed(tmp_path_factory) -> tuple[Path, list[str]]:
             session.run()
         sessions.append(session.id)
     with Record.open(folder) as record, sqlite3.connect(folder / "record.sqlite3") as database:
-        teach(database)
+        register_checksum(database)
         for session_id in sessions:
             cells = record.cells(session_id)
             # Two blasts, then in turn: each class is there.

@@ -14,7 +14,7 @@ from edge_all.domain.types import Label
 from edge_all.errors import DamagedRecordError, RecordError
 from edge_all.record.db.backup import make_backup
 from edge_all.record.db.connection import DATABASE
-from edge_all.record.db.errors import told
+from edge_all.record.db.errors import translate_errors
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.events.incidents import doubts, incidents, note_incident
 from edge_all.record.events.outbox import append, oldest
@@ -86,7 +86,7 @@ def test_who_only_reads_is_told_that_the_next_run_mends_it(tmp_path, edge_all, m
 
 def test_a_damaged_record_that_may_not_be_written_is_mended_as_a_copy(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(DamagedRecordError) as failed, told(tmp_path):
+    with pytest.raises(DamagedRecordError) as failed, translate_errors(tmp_path):
         raise sqlite3.DatabaseError("database disk image is malformed")
     assert "copy the folder to a writable location" in failed.value.remedy
 

@@ -7,7 +7,7 @@ import pytest
 
 from edge_all.domain.labels import LABELS
 from edge_all.errors import RecordError
-from edge_all.record.db.checksums import find_changed_row, teach
+from edge_all.record.db.checksums import find_changed_row, register_checksum
 from edge_all.record.db.connection import DATABASE
 from edge_all.record.db.integrity import find_damage
 from edge_all.record.db.tables import VERSION, take_step
@@ -31,7 +31,7 @@ def old(tmp_path):
     for path in folder.glob(f"{DATABASE}*"):
         path.unlink()
     with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as database:
-        teach(database)
+        register_checksum(database)
         for number in range(_LISTED):
             take_step(database, number)
         for table, listed in rows.items():
@@ -70,7 +70,7 @@ def test_a_row_that_was_damaged_before_is_found(old):
     with pytest.raises(RecordError, match="row 3 of cell does not match its checksum"):
         Record.open(folder, check=False)  # the copy before the migration finds it
     with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as database:
-        teach(database)
+        register_checksum(database)
         assert database.execute("PRAGMA user_version").fetchone() == (_LISTED,)
         take_step(database, _LISTED)  # the migration itself does not hide it
         assert "row 3 of cell does not match its checksum" in (find_changed_row(database) or "")

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from edge_all.errors import NotRecordedError, RecordError, ReviewError
-from edge_all.record.db.checksums import teach
+from edge_all.record.db.checksums import register_checksum
 from edge_all.record.db.migrations import migrate
 from edge_all.record.db.tables import _STEPS, VERSION
 from edge_all.record.events.verdicts import (
@@ -160,7 +160,7 @@ def test_no_program_can_change_the_trail(record, session, table, change):
     give_verdicts(record, session, [1], "blast", None, ADA)
     approve(record, session, ADA)
     with contextlib.closing(sqlite3.connect(record.folder / DATABASE)) as other:
-        teach(other)
+        register_checksum(other)
         with pytest.raises(sqlite3.IntegrityError, match="only grow"):
             other.execute(change.format(table))
 

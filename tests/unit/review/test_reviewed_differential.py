@@ -11,8 +11,8 @@ from edge_all.review.differential import differential
 from edge_all.review.reviewed_differential import reviewed_differential
 
 
-def verdict(number, cell, label, reviewer="Ada", kind=None, undoes=None):
-    return Verdict(number, "s", cell, reviewer, False, label, kind, float(number), undoes)
+def verdict(number, cell, label, reviewer="Ada", kind=None, reverts_id=None):
+    return Verdict(number, "s", cell, reviewer, False, label, kind, float(number), reverts_id)
 
 
 def cells(**counts):
@@ -70,9 +70,9 @@ def test_findings_without_a_verdict_are_said():
 
 
 def test_an_undone_verdict_does_not_count_and_an_undone_undoing_does():
-    rows = [verdict(1, 1, "blast"), verdict(2, 1, "normal"), verdict(3, 1, None, undoes=2)]
+    rows = [verdict(1, 1, "blast"), verdict(2, 1, "normal"), verdict(3, 1, None, reverts_id=2)]
     assert [v.id for v in standing(rows)] == [1]
-    assert [v.id for v in standing([*rows, verdict(4, 1, None, undoes=3)])] == [1, 2]
+    assert [v.id for v in standing([*rows, verdict(4, 1, None, reverts_id=3)])] == [1, 2]
 
 
 def test_two_reviewers_are_both_kept_and_their_agreement_is_cohens_kappa():
