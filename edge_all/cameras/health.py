@@ -15,7 +15,7 @@ _RETRIES_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
 
 
 @dataclass(frozen=True)
-class Limits:
+class HealthLimits:
     """Time limits in seconds after which a camera counts as lost.
 
     Each is detected within half a second, so a loss is reported within 3 s.
@@ -41,7 +41,7 @@ class CameraHealth:
     """
 
     def __init__(
-        self, limits: Limits, physical: bool, silent: bool, clock: Callable[[], float], wall: Callable[[], float]
+        self, limits: HealthLimits, physical: bool, silent: bool, clock: Callable[[], float], wall: Callable[[], float]
     ) -> None:
         """Create a state machine in the state opening.
 
@@ -112,7 +112,7 @@ class CameraHealth:
             self.reason = reason
             self._plan_next_try()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Check the time limits. Call this often."""
         now, limits = self._clock(), self._limits
         if self.state is CameraState.WORKS and not self._silent:

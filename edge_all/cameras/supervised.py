@@ -11,7 +11,7 @@ from types import TracebackType
 
 from edge_all.cameras.base import Device, Settings
 from edge_all.cameras.events import CameraEvent, CameraState
-from edge_all.cameras.health import CameraHealth, Limits
+from edge_all.cameras.health import CameraHealth, HealthLimits
 from edge_all.cameras.min_size import too_small
 from edge_all.domain.types import Frame, Unreadable
 from edge_all.errors import CameraError, EdgeAllError
@@ -49,7 +49,7 @@ class SupervisedCamera:
     def __init__(
         self,
         make_device: Callable[[str | None], Device],
-        limits: Limits | None = None,
+        limits: HealthLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -62,14 +62,14 @@ class SupervisedCamera:
             wall: Wall clock, in seconds since the epoch.
         """
         self._make = make_device
-        self._limits = limits or Limits()
+        self._limits = limits or HealthLimits()
         self._clock, self._wall = clock, wall
         self._first: Device | None = make_device(None)
         device = self._first
         self.uri, self.live, self.independent_fields = device.uri, device.live, device.independent_fields
         self._physical, self._silent = device.physical, device.silent
         self._changed = threading.Condition()
-        self._vigil = self._new_vigil()
+        self._health = self._new_health()
         self._waiting: deque[Frame | Unreadable] = deque()
         self._opening: _Opening | None = None
         self._openings: list[_Opening] = []
@@ -88,32 +88,32 @@ class SupervisedCamera:
     @property
     def state(self) -> CameraState:
         """Connection state: opening, works, camera lost or given up."""
-        return self._vigil.state
+        return self._health.state
 
     @property
     def reason(self) -> str:
         """Reason why the camera is lost; empty while it works."""
-        return self._vigil.reason
+        return self._health.reason
 
     @property
     def reconnects(self) -> int:
         """Number of reconnections."""
-        return self._vigil.reconnects
+        return self._health.reconnects
 
     @property
     def frame_age_s(self) -> float | None:
         """Seconds since the driver delivered the last frame, or None before the first."""
-        return self._vigil.frame_age_s
+        return self._health.frame_age_s
 
     @property
     def lost_for_s(self) -> float:
         """Seconds since the last frame while the camera is lost, else 0."""
-        return self._vigil.lost_for_s
+        return self._health.lost_for_s
 
     @property
     def lost_s(self) -> float:
         """Total seconds without the camera since start, including a current loss."""
-        return self._vigil.lost_s_before + self._vigil.lost_for_s
+        return self._health.lost_s_before + self._health.lost_for_s
 
     @property
     def settings(self) -> Settings:
@@ -139,7 +139,7 @@ class SupervisedCamera:
     def give_up_after(self, seconds: float | None) -> None:
         """Set how long to wait for a lost camera, in seconds; None waits indefinitely. Call this before start."""
         self._limits = replace(self._limits, give_up_after_s=seconds)
-        self._vigil = self._new_vigil()
+        self._health = self._new_health()
 
     # -- camera interface ----------------------------------------------------------------------------------------
 
@@ -150,14 +150,14 @@ class SupervisedCamera:
             CameraError: when it cannot be opened or delivers no frame.
         """
         with self._changed:
-            self._stopped, self._vigil, self._index, self.dropped = False, self._new_vigil(), 0, 0
+            self._stopped, self._health, self._index, self.dropped = False, self._new_health(), 0, 0
             self._waiting.clear()
             self._open()
-            while self._vigil.state is CameraState.OPENING and not self._vigil.reason:
+            while self._health.state is CameraState.OPENING and not self._health.reason:
                 self._changed.wait(_POLL_S)
-                self._vigil.look()
+                self._health.check()
             # If it delivered a frame and was then lost, it counts as started, and read() waits for it to come back.
-            reason, error = self._vigil.reason if not self._index else "", self._error
+            reason, error = self._health.reason if not self._index else "", self._error
         if reason:
             self.stop()
             raise error or CameraError(
@@ -178,18 +178,18 @@ class SupervisedCamera:
                     item = self._waiting.popleft()
                     self._changed.notify_all()
                     return item
-                self._vigil.look()
-                state = self._vigil.state
+                self._health.check()
+                state = self._health.state
                 if state is CameraState.GIVEN_UP:
                     raise CameraError(
                         f"{self.uri} was lost and did not come back within {self._limits.give_up_after_s:.0f} s "
-                        f"({self._vigil.reason})",
+                        f"({self._health.reason})",
                         "check plug, power and network, and start a new session; the record has all results so far",
                     )
-                if self._vigil.waits_to_open and self._opening is not None:
+                if self._health.waits_to_open and self._opening is not None:
                     self._opening.abandoned = True
                     self._opening = None
-                if self._vigil.should_open:
+                if self._health.should_open:
                     self._open()
                 self._changed.wait(_POLL_S)
             return None
@@ -220,31 +220,33 @@ class SupervisedCamera:
 
     # -- called with the lock held -------------------------------------------------------------------------------
 
-    def _new_vigil(self) -> CameraHealth:
+    def _new_health(self) -> CameraHealth:
         return CameraHealth(self._limits, self._physical, self._silent, self._clock, self._wall)
 
     def _collect(self) -> None:
-        self._pending_events.extend(self._vigil.events)
-        self._vigil.events.clear()
+        self._pending_events.extend(self._health.events)
+        self._health.events.clear()
 
     def _add_event(self, kind: str, detail: dict[str, object]) -> None:
         self._collect()
-        self._pending_events.append(CameraEvent(kind, self._vigil.wall_time(self._clock()), detail, self._vigil.state))
+        self._pending_events.append(
+            CameraEvent(kind, self._health.wall_time(self._clock()), detail, self._health.state)
+        )
 
     def _open(self) -> None:
         if self._opening is not None:
             self._opening.abandoned = True
             self._opening = None
-        self._vigil.opening()
+        self._health.opening()
         self._error = None
         if sum(o.abandoned for o in self._openings) >= _MAX_STUCK:
-            self._vigil.failed("it hangs in its driver")
+            self._health.failed("it hangs in its driver")
             return
         try:
             device, self._first = self._first or self._make(self.identity), None
         except EdgeAllError as error:
             self._error = error
-            self._vigil.failed(str(error))
+            self._health.failed(str(error))
             return
         opening = self._opening = _Opening(device)
         self._openings.append(opening)
@@ -276,7 +278,7 @@ class SupervisedCamera:
         with self._changed:
             if not opening.abandoned:
                 opening.abandoned, self._error = True, error
-                self._vigil.failed(reason)
+                self._health.failed(reason)
                 self._changed.notify_all()
 
     def _open_and_read(self, opening: _Opening) -> None:
@@ -287,7 +289,7 @@ class SupervisedCamera:
         with self._changed:
             if opening.abandoned:
                 return
-            self._vigil.opened()
+            self._health.opened()
             self.identity = device.identity or self.identity
             self._add_event("opened", {"identity": device.identity or ""})
             self._changed.notify_all()
@@ -320,8 +322,8 @@ class SupervisedCamera:
             if opening.abandoned:
                 return
             if isinstance(got, Frame):
-                if not self._vigil.came(got.image):
-                    opening.abandoned = self._vigil.waits_to_open
+                if not self._health.came(got.image):
+                    opening.abandoned = self._health.waits_to_open
                     self._changed.notify_all()
                     return
                 if not locked and opening.device.settles_s > 0:  # its exposure is still changing
@@ -329,7 +331,7 @@ class SupervisedCamera:
                     return
                 at = self._clock()
                 source = got.source or f"{self.uri}#{self._index}"
-                time_ = self._vigil.wall_time(at)
+                time_ = self._health.wall_time(at)
                 reason = too_small(got.image)
                 got = (
                     replace(got, index=self._index, time=time_, source=source, taken_s=at)

@@ -139,7 +139,7 @@ class BoardWatch:
         self._end = threading.Event()
         self._counts = throttle_counts(self.root)
         self._tegrastats = self._start_tegrastats()
-        self._threads = [threading.Thread(target=self._look, daemon=True)]
+        self._threads = [threading.Thread(target=self._poll, daemon=True)]
         if self._tegrastats is not None:
             self._threads.append(threading.Thread(target=self._listen, daemon=True))
         for thread in self._threads:
@@ -162,7 +162,7 @@ class BoardWatch:
         interval = str(int(self.period_s * 1000))
         return subprocess.Popen(["tegrastats", "--interval", interval], stdout=subprocess.PIPE, text=True)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         while True:
             self._seen.append(
                 BoardSample(None, temperature_c(self.root), None, throttling_now(self.root), clock_mhz(self.root))

@@ -55,7 +55,7 @@ def load_file(path: Path, task: str, threads: int = 0, engine: str = "onnxruntim
 
 
 def load_engine(
-    folder: Path, task: str, wanted: EngineOptions | None = None, without: tuple[str, ...] = ()
+    folder: Path, task: str, options: EngineOptions | None = None, without: tuple[str, ...] = ()
 ) -> LoadedModel:
     """Load the model in a folder (float.onnx, int8-cpu.onnx ...) on the best engine that works.
 
@@ -67,18 +67,18 @@ def load_engine(
         ModelError: when the folder or a file is missing or invalid, or a self-check fails.
         UsageError: when the engine or the precision is unknown.
     """
-    wanted = wanted or EngineOptions()
+    options = options or EngineOptions()
     if not folder.is_dir():
         raise ModelError(
             f"the model folder {folder} does not exist", "check --models; it must contain detector/ and classifier/"
         )
-    engines = [e for e in ENGINES if e not in without] if wanted.engine == "auto" else [wanted.engine]
+    engines = [e for e in ENGINES if e not in without] if options.engine == "auto" else [options.engine]
     reasons: list[str] = []
     for engine in engines:
         try:
-            return LoadedModel(_on(engine, folder, task, wanted, reasons), tuple(reasons))
+            return LoadedModel(_on(engine, folder, task, options, reasons), tuple(reasons))
         except EngineUnavailableError as error:
-            if wanted.engine != "auto":
+            if options.engine != "auto":
                 raise
             reasons.append(f"no {engine}: {error.message.removeprefix(engine + ' ')}")
     raise EngineUnavailableError(
@@ -86,18 +86,18 @@ def load_engine(
     )
 
 
-def _on(engine: str, folder: Path, task: str, wanted: EngineOptions, reasons: list[str]) -> Engine:
+def _on(engine: str, folder: Path, task: str, options: EngineOptions, reasons: list[str]) -> Engine:
     _refuse_early(engine)
-    precisions = precisions_of(engine) if wanted.precision == "auto" else (wanted.precision,)
+    precisions = precisions_of(engine) if options.precision == "auto" else (options.precision,)
     missing: list[str] = []
     for precision in precisions:
         path = file_for(engine, precision, folder)
         if isinstance(path, Path):
-            made = _made(engine, read_model_file(path, task), precision, wanted)
+            made = _made(engine, read_model_file(path, task), precision, options)
             reasons += missing
             return made
         missing.append(path)
-    if engine == "onnxruntime-cpu" and wanted.precision == "auto":
+    if engine == "onnxruntime-cpu" and options.precision == "auto":
         read_model_file(folder / "float.onnx", task)  # raises an error that describes the problem
     raise EngineUnavailableError(missing[-1], "export it ('edge-all export'), or choose another --precision")
 
@@ -115,13 +115,13 @@ def _refuse_early(engine: str) -> None:
                 del missing
 
 
-def _made(engine: str, file: ModelFile, precision: str, wanted: EngineOptions) -> Engine:
+def _made(engine: str, file: ModelFile, precision: str, options: EngineOptions) -> Engine:
     if engine != "tensorrt":
-        return _checked(_onnxruntime_engine(file, wanted, engine), file)
-    return _tensorrt_engine(file, precision, wanted)
+        return _checked(_onnxruntime_engine(file, options, engine), file)
+    return _tensorrt_engine(file, precision, options)
 
 
-def _tensorrt_engine(file: ModelFile, precision: str, wanted: EngineOptions) -> Engine:
+def _tensorrt_engine(file: ModelFile, precision: str, options: EngineOptions) -> Engine:
     """Return a self-checked TensorRT engine for a file.
 
     If TensorRT was chosen automatically and the caller does not wait for it, ONNX Runtime runs the next best file of
@@ -142,12 +142,12 @@ def _tensorrt_engine(file: ModelFile, precision: str, wanted: EngineOptions) -> 
             file.contract.task,
             precision=precision,
             cache=EngineCache(),
-            max_batch=wanted.max_batch,
-            build_memory_mib=wanted.build_memory_mib,
+            max_batch=options.max_batch,
+            build_memory_mib=options.build_memory_mib,
         )
 
-    if wanted.engine != "tensorrt" and not wanted.wait:
-        return HotSwapEngine(_interim_engine(file, wanted), make, file.metadata)
+    if options.engine != "tensorrt" and not options.wait:
+        return HotSwapEngine(_interim_engine(file, options), make, file.metadata)
     engine = make()
     try:
         self_check(engine, file.metadata)
@@ -157,16 +157,16 @@ def _tensorrt_engine(file: ModelFile, precision: str, wanted: EngineOptions) -> 
     return engine
 
 
-def _interim_engine(file: ModelFile, wanted: EngineOptions) -> Engine:
+def _interim_engine(file: ModelFile, options: EngineOptions) -> Engine:
     """Return the best ONNX Runtime engine."""
     task, folder = file.contract.task, file.path.parent
-    return load_engine(folder, task, replace(wanted, precision="auto"), without=("tensorrt",)).engine
+    return load_engine(folder, task, replace(options, precision="auto"), without=("tensorrt",)).engine
 
 
-def _onnxruntime_engine(file: ModelFile, wanted: EngineOptions, engine: str) -> Engine:
+def _onnxruntime_engine(file: ModelFile, options: EngineOptions, engine: str) -> Engine:
     from edge_all.inference.ort_engine import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(file, wanted.threads, engine)
+    return OnnxRuntimeEngine(file, options.threads, engine)
 
 
 def _checked(engine: Engine, file: ModelFile) -> Engine:

@@ -56,7 +56,7 @@ def model_sets() -> list[ModelSet]:
 
 
 def install(
-    package: Path, wanted: EngineOptions, keys: list[PublicKey] | None = None
+    package: Path, options: EngineOptions, keys: list[PublicKey] | None = None
 ) -> tuple[Manifest, PublicKey, Path]:
     """Install a package: verify it, check the contracts, run the self-check on this device's engine, then switch.
 
@@ -76,7 +76,7 @@ def install(
         unpacked = Path(tempfile.mkdtemp(prefix=".under-way-", dir=_root()))
         try:
             manifest, key = unpack(package, unpacked, trusted)
-            check_set(unpacked, wanted)
+            check_set(unpacked, options)
             place = _sets() / manifest.folder_name
             if not place.exists():
                 unpacked.chmod(0o755)
@@ -95,7 +95,7 @@ def install(
             shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def check_set(folder: Path, wanted: EngineOptions) -> None:
+def check_set(folder: Path, options: EngineOptions) -> None:
     """Check every file's contract, and run the self-check of both models as this device will run them.
 
     Raises:
@@ -105,10 +105,10 @@ def check_set(folder: Path, wanted: EngineOptions) -> None:
     for task in TASKS:
         for path in sorted((folder / task).glob("*.onnx")):
             read_model_file(path, task)
-        load_engine(folder / task, task, wanted).engine.close()
+        load_engine(folder / task, task, options).engine.close()
 
 
-def roll_back(wanted: EngineOptions) -> Path:
+def roll_back(options: EngineOptions) -> Path:
     """Return to the previously used set, after checking it.
 
     Raises:
@@ -119,7 +119,7 @@ def roll_back(wanted: EngineOptions) -> Path:
         if len(history) < 2:
             raise ModelError("there is no previous set of models", "list the sets with 'edge-all models list'")
         folder = _folder(history[-2])
-        check_set(folder, wanted)
+        check_set(folder, options)
         _use(history[:-1])
         return folder
 

@@ -23,7 +23,7 @@ _MANIFEST, _SIGNATURE = "manifest.json", "manifest.sig"
 _MOST_MANIFEST, _MOST_FILE = 1 << 20, 1 << 30
 _FILE = re.compile(r"(?:detector|classifier)/[A-Za-z0-9_.-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_KEPT = ("*.onnx", "MODEL_CARD.md", "parity.json")
+_PACKAGED_FILES = ("*.onnx", "MODEL_CARD.md", "parity.json")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def write_package(folder: Path, out: Path, name: str, version: str, key: Path, p
     paths = {}
     for task in TASKS:
         read_model_file(folder / task / "float.onnx", task)
-        for path in sorted(p for pattern in _KEPT for p in (folder / task).glob(pattern)):
+        for path in sorted(p for pattern in _PACKAGED_FILES for p in (folder / task).glob(pattern)):
             if path.suffix == ".onnx":
                 read_model_file(path, task)
             paths[f"{task}/{path.name}"] = path

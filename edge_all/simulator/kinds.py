@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.simulator.shapes import FloatArray, Patch
-from edge_all.simulator.stains import AZURE, BLUE, EOSIN, HAEMOGLOBIN, MAGENTA, PINK, Stain
+from edge_all.simulator.stains import AZURE, BLUE, EOSIN, HEMOGLOBIN, MAGENTA, PINK, Stain
 
 
 class Kind(str, Enum):
@@ -213,7 +213,7 @@ def _monocyte(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]
 def _erythroblast(p: Patch, r: float, stain: Stain) -> tuple[FloatArray, FloatArray]:
     rng = p.rng
     mix = float(rng.uniform(0.2, 0.9))  # from basophilic to orthochromatic: hemoglobin replaces blue
-    cytoplasm = stain.density(BLUE) * (1 - mix) * 0.9 + stain.density(HAEMOGLOBIN) * (0.4 + 0.6 * mix)
+    cytoplasm = stain.density(BLUE) * (1 - mix) * 0.9 + stain.density(HEMOGLOBIN) * (0.4 + 0.6 * mix)
     density, cell, _ = _round_cell(
         p,
         r,
@@ -372,4 +372,4 @@ def draw_erythrocyte(um_per_px: float, stain: Stain, rng: np.random.Generator) -
     pale = np.float32(rng.uniform(0.15, 0.95)) * np.exp(-((distance / width) ** np.float32(rng.uniform(2, 5))))
     # The rim refracts: a thin darker line inside.
     rim = 1 + 0.35 * np.exp(-(((distance - 0.88) / 0.1) ** 2))
-    return Drawing(_paint(body, stain.density(HAEMOGLOBIN), (1 - pale) * rim).astype(np.float32), body)
+    return Drawing(_paint(body, stain.density(HEMOGLOBIN), (1 - pale) * rim).astype(np.float32), body)

@@ -13,7 +13,7 @@ from edge_all.simulator.kinds import BLASTS, MATURE, RADIUS_UM, Drawing, Kind, d
 from edge_all.simulator.stains import Stain
 
 TILE_PX = 768
-_KEPT_TILES = 24
+_CACHED_TILES = 24
 _ERYTHROCYTES = 64
 """Number of different erythrocytes."""
 _PER_1000_UM2 = 9.5
@@ -104,7 +104,7 @@ class Smear:
         key = (row, column)
         if key not in self._objects:
             self._objects[key] = self._placed(row, column)
-            while len(self._objects) > 40 * _KEPT_TILES:
+            while len(self._objects) > 40 * _CACHED_TILES:
                 self._objects.popitem(last=False)
         return self._objects[key]
 
@@ -158,7 +158,7 @@ class Smear:
             return self._tiles[key]
         tile = self._drawn(row, column)
         self._tiles[key] = tile
-        while len(self._tiles) > _KEPT_TILES:
+        while len(self._tiles) > _CACHED_TILES:
             self._tiles.popitem(last=False)
         return tile
 

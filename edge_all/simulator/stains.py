@@ -10,7 +10,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 
 # Natural logarithms per channel, measured in published smears after removing the illumination.
-HAEMOGLOBIN = (0.14, 0.38, 0.40)
+HEMOGLOBIN = (0.14, 0.38, 0.40)
 AZURE = (0.78, 1.38, 0.34)
 """Chromatin."""
 BLUE = (0.62, 0.46, 0.10)

@@ -11,7 +11,7 @@ import pytest
 
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.health import Limits
+from edge_all.cameras.health import HealthLimits
 from edge_all.errors import CameraError
 from edge_all.profile import Profile
 from edge_all.record.events.camera import camera_events
@@ -21,7 +21,7 @@ from edge_all.session.session import Session
 from edge_all.web.live.live_view import LiveView
 from tests.helpers.scripted_device import watched
 
-SHORT = Limits(no_frame_s=0.4, first_frame_s=1.0, open_s=1.0)
+SHORT = HealthLimits(no_frame_s=0.4, first_frame_s=1.0, open_s=1.0)
 SIM = "sim:?seed=4&fields=6&width=640&height=480&um_per_px=0.2&cells=6"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-_KEPT = 0.95
+_RANGE_DECAY = 0.95
 """Share of the old range that each batch keeps (Jacob et al. 2018, exponential moving average)."""
 
 
@@ -29,8 +29,8 @@ class FakeQuantConv2d(nn.Conv2d):
 def _rounded_activation(module: FakeQuantConv2d | FakeQuantize, x: Tensor) -> Tensor:
     if module.training:
         low, high = (float(v) for v in x.detach().aminmax())
-        module.low = _KEPT * module.low + (1 - _KEPT) * low
-        module.high = _KEPT * module.high + (1 - _KEPT) * high
+        module.low = _RANGE_DECAY * module.low + (1 - _RANGE_DECAY) * low
+        module.high = _RANGE_DECAY * module.high + (1 - _RANGE_DECAY) * high
     low, high = min(module.low, 0.0), max(module.high, 1e-6)
     scale = (high - low) / 255
     return torch.fake_quantize_per_tensor_affine(x, scale, round(-low / scale), 0, 255)

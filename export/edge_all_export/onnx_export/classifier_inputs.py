@@ -18,7 +18,7 @@ from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.contracts import decision_of
 from edge_all_export.models.onnx_session import run_model
 from edge_all_export.onnx_export.accuracy_gate import LEAST_CELLS, Check, classifier_checks
-from edge_all_export.onnx_export.quantization.static import ENOUGH, Calibration
+from edge_all_export.onnx_export.quantization.static import ENOUGH, CalibrationSet
 
 CALIBRATED_ON = 640
 
@@ -28,7 +28,7 @@ def seen_by(checkpoint: Checkpoint, source: str, group: str) -> bool:
     return any_matches(checkpoint.seen_groups, source, group)
 
 
-def classifier_calibration(checkpoint: Checkpoint, cells: Sequence[TrainingCell]) -> Calibration:
+def classifier_calibration(checkpoint: Checkpoint, cells: Sequence[TrainingCell]) -> CalibrationSet:
     """Select real leukocytes that the checkpoint was trained on, spread over its subjects.
 
     Raises UsageError when there are too few.
@@ -38,7 +38,7 @@ def classifier_calibration(checkpoint: Checkpoint, cells: Sequence[TrainingCell]
     if len(chosen) < ENOUGH:
         # Calibration refuses far too few cells; more views of a few cells would only look sufficient.
         chosen = real
-    return Calibration([plain_view(c) for c in chosen], [f"{c.source}/{c.group}" for c in chosen],
+    return CalibrationSet([plain_view(c) for c in chosen], [f"{c.source}/{c.group}" for c in chosen],
                        checkpoint.unseen_groups)  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.onnx_session import session_of
 from edge_all_export.onnx_export.accuracy_gate import Check, detector_checks
 from edge_all_export.onnx_export.classifier_inputs import CALIBRATED_ON, seen_by
-from edge_all_export.onnx_export.quantization.static import Calibration
+from edge_all_export.onnx_export.quantization.static import CalibrationSet
 
 _LEAST_OBJECTS = 300
 
@@ -36,13 +36,13 @@ class _Test:
     """Objects that may be detected without counting as false."""
 
 
-def detector_calibration(checkpoint: Checkpoint, fields: Sequence[PreparedField]) -> Calibration:
+def detector_calibration(checkpoint: Checkpoint, fields: Sequence[PreparedField]) -> CalibrationSet:
     """Select windows around leukocytes of real fields that the checkpoint was trained on, spread over their groups."""
     real = [f for f in fields if f.source != "simulator" and seen_by(checkpoint, f.source, f.group)]
     objects = [(f, row) for f in real for row in f.objects if row[3] == 0]
     chosen = spread(objects, lambda o: f"{o[0].source}/{o[0].group}", CALIBRATED_ON)
-    return Calibration([_window(f, row[0], row[1]) for f, row in chosen], [f"{f.source}/{f.group}" for f, _ in chosen],
-                       checkpoint.unseen_groups)  # fmt: skip
+    windows = [_window(f, row[0], row[1]) for f, row in chosen]
+    return CalibrationSet(windows, [f"{f.source}/{f.group}" for f, _ in chosen], checkpoint.unseen_groups)
 
 
 def _window(field: PreparedField, x: float, y: float) -> Image:

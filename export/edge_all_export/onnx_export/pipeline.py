@@ -21,7 +21,7 @@ from edge_all_export.onnx_export.accuracy_gate import Check
 from edge_all_export.onnx_export.contracts import contract_of
 from edge_all_export.onnx_export.parity import Parity
 from edge_all_export.onnx_export.quantization.bias_correction import bias_corrected
-from edge_all_export.onnx_export.quantization.static import Calibration, in_fp16, layers, quantized
+from edge_all_export.onnx_export.quantization.static import CalibrationSet, in_fp16, layers, quantized
 from edge_all_export.onnx_export.to_onnx import finished, float_model, write_model
 
 
@@ -41,9 +41,9 @@ class ExportInputs:
     checkpoint: Checkpoint
     folds: Sequence[Checkpoint]
     """Networks with unseen groups, including the checkpoint itself if it has some."""
-    calibrations: Sequence[Calibration]
+    calibrations: Sequence[CalibrationSet]
     """One for each fold, from its training data."""
-    calibration: Calibration
+    calibration: CalibrationSet
     """Calibration for the checkpoint."""
     compare: Callable[[Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]], list[Check]]
     """Compares pairs of float and INT8 models, one for each fold."""
@@ -129,7 +129,7 @@ def _through_the_gate(
 
 
 def _int8(
-    model: onnx.ModelProto, precision: str, calibration: Calibration, first: int, float_layers: Sequence[str]
+    model: onnx.ModelProto, precision: str, calibration: CalibrationSet, first: int, float_layers: Sequence[str]
 ) -> onnx.ModelProto:
     """Quantize a model and correct its biases. The ``first`` convolutions and ``float_layers`` stay in float."""
     made = quantized(model, precision, calibration, [*beginning(model, first), *float_layers])
@@ -150,7 +150,7 @@ def beginning(model: onnx.ModelProto, count: int) -> list[str]:
     return names
 
 
-def layer_errors(model: onnx.ModelProto, precision: str, calibration: Calibration) -> dict[str, float]:
+def layer_errors(model: onnx.ModelProto, precision: str, calibration: CalibrationSet) -> dict[str, float]:
     """Return, for each convolution alone in INT8, the standard deviation of the outputs' difference.
 
     Measured on 64 calibration images. A difference that is the same for all of them does not count, because bias

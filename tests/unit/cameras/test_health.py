@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.health import CameraHealth, Limits
+from edge_all.cameras.health import CameraHealth, HealthLimits
 from tests.helpers.scripted_device import picture
 
 STEP_S = 0.1
@@ -15,12 +15,14 @@ class Bench:
 
     def __init__(self, physical=True, silent=False, **limits):
         self.now, self.wall = 100.0, 1e9
-        self.vigil = CameraHealth(Limits(**limits), physical, silent, lambda: self.now, lambda: self.wall + self.now)
+        self.health = CameraHealth(
+            HealthLimits(**limits), physical, silent, lambda: self.now, lambda: self.wall + self.now
+        )
         self.number = 0
 
     def works(self):
-        self.vigil.opening()
-        self.vigil.opened()
+        self.health.opening()
+        self.health.opened()
         self.frame()
         return self
 
@@ -28,43 +30,43 @@ class Bench:
         if image is None:
             self.number += 1
             image = picture(self.number)
-        return self.vigil.came(image)
+        return self.health.came(image)
 
     def until(self, state, most_s, each=lambda: None):
         """Seconds until the state is there."""
         begun = self.now
-        while self.vigil.state is not state:
-            assert self.now - begun <= most_s, f"{self.vigil.state} after {most_s} s"
+        while self.health.state is not state:
+            assert self.now - begun <= most_s, f"{self.health.state} after {most_s} s"
             self.now += STEP_S
             each()
-            self.vigil.look()
+            self.health.check()
         return self.now - begun
 
     def kinds(self):
-        return [e.kind for e in self.vigil.events]
+        return [e.kind for e in self.health.events]
 
 
 def test_frames_keep_it_working_for_an_hour():
     bench = Bench().works()
     for _ in range(3600):
         bench.now += 1.0
-        bench.vigil.look()
+        bench.health.check()
         bench.frame()
-    assert bench.vigil.state is CameraState.WORKS
+    assert bench.health.state is CameraState.WORKS
     assert bench.kinds() == []
 
 
 def test_a_read_that_blocks_is_a_loss_within_three_seconds():
     bench = Bench().works()
     assert bench.until(CameraState.LOST, 3.0) > 1.5
-    assert "no frame" in bench.vigil.reason
+    assert "no frame" in bench.health.reason
     assert bench.kinds() == ["lost"]
 
 
 def test_bit_identical_frames_of_a_sensor_are_a_loss_within_three_seconds():
     bench, frozen = Bench().works(), picture(7)
     assert bench.until(CameraState.LOST, 3.0, lambda: bench.frame(frozen)) > 2.0
-    assert "same image" in bench.vigil.reason
+    assert "same image" in bench.health.reason
 
 
 def test_bit_identical_frames_of_a_stream_are_a_still_picture():
@@ -72,8 +74,8 @@ def test_bit_identical_frames_of_a_stream_are_a_still_picture():
     for _ in range(100):
         bench.now += STEP_S
         bench.frame(still)
-        bench.vigil.look()
-    assert bench.vigil.state is CameraState.WORKS
+        bench.health.check()
+    assert bench.health.state is CameraState.WORKS
 
 
 @pytest.mark.parametrize("level", [0, 255])
@@ -82,41 +84,41 @@ def test_a_sensor_without_light_or_with_far_too_much_is_not_lost(level):
     for _ in range(100):
         bench.now += STEP_S
         bench.frame(flat)
-        bench.vigil.look()
-    assert bench.vigil.state is CameraState.WORKS
+        bench.health.check()
+    assert bench.health.state is CameraState.WORKS
 
 
 def test_a_frozen_camera_that_is_opened_again_and_still_frozen_is_not_back():
     bench, frozen = Bench().works(), picture(7)
     bench.until(CameraState.LOST, 3.0, lambda: bench.frame(frozen))
     bench.now += 1.0
-    assert bench.vigil.should_open
-    bench.vigil.opening()
-    bench.vigil.opened()
+    assert bench.health.should_open
+    bench.health.opening()
+    bench.health.opened()
     assert not bench.frame(frozen)
-    assert bench.vigil.state is CameraState.LOST
+    assert bench.health.state is CameraState.LOST
     assert bench.frame()
-    assert bench.vigil.state is CameraState.WORKS
+    assert bench.health.state is CameraState.WORKS
 
 
 def test_open_without_a_frame_is_not_open():
     bench = Bench()
-    bench.vigil.opening()
-    bench.vigil.opened()
+    bench.health.opening()
+    bench.health.opened()
     for _ in range(60):
         bench.now += STEP_S
-        bench.vigil.look()
-    assert bench.vigil.state is CameraState.OPENING
-    assert "open but has delivered no new frame" in bench.vigil.reason
+        bench.health.check()
+    assert bench.health.state is CameraState.OPENING
+    assert "open but has delivered no new frame" in bench.health.reason
 
 
 def test_an_opening_that_never_returns_is_noticed():
     bench = Bench()
-    bench.vigil.opening()
+    bench.health.opening()
     for _ in range(110):
         bench.now += STEP_S
-        bench.vigil.look()
-    assert "did not answer" in bench.vigil.reason
+        bench.health.check()
+    assert "did not answer" in bench.health.reason
 
 
 def test_tries_to_open_come_less_and_less_often():
@@ -125,10 +127,10 @@ def test_tries_to_open_come_less_and_less_often():
     begun, tries = bench.now, []
     while bench.now - begun < 60:
         bench.now += STEP_S
-        if bench.vigil.should_open:
+        if bench.health.should_open:
             tries.append(bench.now - begun)
-            bench.vigil.opening()
-            bench.vigil.failed("it is gone")
+            bench.health.opening()
+            bench.health.failed("it is gone")
     waits = np.diff(tries)
     assert tries[0] < 0.5
     assert (np.diff(waits) > -2 * STEP_S).all()
@@ -141,15 +143,15 @@ def test_back_again_the_gap_is_measured_from_the_last_frame():
     last = bench.now
     bench.until(CameraState.LOST, 3.0)
     bench.now += 4.0
-    bench.vigil.opening()
-    bench.vigil.opened()
+    bench.health.opening()
+    bench.health.opened()
     bench.frame()
-    assert bench.vigil.reconnects == 1
-    back = bench.vigil.events[-1]
+    assert bench.health.reconnects == 1
+    back = bench.health.events[-1]
     assert back.kind == "back"
     assert back.detail == {"lasted_s": pytest.approx(bench.now - last, abs=1e-3), "reconnects": 1}
-    assert bench.vigil.lost_for_s == 0
-    assert bench.vigil.lost_s_before == pytest.approx(bench.now - last)
+    assert bench.health.lost_for_s == 0
+    assert bench.health.lost_s_before == pytest.approx(bench.now - last)
 
 
 def test_it_is_given_up_after_the_time_asked_for():
@@ -162,36 +164,36 @@ def test_without_a_limit_it_is_waited_for_a_day():
     bench = Bench().works()
     for _ in range(1440):
         bench.now += 60.0
-        bench.vigil.look()
-    assert bench.vigil.state is CameraState.LOST
+        bench.health.check()
+    assert bench.health.state is CameraState.LOST
 
 
 def test_a_clock_that_jumps_back_changes_no_state_and_no_order_of_times():
     bench = Bench().works()
-    before = bench.vigil.wall_time(bench.now)
+    before = bench.health.wall_time(bench.now)
     bench.wall -= 3600.0
     bench.now += 1.0
-    bench.vigil.look()
+    bench.health.check()
     bench.frame()
-    assert bench.vigil.state is CameraState.WORKS
-    assert bench.vigil.wall_time(bench.now) == pytest.approx(before + 1.0)
+    assert bench.health.state is CameraState.WORKS
+    assert bench.health.wall_time(bench.now) == pytest.approx(before + 1.0)
 
 
 def test_another_size_in_the_middle_is_told_and_goes_on():
     bench = Bench().works()
     assert bench.frame(picture(5, 32, 24))
-    (event,) = bench.vigil.events
+    (event,) = bench.health.events
     assert event.kind == "size"
     assert event.detail == {"width_px": 32, "height_px": 24, "before": "64x48"}
 
 
 def test_a_watched_folder_may_be_silent_for_hours():
     bench = Bench(silent=True, physical=False)
-    bench.vigil.opening()
-    bench.vigil.opened()
-    assert bench.vigil.state is CameraState.WORKS
+    bench.health.opening()
+    bench.health.opened()
+    assert bench.health.state is CameraState.WORKS
     bench.now += 7200.0
-    bench.vigil.look()
-    assert bench.vigil.state is CameraState.WORKS
-    bench.vigil.failed("the folder is gone")
-    assert bench.vigil.state is CameraState.LOST
+    bench.health.check()
+    assert bench.health.state is CameraState.WORKS
+    bench.health.failed("the folder is gone")
+    assert bench.health.state is CameraState.LOST

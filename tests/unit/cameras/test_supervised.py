@@ -7,12 +7,12 @@ import time
 import pytest
 
 from edge_all.cameras.events import CameraState
-from edge_all.cameras.health import Limits
+from edge_all.cameras.health import HealthLimits
 from edge_all.domain.types import Unreadable
 from edge_all.errors import CameraError
 from tests.helpers.scripted_device import picture, watched
 
-SHORT = Limits(no_frame_s=0.6, same_frame_s=0.6, first_frame_s=1.0, open_s=1.0)
+SHORT = HealthLimits(no_frame_s=0.6, same_frame_s=0.6, first_frame_s=1.0, open_s=1.0)
 
 
 def paced(first=0):
@@ -162,7 +162,7 @@ def test_a_camera_that_cannot_be_opened_at_all_is_an_error_at_the_start(opens, s
 
 def test_a_read_that_waits_ends_when_another_thread_stops_it():
     let_go = threading.Event()
-    camera, _ = watched(itertools.chain([picture(1)], [lambda: let_go.wait(10) and None]), Limits())
+    camera, _ = watched(itertools.chain([picture(1)], [lambda: let_go.wait(10) and None]), HealthLimits())
     camera.start()
     camera.read()
     threading.Timer(0.1, camera.stop).start()

@@ -14,7 +14,7 @@ from edge_all_export.models.registry import FAMILIES, family_of, find_classifier
 from edge_all_export.onnx_export.contracts import contract_of
 from edge_all_export.onnx_export.inspect import layer_precision
 from edge_all_export.onnx_export.pipeline import ExportInputs, export
-from edge_all_export.onnx_export.quantization.static import Calibration
+from edge_all_export.onnx_export.quantization.static import CalibrationSet
 from edge_all_export.release import out_of_fold
 
 from edge_all.inference.loader import load_file
@@ -100,7 +100,7 @@ def test_it_is_evaluated_and_exported_and_a_device_loads_it(trained, edge_all, o
 
 def test_its_own_choice_of_layers_stays_in_float(trained, tmp_path):
     crops = [draw_cell(k, k % 2 == 0, side=80) for k in range(120)]
-    calibration = Calibration(crops, [f"own/patient{k % 4}" for k in range(120)], ())
+    calibration = CalibrationSet(crops, [f"own/patient{k % 4}" for k in range(120)], ())
     checkpoint = load_checkpoint(trained)
     inputs = ExportInputs(checkpoint, [checkpoint], [calibration], calibration, lambda _: [], lambda c: c)
     export(checkpoint, inputs, tmp_path / "models")

@@ -13,7 +13,7 @@ from edge_all_export.models.onnx_session import run_model, to_bytes
 from edge_all_export.onnx_export import pipeline as exporting
 from edge_all_export.onnx_export.accuracy_gate import Check
 from edge_all_export.onnx_export.pipeline import ExportInputs, export
-from edge_all_export.onnx_export.quantization.static import Calibration, unfit_for_tensorrt
+from edge_all_export.onnx_export.quantization.static import CalibrationSet, unfit_for_tensorrt
 from edge_all_export.onnx_export.to_onnx import float_model
 from onnx import numpy_helper
 
@@ -145,7 +145,7 @@ class Script:
 
 
 def subject_of(checkpoint, script):
-    calibration = Calibration(drawn(120), GROUPS, ())
+    calibration = CalibrationSet(drawn(120), GROUPS, ())
     return ExportInputs(checkpoint, [checkpoint], [calibration], calibration, script.compare, script.train_again)
 
 
@@ -193,7 +193,7 @@ def test_then_it_trains_again_and_then_it_gives_up_and_writes_nothing(checkpoint
 @pytest.mark.timeout(600)
 def test_layers_are_told_apart_by_what_they_lose(checkpoint):
     model = float_model(checkpoint)
-    calibration = Calibration(drawn(120), GROUPS, ())
+    calibration = CalibrationSet(drawn(120), GROUPS, ())
     errors = exporting.layer_errors(model, "int8-cpu", calibration)
     assert len(errors) == sum(n.op_type == "Conv" for n in model.graph.node)
     assert all(e >= 0 for e in errors.values())

@@ -12,7 +12,13 @@ from edge_all_export.onnx_export.accuracy_gate import classifier_checks, detecto
 from edge_all_export.onnx_export.inspect import layer_precision
 from edge_all_export.onnx_export.pipeline import beginning
 from edge_all_export.onnx_export.quantization.layerwise import LayerwiseModel
-from edge_all_export.onnx_export.quantization.static import Calibration, in_fp16, layers, quantized, unfit_for_tensorrt
+from edge_all_export.onnx_export.quantization.static import (
+    CalibrationSet,
+    in_fp16,
+    layers,
+    quantized,
+    unfit_for_tensorrt,
+)
 
 from edge_all.errors import UsageError
 from tests.unit.export.model_comparison import int8_products_saturate
@@ -46,7 +52,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def calibration():
-    return Calibration(drawn(120), GROUPS, ())
+    return CalibrationSet(drawn(120), GROUPS, ())
 
 
 @pytest.mark.parametrize(
@@ -60,15 +66,15 @@ def calibration():
 )
 def test_what_would_calibrate_falsely_is_refused(images, groups, apart, says):
     with pytest.raises(UsageError, match=says):
-        Calibration(images, groups, apart)
+        CalibrationSet(images, groups, apart)
 
 
 def test_the_calibration_is_named_by_its_pixels(calibration):
-    again = Calibration(drawn(120), GROUPS, ())
+    again = CalibrationSet(drawn(120), GROUPS, ())
     assert again.sha256 == calibration.sha256
     other = drawn(120)
     other[7][0, 0, 0] ^= 1
-    assert Calibration(other, GROUPS, ()).sha256 != calibration.sha256
+    assert CalibrationSet(other, GROUPS, ()).sha256 != calibration.sha256
 
 
 @pytest.mark.parametrize("precision", ["int8-cpu", "int8-trt"])

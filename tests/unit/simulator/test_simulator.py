@@ -5,7 +5,7 @@ import pytest
 
 from edge_all.cameras.drivers.simulated import SETTINGS, SimulatedMicroscope
 from edge_all.simulator.kinds import BLASTS, MATURE, RADIUS_UM, Kind, draw, draw_erythrocyte
-from edge_all.simulator.smear import _KEPT_TILES, TILE_PX
+from edge_all.simulator.smear import _CACHED_TILES, TILE_PX
 from edge_all.simulator.stains import Stain
 
 JUDGED = {*BLASTS, *MATURE}
@@ -80,9 +80,9 @@ def test_memory_does_not_grow_with_the_smear():
     ) as camera:
         while camera.read() is not None:
             pass
-        assert len(camera._smear._tiles) <= _KEPT_TILES
-        assert len(camera._smear._objects) <= 40 * _KEPT_TILES
-    assert _KEPT_TILES * TILE_PX**2 * 3 < 100e6
+        assert len(camera._smear._tiles) <= _CACHED_TILES
+        assert len(camera._smear._objects) <= 40 * _CACHED_TILES
+    assert _CACHED_TILES * TILE_PX**2 * 3 < 100e6
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -13,7 +13,7 @@ import numpy as np
 from edge_all.cameras.base import Camera, Settings
 from edge_all.cameras.drivers.v4l2.controls import LOCKABLE, lock_controls
 from edge_all.cameras.drivers.v4l2.ioctl import FrameFormat
-from edge_all.cameras.drivers.v4l2.nodes import V4l2Node, find_node, look_at, refused
+from edge_all.cameras.drivers.v4l2.nodes import V4l2Node, find_node, query_node, refused
 from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.cameras.uri import parse_device_uri
 from edge_all.domain.types import Frame
@@ -70,7 +70,7 @@ class V4l2Camera:
             CameraError: when it cannot be opened or does not offer the format.
         """
         path = find_node(self._named.name, self.identity)
-        node = look_at(path)
+        node = query_node(path)
         if node is None:
             raise CameraError(f"{path} is not a capture device", "'edge-all cameras' lists the capture devices")
         if node.is_csi:

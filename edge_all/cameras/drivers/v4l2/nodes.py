@@ -48,7 +48,7 @@ def list_nodes() -> list[V4l2Node]:
     found = []
     for path in sorted(DEV.glob("video*"), key=lambda p: (len(p.name), p.name)):
         try:
-            node = look_at(path)
+            node = query_node(path)
         except CameraError as error:
             node = V4l2Node(path, _name(path), "", _serial(path), _by_id(path), (), error.message)
         if node is not None:
@@ -56,7 +56,7 @@ def list_nodes() -> list[V4l2Node]:
     return found
 
 
-def look_at(path: Path) -> V4l2Node | None:
+def query_node(path: Path) -> V4l2Node | None:
     """Inspect a device. Returns None if it is not a capture device (metadata, an encoder).
 
     Raises:

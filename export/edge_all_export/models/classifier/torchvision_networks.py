@@ -77,13 +77,13 @@ def _models() -> Callable[..., nn.Module]:
         boxes = "Tensor dets, Tensor scores, float iou_threshold"
         library.define(f"nms({boxes}) -> Tensor")
         library.define(f"qnms({boxes}) -> Tensor")
-        _KEPT.append(library)
+        _LIBRARIES.append(library)
         import torchvision
     get_model: Callable[..., nn.Module] = torchvision.models.get_model
     return get_model
 
 
-_KEPT: list[object] = []
+_LIBRARIES: list[object] = []
 """Keeps the libraries alive, because their declarations end with them."""
 
 ALEXNET = ClassifierFamily("alexnet", "Krizhevsky 2014", _torchvision("alexnet"))

@@ -21,7 +21,7 @@ LEAST = 100
 PRECISIONS = ("fp16", "int8-cpu", "int8-trt")
 
 
-class Calibration:
+class CalibrationSet:
     """Real training images for the ranges of the activations. groups: the origin of each, "source/group"."""
 
     def __init__(self, images: Sequence[Image], groups: Sequence[str], held_apart: Sequence[str]) -> None:
@@ -46,10 +46,10 @@ class Calibration:
         self.images = [np.ascontiguousarray(i) for i in images]
         self.groups = tuple(groups)
 
-    def part(self, count: int) -> Calibration:
+    def part(self, count: int) -> CalibrationSet:
         """Return a subset of about ``count`` evenly spaced images."""
         step = max(1, len(self.images) // count)
-        return Calibration(self.images[::step], self.groups[::step], ())
+        return CalibrationSet(self.images[::step], self.groups[::step], ())
 
     @property
     def sha256(self) -> str:
@@ -100,7 +100,7 @@ def layers(model: onnx.ModelProto) -> list[str]:
 
 
 def quantized(
-    model: onnx.ModelProto, precision: str, calibration: Calibration, float_layers: Sequence[str] = ()
+    model: onnx.ModelProto, precision: str, calibration: CalibrationSet, float_layers: Sequence[str] = ()
 ) -> onnx.ModelProto:
     """Quantize a model for ONNX Runtime ("int8-cpu") or TensorRT ("int8-trt", symmetric Q/DQ).
 
