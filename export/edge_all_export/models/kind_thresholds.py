@@ -83,12 +83,12 @@ def choose_kind_decision(
     """Choose temperature and thresholds.
 
     normal: low enough to flag BLASTS_FLAGGED of the blasts of the typical (median) source. blast: high enough for
-    NORMALS_CALLED_BLAST of the normal leukocytes of the typical source. Where they cross, nothing is unidentified.
+    NORMALS_CALLED_BLAST of the normal leukocytes of every source, because the level of the scores differs most there.
     """
     temperature = choose_temperature(logits, possible, source)
     share = blast_share(logits / temperature)
     normal = float(np.median(_quantiles(share, source, is_blast, 1 - BLASTS_FLAGGED)))
-    blast = float(np.median(_quantiles(share, source, is_normal, 1 - NORMALS_CALLED_BLAST)))
+    blast = max(_quantiles(share, source, is_normal, 1 - NORMALS_CALLED_BLAST))
     return KindDecision(temperature, max(blast, normal), normal)
 
 
