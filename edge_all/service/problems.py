@@ -6,7 +6,7 @@ import threading
 from enum import Enum
 
 
-class Kind(str, Enum):
+class ProblemKind(str, Enum):
     """Kind of a problem."""
 
     SETTINGS = "settings"
@@ -28,7 +28,7 @@ class Kind(str, Enum):
         return self.value
 
 
-_BLOCKING = (Kind.SETTINGS, Kind.MODEL)
+_BLOCKING = (ProblemKind.SETTINGS, ProblemKind.MODEL)
 """Kinds that prevent a session, because it would classify differently than configured."""
 
 
@@ -36,10 +36,10 @@ class Problems:
     """Present problems, at most one of each kind; safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._texts: dict[Kind, str] = {}
+        self._texts: dict[ProblemKind, str] = {}
         self._lock = threading.Lock()
 
-    def set(self, kind: Kind, text: str | None) -> bool:
+    def set(self, kind: ProblemKind, text: str | None) -> bool:
         """Set the problem of a kind, or clear it with None or "". Return whether it changed."""
         with self._lock:
             before = self._texts.get(kind)
@@ -49,10 +49,10 @@ class Problems:
                 self._texts.pop(kind, None)
             return self._texts.get(kind) != before
 
-    def all(self) -> dict[Kind, str]:
+    def all(self) -> dict[ProblemKind, str]:
         """Return the problems in the order of the kinds."""
         with self._lock:
-            return {kind: self._texts[kind] for kind in Kind if kind in self._texts}
+            return {kind: self._texts[kind] for kind in ProblemKind if kind in self._texts}
 
     @property
     def blocking(self) -> str | None:

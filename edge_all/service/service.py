@@ -25,7 +25,7 @@ from edge_all.service.idle_preview import IdlePreview, driver_stuck_s
 from edge_all.service.interrupted_sessions import MOST_TRIES, InterruptedSessions
 from edge_all.service.journal import Journal, JournalHandler, Level, since_boot_s, since_start_s
 from edge_all.service.memory_watch import MemoryWatch
-from edge_all.service.problems import Kind, Problems
+from edge_all.service.problems import ProblemKind, Problems
 from edge_all.service.sd_notify import Notifier
 from edge_all.service.watchdog import SLOW_STEP_S, Watchdog
 from edge_all.service.web_server import address_of, serve, server_maker
@@ -82,7 +82,7 @@ class Service:
         live = LiveView()
         self._interrupted_sessions = InterruptedSessions(record, state_folder() / "gone-on.json")
         self._settings, wrong = read_settings()
-        self.problems.set(Kind.SETTINGS, wrong)
+        self.problems.set(ProblemKind.SETTINGS, wrong)
         self._idle = IdlePreview(self._open_camera, live)
         self.station = Station(self._settings.settings.camera.uri, self._run_session, self._idle, self._turn)
         self.microscope = Microscope(record, self.station, live)
@@ -91,7 +91,7 @@ class Service:
         self._upkeep: HousekeepingThread | None = None
         self._camera: Camera | None = None
         self._counted = ""
-        self._seen: tuple[StationState, dict[Kind, str]] = (StationState(), {})
+        self._seen: tuple[StationState, dict[ProblemKind, str]] = (StationState(), {})
         self._report_at = self._status_at = self._pending_at = 0.0
         self._pending: Start | None = None
         self._planned = False
@@ -134,7 +134,7 @@ class Service:
             try:
                 stack.enter_context(ControlServer(self._socket, self.station))
             except EdgeAllError as error:
-                self.problems.set(Kind.CONTROL, str(error))
+                self.problems.set(ProblemKind.CONTROL, str(error))
             stack.callback(self.microscope.mqtt.end)
             self._start_mqtt()
             self._upkeep = stack.enter_context(HousekeepingThread(self._record, settings.retention))
@@ -194,7 +194,7 @@ class Service:
         ended = self._interrupted_sessions.end(camera, "another session started", self.microscope.mqtt.listener())
         if ended is not None:
             self._interrupted_sessions.forget()
-            self.problems.set(Kind.CUT_OFF, None)
+            self.problems.set(ProblemKind.CUT_OFF, None)
             self._journal("cut-off-ended", session=ended)
 
     def _made_session(self, camera: Camera, start: Start) -> Session:
@@ -246,7 +246,7 @@ class Service:
         try:
             cut_off = self._interrupted_sessions.newest(self.station.camera)
         except EdgeAllError as error:
-            self.problems.set(Kind.RECORD, str(error))
+            self.problems.set(ProblemKind.RECORD, str(error))
             return
         if cut_off is None:
             self._pending = Start() if self._settings.settings.service.autostart else None
@@ -254,7 +254,7 @@ class Service:
         tries = self._interrupted_sessions.tries(cut_off)
         if tries >= MOST_TRIES:
             problem = f"session {cut_off} was resumed {tries} times and interrupted each time: start a new session"
-            self.problems.set(Kind.CUT_OFF, problem)
+            self.problems.set(ProblemKind.CUT_OFF, problem)
             return
         self._interrupted_sessions.note_try(cut_off)
         self._journal("goes-on", session=cut_off, tries=tries + 1)
@@ -266,24 +266,24 @@ class Service:
             with self._slow_step():
                 load_models_in_use(self._models, profile).close()
         except EdgeAllError as error:
-            self.problems.set(Kind.MODEL, str(error))
+            self.problems.set(ProblemKind.MODEL, str(error))
         else:
-            self.problems.set(Kind.MODEL, None)
+            self.problems.set(ProblemKind.MODEL, None)
 
     def _start_mqtt(self) -> None:
         """Apply the present MQTT settings."""
         try:
             self.microscope.start_mqtt(self._settings.settings.mqtt)
         except EdgeAllError as error:
-            self.problems.set(Kind.MQTT, str(error))
+            self.problems.set(ProblemKind.MQTT, str(error))
         else:
-            self.problems.set(Kind.MQTT, None)
+            self.problems.set(ProblemKind.MQTT, None)
 
     def _monitoring_token(self) -> str:
         try:
             return monitoring_token(self._settings.settings.metrics)
         except EdgeAllError as error:
-            self.problems.set(Kind.METRICS, str(error))
+            self.problems.set(ProblemKind.METRICS, str(error))
             return ""
 
     # -- on every loop iteration ---------------------------------------------------------------------------------
@@ -314,18 +314,22 @@ class Service:
         state = self.station.state
         session, camera = self.station.session, self._camera
         if session is None:
-            self.problems.set(Kind.CAMERA, self._idle.trouble)
+            self.problems.set(ProblemKind.CAMERA, self._idle.trouble)
         elif isinstance(camera, SupervisedCamera):
             lost = session.camera_state is CameraState.LOST
-            self.problems.set(Kind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
-        self.problems.set(Kind.DISK, session.disk.in_words() if session is not None and session.disk.full else None)
-        self.problems.set(Kind.MEMORY, self._memory.problem)
+            self.problems.set(ProblemKind.CAMERA, f"camera lost: {camera.reason}" if lost else None)
+        self.problems.set(
+            ProblemKind.DISK, session.disk.in_words() if session is not None and session.disk.full else None
+        )
+        self.problems.set(ProblemKind.MEMORY, self._memory.problem)
         if self._server is not None and self._certificate.is_due(now):
-            self.problems.set(Kind.CERTIFICATE, self._certificate.look(self._server, now))
-        self.problems.set(Kind.RECORD_ROOM, self._upkeep.problem if self._upkeep is not None else None)
+            self.problems.set(ProblemKind.CERTIFICATE, self._certificate.look(self._server, now))
+        self.problems.set(ProblemKind.RECORD_ROOM, self._upkeep.problem if self._upkeep is not None else None)
         problems = self.problems.all()
-        if Kind.DISK in problems and Kind.DISK in self._seen[1]:  # the amount of waiting data changes constantly
-            problems[Kind.DISK] = self._seen[1][Kind.DISK]
+        if (
+            ProblemKind.DISK in problems and ProblemKind.DISK in self._seen[1]
+        ):  # the amount of waiting data changes constantly
+            problems[ProblemKind.DISK] = self._seen[1][ProblemKind.DISK]
         self.station.problems = tuple(problems.values())
         self.station.blocked = self.problems.blocking
         before, reported = self._seen
@@ -361,13 +365,13 @@ class Service:
         self._notifier.reloading()
         before = self._settings.settings
         self._settings, wrong = self._read_settings()
-        self.problems.set(Kind.SETTINGS, wrong)
+        self.problems.set(ProblemKind.SETTINGS, wrong)
         now = self._settings.settings
         if now.mqtt != before.mqtt:
             self._start_mqtt()
         other = (now.web, now.metrics) != self._served_as
         problem = "[web] or [metrics] has changed: restart the service to apply the change" if other else None
-        self.problems.set(Kind.RESTART, problem)
+        self.problems.set(ProblemKind.RESTART, problem)
         if now.retention != before.retention and self._upkeep is not None:
             self._upkeep.use(now.retention)
         idle = self.station.state.phase == "idle"

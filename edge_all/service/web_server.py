@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_all.errors import EdgeAllError
 from edge_all.service.certificate_renewal import usable
-from edge_all.service.problems import Kind, Problems
+from edge_all.service.problems import ProblemKind, Problems
 from edge_all.web.microscope import Microscope
 from edge_all.web.server import Address, Server
 
@@ -41,7 +41,7 @@ def serve(
     """
     first: EdgeAllError | None = None
     wanted, problem = usable(wanted)
-    problems.set(Kind.CERTIFICATE, problem)
+    problems.set(ProblemKind.CERTIFICATE, problem)
     for address in _candidates(wanted):
         try:
             server = stack.enter_context(make(address))
@@ -49,9 +49,9 @@ def serve(
             first = first or error
             continue
         if first is not None:
-            problems.set(Kind.PAGES, f"{first}; until then the pages are at {server.url}")
+            problems.set(ProblemKind.PAGES, f"{first}; until then the pages are at {server.url}")
         return server
-    problems.set(Kind.PAGES, str(first))
+    problems.set(ProblemKind.PAGES, str(first))
     return None
 
 

@@ -91,7 +91,7 @@ def run_month(folder: Path, frames: int = 200_000, days: int = 30, budget_bytes:
             for index in range(each):
                 clock.true += DAY_S / 12 / each
                 clock.has_network = clock.has_network or number > 0 or index > each // 2
-                if moved := time.look():
+                if moved := time.check():
                     correct_times(record, session, moved, 0)
                 taken.append(_BEGUN + clock.true)
                 shows_new = index % 5 == 0

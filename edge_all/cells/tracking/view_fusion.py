@@ -92,17 +92,17 @@ class SharpViews:
         return now
 
     def _row(self, classification: Classification) -> tuple[float, float, int]:
-        judge = (classification.thresholds, classification.model, classification.engine)
-        if judge not in self._sources:
-            self._sources.append(judge)
-        return classification.blast_probability, classification.unfamiliarity, self._sources.index(judge)
+        source = (classification.thresholds, classification.model, classification.engine)
+        if source not in self._sources:
+            self._sources.append(source)
+        return classification.blast_probability, classification.unfamiliarity, self._sources.index(source)
 
     def _view(self, row: Sequence[float]) -> _View:
         whole, sharpness, *classified = row
         return _View(bool(whole), sharpness, self._classification(*classified))
 
-    def _classification(self, probability: float, unfamiliarity: float, judge: float) -> Classification:
-        thresholds, model, engine = self._sources[int(judge)]
+    def _classification(self, probability: float, unfamiliarity: float, source: float) -> Classification:
+        thresholds, model, engine = self._sources[int(source)]
         label = label_for(probability, unfamiliarity, thresholds)
         return Classification(probability, unfamiliarity, label, thresholds, model, engine)
 

@@ -38,7 +38,7 @@ class SessionTime:
         """Convert a monotonic time to seconds since the epoch."""
         return steady + self._offset
 
-    def look(self) -> float:
+    def check(self) -> float:
         """Return by how many seconds the clock was set since the last call; 0 if it was not set.
 
         Call this at least every few seconds, so that gradual adjustments of the clock are followed.

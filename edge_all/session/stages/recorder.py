@@ -144,7 +144,7 @@ class RecordStage:
                 self._known_fields.write_if_due()
 
     def _look_at_clock(self) -> None:
-        if (moved := self._time.look()) and self._camera.live:
+        if (moved := self._time.check()) and self._camera.live:
             self._clock_moved += moved
             correct_times(self._record, self._session, moved, self._first_frame)
 

@@ -14,7 +14,7 @@ from edge_all.errors import EdgeAllError
 from edge_all.service.control import answer_to, ask, control_socket
 from edge_all.service.journal import Journal
 from edge_all.service.memory_watch import MemoryWatch
-from edge_all.service.problems import Kind, Problems
+from edge_all.service.problems import ProblemKind, Problems
 from edge_all.service.sd_notify import Notifier
 from edge_all.service.watchdog import SLOW_STEP_S, STUCK_S, Watchdog
 from edge_all.session.commands import Pause, Start, Stop
@@ -213,13 +213,13 @@ def test_a_young_program_over_its_limit_is_told_only_and_no_limit_is_none():
 
 def test_problems_block_where_a_session_would_judge_otherwise_than_asked():
     problems = Problems()
-    assert problems.set(Kind.CAMERA, "gone")
-    assert not problems.set(Kind.CAMERA, "gone"), "no news"
+    assert problems.set(ProblemKind.CAMERA, "gone")
+    assert not problems.set(ProblemKind.CAMERA, "gone"), "no news"
     assert problems.blocking is None
-    problems.set(Kind.MODEL, "another contract")
+    problems.set(ProblemKind.MODEL, "another contract")
     assert problems.blocking == "another contract"
-    problems.set(Kind.MODEL, None)
-    assert problems.all() == {Kind.CAMERA: "gone"}
+    problems.set(ProblemKind.MODEL, None)
+    assert problems.all() == {ProblemKind.CAMERA: "gone"}
 
 
 def station():
