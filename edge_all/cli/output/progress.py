@@ -54,12 +54,12 @@ class ProgressPrinter:
     def __call__(self, progress: Progress) -> None:
         """Display the progress after one recorded frame."""
         if progress.camera is not None and (line := camera_line(progress.source, progress.camera)):
-            self._say(line)
+            self._note(line)
         if line := disk_line(self._disk, progress.disk):
-            self._say(line)
+            self._note(line)
         self._disk = progress.disk
         if progress.unreadable is not None:
-            self._say(f"skipped {plain(progress.source)}: {plain(progress.unreadable)}")
+            self._note(f"skipped {plain(progress.source)}: {plain(progress.unreadable)}")
         if self._json:
             try:
                 for cell in progress.findings:
@@ -80,7 +80,7 @@ class ProgressPrinter:
             self._last = now
             click.echo(line, err=True)
 
-    def _say(self, line: str) -> None:
+    def _note(self, line: str) -> None:
         if self._live is not None:
             self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
