@@ -174,7 +174,7 @@ def test_sighup_reads_again_what_can_be_read_again(tmp_path, make_broker):
             # The room of the disk can never be so much: what may go has to, and too little may.
             settings.write_text(mqtt_section(second, tmp_path) + "[retention]\nbudget_gib = 0.00001\n")
             service.process.send_signal(signal.SIGHUP)
-            service.wait_for(lambda: any("over its room" in problem for problem in service.state["problems"]))
+            service.wait_for(lambda: any("exceeds its space" in problem for problem in service.state["problems"]))
             assert (service.state["phase"], service.state["session_id"]) == ("running", session)
             settings.write_text(mqtt_section(second, tmp_path) + "[web]\nport = 9\n")
             service.process.send_signal(signal.SIGHUP)
