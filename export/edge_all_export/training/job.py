@@ -36,7 +36,7 @@ class JobData:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Results on the held-out groups."""
+    """Computations on the held-out groups."""
 
     score: Callable[[nn.Module], float]
     """Higher is better."""
