@@ -41,7 +41,7 @@ def module_of(monkeypatch, path, code):
     monkeypatch.setitem(sys.modules, name, module)
     parent = importlib.import_module(name.rpartition(".")[0])
     monkeypatch.setattr(parent, name.rpartition(".")[2], module, raising=False)
-    exec(compile(code, path, "exec"), module.__dict__)
+    exec(compile(code, f"<{path}>", "exec"), module.__dict__)
     return module
 
 
