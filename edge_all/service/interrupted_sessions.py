@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from edge_all.errors import EdgeAllError
+from edge_all.files.atomic_write import write_atomically
 from edge_all.record.sessions.resume import find_open_session, read_open_session
 from edge_all.record.store import Record
 from edge_all.session.lifecycle import end_without_resuming
@@ -61,7 +62,7 @@ class InterruptedSessions:
         tries = self.tries(session) + 1
         with contextlib.suppress(OSError, EdgeAllError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps({"session": session, "tries": tries}))
+            write_atomically(self._file, json.dumps({"session": session, "tries": tries}).encode())
 
     def forget(self) -> None:
         """Clear the attempts, because the session runs well or has ended."""

@@ -53,7 +53,8 @@ def fit(
         optimizer,
         [g.get("lr", recipe["rate"]) for g in groups],
         total_steps=steps,
-        pct_start=min(0.5, max(0.1, 2 / steps)),
+        # Of two steps, a warm-up of half would end at the first one, and the schedule would divide by its length, zero.
+        pct_start=0.75 if steps == 2 else min(0.5, max(0.1, 2 / steps)),
     )
     on_gpu = device.type == "cuda"
     scaler = torch.amp.GradScaler(device.type, enabled=on_gpu)

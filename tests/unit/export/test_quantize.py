@@ -103,6 +103,11 @@ def test_a_layer_named_stays_in_float(model, calibration):
     assert [precision[n] for n in names[:3]] == ["float", "float", "int8"]
 
 
+def test_a_model_with_all_layers_in_float_is_refused(model, calibration):
+    with pytest.raises(UsageError, match="all layers are to stay in float"):
+        quantized(model, "int8-cpu", calibration, [node.name for node in model.graph.node])
+
+
 def test_fp16_holds_halves_and_stays_near(model):
     made = in_fp16(model)
     assert set(layer_precision(made).values()) == {"fp16"}

@@ -40,6 +40,13 @@ def test_resumed_after_a_kill_the_result_is_the_same(tiny_recipe, tmp_path, logg
         assert torch.equal(weight, again.weights[name]), name
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_few_steps_are_enough(tiny_recipe, tmp_path, steps):
+    path = tiny_recipe(epochs=1)
+    path.write_text(path.read_text().replace("steps_per_epoch = 4", f"steps_per_epoch = {steps}"))
+    assert fit(job_of(path), tmp_path / "short", "jetson-nano-cnn").epochs == 1
+
+
 def test_the_seed_decides(tiny_recipe, tmp_path):
     path = tiny_recipe(epochs=1)
     first = fit(job_of(path), tmp_path / "a", "jetson-nano-cnn")

@@ -104,7 +104,7 @@ def quantized(
 ) -> onnx.ModelProto:
     """Quantize a model for ONNX Runtime ("int8-cpu") or TensorRT ("int8-trt", symmetric Q/DQ).
 
-    float_layers stay unchanged. Raises UsageError for an unknown precision.
+    float_layers stay unchanged. Raises UsageError for an unknown precision, and when no layer is left to quantize.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
@@ -119,6 +119,8 @@ def quantized(
     reader = _Reader(model.graph.input[0].name, batches)
     CalibrationDataReader.register(_Reader)
     chosen = [n.name for n in model.graph.node if n.name not in float_layers and _may_be_int8(n, model, float_layers)]
+    if not chosen:  # ONNX Runtime reads an empty list as all nodes
+        raise UsageError("all layers are to stay in float", "leave at least one layer to quantize")
     options: dict[str, Any] = {"ForceQuantizeNoInputCheck": False}
     if not for_cpu:
         options |= {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
