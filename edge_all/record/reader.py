@@ -11,6 +11,7 @@ from edge_all.domain.labels import LABELS
 from edge_all.domain.types import Counts, ModelIdentity, Thresholds
 from edge_all.errors import NotRecordedError, RecordError
 from edge_all.record.db.errors import translate_errors
+from edge_all.record.location import record_folder
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionRow
 from edge_all.record.write.cell_row import SELECT_CELL
 
@@ -30,14 +31,17 @@ class RecordReader:
         """Return a session by its id, or the newest for "last". Raises RecordError if there is no such session."""
         rows = self.sessions()
         if not rows:
-            raise RecordError(f"the record in {self.folder} contains no session", "create one with 'edge-all run'")
+            raise RecordError(
+                f"the record in {self.folder} contains no session", f"create one with {self._command('run')}"
+            )
         if identifier == "last":
             return rows[-1]
         for row in rows:
             if row.id == identifier:
                 return row
         raise RecordError(
-            f"there is no session {identifier!r} in {self.folder}", "list the sessions with 'edge-all sessions'"
+            f"there is no session {identifier!r} in {self.folder}",
+            f"list the sessions with {self._command('sessions')}",
         )
 
     def cells(self, session: str) -> list[CellRow]:
@@ -113,6 +117,12 @@ class RecordReader:
         with translate_errors(self.folder):
             rows = self._database.execute(f"{SELECT_CELL} {where}", values).fetchall()
         return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
+
+    def _command(self, name: str) -> str:
+        """Return a command on this record as a person would type it, with --record if it is not the default one."""
+        if self.folder.absolute() == record_folder(None).absolute():
+            return f"'edge-all {name}'"
+        return f"\"edge-all {name} --record '{self.folder}'\""
 
     def _session_row(self, values: dict[str, Any]) -> SessionRow:
         stored = values["counts"]

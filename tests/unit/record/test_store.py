@@ -195,6 +195,21 @@ def test_an_unknown_session_names_the_way_out(tmp_path):
             record.session("nope")
 
 
+def test_the_way_out_names_the_record_unless_it_is_the_default_one(tmp_path, monkeypatch):
+    smears, default = tmp_path / "smears", tmp_path / "default"
+    monkeypatch.setenv("EDGE_ALL_RECORD", str(default))
+    for folder, option in ((smears, f" --record '{smears}'"), (default, "")):
+        with Record.open(folder) as record:
+            with pytest.raises(RecordError) as empty:
+                record.session("last")
+            record.begin_session(INFO)
+            with pytest.raises(RecordError) as unknown:
+                record.session("nope")
+        assert f"edge-all run{option}" in empty.value.remedy
+        assert f"edge-all sessions{option}" in unknown.value.remedy
+        assert ("--record" in unknown.value.remedy) is bool(option)
+
+
 def test_a_session_that_was_cut_off_is_counted_from_its_rows(tmp_path):
     record = Record.open(tmp_path)
     session = record.begin_session(INFO)
