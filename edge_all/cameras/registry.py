@@ -31,6 +31,8 @@ class CameraKind(str, Enum):
     """A device that always has a current frame."""
     WATCHED = "watched"
     """A place where images arrive; it may deliver nothing for hours."""
+    FILE = "file"
+    """A file or folder whose frames are all there when it is opened. Paths without a scheme are read the same way."""
     SIMULATED = "simulated"
     """Drawn frames."""
 

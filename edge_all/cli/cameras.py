@@ -61,15 +61,16 @@ def _preview(uri: str | None, path: Path) -> int:
 
     from edge_all.cameras.discovery import only_camera
     from edge_all.cameras.opening import open_camera
-    from edge_all.cameras.registry import CameraKind, is_kind
+    from edge_all.cameras.registry import CameraKind, scheme_of
+    from edge_all.cli.output.files import require_png
     from edge_all.domain.types import Frame
     from edge_all.errors import CameraError, EdgeAllError, UsageError
 
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path} is not a PNG file name", "use a name that ends in .png")
+    require_png(path)
     camera = open_camera(uri or only_camera().uri)
-    if uri is not None and is_kind(uri, CameraKind.WATCHED):
-        raise UsageError("a watched folder has no live picture", "open the images in the folder instead")
+    scheme = None if uri is None else scheme_of(uri)
+    if scheme is not None and scheme.kind is CameraKind.WATCHED:
+        raise UsageError(f"{plain(camera.uri)} ({scheme.help}) has no live picture", "open one of its images instead")
     with camera:
         frame = camera.read()
     if not isinstance(frame, Frame):

@@ -58,6 +58,8 @@ def command(
     from edge_all.qc.control_slide import SIMULATED
     from edge_all.qc.levey_jennings import levey_jennings
 
+    if name is not None and not name.strip():
+        raise UsageError("the name of the control smear is empty", "set --name NAME, or leave --name out")
     targets = dict(_target(text) for text in expected)
     file = None if chart is None else file_to_write(chart)
     folder = models_folder(models)

@@ -29,7 +29,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
       edge-all show last --field 8 --png field.png
     """
     from edge_all.cli.output.camera_events import camera_line
-    from edge_all.cli.output.files import file_to_write, write_asked
+    from edge_all.cli.output.files import file_to_write, require_png, write_asked
     from edge_all.cli.output.summary import count_lines
     from edge_all.domain.labels import LABELS
     from edge_all.domain.statistics import result_words
@@ -44,8 +44,12 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     if frame_index is not None and png is None:
         raise UsageError("--field requires an output file", "add --png FILE")
     file = None if png is None else file_to_write(png)
+    if file is not None:
+        require_png(file)
     with Record.open(record_folder(record), create=False) as opened:
         session = opened.session(session_id)
+        # Before anything is printed, because it raises if no picture was saved.
+        field_picture = None if frame_index is None else opened.field_picture(session.id, frame_index)
         cells = opened.cells(session.id)
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.begun))
         ended = (
@@ -94,12 +98,12 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             from edge_all.drawing.contact_sheet import contact_sheet, field_with_boxes
             from edge_all.record.queries import cells_elsewhere
 
-            if frame_index is None:
+            if frame_index is None or field_picture is None:
                 picture = contact_sheet(opened.folder, findings)
             else:
                 in_frame = [c for c in cells if c["frame_index"] == frame_index]
                 elsewhere = cells_elsewhere(opened, session.id, frame_index)
-                picture = field_with_boxes(opened.field_picture(session.id, frame_index), in_frame, elsewhere)
+                picture = field_with_boxes(field_picture, in_frame, elsewhere)
                 cell_words = "1 cell" if len(in_frame) == 1 else f"{len(in_frame)} cells"
                 click.echo(
                     f"Frame {frame_index}: {cell_words} counted in it"

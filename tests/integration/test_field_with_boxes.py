@@ -44,6 +44,15 @@ def test_cells_that_are_counted_in_another_frame_are_dashed_and_told(edge_all, o
     assert "Frame 2: 4 cells counted in it\n" in alone.stdout
 
 
+def test_a_frame_without_a_picture_is_one_line_and_nothing_else(edge_all, overlapping, tmp_path):
+    folder, session = overlapping
+    result = edge_all("show", session, "--field", 999, "--png", tmp_path / "f.png", record=folder)
+    assert result.exit_code == 1
+    assert "no picture of frame 999 was saved" in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "f.png").exists()
+
+
 def test_the_page_of_a_cell_dashes_and_tells_them_too(overlapping):
     pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
     folder, session = overlapping

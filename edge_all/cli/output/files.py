@@ -21,6 +21,16 @@ def file_to_write(name: str) -> Path:
     return path
 
 
+def require_png(path: Path) -> None:
+    """Check the name of a PNG file.
+
+    Raises:
+        UsageError: when it does not end in .png, because the content would not match the name.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path} is not a PNG file name", "use a name that ends in .png")
+
+
 def write_asked(path: Path, data: bytes) -> None:
     """Write the file atomically.
 

@@ -55,6 +55,15 @@ def test_every_command_is_in_the_readme():
         (["cells", "--format", "xml"], 2, "xml"),
         (["show", "last"], 1, "there is no record"),
         (["show", "--field", "1"], 2, "add --png"),
+        (["show", "--png", "f.xyz"], 2, "f.xyz is not a PNG file name: use a name that ends in .png"),
+        (["cameras", "--camera", "sim:", "--preview", "f.xyz"], 2, "f.xyz is not a PNG file name"),
+        (
+            ["cameras", "--camera", "dir:.", "--preview", "f.png"],
+            2,
+            "dir:. (a folder to watch for new images) has no live picture: open one of its images instead",
+        ),
+        (["qc", "--name", ""], 2, "the name of the control smear is empty"),
+        (["qc", "--show", "--name", " "], 2, "the name of the control smear is empty"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_its_code(edge_all, arguments, code, says):
