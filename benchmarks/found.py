@@ -31,7 +31,7 @@ def read_detections(path: Path, fold: str, threshold: float) -> dict[str, list[F
 def match(found: Sequence[Found], wanted: Sequence[Label], allowed: Sequence[Label]) -> tuple[int, int]:
     """Return how many expected objects were hit by a leukocyte detection, one for one, and how many hit nothing.
 
-    A smudge is not a leukocyte: it hits nothing and is not false.
+    A smudge is not a leukocyte, so it hits nothing and is not false.
     """
     free = [f for f in found if not f[3]]
     hits = 0

@@ -32,7 +32,7 @@ class Pose:
 
     @property
     def resting(self) -> bool:
-        """Whether the stage does not move during the exposure."""
+        """True if the stage does not move during the exposure."""
         return self.path_px == 0
 
 

@@ -32,8 +32,10 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = Path(__file__).with_name("english.toml")
-CODE = ("edge_all", "firmware_config", "export/edge_all_export", "scripts")
+CODE = ("edge_all", "firmware_config", "export/edge_all_export", "scripts", "benchmarks", "tests")
 """Folders whose Python files are checked."""
+WITHOUT_STRINGS = ("tests/",)
+"""Folders whose string literals are not checked, because they are test data and other programs' texts."""
 PROSE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs", ".github")
 """Markdown files, and folders of them."""
 _SQL = re.compile(r"\s*(select|insert|update|delete|create|alter|drop|pragma|begin|with|vacuum|attach|commit)\b", re.I)
@@ -355,7 +357,8 @@ def passages_of(path: Path) -> Iterator[Passage]:
     name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        yield from python_passages(name, source)
+        in_tests = name.startswith(WITHOUT_STRINGS)
+        yield from (p for p in python_passages(name, source) if not (in_tests and p.kind == "string"))
     elif path.suffix == ".toml":
         yield from toml_passages(name, source)
     else:

@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Fixtures that several tests share."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.helpers.real_data import DATA
 
 @pytest.fixture(autouse=True)
 def no_device_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What /etc/edge-all and the environment of this machine set is not what tests are about."""
+    """Hide the settings of this machine (/etc/edge-all and the environment) from the tests."""
     monkeypatch.setenv("EDGE_ALL_CONFIG", str(tmp_path / "no-device-settings"))
     monkeypatch.delenv("EDGE_ALL_PROFILE", raising=False)
 
 
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of real images; tests that need it say so when it is absent."""
+    """The folder of real images; tests that need it name it when it is absent."""
     if not (DATA / "allidb1" / "images").is_dir():
         pytest.skip("the real images are not there: EDGE_ALL_DATA names their folder")
     return DATA

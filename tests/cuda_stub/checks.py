@@ -1,4 +1,4 @@
-"""What the buffer code must do, each in a process of its own with the stub driver and the real pycuda:
+"""Checks of the buffer code, each in a process of its own with the stub driver and the real pycuda:
 
 python -m tests.cuda_stub.checks NAME
 """
@@ -106,7 +106,7 @@ def next_batch_is_copied_before_the_current_is_computed():
 
 
 def computing_waits_for_its_upload_and_results_for_it():
-    """Nobody waited yet: nothing ran. Computing alone brings its own upload, and no other, with it."""
+    """Nothing ran before the first wait. Computing alone brings its own upload, and no other, with it."""
     with Opened() as opened, opened.gpu.current():
         pipeline, (a,) = opened.pipeline, batches(4)
         pipeline.submit(a)
@@ -202,7 +202,7 @@ def it_leaves_other_contexts_alone():
     opened.gpu.close()
     assert stub.alive().current == 1
     assert stub.alive().contexts == 0
-    pycuda.driver.mem_alloc(16).free()  # in the own context still
+    pycuda.driver.mem_alloc(16).free()  # still in its own context
     assert stub.violations() == []
     own.pop()
 

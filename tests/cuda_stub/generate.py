@@ -16,7 +16,7 @@ NOT_SUPPORTED = 801
 
 
 class CannotBuildError(Exception):
-    """The message says what is missing."""
+    """The stub cannot be built here; the message names what is missing."""
 
 
 def headers_folder() -> Path:
@@ -32,7 +32,7 @@ def headers_folder() -> Path:
 
 
 def build(folder: Path) -> Path:
-    """libcuda.so.1 in the folder, and libcuda.so beside it for linking. Raises CannotBuildError."""
+    """Build libcuda.so.1 in the folder, and libcuda.so next to it for linking. Raises CannotBuildError."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise CannotBuildError("no C compiler: apt install gcc")

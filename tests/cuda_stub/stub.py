@@ -18,7 +18,7 @@ _Kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 @dataclass(frozen=True)
 class Alive:
-    """What was made and not given back."""
+    """Objects that were created and not released."""
 
     device: int
     host: int

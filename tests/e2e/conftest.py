@@ -1,4 +1,4 @@
-"""A real browser for whoever looks at the pages with one."""
+"""A real browser for the tests of the pages."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Builds pycuda in a fresh environment, against CUDA's headers and the stub driver, and runs the buffer tests with it:
-what a machine without a GPU and without CUDA can say of the code that a Jetson runs. A few minutes."""
+"""Build pycuda in a fresh environment, against CUDA's headers and the stub driver, and run the buffer tests with it.
+This is how a machine without a GPU and without CUDA can test the code that a Jetson runs. It takes a few minutes."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
 HEADERS = ("nvidia-cuda-runtime", "nvidia-cuda-crt", "nvidia-cuda-profiler-api")
 SETTINGS = "CUDA_ENABLE_CURAND = False\nCUDA_ENABLE_GL = False\n"
-"""Of pycuda's setup.py, which reads them from the home folder: what edge-all does not use."""
+"""Settings for pycuda's setup.py, which reads them from the home folder. They turn off what edge-all does not use."""
 
 
 @pytest.mark.timeout(1500)
@@ -52,7 +52,7 @@ def test_the_buffer_tests_pass_with_a_pycuda_built_here(tmp_path):
         generate.build(stub)
     finally:
         del os.environ["CUDA_INCLUDE"]
-    # Not from pip's cache, nor into it: this one lacks parts that other programs may want.
+    # Not from pip's cache, nor into it, because this build lacks parts that other programs may want.
     subprocess.run([*install, "--no-cache-dir", "pycuda"], check=True, env=environ)
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/inference/test_tensorrt_buffers.py"],

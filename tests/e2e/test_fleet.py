@@ -82,7 +82,7 @@ def test_a_session_arrives(tmp_path, broker, database, confirm):
     assert "patient7" not in everything
     with Record.open(tmp_path / "record") as record:
         assert outbox_use(record).waiting == 0
-        append(record, "state", "state", "{}")  # and goes on from there
+        append(record, "state", "state", "{}")  # and continues from there
 
 
 @pytest.mark.timeout(900)
@@ -282,7 +282,7 @@ def _safe(broker, tmp_path, **more):
 
 
 def _trouble(settings, folder, until):
-    """What a publisher says; its outbox is as full as before."""
+    """Return what a publisher logs; its outbox is as full as before."""
     said = []
     with Record.open(folder / "record") as record:
         a_session(record, 3)

@@ -33,7 +33,7 @@ PACKAGES = ["python3-gi", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-plugins-b
 
 @pytest.fixture(scope="module", autouse=True)
 def bindings(tmp_path_factory):
-    """gi alone of the system's packages: its numpy would stand before ours."""
+    """Only gi of the system's packages, because the system's numpy would hide ours."""
     needs_packages(PACKAGES, str(DIST / "gi"), "/usr/lib/x86_64-linux-gnu/girepository-1.0/GstApp-1.0.typelib")
     if importlib.util.find_spec("gi") is None:
         folder = tmp_path_factory.mktemp("gi")
@@ -81,7 +81,7 @@ def test_colors_and_padded_rows_come_through():
 
 
 class JpegSender:
-    """Sends JPEGs one after another to whoever connects, and stalls when told."""
+    """Sends JPEGs one after another to each client that connects, and stalls on request."""
 
     def __init__(self, frames: Path) -> None:
         self._data = [p.read_bytes() for p in sorted(frames.glob("*.jpg"))]

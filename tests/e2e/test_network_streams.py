@@ -74,7 +74,7 @@ def frames(tmp_path_factory):
 
 
 class RtspServer:
-    """GStreamer's, in a process of its own, which can be stopped, let go on, and killed."""
+    """GStreamer's RTSP server in a separate process, which can be stopped, resumed and killed."""
 
     def __init__(self, port: int, frames: Path, password: str = "") -> None:
         needs_packages(PACKAGES, "/usr/lib/x86_64-linux-gnu/girepository-1.0/GstRtspServer-1.0.typelib")
@@ -91,7 +91,7 @@ class RtspServer:
 
 
 class Run:
-    """edge-all run, and what it says."""
+    """A process of ``edge-all run``, and its output."""
 
     def __init__(self, folder: Path, camera: str, *more: str) -> None:
         self.record, self.log = folder / "record", folder / "log"

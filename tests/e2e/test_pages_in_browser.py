@@ -1,4 +1,4 @@
-"""The pages in a real browser: a simulated session is started, watched, reviewed by keyboard and approved.
+"""The pages in a real browser, where a simulated session is started, watched, reviewed by keyboard and approved.
 
 Needs Debian's chromium (installed here when root) and the Python package playwright. With EDGE_ALL_SCREENSHOTS=FOLDER
 it writes the pictures of docs/review.md.
@@ -64,10 +64,10 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
 
     page.get_by_role("button", name="Pause").click()
     wait_for_phase(page, "paused")
-    # The record holds one frame after another: all of those before the pause are counted once the page tells of it.
+    # The record holds one frame after another, so when the page shows one, those before it are counted.
     wait_for(lambda: "Paused" in page.locator("#gate").inner_text())
     stands = counted(page)
-    for _ in range(2):  # the camera goes on
+    for _ in range(2):  # the camera continues
         before = page.evaluate(PICTURE)
         wait_for(partial(shows_another_picture, page, before))
     for _ in range(2):  # when the second answer comes, the first is shown
@@ -204,7 +204,7 @@ def test_the_next_sample_ends_the_session_and_begins_the_next(tmp_path, page, wa
 
 
 def test_a_command_that_is_refused_is_told(station, page):
-    """The program was begun anew in the meantime, for example: its forms' tokens are others."""
+    """For example, the program was restarted since the page was loaded, so the tokens of its forms have changed."""
     page.goto(station.url)
     page.evaluate("document.querySelectorAll('[name=csrf]').forEach(field => { field.value = 'old'; })")
     page.locator("#sample").fill("REFUSED")
@@ -222,7 +222,7 @@ def test_sessions_are_listed_searched_and_compared(station, page):
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelectorAll('input[name=session]').length === 1")
 
-    assert "SIMULATED-2" not in page.url  # a sample id stands in no address
+    assert "SIMULATED-2" not in page.url  # no address contains a sample id
     page.goto(f"{station.url}sessions")
     boxes = page.locator('input[name="session"]')
     boxes.nth(0).check()
@@ -234,7 +234,7 @@ def test_sessions_are_listed_searched_and_compared(station, page):
 
 
 def test_keys_faster_than_the_answers_judge_one_cell_after_the_other(station, page):
-    """What is pressed while a verdict is on its way is meant for the next cell; who went on alone stays there."""
+    """A key pressed while a verdict is being sent is meant for the next cell; a user who has moved on stays there."""
     with Record.open(station.record, create=False, check=False) as record:
         session = find_session(record, "last").id
     page.goto(f"{station.url}sessions/{session}")
@@ -346,7 +346,7 @@ def test_off_the_loopback_wrong_logins_wait_and_a_right_one_reviews_as_proven(st
         with Record.open(program.record, create=False) as record:
             (said,) = all_verdicts(record, session)
         assert (said.reviewer, said.proven) == ("hilde", True)
-        assert page.get_by_text("Delete the pictures").count() == 0  # a reviewer is no admin
+        assert page.get_by_text("Delete the pictures").count() == 0  # a reviewer is not an admin
     finally:
         assert program.end() == 0
     assert "correct horse" not in program.said

@@ -20,7 +20,7 @@ FINDINGS = "sim:?seed=3&fields=4000&fps=5&frames_per_field=1&blast_fraction=0.6&
 
 
 class Laboratory:
-    """Listens to all that a broker is told."""
+    """Listens to all messages that a broker receives."""
 
     def __init__(self, broker):
         self.messages, self._lock = [], threading.Lock()
@@ -89,8 +89,8 @@ def mqtt_section(broker, folder, **more):
 
 
 def test_a_session_by_mqtt_from_its_start_to_its_summary(tmp_path, make_broker):
-    """Over a broker that dies in the middle. A kill -9 of the service is seen by the last will; a session that cannot
-    go on afterwards is told as ended."""
+    """Over a broker that dies in the middle. The last will reports a kill -9 of the service; a session that cannot
+    resume afterwards is reported as ended."""
     broker = make_broker()
     with Running(tmp_path, mqtt_section(broker, tmp_path), camera=FINDINGS).wait_ready() as service:
         with Laboratory(broker) as laboratory:
@@ -171,7 +171,7 @@ def test_sighup_reads_again_what_can_be_read_again(tmp_path, make_broker):
             laboratory.asks(id="1", do="start", sample="S1")
             service.wait_for(lambda: "fields" in service.status, 120)
             session = service.state["session_id"]
-            # The room of the disk can never be so much: what may go has to, and too little may.
+            # The disk can never have this much room, so all that may be deleted is deleted, which is not enough.
             settings.write_text(mqtt_section(second, tmp_path) + "[retention]\nbudget_gib = 0.00001\n")
             service.process.send_signal(signal.SIGHUP)
             service.wait_for(lambda: any("exceeds its space" in problem for problem in service.state["problems"]))

@@ -19,7 +19,7 @@ from tests.helpers.running_service import Running
 
 
 def test_a_day_of_the_service(tmp_path):
-    """Idle with a picture; sessions by command, the next sample closes the one before; killed, the session goes on;
+    """Idle with a picture; sessions by command, the next sample closes the one before; killed, the session resumes;
     SIGTERM ends it cleanly."""
     with Running(tmp_path).wait_ready() as service:
         assert json.loads(service.page())["phase"] == "idle"

@@ -1,4 +1,4 @@
-"""What a user who may not look into a folder is told: which it is and what to do, never other settings in silence.
+"""A user without access to a folder is shown its name and what to do; other settings are never used in silence.
 
 The user is root without root's right to open everything: other users may not reach Python itself.
 """

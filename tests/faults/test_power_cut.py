@@ -1,4 +1,4 @@
-"""A virtual machine loses its power in the middle of sessions: it boots, what was shown is there."""
+"""A virtual machine that loses its power in the middle of sessions boots again with everything that was shown."""
 
 import os
 import random

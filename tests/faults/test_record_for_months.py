@@ -11,7 +11,7 @@ from tests.helpers.months import run_month
 
 pytestmark = pytest.mark.timeout(7200)
 SHARE = float(os.environ.get("EDGE_ALL_SYSTEM_SHARE", "1"))
-"""Of the kills and damages; less for a first look."""
+"""Share of the kills and damages to run; less for a first look."""
 
 
 def test_killed_at_random_moments_nothing_shown_is_missing(tmp_path):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 @pytest.fixture(scope="module")
 def guest(tmp_path_factory):
-    """What the guest found, and the folder it left it in."""
+    """The results of the guest, and the folder that holds them."""
     tree, out = camera_tree(), tmp_path_factory.mktemp("guest")
     put_project(tree)
     printed = run_in_guest(tree, RIGS / "vivid_guest.py", out, 3000)

@@ -1,1 +1,1 @@
-"""What the program gives for fixed inputs, kept as files: a change that should change nothing is held to them."""
+"""Outputs of the program for fixed inputs, kept as files. A refactoring must reproduce them."""

@@ -65,9 +65,9 @@ class Masks:
         return WORDS if " " in masked else masked
 
     def of_lines(self, text: str, camera: str) -> list[list[float]]:
-        """Of each line only its numbers, in rising order: sentences may be put otherwise, figures may not change.
+        """Return only the numbers of each line, in rising order: sentences may be reworded, figures may not change.
 
-        A line that names a frame of the camera has none: its cell is compared with the cells, and it is rounded.
+        A line that names a frame of the camera has none, because its cell is compared with the cells. Rounded.
         """
         lines = [line for line in text.splitlines() if line.strip()]
         return [
@@ -95,7 +95,7 @@ def without_words(sql: str) -> str:
 
 
 def differences(found: Any, expected: Any) -> list[str]:
-    """What differs in one case, a line each; empty when all is as it was kept."""
+    """Return the differences in one case, a line each; empty if all is as it was kept."""
     if not (isinstance(expected, dict) and "cells" in expected):
         return list(_differing(found, expected, ""))
     lines, relabeled = _differing_cells(found["cells"], expected["cells"])
@@ -103,7 +103,7 @@ def differences(found: Any, expected: Any) -> list[str]:
         if part == "cells":
             continue
         if relabeled and part != "cells csv":
-            # Counts, percentages and findings follow from the labels: only their form can be the same.
+            # Counts, percentages and findings follow from the labels, so only their form can be the same.
             lines += _differing(_form(found.get(part)), _form(expected[part]), part)
         else:
             lines += _differing(found.get(part), expected[part], part)

@@ -73,7 +73,7 @@ class Program:
 
 
 def real_fields_are_here() -> bool:
-    """Whether the folder of real images is on this machine."""
+    """Return True if the folder of real images is on this machine."""
     return all((DATA / "allidb1" / "images" / name).is_file() for names in REAL.values() for name in names)
 
 
@@ -117,7 +117,7 @@ def _without_progress(text: str) -> str:
 
 
 def _csv_rows(text: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The columns, and whether each row says what the JSON form says: their values are compared once."""
+    """The columns, and whether each row equals the JSON form, so that their values are compared once."""
     table = list(csv.DictReader(io.StringIO(text)))
     differing = [
         f"cell {row['cell']}: {name}"
@@ -151,7 +151,7 @@ def _number(value: Any) -> Any:
 
 
 def profile_schema(folder: Path) -> Any:
-    """'config schema', its references resolved (the names of classes are no settings), without descriptions."""
+    """'config schema', its references resolved (the names of classes are not settings), without descriptions."""
     text, _ = Program(folder).good("config", "schema")
     schema = json.loads(text)
     definitions = schema.pop("$defs", {})
@@ -164,7 +164,7 @@ def profile_schema(folder: Path) -> Any:
         if "$ref" in value:
             rest = {k: v for k, v in value.items() if k != "$ref"}
             value = {**definitions[value["$ref"].rsplit("/", 1)[1]], **rest}
-        # A property may itself be named title: then its value is a schema, not a text.
+        # A property may itself be named title. Then its value is a schema, not a text.
         return {k: resolved(v) for k, v in value.items() if k not in ("title", "description") or not isinstance(v, str)}
 
     return resolved(schema)
@@ -264,7 +264,7 @@ CASES = (*SIMULATED, *REAL, "config-schema", "record-schema", "exit-codes")
 
 
 def outputs(case: str, folder: Path) -> Any:
-    """What one case gives. folder: empty; its files are left there."""
+    """Return the output of one case. folder: empty; its files are left there."""
     if case in SIMULATED or case in REAL:
         return session_outputs(case, folder)
     return {"config-schema": profile_schema, "record-schema": record_schema, "exit-codes": exit_codes}[case](folder)

@@ -15,7 +15,7 @@ from tests.golden.program import CASES, EXPECTED, REAL, outputs, real_fields_are
 
 
 def main(cases: list[str]) -> int:
-    """Write each case's file, or say why not."""
+    """Write each case's file, or print why not."""
     unknown = set(cases) - set(CASES)
     if unknown:
         print(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}", file=sys.stderr)
@@ -32,7 +32,7 @@ def main(cases: list[str]) -> int:
 
 
 def _compact(value: Any, depth: int = 0) -> str:
-    """JSON in which whatever fits into one line stands in one: differences in git stay small and readable."""
+    """Return JSON with each value that fits on one line, so that differences in git stay small and readable."""
     one_line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, (dict, list)) or len(one_line) + depth <= 118:
         return one_line

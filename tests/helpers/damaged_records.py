@@ -66,11 +66,11 @@ def make_base(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one damaged record."""
+    """The outcome for one damaged record."""
 
     damage: str
     wrong: str
-    """What is against the promise; empty when nothing is."""
+    """Violations of the promise; empty if there are none."""
     rebuilt: bool
     doubted: bool
 

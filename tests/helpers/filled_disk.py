@@ -13,7 +13,7 @@ from edge_all.session.session import Session
 
 
 def fill_and_free(disk: Path) -> tuple[int, int]:
-    """A session of which the disk is full for a while; gives frames seen meanwhile, and findings."""
+    """Run a session while the disk is full for a while. Return the frames seen during that time, and the findings."""
     told: list[Progress] = []
     shown: set[int] = set()
     filled_at: list[int] = []

@@ -22,7 +22,7 @@ EXPECTED = SESSIONS * (FINDINGS + 2)
 
 @dataclass(frozen=True)
 class Hour:
-    """What came of it."""
+    """The results of the hour."""
 
     stored: int
     distinct: int

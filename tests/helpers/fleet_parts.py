@@ -67,7 +67,7 @@ def settings_of(broker: Broker, device: str = "scope-1", **more: Any) -> MqttSet
 def a_session(
     record: Record, findings: int, sample: str | None = None, sample_ids: bool = False, end: bool = True
 ) -> str:
-    """As edge-all run writes it."""
+    """Write a session as edge-all run does, and return its id."""
     model = ModelIdentity("classifier", "1", "ab" * 32)
     info = SessionInfo(
         sample, "files:/home/anna/patient7", "default", (model,), "test", Thresholds(0.8, 0.2, 0.5), None, "0.1.0"

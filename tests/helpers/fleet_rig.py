@@ -64,7 +64,7 @@ class Broker:
         raise AssertionError("mosquitto does not listen")
 
     def kill(self) -> None:
-        """As when the power fails: nothing that it holds in memory is written."""
+        """Kill it like a power failure, so that nothing that it holds in memory is written."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
@@ -82,7 +82,7 @@ class Postgres:
         programs = Path(os.path.realpath(installed("postgres", "postgresql", *_versions()))).parent
         self._bin = programs
         self._user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
-        # Not below pytest's folders: those are root's alone.
+        # Not below pytest's folders, because only root may enter them.
         self.folder = Path(tempfile.mkdtemp(prefix="edge-all-postgres-"))
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
@@ -144,7 +144,7 @@ def _versions() -> list[str]:
 
 
 def repeat_backwards(port: int, messages: Sequence[Mapping[str, Any]]) -> None:
-    """As a stranger who says again what a device told, the last first."""
+    """Repeat the messages of a device as a stranger would, the last first."""
     import paho.mqtt.client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion
 

@@ -14,7 +14,7 @@ def hang_on_one_image(path: Path, out: Path) -> None:
 
 
 def slow_to_check(path: Path, out: Path, seconds: float) -> None:
-    """The self-check's eight images take so long on this machine, if not longer; a field alone does not."""
+    """Write a model whose self-check of eight images takes at least this many seconds here; a field alone does not."""
     turns, without = 1 << 16, _seconds_for(path, out, 0)
     while (took := _seconds_for(path, out, turns) - without) < 0.5:
         turns *= 4

@@ -75,11 +75,11 @@ _FORKED = """
 
 @dataclass
 class Kills:
-    """What was seen over all of them."""
+    """The results of all kills."""
 
     kills: int = 0
     shown: int = 0
-    """Findings that were told after they were written."""
+    """Findings that were reported after they were written."""
     faults: list[str] = field(default_factory=list)
     adopted: int = 0
     """Crops without a row that the start gave one."""
@@ -114,7 +114,7 @@ def kill_often(folder: Path, times: int, seed: int, cells_a_second: float = 100.
                     lines.append(line)
             while not any(line.startswith("session") for line in lines):
                 lines.append(writer.stdout.readline())
-            # Counted in fields, not in seconds: a busy machine would be killed before it wrote anything.
+            # Counted in fields, not in seconds, because a busy machine would kill it before it wrote anything.
             fields = chance.randrange(most_fields)
             while sum(line.startswith("shown") for line in lines) < fields:
                 lines.append(writer.stdout.readline())

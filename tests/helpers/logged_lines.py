@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class LineHandler(logging.Handler):
-    """Hands each record's message to a function; what it raises reaches the code that logged."""
+    """Hands each record's message to a function; its exceptions reach the code that logged."""
 
     def __init__(self, take: Callable[[str], object]) -> None:
         super().__init__()

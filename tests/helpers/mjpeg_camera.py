@@ -1,4 +1,4 @@
-"""A network camera on loopback: MJPEG over HTTP that stalls, drops, comes back and wants a password, as told."""
+"""A network camera on loopback: MJPEG over HTTP that stalls, drops, comes back and wants a password, on request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MjpegCamera:
             daemon_threads = True
 
             def handle_error(self, *_: Any) -> None:
-                """A client that went is no error."""
+                """Ignore the error because a client that disconnects is expected."""
 
         self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]

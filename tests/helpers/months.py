@@ -30,12 +30,12 @@ from tests.helpers.cells import INFO, make_cell, make_counts
 DAY_S = 86400.0
 _BEGUN = 1.8e9
 _CRYSTAL = 40e-6
-"""By so much the device's steady clock runs too slow; the wall clock is held right by the network."""
+"""Fraction by which the device's steady clock runs slow; the network keeps the wall clock right."""
 
 
 @dataclass
 class MadeUpClock(Clock):
-    """Both clocks of a device. The wall clock stands two years back at boot, until the network comes."""
+    """Both clocks of a device. At boot, the wall clock is two years behind until the network comes."""
 
     true: float = 0.0
     has_network: bool = False
@@ -49,14 +49,14 @@ class MadeUpClock(Clock):
 
 @dataclass
 class Month:
-    """What was seen."""
+    """The observations of one month."""
 
     frames: int = 0
     sessions: int = 0
     memory_mib: list[float] = field(default_factory=list)
-    """Of the process, after each day."""
+    """Memory of the process, after each day."""
     most_bytes: int = 0
-    """Of the folder, after any session's housekeeping."""
+    """Largest size of the folder after any session's housekeeping."""
     backups_made: int = 0
     backups_kept: int = 0
     freed_files: int = 0

@@ -1,4 +1,4 @@
-"""A fresh Debian with a real systemd, booted in systemd-nspawn. What it writes is in memory, and gone with it."""
+"""A fresh Debian with a real systemd, booted in systemd-nspawn. Its files are in memory and lost when it stops."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ class Container:
         )
 
     def run(self, *command: str) -> str:
-        """What it prints."""
+        """Run a command and return its output."""
         return self.call(*command).stdout
 
     def shell(self, script: str) -> str:
-        """What a line of sh prints."""
+        """Run a line of sh and return its output."""
         return self.run("sh", "-c", script)
 
     def write(self, path: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the pages in a real browser share: the program in a process of its own, and waiting for it.
+"""Helpers of the tests of the pages in a real browser: the program in a separate process, and waiting for it.
 
 Every wait is for a condition, and long: on a loaded machine the same steps take their time."""
 
@@ -19,7 +19,7 @@ SHOTS = os.environ.get("EDGE_ALL_SCREENSHOTS")
 """Folder for the pictures of docs/review.md; None: none are written."""
 PATIENCE_S = 300.0
 CAMERA = "sim:?seed=5&fields=100000&fps=8&frames_per_field=4&blast_fraction=0.25"
-"""Paced as a sensor, and never at its end: how far it is when something is looked at does not matter."""
+"""Paced like a sensor and endless, so that it does not matter how far it is when a test looks at a page."""
 PICTURE = """() => { const i = document.getElementById('picture'), c = document.createElement('canvas');
 c.width = 96; c.height = 54; c.getContext('2d').drawImage(i, 0, 0, 96, 54); return c.toDataURL(); }"""
 
@@ -71,12 +71,12 @@ def wait_for(condition: Callable[[], object], seconds: float = PATIENCE_S) -> No
 
 
 def counted(tab: Any) -> int:
-    """Leukocytes, as the live page says."""
+    """Leukocytes, as the live page shows."""
     return int(tab.locator('[data-show="leukocytes"]').inner_text())
 
 
 def wait_for_phase(tab: Any, phase: str) -> None:
-    """As the live page says."""
+    """Wait until the live page shows this phase."""
     wait_for(lambda: tab.locator("#dot").get_attribute("data-phase") == phase)
 
 
@@ -86,7 +86,7 @@ def shown_session(tab: Any) -> str:
 
 
 def run_a_session(tab: Any, url: str, sample: str, cells: int) -> str:
-    """Begin it on the live page and watch it until it counted so many leukocytes; gives its id."""
+    """Start a session on the live page and watch it until it has counted ``cells`` leukocytes. Return its id."""
     tab.goto(url)
     tab.locator("#sample").fill(sample)
     tab.keyboard.press("Enter")  # as a barcode reader ends its word

@@ -1,4 +1,4 @@
-"""A record whose pictures cannot be written, from when a test says so."""
+"""A record whose pictures cannot be written from the moment that a test chooses."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def repacked(wheel: Path, version: str, changes: Mapping[str, bytes], folder: Path) -> Path:
-    """changes: contents by name in the wheel; what they name must be there. Gives the new wheel."""
+    """Return a new wheel. changes: contents by name in the wheel; each name must be there already."""
     name, old, *tags = wheel.name.split("-")
     out = folder / "-".join([name, version, *tags])
     with zipfile.ZipFile(wheel) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as after:

@@ -1,4 +1,4 @@
-"""A small record as sessions make it, and a browser that is none: what the tests of the pages share."""
+"""A small record as sessions make it, and a simulated browser, for the tests of the pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def info(sample: str | None = "S1", camera: str = "sim:") -> SessionInfo:
 
 
 def fill(folder: Path, cells: int = 12, sample: str | None = "S1", ended: bool = True, frame: str = "field.png") -> str:
-    """One session of so many cells, in fields of 640 x 480 with four cells each; gives its id."""
+    """Write one session of ``cells`` cells, in fields of 640 x 480 with four cells each. Return its id."""
     rng = np.random.default_rng(cells)
     with Record.open(folder) as record:
         session = record.begin_session(info(sample))

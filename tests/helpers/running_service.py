@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 class Running:
-    """Until its context is left. Its settings are those of a bench, in a file that may be written anew."""
+    """A service that runs until its context is left. Its settings are those of a bench, in a rewritable file."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A device that does what a test tells it, frame by frame."""
+"""A device that does what a test scripts, frame by frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
 class ScriptedDevice:
     """Follows a script: an image is a frame, None an empty read, an exception is raised, a function is called first.
 
-    The script is shared by all openings: one goes on where the one before ended. A function that returns something
+    The script is shared by all openings: each continues where the one before ended. A function that returns something
     gives that in its place.
     """
 

@@ -1,4 +1,4 @@
-"""What a laboratory's device goes through, seen in a booted Debian: used by the tests and by the scoreboard."""
+"""The life of a laboratory's device in a booted Debian, used by the tests and by the scoreboard."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ REPO = Path(__file__).resolve().parents[2]
 UNIT = "edge-all.service"
 MODELS = "edge_all/models/detector"
 Seen = dict[str, bool]
-"""What was to be seen, and whether it was."""
+"""Each expected observation, and whether it was made."""
 
 
 def wheels(run: Path) -> Path:
-    """A folder of wheels of this checkout and of all that goes with it, as deploy/wheels.sh makes it; what was
-    downloaded once is kept for the next run."""
+    """A folder of wheels of this checkout and of all that goes with it, as deploy/wheels.sh makes it; files that
+    were downloaded once are kept for the next run."""
     folder, kept = run / "wheels", RIGS / "downloaded"
     kept.mkdir(parents=True, exist_ok=True)
     folder.mkdir()
@@ -93,8 +93,8 @@ def looping(run: Path) -> Path:
 
 @contextmanager
 def device() -> Iterator[Container]:
-    """A fresh Debian with the wheels beside it, in folders that no other run shares: one that makes its own anew would
-    take them from under this one."""
+    """A fresh Debian with the wheels next to it, in folders that no other run shares, because a run that rebuilds its
+    own would take them from under this one."""
     RIGS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="walk-", dir=RIGS) as folder:
         run = Path(folder)
@@ -110,7 +110,7 @@ def device() -> Iterator[Container]:
 
 
 def install(c: Container, folder: str = "/wheels", program: str = "/deploy/install.sh") -> tuple[int, str]:
-    """Exit code and what it said."""
+    """Run the installer. Return its exit code and its output."""
     done = c.call(program, "--wheels", folder)
     print(done.stdout)  # pytest shows it where a step was not seen
     return done.returncode, done.stdout
@@ -161,7 +161,7 @@ def installs_offline_twice(c: Container) -> Seen:
 
 
 def starts_and_stops(c: Container) -> Seen:
-    """READY, STATUS, a session by command, its clean end by SIGTERM within 5 s, what goes on after kill -9."""
+    """READY, STATUS, a session by command, its clean end by SIGTERM within 5 s, what resumes after kill -9."""
     seen: Seen = {"READY, with STATUS and page": "idle | http://127.0.0.1:8080/" in c.property("StatusText")}
     page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/live/state').status)"
     seen["the page answers"] = c.run("python3", "-c", page).strip() == "200"
@@ -182,7 +182,7 @@ def starts_and_stops(c: Container) -> Seen:
     begun = c.shell("date +%s%N")
     c.run("systemctl", "stop", UNIT)
     lasted = (int(c.shell("date +%s%N")) - int(begun)) / 1e9
-    # systemd kills what takes longer than TimeoutStopSec=10, and that is no success.
+    # systemd kills what takes longer than TimeoutStopSec=10, and that is not a success.
     seen[f"SIGTERM ends it cleanly ({lasted:.1f} s)"] = c.property("Result") == "success"
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")
     seen["the session is ended in the record"] = str(session) in listed and "not ended" not in listed
@@ -192,8 +192,8 @@ def starts_and_stops(c: Container) -> Seen:
 
 
 def watchdog_restarts(c: Container) -> Seen:
-    """Engines that load for longer than the watchdog waits are no restart. An engine's call that really hangs is: the
-    session goes on; after three times the service waits, says so, and works again once the model is a good one."""
+    """Engines that load for longer than the watchdog waits cause no restart. An engine's call that really hangs does.
+    The session resumes; after three times the service waits, reports it, and works again with a good model."""
     good = "/opt/edge-all/current/lib/python3*/site-packages/" + MODELS
     c.shell(f"mkdir -p /root/good && cp {good}/*.onnx /root/good/")
     # As in the unit, only sooner.
@@ -230,7 +230,7 @@ def watchdog_restarts(c: Container) -> Seen:
 
 def _slow_engines(c: Container) -> Seen:
     """A session with engines that load for long. Its wait ends with what is seen and not with a time: on a busy machine
-    they load for many minutes. What counts is the longest silence after which systemd has left the service alone."""
+    they load for many minutes. The result is the longest silence after which systemd has left the service alone."""
     process, longest = c.property("MainPID"), 0.0
     c.run("edge-all", "session", "start", "slow")
 
@@ -291,7 +291,7 @@ def upgrades_and_rolls_back(c: Container) -> Seen:
     seen["a version that changed the record's schema before failing restores the record"] = (
         code == 1 and "restored the record from before the upgrade" in said and f"rolled back to {current}" in said
     )
-    # A unit that the version before does not know comes with one that falls; then alone, beside the version that runs.
+    # A unit that the version before does not know comes with one that falls; then alone, next to the version that runs.
     c.shell(
         "cp -r /deploy /root/later && sed -i 's/edge-all service$/edge-all service --of-later/' /root/later/*.service"
     )
@@ -318,7 +318,7 @@ def uninstalls(c: Container) -> Seen:
         "uninstall removes program and service": code == 0 and not left.strip(),
         "uninstall keeps settings and record": c.shell(kept).strip() == "yes",
     }
-    # As a JetPack 6 says it is one: pycuda is in no folder of wheels, and is done without.
+    # Identified as a JetPack 6, which does without pycuda, since no folder of wheels has it.
     c.write("/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3\n")
     code, said = install(c)
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")

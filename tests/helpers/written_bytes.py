@@ -1,4 +1,4 @@
-"""How much a session writes to the disk, for SD cards wear."""
+"""Bytes that a session writes to the disk, because SD cards wear."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from tests.helpers.cells import INFO, make_cell
 
 
 def bytes_an_hour(folder: Path, cells_a_second: float, seconds: float = 60.0, frames_a_second: int = 10) -> float:
-    """Of a session as the live page begins it (crops of all cells, 256 x 256 pixels; fields of 1280 x 720 with a
-    finding). By what the kernel counts for this process: pages made dirty, whatever the disk makes of them."""
+    """Return the bytes per hour that the kernel counts for a session as the live page starts it.
+
+    Crops of all cells, 256 x 256 pixels; fields of 1280 x 720 with a finding. Pages of this process made dirty count,
+    whatever the disk makes of them.
+    """
     chance = np.random.default_rng(2)
     smooth = np.linspace(90, 220, 256).astype(np.uint8)
     crop = np.clip(smooth[None, :, None] + chance.integers(-9, 9, (256, 256, 3)), 0, 255).astype(np.uint8)

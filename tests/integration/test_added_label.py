@@ -1,4 +1,4 @@
-"""A label that only the test adds appears everywhere: no other file knows the names of labels."""
+"""A label that only the test adds appears everywhere, since no other file knows the names of labels."""
 
 import csv
 import io

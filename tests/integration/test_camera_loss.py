@@ -49,7 +49,7 @@ class Shown:
 
 
 class Watcher:
-    """What a person at the bench is told."""
+    """Collects what a person at the bench is shown."""
 
     def __init__(self):
         self.live, self.states, self.cells = LiveView(), [], 0
@@ -80,7 +80,7 @@ def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
     with Session(camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"), um_per_px=0.2)) as session:
         summary = session.run(watcher)
         assert session.camera_state is CameraState.GIVEN_UP
-    # The script's end is a camera that never comes back: the session ends with its summary all the same.
+    # The script's end is a camera that never comes back. The session ends with its summary all the same.
     assert isinstance(summary.error, CameraError)
     assert "did not come back" in str(summary.error)
     assert [s for s in watcher.states if s[0] in ("lost", "back", "given up")] == [

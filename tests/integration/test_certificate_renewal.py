@@ -1,4 +1,4 @@
-"""The certificate of the pages runs out, or is renewed, while the service stands there for months."""
+"""The certificate of the pages runs out, or is renewed, while the service runs for months."""
 
 import ssl
 import subprocess
@@ -12,7 +12,7 @@ from edge_all.web.server import Address, Server
 
 
 def make(path, name, days):
-    """A certificate beside its key; of days < 0 one that has run out."""
+    """Write a certificate next to its key; with days < 0, one that has expired."""
     key, asked = path.with_name("key.pem"), path.with_name("asked.pem")
     if not key.exists():
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
@@ -35,7 +35,7 @@ def served(tmp_path, monkeypatch):
 
 
 def shown(server):
-    """What a browser is given."""
+    """Return the certificate that a browser receives."""
     return ssl.get_server_certificate(("127.0.0.1", server.context.endpoint.port)).strip()
 
 

@@ -1,4 +1,4 @@
-"""The judge works in a thread of its own: order, ends and a hang are as if it did not."""
+"""The classifier works in a thread of its own. Order, ends and a hang are as if it did not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_judge_that_hangs_is_no_turn_of_the_loop_though_no_frame_comes(tmp_pat
         running = threading.Thread(target=session.run)
         running.start()
         assert hangs.wait(60)
-        time.sleep(0.5)  # turns that were on their way
+        time.sleep(0.5)  # iterations that had already started
         before = len(turns)
         time.sleep(0.5)
         assert len(turns) == before

@@ -1,4 +1,4 @@
-"""A session that is killed and goes on over the same fields: their cells are not counted again."""
+"""A session that is killed and resumes over the same fields does not count their cells again."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def go_on(folder: Path, uri: str, more_fields: int):
 
 @pytest.mark.parametrize(("uri", "fields"), [(STANDS, 1), (WALKS, 3)], ids=["stands", "goes back"])
 def test_known_cells_are_known_again(tmp_path, uri, fields):
-    """The second camera begins where the first one did: under it lies what was seen before."""
+    """The second camera starts where the first one did, over the same fields."""
     killed(tmp_path, uri, fields)
     before = cells(tmp_path)
     assert len(before) >= 3

@@ -1,4 +1,4 @@
-"""A field with its boxes: no cell that lies in it stands there as if it had been missed."""
+"""A field with its boxes, in which no cell looks as if it had been missed."""
 
 import cv2
 import numpy as np

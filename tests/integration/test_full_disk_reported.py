@@ -1,4 +1,4 @@
-"""A disk that is full for a while in the middle of a session: what 'edge-all run' says of it."""
+"""A disk that is full for a while in the middle of a session, as reported by 'edge-all run'."""
 
 import pytest
 

@@ -17,7 +17,7 @@ def expected(case):
 def test_fixed_inputs_give_what_they_gave_before(case, tmp_path):
     if case in REAL and not real_fields_are_here():
         pytest.skip(f"the real fields are not in {DATA}: EDGE_ALL_DATA names their folder")
-    # Through JSON, as the kept ones went: a tuple is a list there.
+    # Through JSON, like the kept ones, because a tuple is a list there.
     found = json.loads(json.dumps(outputs(case, tmp_path)))
     lines = differences(found, expected(case))
     assert not lines, "\n".join(lines[:40])

@@ -1,4 +1,4 @@
-"""What the device tells of itself: /metrics and /healthz over a real session, MQTT's present state, tokens."""
+"""The state that the device reports: /metrics and /healthz over a real session, MQTT's present state, tokens."""
 
 import re
 import socket

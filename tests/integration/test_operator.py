@@ -1,4 +1,4 @@
-"""Who began a session: taken from whoever presses start, recorded, told in every format of a report."""
+"""The operator of a session: the user who presses start, recorded and shown in every format of a report."""
 
 import json
 import re

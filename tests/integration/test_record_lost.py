@@ -18,7 +18,7 @@ FEW = "sim:?seed=9&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells
 
 
 def run_until(folder, befalls, uri=FEW):
-    """A session that something befalls after its third field; gives its summary, and the fields told by then."""
+    """Run a session. After its third field, call the only entry of ``befalls``. Return the summary and the reports."""
     told = []
 
     def tell(progress):

@@ -1,4 +1,4 @@
-"""A session that was killed goes on: one session, every frame once, the counts of both parts."""
+"""A session that was killed resumes as one session, with every frame once and the counts of both parts."""
 
 import json
 import os

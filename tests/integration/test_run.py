@@ -182,7 +182,7 @@ def start(tmp_path, *arguments):
 
 def test_ctrl_c_ends_cleanly_with_the_summary(edge_all, tmp_path):
     process = start(tmp_path, "--camera", "sim:?fields=4000", "--log-json")
-    process.stdout.readline()  # a finding is out: the session is under way
+    process.stdout.readline()  # a finding is out, so the session runs
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -232,7 +232,7 @@ def test_the_example_of_the_api_says_how_it_is_called():
 
 
 def test_real_fields_with_blasts_are_flagged_and_healthy_ones_hardly(edge_all, real_data, tmp_path):
-    """Not a measure of accuracy (the shipped networks were trained on these): the whole way on real pixels."""
+    """Not a measure of accuracy (the shipped networks were trained on these): the full pipeline on real pixels."""
     folder = tmp_path / "few"
     folder.mkdir()
     names = ("Im006_1.jpg", "Im055_1.jpg", "Im038_0.jpg", "Im071_0.jpg")

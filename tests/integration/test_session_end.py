@@ -1,4 +1,4 @@
-"""The end of a session that somebody is in a hurry for: it does not wait for its camera."""
+"""The end of a session that does not wait for its camera."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_it_is_in_the_record_before_a_read_returns(tmp_path):
         session.stop()
         ended = None
         with Record.open(tmp_path, create=False, check=False) as record:
-            # As long as the camera is waited for.
+            # While the session waits for the camera.
             while running.is_alive() and ended is None:
                 ended = record.session("last").ended
                 running.join(0.05)
@@ -72,7 +72,7 @@ def test_nothing_keeps_a_session_that_has_ended(tmp_path):
 
 class JumpingCamera(SimulatedMicroscope):
     """Gives its frames as a driver does that knows no steady time, each when the one before is recorded; the clock is
-    set while the fifth is under way."""
+    set while the fifth is being analyzed."""
 
     def __init__(self) -> None:
         super().__init__("sim:?seed=4&fields=8&width=640&height=480&um_per_px=0.2&frames_per_field=1")

@@ -1,4 +1,4 @@
-"""A station runs sessions as commands say, with the real networks, and pages beside it do not disturb it."""
+"""A station runs sessions by command, with the real networks, and open pages do not disturb it."""
 
 import http.client
 import json
@@ -92,12 +92,12 @@ def test_start_pause_go_on_stop(tmp_path, uri):
         before = running.fields
         shown = len(running.told)
         if uri == PACED:
-            wait_for(lambda: len(running.told) > shown + 3)  # the picture goes on, nothing is counted
+            wait_for(lambda: len(running.told) > shown + 3)  # the live picture continues, nothing is counted
             assert running.told[-1].result.skip.reason == "paused"
         else:
             time.sleep(0.3)
         paused = running.fields
-        assert paused - before <= 4  # what was under way
+        assert paused - before <= 4  # those that had already started
         running.put(Resume(), "running")
         wait_for(lambda: running.fields > paused + 1)
         running.put(Stop(), "idle")

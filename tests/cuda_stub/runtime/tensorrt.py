@@ -102,7 +102,7 @@ class Context:
             self.engine.log.log(Severity.ERROR, "cudaErrorMemoryAllocation: out of memory")
             return False
         shape, addresses = self.shape, dict(self.addresses)
-        # The function must not hold the context: who goes when, is looked at.
+        # The function must not hold the context, because the tests check when each object is freed.
         shapes = {name: self.get_tensor_shape(name) for name in self.engine.outputs}
 
         def kernel(_):

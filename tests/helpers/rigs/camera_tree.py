@@ -53,7 +53,7 @@ _VIRTUAL_CAMERA = """%YAML 1.1
 
 
 def rigs() -> Path:
-    """Where such things are kept between runs."""
+    """Return the folder that keeps the rigs between runs."""
     folder = Path(os.environ.get("EDGE_ALL_RIGS", "/var/tmp/edge-all-rigs"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -61,7 +61,7 @@ class LossyDisk:
             self._on = True
 
     def close(self) -> None:
-        """Ends it; what is in the cache stays unwritten."""
+        """End it without writing the cache."""
         self._server.close()
         self._image.close()
 

@@ -1,7 +1,7 @@
 """A virtual machine that writes a session and loses its power, again and again; its disk is kept.
 
 The machine's root is this machine's own, read only; the disk is ext4 on an image behind rigs/lossy_disk.py, which
-loses its write cache. The processor is emulated: nothing here tells a speed.
+loses its write cache. The processor is emulated, so no timing here is meaningful.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _MACHINE = VirtualMachine(
 
 @dataclass
 class Cuts:
-    """What was seen over all power cuts."""
+    """The results of all power cuts."""
 
     cuts: int = 0
     shown: int = 0
     lost_sectors: int = 0
     """Written by the guest and not flushed, when the power failed."""
     mended: int = 0
-    """Boots whose start had something to mend."""
+    """Boots whose start had something to repair."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -71,7 +71,7 @@ def cut_often(times: int, seed: int, image_mib: int = 192) -> Cuts:
 
 
 def _run(command: list[str], after_s: float | None, disk: LossyDisk) -> list[str]:
-    """One boot. after_s: the power fails so long after the session began; None: when it began."""
+    """One boot. after_s: the power fails this many seconds after the session started; None: when it started."""
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert machine.stdout is not None
     watchdog = threading.Timer(1800, machine.kill)

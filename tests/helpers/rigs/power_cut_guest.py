@@ -27,7 +27,7 @@ def say(*words: object) -> None:
 
 
 def look() -> None:
-    """What is there of the session before."""
+    """Print what is left of the session before."""
     start_record(FOLDER)
     with Record.open(FOLDER) as record:
         say("damage", find_damage(record.database) or "none")

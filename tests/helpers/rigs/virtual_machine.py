@@ -1,6 +1,6 @@
 """Debian's kernel in qemu, with a first program of our own that makes a folder of this machine its root.
 
-The processor is emulated: nothing here tells a speed. The root is read only, under a memory file system.
+The processor is emulated, so no timing here is meaningful. The root is read only, under a memory file system.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ exec switch_root /newroot /bin/sh @MAIN@
 
 @dataclass(frozen=True)
 class VirtualMachine:
-    """What one is made of. Its kernel is unpacked once, its first program written anew each time."""
+    """The parts of a virtual machine. Its kernel is unpacked once; its first program is written each time."""
 
     name: str
     root: Path
     main: str
-    """What the shell of the root runs: a file, or -c and a quoted command."""
+    """The arguments of the root's shell: a file, or -c and a quoted command."""
     mounts: str = ""
     """Lines of the first program that mount more, below /newroot."""
     modules: Sequence[str] = ()
     options: Mapping[str, str] = field(default_factory=dict)
-    """Of modules, by name."""
+    """Options of modules, by name."""
     root_never_changes: bool = False
     """While it runs: what was read of it is kept."""
     packages: Mapping[str, str] = field(default_factory=dict)
-    """Debian's, beside qemu's own: one of its files, by package."""
+    """Debian's packages that are needed besides qemu's: one file of each, by package."""
 
     def command(self, *more: str, cpu: str, cores: int, memory_mib: int) -> list[str]:
         """To be run; it ends when the machine does. more: qemu's options for other devices."""

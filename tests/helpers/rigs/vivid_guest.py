@@ -72,7 +72,7 @@ with log.open("w") as file:
 
 
 def wait_for(pattern: str, most_s: float = 600) -> float:
-    """Seconds until the session says so."""
+    """Return the seconds until the session prints this."""
     begun = time.monotonic()
     while not re.search(pattern, log.read_text(), re.DOTALL):
         if session.poll() is not None or time.monotonic() - begun > most_s:

@@ -1,6 +1,6 @@
 """A virtual machine with vivid, the kernel's Video4Linux test driver: a camera that can really be unplugged.
 
-Its root is the camera tree; what the guest leaves in /out comes back.
+Its root is the camera tree; files that the guest leaves in /out come back.
 """
 
 from __future__ import annotations

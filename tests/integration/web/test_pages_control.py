@@ -1,4 +1,4 @@
-"""The control slide's last result stands with a session's quality."""
+"""The control slide's last result is shown with a session's quality."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is wrong with a session or its record is told where its counts are."""
+"""Problems of a session or its record are shown where its counts are."""
 
 import re
 import time

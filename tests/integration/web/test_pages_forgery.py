@@ -1,4 +1,4 @@
-"""What another site, a forger or a careless program sends."""
+"""Requests that another site, a forger or a careless program sends."""
 
 import pytest
 

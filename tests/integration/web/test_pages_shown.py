@@ -1,4 +1,4 @@
-"""What every page is: strict, and text where somebody wrote it."""
+"""Properties of every page: a strict policy, and user input shown as text."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A session without an end: whether it still runs is told."""
+"""A session without an end is shown as running or as cut off."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""edge-all bench: what it says and what it refuses to say. Speed itself is no test's matter."""
+"""The output of edge-all bench, and what it refuses to report. Speed itself is not tested."""
 
 import json
 import subprocess

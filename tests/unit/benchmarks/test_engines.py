@@ -1,4 +1,4 @@
-"""How the scores of the engines are reckoned; what they measure is no test's matter."""
+"""How the scores of the engines are computed; the measured values are not tested."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An empty bright field becomes a flat field; what is no empty bright field is refused."""
+"""An empty bright field becomes a flat field; any other image is refused."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Calibrations are kept whole, one file a camera; damage is said and set aside."""
+"""Calibrations are kept whole, one file a camera; damage is reported and set aside."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""When a camera counts as lost, and as back: by a clock that the test turns."""
+"""A camera counts as lost, and as back, by a clock that the test sets."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What tells one camera from another."""
+"""The identity of a camera."""
 
 from types import SimpleNamespace
 

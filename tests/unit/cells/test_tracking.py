@@ -18,7 +18,7 @@ def field_at(x_um, y_um, region=0, sharpness=1.0):
 
 
 def shown(places_um, field, radius_um=5.0):
-    """Detections of the cells that lie in a field, top to bottom."""
+    """Detections of the cells in a field, top to bottom."""
     at = [((x - field.place_um[0]) / 0.1, (y - field.place_um[1]) / 0.1) for x, y in places_um]
     inside = [(x, y) for x, y in at if 0 <= x < 800 and 0 <= y < 500]
     return [Detection(x, y, radius_um / 0.1, 0.9) for x, y in sorted(inside, key=lambda p: (p[1], p[0]))]

@@ -1,4 +1,4 @@
-"""What is said of a smear."""
+"""The statistics of a smear."""
 
 import pytest
 from hypothesis import given

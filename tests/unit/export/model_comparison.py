@@ -1,4 +1,4 @@
-"""Whether two model files are the same network, though another processor made one of them.
+"""Compare two model files that may be the same network made by different processors.
 
 Folding a batch normalization into a convolution ends in a division: its last digit differs from processor to processor,
 and with it the weights, the outputs of the self-check batch, and so the bytes.
@@ -23,15 +23,15 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY
 
 WEIGHT_TOLERANCE = 1e-5
-"""Of the largest weight of a tensor; float32 holds 6e-8 of it, and 2e-7 were seen between two makes."""
+"""Tolerance, relative to the largest weight of a tensor; float32 resolves 6e-8; two builds differed by 2e-7."""
 OUTPUT_TOLERANCE = 1e-4
-"""Of an output of the float network on its self-check batch."""
+"""Tolerance of an output of the float network on its self-check batch."""
 PIXEL_TOLERANCE = 1
 """Gray levels of the self-check batch, which the simulator draws with floats."""
 
 
 def model_differences(model: onnx.ModelProto, shipped: onnx.ModelProto) -> list[str]:
-    """What tells one network from the other, a line each: graph, weights, metadata, outputs."""
+    """Return the differences between two networks, a line each: graph, weights, metadata, outputs."""
     return list(_differing(model, shipped))
 
 
@@ -44,7 +44,7 @@ def unpacked(stored: Mapping[str, Any]) -> npt.NDArray[Any]:
 
 @lru_cache(maxsize=1)
 def int8_products_saturate() -> bool:
-    """Whether ONNX Runtime adds two products of 8 bits in 16 here: x86 without VNNI does, and large sums are cut off.
+    """Return True if ONNX Runtime adds two 8-bit products in 16 bits here. x86 without VNNI does, clipping large sums.
 
     INT8 files then give visibly other outputs on this machine; the program's self-check refuses those that exceed the
     tolerance of their contract.
@@ -92,7 +92,7 @@ def _graph_parts(model: onnx.ModelProto) -> dict[str, Any]:
 
 def _differing_metadata(model: onnx.ModelProto, shipped: onnx.ModelProto) -> Iterator[str]:
     found, wanted = ({p.key: p.value for p in m.metadata_props} for m in (model, shipped))
-    # The contract names the checkpoint by the hash of its weights: no processor has a part in that.
+    # The contract names the checkpoint by the hash of its weights, which does not depend on the processor.
     for key in wanted:
         if key != SELF_CHECK_KEY and found.get(key) != wanted[key]:
             yield f"metadata {key}"

@@ -1,4 +1,4 @@
-"""Every layout that users have is recognized and counted; what is wrong is named."""
+"""Every layout that users have is recognized and counted; errors are named."""
 
 import csv
 import json

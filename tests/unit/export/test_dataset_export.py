@@ -40,7 +40,7 @@ def reviewed(tmp_path_factory) -> tuple[Path, list[str]]:
         register_checksum(database)
         for session_id in sessions:
             cells = record.cells(session_id)
-            # Two blasts, then in turn: each class is there.
+            # Two blasts, then in turn, so that each class is there.
             findings = [c for c in cells if c["label"] in ("blast", "unidentified")]
             chosen = [(c["cell"], LABELS[max(i - 1, 0) % 4]) for i, c in enumerate(findings)]
             chosen += [(c["cell"], "normal") for c in cells if c["label"] == "normal"][:1]

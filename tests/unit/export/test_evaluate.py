@@ -17,7 +17,7 @@ from edge_all.session.stages.analysis import Models
 
 
 def scored(groups=12, each=120, seed=0, hard=0):
-    """Subjects of 120 cells; the last ``hard`` of them are judged by chance."""
+    """Subjects of 120 cells; the last ``hard`` of them are classified by chance."""
     rng = np.random.default_rng(seed)
     group = np.repeat([f"s/{g:02}" for g in range(groups)], each)
     blast = np.repeat(np.arange(groups) % 2 == 0, each)
@@ -46,7 +46,7 @@ def test_the_figures_are_those_of_scikit_learn():
 
 
 def test_the_interval_is_over_subjects_not_cells():
-    """With two subjects of twelve judged by chance, which subjects one has matters more than how many cells."""
+    """With two subjects of twelve classified by chance, which subjects one has matters more than how many cells."""
     found = by_name(figures(scored(hard=2), seen=False))["sensitivity"]
     cells = 720
     by_cell = 2 * 1.96 * np.sqrt(found.value * (1 - found.value) / cells)

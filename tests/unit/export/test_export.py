@@ -130,7 +130,7 @@ def checkpoint():
 
 
 class Script:
-    """Stands in for the comparison on real cells: says failed so many times, and what was asked is noted."""
+    """Replaces the comparison on real cells: fails a given number of times and notes each request."""
 
     def __init__(self, failures):
         self.left, self.trained = failures, []

@@ -23,7 +23,7 @@ from edge_all_export.release.kinds_table import lines
 
 
 def _made(seed: int = 0, shift: float = 0.0, sharpness: float = 2.0) -> KindPredictions:
-    """Two benches; the logit of a cell's kind is higher by 3, but for noise; what is no nucleated cell is plain."""
+    """Two benches; the logit of a cell's kind is higher by 3, but for noise; cells without a nucleus are plain."""
     rng = np.random.default_rng(seed)
     kinds = np.array(["blast", "lymphocyte", "monocyte", "neutrophil", "smudge", "artifact"] * 60)
     logits = rng.normal(0, 1, (len(kinds), 10))

@@ -1,4 +1,4 @@
-"""The pair that judges cells cut out of their surroundings: one answer of two networks, on crops twice as fine."""
+"""The pair that classifies cells cut out of their surroundings: one answer of two networks, on crops twice as fine."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""The last layer is solved first, and what differs between groups is no argument."""
+"""The last layer is solved first, and differences between groups do not count."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_a_nuisance_penalty_takes_out_what_differs_between_groups(cells):
 
 
 def test_a_penalty_takes_out_what_differs_between_sources_of_one_class():
-    """Groups cannot tell: each source is one group."""
+    """Groups cannot reveal it because each source is one group."""
     made = []
     for k in range(48):
         blast, dark = k % 2 == 0, k % 4 >= 2

@@ -76,7 +76,7 @@ def test_timings_are_kept(tmp_path):
     first = read_checked(request.timings).payload
     assert first
     build_in_process(request, tmp_path / "plan", "tensorrt_rtx")
-    # Not of TensorRT's making: passed over, and made anew.
+    # Not written by TensorRT, so it is skipped and made again.
     request.timings.write_bytes(b"strange")
     build_in_process(request, tmp_path / "plan", "tensorrt_rtx")
     assert read_checked(request.timings).payload

@@ -148,7 +148,7 @@ def test_a_file_that_is_no_checkpoint(tmp_path, content, says):
 
 def test_weights_of_another_architecture_are_refused(edge_all, tiny_recipe, tmp_path, own_cells):
     out = tmp_path / "out"
-    fit(job_of(tiny_recipe(epochs=1)), out, "alexnet")  # says another architecture than its weights have
+    fit(job_of(tiny_recipe(epochs=1)), out, "alexnet")  # names another architecture than its weights have
     done = edge_all("evaluate", out / "checkpoint.pt", "--data", own_cells, "--out", tmp_path / "page")
     assert done.exit_code in (1, 2)
     assert "do not fit the network alexnet" in done.stderr

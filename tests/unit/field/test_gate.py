@@ -124,7 +124,7 @@ def test_nothing_is_looked_for_in_a_black_file():
 
 
 def test_frames_of_another_size_have_another_scale_and_the_place_is_kept():
-    """A stream that is binned for a while: its pixels are twice as large."""
+    """A stream that is binned for a while, with pixels twice as large."""
     with SimulatedMicroscope("sim:?seed=5&fields=12&cells=3") as camera:
         frames = [camera.read() for _ in range(40)]
     gate = Gate(GateLimits(), None, False)
@@ -216,7 +216,7 @@ def test_detector_input_has_even_light_and_sides_of_16():
 
 
 def test_a_slow_move_that_blurs_a_little_is_seen_as_one():
-    """Blurred along the way as no edge measure alone would tell: the stage was seen to move."""
+    """Blurred along the motion in a way that no edge measure alone would reveal, though the stage was seen to move."""
     smear = Smear(SmearSettings(11, 0.1, 5e-4, 0.2))
     gate, rng = Gate(GateLimits(), 0.1, False), np.random.default_rng(0)
 

@@ -93,7 +93,7 @@ def test_a_crop_is_a_gaussian_and_a_straight_line_between_pixels(images, side, o
             matrix = np.array([[factor, 0, middle - factor * x], [0, factor, middle - factor * y]])
             plain = cv2.warpAffine(blurred, matrix, (side, side), borderValue=(255, 255, 255))
             cut = cut_cell(image, x, y, um_per_px, side, out_um)
-            # cv2 samples at places of a 32nd of a pixel; a window's may lie one of these beside the whole image's.
+            # cv2 samples at places of a 32nd of a pixel; a window's may be one of these off the whole image's.
             assert np.abs(cut.astype(int) - plain).mean() < 0.35
             assert np.quantile(np.abs(cut.astype(int) - plain), 0.99) <= 4
 

@@ -1,4 +1,4 @@
-"""The blur of edges is told in micrometers, and noise is not taken for sharpness."""
+"""The blur of edges is measured in micrometers, and noise is not taken for sharpness."""
 
 import cv2
 import numpy as np

@@ -246,7 +246,7 @@ def test_the_contract_is_in_every_shipped_file():
 
 
 class TestTensorRtForASession:
-    """With an engine of ONNX Runtime in TensorRT's place: this machine may have none."""
+    """With an engine of ONNX Runtime in place of TensorRT, which this machine may lack."""
 
     @pytest.fixture(autouse=True)
     def tensorrt_in_name(self, monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Contracts, judging, hand-overs."""
+"""Contracts, classification, handovers."""
 
 import json
 import threading

@@ -1,5 +1,7 @@
-"""What each TensorRT is asked, by fakes of 8.6, 10.3 and 11 that have what those have, no more, and write down the
-calls. The real TensorRT-RTX is in tests/unit/export/test_tensorrt_builds.py."""
+"""Calls to each TensorRT, recorded by fakes of 8.6, 10.3 and 11 that have only what those versions have.
+
+The real TensorRT-RTX is in tests/unit/export/test_tensorrt_builds.py.
+"""
 
 import enum
 import types

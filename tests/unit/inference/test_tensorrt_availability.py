@@ -1,4 +1,4 @@
-"""What is missing, in one line with its remedy."""
+"""The missing part, in one line with its remedy."""
 
 import importlib.machinery
 import importlib.metadata

@@ -17,7 +17,7 @@ MODULES = ("checks", "engine_checks")
 
 
 def checks_in(module: str) -> list[str]:
-    """Functions without arguments that are no part of the others."""
+    """Functions without arguments that are not part of the others."""
     tree = ast.parse((ROOT / "tests" / "cuda_stub" / f"{module}.py").read_text())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return [f.name for f in functions if f.name != "clean" and not (f.args.args or f.args.vararg)]

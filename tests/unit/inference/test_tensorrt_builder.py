@@ -1,4 +1,4 @@
-"""The process that builds: whatever becomes of it, the program goes on and says in one line what happened."""
+"""The process that builds. However it ends, the program continues and reports in one line what happened."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_a_reason_that_the_child_gives_is_passed_on(tmp_path, name, kind):
 
 
 def test_an_interrupt_ends_the_child(tmp_path):
-    """Ctrl-C while the child builds: it is not left behind."""
+    """Ctrl-C while the child builds does not leave it behind."""
     pids = []
 
     def interrupt(line):
@@ -155,7 +155,7 @@ def test_memory_that_runs_out_in_python_says_so(tmp_path):
 
 
 def test_the_builder_does_not_outlive_its_program(tmp_path):
-    """The program is killed with -9 in the middle of a build: the builder goes with it."""
+    """The program is killed with -9 in the middle of a build, and the builder ends with it."""
     (tmp_path / "tensorrt.py").write_text(
         f"import os, time\n__version__ = '10.3.0'\nclass ILogger:\n    INTERNAL_ERROR, ERROR = 0, 1\n"
         f"def Builder(log):\n    open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n    time.sleep(100)\n"
@@ -182,7 +182,7 @@ def test_the_builder_does_not_outlive_its_program(tmp_path):
 
 def gone(pid):
     try:
-        # Whoever inherits it may not have taken note of its end yet.
+        # The process that inherits it may not have noticed its end yet.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True

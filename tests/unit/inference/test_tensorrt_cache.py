@@ -102,7 +102,7 @@ def test_any_flipped_bit_is_noticed(cache, data):
     cache.store(KEY, PLAN, "m")
     path = cache.path_of(KEY)
     content = bytearray(path.read_bytes())
-    # The start, where every byte has another meaning, as often as the rest.
+    # The start, where every byte has another meaning, is tried as many times as the rest.
     start = length_of_the_start(path)
     at = data.draw(st.one_of(st.integers(0, start - 1), st.integers(0, len(content) - 1)))
     content[at] ^= 1 << data.draw(st.integers(0, 7))
@@ -205,7 +205,7 @@ def test_a_plan_that_was_refused_is_built_again(cache, tmp_path):
     rest = (cache, KEY, REQUEST, "tensorrt", "m")
     assert built(*rest, build=Builder(log, b"better"), refused=PLAN) == b"better"
     assert cache.load(KEY) == b"better"
-    # Another process has built it again meanwhile.
+    # Another process has built it again during this time.
     assert built(*rest, build=Builder(log, b"no"), refused=PLAN) == b"better"
     assert len(builds(log)) == 1
 

@@ -64,7 +64,7 @@ def test_installed_then_newer_then_back_and_all_stay(package):
     assert roll_back(WANTED) == models_folder() == models_in_use()
     with pytest.raises(ModelError, match="no previous set of models"):
         roll_back(WANTED)
-    assert install(package("1"), WANTED)[2] == first  # the same set again is no other one
+    assert install(package("1"), WANTED)[2] == first  # the same set again is not another one
     assert len(model_sets()) == 3
 
 
@@ -253,7 +253,7 @@ def test_keys(tmp_path, key, models):
 
 
 def test_an_openssl_key_signs_too(tmp_path, monkeypatch, models):
-    """Nobody is bound to our own key maker."""
+    """Users may make their keys with other tools than ours."""
     import subprocess
 
     if shutil.which("openssl") is None:

@@ -19,7 +19,7 @@ def run(sharpness=1.0, blasts=20.0, time=1000.0, name="slide"):
 
 
 def series(*sharpness):
-    """Runs one after another, each judged by those before it."""
+    """Runs one after another, each checked against those before it."""
     done = []
     for i, value in enumerate(sharpness):
         done.append(classified(run(value, time=float(i)), done, {}))

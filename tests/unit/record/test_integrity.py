@@ -1,4 +1,4 @@
-"""A record that was damaged or cut off is mended at its start, and what cannot be is said."""
+"""A record that was damaged or cut off is repaired at its start, and what cannot be repaired is reported."""
 
 import os
 import random
@@ -75,7 +75,7 @@ def test_who_only_reads_is_told_that_the_next_run_mends_it(tmp_path, edge_all, m
     assert "the next 'edge-all run' on it, or the service, repairs it" in read.stderr
     assert len(read.stderr.splitlines()) == 1
     if damage == "garbage":
-        with monkeypatch.context() as patched:  # mending is what fails now
+        with monkeypatch.context() as patched:  # now the repair fails
             patched.setattr("edge_all.record.recovery.startup.rebuild", lambda folder, _: Record.open(folder))
             with pytest.raises(DamagedRecordError) as failed:
                 start_record(tmp_path)

@@ -1,4 +1,4 @@
-"""A record of before the schema was free of labels: it opens with every row, and damage in it stays visible."""
+"""A record from before the schema was free of labels opens with every row, and damage in it stays visible."""
 
 import sqlite3
 from contextlib import closing

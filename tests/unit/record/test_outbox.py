@@ -1,4 +1,4 @@
-"""The outbox: in order, with the rows it tells of, bounded, and no summary is ever given up."""
+"""The outbox is in order, written with the rows it reports, and bounded, and never drops a summary."""
 
 import pytest
 

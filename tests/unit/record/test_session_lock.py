@@ -1,4 +1,4 @@
-"""One program writes a session; who asks whether one does disturbs nobody."""
+"""One program writes a session; checking whether one does disturbs no program."""
 
 import fcntl
 import threading

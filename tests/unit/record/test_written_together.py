@@ -1,4 +1,4 @@
-"""Fields that waited go to disk together, and are told afterwards."""
+"""Fields that waited go to disk together, and are reported afterwards."""
 
 import sqlite3
 import threading
@@ -92,7 +92,7 @@ def test_a_slow_disk_gathers_fields_and_none_is_told_before_it_is_there(tmp_path
 
     def slow(files, unsynced=()):
         nonlocal commits
-        if not files:  # rows alone, such as those of the session's beginning
+        if not files:  # rows alone, such as those of the session's start
             write(files, unsynced)
             return
         commits += 1

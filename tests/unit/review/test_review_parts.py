@@ -260,7 +260,7 @@ def test_the_newest_picture_is_drawn_once_for_all(monkeypatch):
     live = LiveView()
     assert live.picture() is None
     assert live.counts() is None
-    for index in range(50):  # nobody watches: nothing is drawn
+    for index in range(50):  # no viewer, so nothing is drawn
         live.take(progress(index))
     assert drawn == []
     first = live.picture()

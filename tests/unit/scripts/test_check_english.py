@@ -160,3 +160,13 @@ def test_exit_code_and_output(tmp_path):
     page.write_text("No one reads it.\n")
     good = subprocess.run([sys.executable, SCRIPT, page], capture_output=True, text=True, check=False)
     assert (good.returncode, good.stdout) == (0, "")
+
+
+def test_string_literals_in_tests_are_not_checked(monkeypatch, tmp_path):
+    monkeypatch.setattr(check_english, "ROOT", tmp_path)
+    source = '"""The file is no test."""\n\nTEXT = "the record is no file"\n'
+    for folder, kinds in (("tests", ["docstring"]), ("scripts", ["docstring", "string"])):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.py").write_text(source)
+        found = list(check_english.passages_of(tmp_path / folder / "a.py"))
+        assert [p.kind for p in found if list(RULES.check(p))] == kinds

@@ -1,4 +1,4 @@
-"""The service's housekeeping: the profile's table becomes what the record takes, and what is wrong is said."""
+"""The service's housekeeping: the profile's table becomes what the record takes, and errors are reported."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What the person at the bench is told to do."""
+"""Hints for the person at the bench."""
 
 import numpy as np
 import pytest
