@@ -157,9 +157,14 @@ def is_kind(uri: str, kind: CameraKind) -> bool:
     return scheme is not None and scheme.kind is kind
 
 
-def choices_line() -> str:
-    """Return all kinds of cameras in one line, for messages."""
-    return "; ".join([*(f"{s.prefix} {s.help}, {s.example}" for s in all_schemes()), *_PATHS])
+def camera_choices() -> list[str]:
+    """Return all kinds of cameras, each with its description and an example, for help texts."""
+    return [*(f"{s.prefix} {s.help}, {s.example}" for s in all_schemes()), *_PATHS]
+
+
+def prefixes_line() -> str:
+    """Return the start of each kind of URI in one line, for messages."""
+    return f"{', '.join(s.prefix for s in all_schemes())} or the path of an image, a folder or a video"
 
 
 def undiscoverable_line() -> str:

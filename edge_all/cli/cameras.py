@@ -11,7 +11,19 @@ import click
 from edge_all.cli.options.common import plain
 
 
-@click.command("cameras")
+class _ListsChoices(click.Command):
+    """Command whose help ends with all kinds of cameras, read from the registry only when the help is shown."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one line per kind of camera."""
+        from edge_all.cameras.registry import camera_choices
+
+        with formatter.section("Cameras"):
+            formatter.write_dl([(start, rest) for start, _, rest in (c.partition(" ") for c in camera_choices())])
+        super().format_epilog(ctx, formatter)
+
+
+@click.command("cameras", cls=_ListsChoices)
 @click.option("--camera", "uri", metavar="URI", help="Camera to use for --preview. Default: the only attached one.")
 @click.option("--preview", metavar="FILE.png", help="Save one frame to FILE.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON on standard output.")

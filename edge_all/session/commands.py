@@ -69,6 +69,8 @@ def _check_sample(sample: str | None) -> None:
         return
     if len(sample) > SAMPLE_LENGTH:
         raise UsageError(f"the sample id has {len(sample)} characters", f"use at most {SAMPLE_LENGTH}")
+    if any("\ud800" <= c <= "\udfff" for c in sample):  # invalid bytes of an argument arrive as lone surrogates
+        raise UsageError("the sample id is not valid UTF-8", "type it again, or scan its barcode")
     if not sample.strip() or not sample.isprintable():
         raise UsageError("the sample id is empty or contains control characters", "type it again, or scan its barcode")
 

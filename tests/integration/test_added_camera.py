@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,8 +107,9 @@ def test_messages_name_it(program):
     unknown = program("run", "--camera", "bench-cam:1")
     assert unknown.returncode == 2
     assert "did you mean benchcam:?" in unknown.stderr
-    assert "benchcam: the bench of the test, benchcam:1" in unknown.stderr
-    assert "benchcam: does not name a camera" in program("run", "--camera", "benchcam:").stderr
+    assert ", benchcam: or the path of an image" in unknown.stderr
+    assert re.search(r"benchcam: +the bench of the test, benchcam:1", program("cameras", "--help").stdout)
+    assert "benchcam: does not name a camera: write it as benchcam:1" in program("run", "--camera", "benchcam:").stderr
 
 
 def test_a_camera_that_cannot_be_loaded_leaves_the_others_usable(program, tmp_path):

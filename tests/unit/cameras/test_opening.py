@@ -99,14 +99,16 @@ def test_no_video_at_all(tmp_path):
     [
         ("sin:", "did you mean sim:"),
         ("v4l3:/dev/video0", "did you mean v4l2:"),
-        ("v4l2:", "v4l2: does not name a camera"),
+        ("v4l2:", "v4l2: does not name a camera: write it as v4l2:/dev/video0"),
         ("v4l2:0?sise=1x1", "did you mean size"),
         ("v4l2:0?size=big", "is not a valid size"),
         ("v4l2:0?fps=fast", "a number from"),
         ("v4l2:0?format=H264", "use MJPG or YUYV"),
         ("csi:left", "is not a port"),
         ("picamera2:left", "is not a number"),
-        ("no/such/path", "is not a file, folder"),
+        ("no/such/path", "no/such/path does not exist: check the path, or see 'edge-all cameras' for other cameras"),
+        ("mi\udcffss", r"mi\xffss does not exist"),
+        ("/dev/null", "/dev/null is not a file or folder"),
         ("sim", "did you mean sim:"),
         ("sim:?sed=1", "no setting 'sed'"),
         ("sim:?fields=many", "whole number"),
@@ -117,8 +119,9 @@ def test_no_video_at_all(tmp_path):
     ],
 )
 def test_a_wrong_uri_names_what_there_is(uri, says):
-    with pytest.raises(UsageError, match=re.escape(says)):
+    with pytest.raises(UsageError, match=re.escape(says)) as refused:
         open_camera(uri)
+    assert len(str(refused.value)) < 250
 
 
 def test_a_misspelt_file_names_its_neighbor(tmp_path):

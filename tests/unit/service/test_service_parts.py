@@ -239,6 +239,7 @@ def station():
         (b'{"command": "stop"}\n', "not possible while the microscope is idle"),
         (b'{"command": "start", "sample": ""}\n', "the sample id is empty"),
         (b'{"command": "start", "sample": "a\\u0000"}\n', "control characters"),
+        (b'{"command": "start", "sample": "a\\udcff"}\n', "the sample id is not valid UTF-8"),
         (b"\xff\xfe\n", "invalid request"),
     ],
 )
