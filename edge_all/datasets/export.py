@@ -27,6 +27,7 @@ from edge_all.domain.image import Image
 from edge_all.domain.labels import LABELS
 from edge_all.errors import EdgeAllError, RecordError, UsageError
 from edge_all.files.atomic_write import PUBLIC, write_atomically
+from edge_all.files.blocking_file import blocking_file
 from edge_all.files.state_dir import state_folder
 from edge_all.record.events.verdicts import Verdict, all_verdicts, standing
 from edge_all.record.rows import CellRow, SessionRow
@@ -56,11 +57,13 @@ def export_dataset(record: Record, sessions: Sequence[str], out: Path, state: Pa
 
     Raises:
         RecordError: when a session is unknown.
-        UsageError: when the folder is not empty or cannot be written, or nothing was reviewed.
+        UsageError: when the folder is not empty, is a file or cannot be written, or nothing was reviewed.
     """
     rows = {s.id: s for s in (record.session(name) for name in sessions)}
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if (file := blocking_file(out)) is not None:
+            raise UsageError(f"{file} is a file, not a folder", "name another folder")
+        if out.exists() and any(out.iterdir()):
             raise UsageError(f"{out} is not empty", "name a new folder, because exports are never mixed")
     except OSError as error:
         raise UsageError(f"cannot read {out} ({error.strerror})", "name another folder") from error

@@ -377,6 +377,10 @@ def test_the_command_takes_the_format_from_the_files_ending(edge_all, record, tm
             "cannot write /nonexist/x.pdf (folder /nonexist does not exist)",
         ),
         (["report", "last", "--out", "/proc/x.pdf"], "cannot write"),
+        (
+            ["report", "last", "--out", "/proc/version/x.pdf"],
+            "cannot write /proc/version/x.pdf (/proc/version is not a folder): choose another file",
+        ),
         (["report", "last", "--out", "x.docx"], "no report format has the extension .docx: use one of .pdf, .html"),
         (["show", "last", "--png", "/nonexist/x.png"], "folder /nonexist does not exist"),
         (["report", "last", "--format", "docx", "--out", "x"], "docx"),

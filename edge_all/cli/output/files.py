@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_all.errors import UsageError
+from edge_all.files.blocking_file import blocking_file
 
 
 def file_to_write(name: str) -> Path:
     """Return the path of an output file.
 
     Raises:
-        UsageError: when its folder does not exist. The folder is not created, because the name may be a typo.
+        UsageError: when its folder does not exist or is a file. It is not created, because the name may be a typo.
     """
     path = Path(name)
+    if (file := blocking_file(path.parent)) is not None:
+        raise UsageError(f"cannot write {name} ({file} is not a folder)", "choose another file")
     if not path.parent.is_dir():
         raise UsageError(
             f"cannot write {name} (folder {path.parent} does not exist)", "create it, or choose another file"

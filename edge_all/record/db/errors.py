@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
+from edge_all.files.blocking_file import blocking_file
+from edge_all.files.file_names import in_utf8
 
 WAIT_FOR_OTHERS_S = 30.0
 SQLITE_FAULTS = (sqlite3.Error, UnicodeDecodeError)
@@ -33,6 +35,10 @@ def translate_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"the disk of the record folder {folder} is full", _FULL) from error
+        if (file := blocking_file(folder)) is not None:
+            raise RecordError(
+                f"{in_utf8(file)} is a file, not a folder", "choose another folder with --record"
+            ) from error
         raise RecordError(
             f"the record folder {folder} cannot be used ({error.strerror or error})",
             "check the path and its permissions, or choose another one with --record",

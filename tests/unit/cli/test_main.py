@@ -39,7 +39,7 @@ def test_every_command_is_in_the_readme():
     ("arguments", "code", "says"),
     [
         (["run", "--camera", "sin:"], 2, "did you mean sim:"),
-        (["run", "--camera", "no/such"], 2, "is not a file"),
+        (["run", "--camera", "no/such"], 2, "no/such does not exist"),
         (["run", "--threshold", "2"], 2, "0<x<1"),
         (["run", "--camera", "sim:", "--threshold", "0.0001"], 2, "lower threshold"),
         (["run", "--stop-at", "0"], 2, "x>=1"),

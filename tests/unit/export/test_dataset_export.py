@@ -130,6 +130,8 @@ def test_nothing_is_mixed_or_left_half(reviewed, tmp_path):
     with Record.open(folder) as record:
         with pytest.raises(UsageError, match="not empty"):
             export_dataset(record, sessions, full, tmp_path / "state")
+        with pytest.raises(UsageError, match=r"mine\.txt is a file, not a folder: name another folder"):
+            export_dataset(record, sessions, full / "mine.txt", tmp_path / "state")
         with open_camera("sim:?fields=1&cells=8") as camera, Session(camera, folder) as session:
             session.run()
         with pytest.raises(UsageError, match="review cells first"):

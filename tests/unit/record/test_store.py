@@ -180,10 +180,11 @@ def test_a_newer_schema_is_refused(tmp_path):
         Record.open(tmp_path)
 
 
-def test_a_file_in_the_folders_place(tmp_path):
+@pytest.mark.parametrize("name", ["r", "r/record"])
+def test_a_file_in_the_folders_place(tmp_path, name):
     (tmp_path / "r").write_text("x")
-    with pytest.raises(RecordError, match="cannot be used"):
-        Record.open(tmp_path / "r")
+    with pytest.raises(RecordError, match="/r is a file, not a folder: choose another folder with --record"):
+        Record.open(tmp_path / name)
 
 
 def test_an_unknown_session_names_the_way_out(tmp_path):
