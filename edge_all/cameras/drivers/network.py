@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from edge_all.cameras.base import Camera, Settings
 from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.types import Frame
-from edge_all.errors import CameraError
+from edge_all.errors import CameraError, UsageError
 from edge_all.text.uri import has_password, redacted
 
 _OPEN_S, _READ_S = 5.0, 2.0
@@ -121,5 +122,13 @@ def _pyav() -> Any:
 
 
 def open_stream(uri: str) -> Camera:
-    """Create the supervised camera of a stream's URL."""
+    """Create the supervised camera of a stream's URL.
+
+    Raises:
+        UsageError: when the URL has no host.
+    """
+    scheme = uri.partition(":")[0]
+    rest = uri.partition("://")[2]
+    if not re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2].partition(":")[0]:
+        raise UsageError(f"{redacted(uri) if rest else scheme + '://'} names no host", f"write {scheme}://HOST/PATH")
     return SupervisedCamera(lambda _: NetworkStream(uri))
