@@ -14,7 +14,7 @@ from typing import Any
 
 from firmware_config import DEVICE_FOLDER, PROFILES
 from firmware_config.problem import ConfigError, Problem
-from firmware_config.toml_locations import Key, places
+from firmware_config.toml_locations import Key, places, unfinished_value_line
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -126,6 +126,9 @@ def read_file(path: Path, name: str | None = None) -> Layer:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
+        if (line := unfinished_value_line(text, error)) is not None:
+            problem = Problem(f"{path}, line {line}", "the file ends inside a value", "complete it")
+            raise ConfigError([problem]) from error
         what = str(error).partition(" (at ")[0]
         where = f"{path}, {at[1]}" if at else str(path)
         raise ConfigError([Problem(where, f"not valid TOML ({what})", "fix this line")]) from error

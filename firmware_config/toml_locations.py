@@ -12,6 +12,8 @@ _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _TABLE = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
 _VALUE = re.compile(rf"\s*({_DOTTED})\s*=\s*")
 _INLINE = re.compile(rf"[{{,]\s*({_DOTTED})\s*=\s*")
+_UNFINISHED = r"Invalid value|Unterminated|Unclosed|Unescaped|Expected \"'\""
+"""Messages of tomllib about values. Its other messages at the end of a text are about keys and table headers."""
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'[^']*'")
 
 
@@ -22,6 +24,13 @@ class Place:
     line: int
     key_column: int
     value_column: int
+
+
+def unfinished_value_line(text: str, error: ValueError) -> int | None:
+    """Return the last line with text if tomllib reported that the text ends inside a value, or None."""
+    if not re.match(_UNFINISHED, str(error)) or "(at end of document)" not in str(error):
+        return None
+    return len(text.rstrip().splitlines())
 
 
 def places(text: str) -> dict[Key, Place]:

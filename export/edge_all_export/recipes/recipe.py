@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from edge_all.errors import UsageError
 from edge_all_export.recipes.schema import OF_TASK, Common, values_of, wanted_values
+from firmware_config.toml_locations import unfinished_value_line
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -75,6 +76,8 @@ def read_recipe(path: Path) -> Recipe:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
+        if (line := unfinished_value_line(text, error)) is not None:
+            raise UsageError(f"{path}, line {line}: the file ends inside a value", "complete it") from error
         raise UsageError(f"{path} is not valid TOML ({error})", "fix this line") from error
     return Recipe(path.stem, check(_flat(tables), str(path), text))
 
@@ -98,6 +101,8 @@ def check(values: Mapping[str, Any], file: str, text: str) -> dict[str, Any]:
     task = values.get("task")
     schema = OF_TASK.get(task) if isinstance(task, str) else None
     wanted = wanted_values(schema or Common)
+    if task is None:
+        raise UsageError(f"{file}: 'task' is missing", f"it must be {wanted['task']}")
     if schema is None:
         raise UsageError(f"{_where(file, text, 'task')}: task is {task!r}", f"it must be {wanted['task']}")
     for name in values:

@@ -25,6 +25,7 @@ def test_the_shipped_recipes_are_valid_and_list_their_sources(name):
         ("paths =", "# paths =", "tiny.toml: the key 'data.sources' is missing: it must be a list of folder names"),
         ("paths =", 'sources = ["../own"]\n#', r"line 15: data.sources = \['../own'\].*folder names"),
         ("rate = 3e-3", "rate = ", "is not valid TOML"),
+        ('task = "classifier"', "", "tiny.toml: 'task' is missing: it must be"),
         ('task = "classifier"', 'task = "poem"', "line 1: task is 'poem'"),
         ("[shares]", "[share]", "unknown key 'share'.*did you mean shares"),
     ],
@@ -33,6 +34,13 @@ def test_a_fault_is_named_with_its_line(tiny_recipe, old, new, says):
     path = tiny_recipe()
     path.write_text(path.read_text().lstrip().replace(old, new))
     with pytest.raises(UsageError, match=says):
+        read_recipe(path)
+
+
+def test_a_recipe_that_ends_inside_a_value(tiny_recipe):
+    path = tiny_recipe()
+    path.write_text('task = "classifier"\nseed = ')
+    with pytest.raises(UsageError, match=r"tiny\.toml, line 2: the file ends inside a value: complete it"):
         read_recipe(path)
 
 
