@@ -31,10 +31,15 @@ _USE = {
 _LIMITS = {
     "detector": "Trained on thin, stained smears near the monolayer; thick areas, other stains and other objectives "
     "were not seen. Cells cut by the field's edge may be missed.",
-    "classifier": "ALL-IDB1 has 321 blasts of 3 series and few normal cells. On a new bench all probabilities may be "
-    "shifted, so check the thresholds on known smears first. Erythroblasts, reactive lymphocytes and "
-    "blasts of myeloid leukemia were rarely or never seen. One cell proves nothing.",
+    "classifier": "On a new bench all probabilities may be shifted, so check the thresholds on known smears first. "
+    "Erythroblasts, reactive lymphocytes and blasts of myeloid leukemia were rarely or never seen. One cell proves "
+    "nothing.",
 }
+_FEW_CELLS = "ALL-IDB1 has 321 blasts of 3 series and few normal cells."
+_ONLY_CUT_OUT = (
+    "Trained only on cells that were cut out of their surroundings (black around them), which no microscope shows; it "
+    "is not for cells in fields."
+)
 
 
 def model_card(checkpoint: Checkpoint, made: Mapping[str, onnx.ModelProto], report: Sequence[Parity]) -> str:
@@ -66,7 +71,7 @@ def model_card(checkpoint: Checkpoint, made: Mapping[str, onnx.ModelProto], repo
                  + (f", {contract.input_px} px square" if contract.input_px else ", sides multiples of 16")
                  + f". Outputs: {', '.join(contract.outputs)}."),
         f"- Thresholds: {thresholds}.",
-        _wrapped(f"- Known limits: {_LIMITS[checkpoint.task]}"),
+        _wrapped(f"- Known limits: {known_limits(checkpoint.task, contract.training_data)}"),
         "",
         "| file | size |", "|---|---|", *files, "",
     ]  # fmt: skip
@@ -80,6 +85,16 @@ def model_card(checkpoint: Checkpoint, made: Mapping[str, onnx.ModelProto], repo
             "",
         ]
     return "\n".join(parts)
+
+
+def known_limits(task: str, sources: Sequence[str]) -> str:
+    """Return the known limits of a network for a task that was trained on these sources."""
+    limits = [_LIMITS[task]]
+    if task == "classifier" and "allidb1" in sources:
+        limits.insert(0, _FEW_CELLS)
+    if task == "classifier" and set(sources) == {"cnmc"}:
+        limits.insert(0, _ONLY_CUT_OUT)
+    return " ".join(limits)
 
 
 def _wrapped(text: str) -> str:

@@ -12,6 +12,7 @@ from edge_all_export.models.contracts import CHECKPOINTS
 from edge_all_export.models.onnx_session import run_model, to_bytes
 from edge_all_export.onnx_export import pipeline as exporting
 from edge_all_export.onnx_export.accuracy_gate import Check
+from edge_all_export.onnx_export.model_card import known_limits
 from edge_all_export.onnx_export.pipeline import ExportInputs, export
 from edge_all_export.onnx_export.quantization.static import CalibrationSet, unfit_for_tensorrt
 from edge_all_export.onnx_export.to_onnx import float_model
@@ -19,6 +20,8 @@ from onnx import numpy_helper
 
 from edge_all.errors import EdgeAllError
 from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY
+from edge_all.inference.onnx_file import read_model_file
+from edge_all.modelstore.cards import model_facts
 from edge_all.modelstore.shipped import models_folder
 
 from .model_comparison import int8_products_saturate, model_differences, unpacked
@@ -110,6 +113,15 @@ def test_a_model_of_other_weights_nodes_or_contract_is_not_the_one_that_was_ship
     assert changed(other_attribute)[0].startswith("nodes")
     assert changed(other_contract) == [f"metadata {METADATA_KEY}"]
     assert changed(lambda model: model.graph.node.pop())[0].startswith("nodes")
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_the_limits_of_a_shipped_card_are_those_of_its_training_data(name):
+    file = read_model_file(models_folder() / name / "float.onnx", name.partition("-")[0])
+    facts = model_facts(file.identity, [models_folder()])
+    assert facts.known_limits == known_limits(file.contract.task, file.contract.training_data).rstrip(".")
+    assert ("ALL-IDB1" in facts.known_limits) <= ("ALL-IDB1" in facts.training_data)
+    assert ("cut out of their surroundings" in facts.known_limits) is (name == "classifier-segmented")
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
