@@ -54,7 +54,7 @@ def test_a_day_of_the_service(tmp_path):
         begun = time.monotonic()
         assert service.process.wait(30) == 0
         lasted = time.monotonic() - begun
-        assert lasted < 15, "the session's end itself is measured in tests/system"
+        assert lasted < 15, "the session's end itself is measured under systemd, in tests/e2e"
         with service.record() as record:
             sessions = record.sessions()
             assert [(s.id, s.sample, bool(s.ended)) for s in sessions] == [(first, "S1", True), (second, "S2", True)]

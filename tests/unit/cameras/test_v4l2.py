@@ -1,4 +1,4 @@
-"""V4L2 cameras by name, their formats and refusals, on a made-up /dev and /sys; a real driver: tests/system."""
+"""V4L2 cameras by name, their formats and refusals, on a made-up /dev and /sys; a real driver: tests/faults."""
 
 import os
 import subprocess
