@@ -46,7 +46,7 @@ def reviewed(tmp_path_factory) -> tuple[Path, list[str]]:
             chosen += [(c["cell"], "normal") for c in cells if c["label"] == "normal"][:1]
             database.executemany(
                 "INSERT INTO verdict (session, cell, reviewer, proven, label, kind, time) VALUES (?,?,?,0,?,?,1)",
-                [(session, n, PATIENT, label, "monocyte" if label == "normal" else None) for n, label in chosen],
+                [(session_id, n, PATIENT, label, "monocyte" if label == "normal" else None) for n, label in chosen],
             )
     return folder, sessions
 
