@@ -76,7 +76,7 @@ def load_settings(name_or_path: str | Path | None = None) -> Resolved:
     except ConfigError as error:
         first, *more = error.problems
         also = f" (and {len(more)} more; run 'edge-all config check' to list them)" if more else ""
-        raise ProfileError(f"{first.where}: {first.what}", f"{first.remedy}{also}") from error
+        raise ProfileError(first.message, f"{first.remedy}{also}") from error
 
 
 def load_profile(name_or_path: str | Path | None = None) -> Profile:

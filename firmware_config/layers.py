@@ -171,7 +171,7 @@ def _inherited(name: str) -> list[Layer]:
     if name not in shipped():
         known = ", ".join(shipped())
         remedy = f"{_near(name)}available: {known}, or the path of a .toml file"
-        raise ConfigError([Problem("profile", f"unknown profile '{name}'", remedy)])
+        raise ConfigError([Problem("", f"unknown profile '{name}'", remedy)])
     found: list[Layer] = []
     at: str | None = name
     while at is not None:

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem. ``where`` is "FILE, line 3, column 1" or the name of an environment variable."""
+    """One problem. ``where`` is "FILE, line 3, column 1", the name of an environment variable, or empty."""
 
     where: str
     what: str
     remedy: str
 
+    @property
+    def message(self) -> str:
+        """The problem with its location, without the remedy."""
+        return f"{self.where}: {self.what}" if self.where else self.what
+
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}: {self.remedy}"
+        return f"{self.message}: {self.remedy}"
 
 
 class ConfigError(Exception):

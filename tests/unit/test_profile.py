@@ -84,7 +84,7 @@ def test_a_wrong_file_names_line_and_column(tmp_path, text, says):
 
 
 def test_an_unknown_profile_names_the_nearest():
-    with pytest.raises(ProfileError, match="did you mean default"):
+    with pytest.raises(ProfileError, match=r"^unknown profile 'defualt': did you mean default"):
         load_profile("defualt")
 
 

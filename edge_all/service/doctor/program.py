@@ -40,7 +40,7 @@ def program() -> Finding:
 def settings(name: str, problems: list[Problem]) -> Finding:
     """Check that all settings are valid."""
     if problems:
-        return bad("; ".join(f"{p.where}: {p.what}" for p in problems), problems[0].remedy)
+        return bad("; ".join(p.message for p in problems), problems[0].remedy)
     return good(f"profile {name}")
 
 
