@@ -197,8 +197,7 @@ def command(
         telling.end()
     if summary.error is not None:
         raise summary.error
-    unreadable = summary.counts.skipped.get("unreadable", 0)
-    if unreadable and unreadable == summary.counts.frames:
+    if summary.nothing_readable:
         click.echo("edge-all: no frame could be read: see the reasons above", err=True)
         return 1
     return 0

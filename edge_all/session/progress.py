@@ -76,6 +76,11 @@ class Summary:
     """Number of images not saved because the record's disk was full; their cells are saved."""
 
     @property
+    def nothing_readable(self) -> bool:
+        """True if there were frames and none of them could be read."""
+        return 0 < self.counts.frames == self.counts.skipped.get("unreadable", 0)
+
+    @property
     def error_in_words(self) -> str | None:
         """The error in one line, with the counts not on disk, or None if nothing ended the session early."""
         if self.error is None or self.unsaved_counts is None:

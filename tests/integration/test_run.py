@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -150,6 +151,8 @@ def test_nothing_readable_is_a_failure(edge_all, tmp_path):
     result = edge_all("run", "--camera", tmp_path / "x.jpg")
     assert result.exit_code == 1
     assert "no frame could be read" in result.stderr
+    assert re.match(r"Session +\S+, no frame could be read\n", result.stdout)
+    assert "complete" not in result.stdout
 
 
 def test_limits_end_a_session(edge_all):

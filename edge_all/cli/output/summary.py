@@ -36,6 +36,8 @@ def count_lines(counts: Counts) -> Iterator[str]:
 def summary_lines(summary: Summary) -> Iterator[str]:
     """Yield the lines that 'edge-all run' prints at its end."""
     state = "stopped early" if summary.interrupted else "complete"
+    if summary.nothing_readable:
+        state = "no frame could be read"
     yield f"Session       {summary.session_id}, {state}"
     yield from count_lines(summary.counts)
     if summary.camera is not None:
