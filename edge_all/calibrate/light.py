@@ -78,7 +78,7 @@ def _refuse_dark_or_saturated(frames: Sequence[Frame], mean: npt.NDArray[np.floa
     clipped = max(float((f.image[::2, ::2] >= _SATURATED).any(2).mean()) for f in frames)
     if clipped > _MOST_SATURATED:
         raise CalibrationError(
-            f"the field is saturated: {100 * clipped:.0f} % of it is as bright as the camera can show",
+            f"the field is saturated ({100 * clipped:.0f} % of it is as bright as the camera can show)",
             "reduce the exposure or the lamp brightness until the brightest place is at about 220 of 255",
         )
 
@@ -87,7 +87,7 @@ def _refuse_cells(mean: npt.NDArray[np.float32]) -> None:
     share = covered_share(np.asarray(mean + 0.5, np.uint8))
     if share > _MOST_COVERED:
         raise CalibrationError(
-            f"the field is not empty: {100 * share:.1f} % of it is covered",
+            f"the field is not empty ({100 * share:.1f} % of it is covered)",
             "move to clear glass next to the smear, keep the focus of the smear, or clean the slide",
         )
 

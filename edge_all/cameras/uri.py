@@ -49,7 +49,7 @@ class DeviceUri:
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            raise UsageError(f"{self.kind}: {name}={text} is not valid", f"use a number from {low:g} to {high:g}")
+            raise UsageError(f"{self.kind}: {name}={text} is not valid", f"use a number from {low:.10g} to {high:.10g}")
         return value
 
 

@@ -91,7 +91,7 @@ def command(
         raise UsageError(f"the folder of {json_file} does not exist", "choose another file for --json")
     folder = models_folder(models) or models_in_use()
     profile = with_engine(load_profile(profile_name), engine, precision, threads)
-    facts = machine() | {"engine asked": profile.engine, "precision asked": profile.precision}
+    facts = machine() | {"requested engine": profile.engine, "requested precision": profile.precision}
     facts["threads"] = str(profile.threads or facts["cores"])
     result: dict[str, Any] = {"machine": facts, "ways": []}
     click.echo(", ".join(f"{k} {v}" for k, v in facts.items()), err=json_file == "-")

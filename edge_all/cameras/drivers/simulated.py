@@ -104,7 +104,9 @@ def parse_settings(uri: str) -> dict[str, float]:
             value = float("nan")
         if not setting.low <= value <= setting.high or (setting.whole and value != int(value)):
             kind = "a whole number" if setting.whole else "a number"
-            raise UsageError(f"sim: {name}={text} is not valid", f"use {kind} from {setting.low:g} to {setting.high:g}")
+            # Not :g, which writes a million as 1e+06.
+            limits = f"{setting.low:.10g} to {setting.high:.10g}"
+            raise UsageError(f"sim: {name}={text} is not valid", f"use {kind} from {limits}")
         values[name] = value
     return values
 

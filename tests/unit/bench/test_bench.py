@@ -301,7 +301,8 @@ def test_every_step_and_the_whole_way_are_told(edge_all, tmp_path):
     assert len(way["models"]) == 2
     assert way["record_queue"]["deepest"] >= 1
     assert 20 < way["peak_mib"] < 2000
-    assert {"threads", "engine asked", "precision asked"} <= set(told["machine"])
+    assert {"threads", "requested engine", "requested precision"} <= set(told["machine"])
+    assert ", requested engine auto, requested precision auto" in done.stdout
     p50 = {s["name"]: s["p50_ms"] for s in told["steps"]}
     assert way["beside_networks"]["p50_ms"] < sum(p50.values())
     assert way["beside_networks"]["p50_ms"] >= p50["gate"]

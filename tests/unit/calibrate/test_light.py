@@ -60,9 +60,11 @@ def darker_to_the_right(image):
 
 
 REFUSED = [
-    pytest.param(lambda i: with_cell(i), "not empty", id="one leukocyte"),
+    pytest.param(lambda i: with_cell(i), r"not empty \(\d+\.\d % of it is covered\): move", id="one leukocyte"),
     pytest.param(lambda i: darker_to_the_right(i), "uneven", id="uneven"),
-    pytest.param(lambda i: i * 1.45, "saturated", id="saturated"),
+    pytest.param(
+        lambda i: i * 1.45, r"saturated \(\d+ % of it is as bright as the camera can show\): reduce", id="saturated"
+    ),
     pytest.param(lambda i: i * 0.2, "too dark", id="dark"),
 ]
 
