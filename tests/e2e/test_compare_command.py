@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="make test-system installs the export extra"
 from tests.unit.export.conftest import own_cells  # noqa: F401
 
 
-def test_the_command_runs_and_goes_on_where_it_was(edge_all, tmp_path, own_cells):  # noqa: F811
+def test_the_command_runs_and_resumes_where_it_was(edge_all, tmp_path, own_cells):  # noqa: F811
     # Two series of the layout that the folds know.
     table = (own_cells / "cells.csv").read_text()
     for number, series in enumerate("ABDCEG"):

@@ -309,13 +309,13 @@ def _trouble(settings, folder, until):
         ("expired", {}, "certificate has expired"),
     ],
 )
-def test_a_broker_that_cannot_be_had_is_one_line_and_nothing_is_lost(tmp_path, secured, certificate, more, says):
+def test_an_unreachable_broker_is_one_line_and_nothing_is_lost(tmp_path, secured, certificate, more, says):
     broker = secured(certificate)
     given = _safe(broker, tmp_path, **more)
     _trouble(given, tmp_path, says)
 
 
-def test_commands_start_and_stop_sessions_once_and_only_from_who_may(tmp_path, secured):
+def test_commands_start_and_stop_sessions_once_and_only_for_permitted_users(tmp_path, secured):
     import paho.mqtt.client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion
 

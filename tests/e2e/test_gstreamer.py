@@ -152,7 +152,7 @@ def test_a_stalled_pipeline_is_lost_within_three_seconds_and_comes_back(frames, 
         ("csi:0", "libcamera and picamera2 do not support its CSI ports"),
     ],
 )
-def test_a_pipeline_that_cannot_be_is_one_line(uri, says):
+def test_an_invalid_pipeline_is_one_line(uri, says):
     with pytest.raises(CameraError, match=says) as told:
         open_camera(uri).start()
     assert "\n" not in str(told.value)

@@ -174,7 +174,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
 
 
 @pytest.mark.parametrize("way", ["by its button", "by Enter", "pressed twice", "while paused"])
-def test_the_next_sample_ends_the_session_and_begins_the_next(tmp_path, page, way):
+def test_the_next_sample_ends_the_session_and_starts_the_next(tmp_path, page, way):
     program = Program(tmp_path, "run", "--camera", CAMERA, "--web", "127.0.0.1:0", "--sample", "FIRST")
     try:
         page.goto(program.url)
@@ -203,7 +203,7 @@ def test_the_next_sample_ends_the_session_and_begins_the_next(tmp_path, page, wa
         assert program.end() == 0
 
 
-def test_a_command_that_is_refused_is_told(station, page):
+def test_a_refused_command_is_shown(station, page):
     """For example, the program was restarted since the page was loaded, so the tokens of its forms have changed."""
     page.goto(station.url)
     page.evaluate("document.querySelectorAll('[name=csrf]').forEach(field => { field.value = 'old'; })")
@@ -233,7 +233,7 @@ def test_sessions_are_listed_searched_and_compared(station, page):
     shot(page, "compare")
 
 
-def test_keys_faster_than_the_answers_judge_one_cell_after_the_other(station, page):
+def test_keys_faster_than_the_answers_review_one_cell_after_the_other(station, page):
     """A key pressed while a verdict is being sent is meant for the next cell; a user who has moved on stays there."""
     with Record.open(station.record, create=False, check=False) as record:
         session = find_session(record, "last").id
@@ -308,7 +308,7 @@ def log_in(tab, name, password):
         tab.get_by_role("button", name="Log in").click()
 
 
-def test_off_the_loopback_wrong_logins_wait_and_a_right_one_reviews_as_proven(station, page, tmp_path):
+def test_from_another_machine_wrong_logins_wait_and_a_right_one_reviews_as_authenticated(station, page, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EDGE_ALL_STATE": str(tmp_path / "state")}
     made = subprocess.run(
         [sys.executable, "-m", "edge_all", "users", "add", "hilde", "--role", "reviewer", "--password-stdin"],

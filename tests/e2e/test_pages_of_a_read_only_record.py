@@ -31,7 +31,7 @@ def remount(place, how):
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_a_record_that_turned_read_only_is_shown_and_refuses_in_words(disk):
+def test_a_record_that_turned_read_only_is_shown_and_refuses_with_a_message(disk):
     session = fill(disk)
     shared = context(disk)
     browser = Browser(shared).named()

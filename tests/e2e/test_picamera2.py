@@ -113,7 +113,7 @@ def test_a_session(tree, tmp_path):
     ("uri", "says"),
     [("picamera2:3", "libcamera sees: picamera2:0 (Virtual microscope)"), ("picamera2:0?size=63x47", "size 63x47")],
 )
-def test_what_it_has_not_is_one_line(tree, uri, says):
+def test_an_unavailable_feature_is_one_line(tree, uri, says):
     done = edge_all(tree, "run", "--camera", uri, "--record", "/opt/record2", "--engine", "onnxruntime-cpu")
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]

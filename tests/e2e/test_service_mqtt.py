@@ -144,7 +144,7 @@ def test_a_session_by_mqtt_from_its_start_to_its_summary(tmp_path, make_broker):
             assert wait_for(lambda: laboratory_got("online")[-1] == "offline")
 
 
-def test_sighup_reads_again_what_can_be_read_again(tmp_path, make_broker):
+def test_sighup_reloads_the_reloadable_settings(tmp_path, make_broker):
     """Another broker, camera, retention at once, in the same process; a changed page wants a restart."""
     first, second = make_broker(), make_broker()
     settings = tmp_path / "etc" / "20-bench.toml"

@@ -65,7 +65,7 @@ def test_a_day_of_the_service(tmp_path):
             assert re.search(rf"^event={event}\b", service.journal, re.M), event
 
 
-def test_signs_of_life_come_from_the_loop(tmp_path):
+def test_heartbeats_come_from_the_loop(tmp_path):
     """While idle, while a session runs, while no frame comes; none while the loop is held."""
     with Running(tmp_path, camera="sim:?seed=3&fields=4000&fps=0.2").wait_ready() as service:
 
@@ -84,7 +84,7 @@ def test_signs_of_life_come_from_the_loop(tmp_path):
         service.process.send_signal(signal.SIGCONT)
 
 
-def test_autostart_begins_without_a_sample(tmp_path):
+def test_autostart_starts_without_a_sample(tmp_path):
     with Running(tmp_path, "[service]\nautostart = true\n").wait_ready() as service:
         service.wait_for(lambda: service.state["phase"] == "running")
         assert service.state["sample"] is None
@@ -108,7 +108,7 @@ def told_everywhere(service, words, port=None):
     assert service.process.poll() is None
 
 
-def test_bad_settings_are_safe_mode_until_mended(tmp_path):
+def test_bad_settings_mean_safe_mode_until_they_are_fixed(tmp_path):
     with Running(tmp_path, "[engine]\nthreads = 999\n\n[optics\n").wait_ready() as service:
         told_everywhere(service, "20-bench.toml, line 4")
         assert "safe mode" in service.status
@@ -125,7 +125,7 @@ def test_bad_settings_are_safe_mode_until_mended(tmp_path):
         assert "event=mended what=settings" in service.journal
 
 
-def test_a_missing_camera_is_said_and_taken_when_it_comes(tmp_path):
+def test_a_missing_camera_is_reported_and_used_when_it_appears(tmp_path):
     camera = tmp_path / "microscope.png"
     with Running(tmp_path, camera=str(camera)).wait_ready() as service:
         told_everywhere(service, "microscope.png")
@@ -139,7 +139,7 @@ def test_a_missing_camera_is_said_and_taken_when_it_comes(tmp_path):
         service.wait_for(lambda: not service.state["problems"])
 
 
-def test_what_had_to_be_mended_of_the_record_is_in_the_journal(tmp_path):
+def test_repairs_of_the_record_are_in_the_journal(tmp_path):
     from edge_all.record.db.connection import DATABASE
     from edge_all.record.store import Record
     from tests.helpers.cells import INFO
@@ -164,7 +164,7 @@ def test_a_port_in_use_moves_the_pages(tmp_path):
             told_everywhere(service, f"cannot listen on 127.0.0.1:{port}", other)
 
 
-def test_an_expired_certificate_is_said_and_an_own_one_stands_in(tmp_path):
+def test_an_expired_certificate_is_reported_and_replaced_by_a_self_signed_one(tmp_path):
     import ssl
 
     certificate, key = expired_certificate(tmp_path / "tls")

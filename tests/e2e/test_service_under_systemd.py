@@ -15,7 +15,7 @@ def device():
 
 
 @pytest.mark.parametrize("step", service_walk.STEPS, ids=lambda step: step.__name__)
-def test_the_device_goes_through(device, step):
+def test_the_device_passes_each_step(device, step):
     seen = step(device)
     missing = [what for what, was in seen.items() if not was]
     assert seen

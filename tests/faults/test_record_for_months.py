@@ -20,7 +20,7 @@ def test_killed_at_random_moments_nothing_shown_is_missing(tmp_path):
     assert seen.shown > seen.kills
 
 
-def test_a_damaged_record_opens_or_is_made_again_and_no_count_is_wrong_unsaid(tmp_path):
+def test_a_damaged_record_opens_or_is_rebuilt_and_no_wrong_count_goes_unreported(tmp_path):
     make_base(tmp_path / "base")
     chance = random.Random(1)
     outcomes = [damage_and_start(tmp_path / "base", tmp_path / "r", chance) for _ in range(max(1, round(1000 * SHARE)))]

@@ -39,7 +39,7 @@ def test_it_is_listed_with_its_formats(guest):
     assert "YUYV 640x360" in listed
 
 
-def test_the_only_camera_is_taken_for_a_preview(guest):
+def test_the_only_camera_is_chosen_for_a_preview(guest):
     found, out = guest
     assert found["preview"]["code"] == 0, found["preview"]
     image = cv2.imread(str(out / "preview.png"))
@@ -62,7 +62,7 @@ def test_a_camera_that_cannot_be_opened_is_one_line(guest, case, says):
     assert "Traceback" not in done["err"]
 
 
-def test_unplugged_twice_the_same_session_goes_on(guest):
+def test_unplugged_twice_the_same_session_continues(guest):
     found, out = guest
     assert found["gone"]
     for name in ("lost after a disconnect", "lost after an unbind"):
@@ -82,7 +82,7 @@ def test_unplugged_twice_the_same_session_goes_on(guest):
     assert any(f.time > back for f in frames)
 
 
-def test_gain_is_locked_and_locked_again_to_the_same_after_each_loss(guest):
+def test_gain_is_locked_again_to_the_same_value_after_each_loss(guest):
     with Record.open(guest[1] / "record") as record:
         (session,) = record.sessions()
         settings = [e.detail for e in camera_events(record, session.id) if e.kind == "settings"]

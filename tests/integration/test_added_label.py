@@ -319,7 +319,7 @@ def test_messages_carry_it_and_the_fleet_takes_it():
     }  # fmt: skip
 
 
-def test_a_device_that_does_not_know_it_yet_is_taken_too():
+def test_a_device_without_the_label_is_accepted_too():
     content = summary_message("s", 1.0, None, counts(), "words", False)
     for row in ADDED:
         del content["counts"][row.count_key]
@@ -329,7 +329,7 @@ def test_a_device_that_does_not_know_it_yet_is_taken_too():
         _sent("summary", content)
 
 
-def test_a_label_of_reviewers_is_no_finding_of_a_device():
+def test_a_label_of_reviewers_is_not_a_finding_of_a_device():
     content = finding_message("s", cells()[2], 1.0)
     for label in ("not_a_cell", "venerian", ["martian"], None):
         with pytest.raises(NotOursError, match="valid label"):

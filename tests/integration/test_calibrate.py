@@ -92,7 +92,7 @@ def test_a_folder_of_pictures_calibrates_another_camera(edge_all, tmp_path, stor
         pytest.param(["light", "--camera", "none/such"], "is not a file", id="no camera"),
     ],
 )
-def test_what_cannot_be_measured_is_one_line_and_changes_nothing(edge_all, store, arguments, says):
+def test_an_impossible_measurement_is_one_line_and_changes_nothing(edge_all, store, arguments, says):
     before = kept(store)
     result = edge_all("calibrate", *arguments)
     assert result.exit_code in (1, 2)
@@ -101,7 +101,7 @@ def test_what_cannot_be_measured_is_one_line_and_changes_nothing(edge_all, store
     assert store.load(IDENTITY).scale == before.scale
 
 
-def test_a_state_folder_that_cannot_be_written_is_said_before_anything_is_measured(edge_all, tmp_path, monkeypatch):
+def test_an_unwritable_state_folder_is_reported_before_anything_is_measured(edge_all, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path / "file"))
     result = edge_all("calibrate", "light", "--camera", "sim:?empty=1")
@@ -133,7 +133,7 @@ class Lost:
     [(Lost(), "delivered no frame for"), (Lost(CameraError("it is gone", "plug it in")), "it is gone")],
     ids=["blocks", "fails"],
 )
-def test_a_camera_that_is_lost_meanwhile_ends_it(camera, says, monkeypatch):
+def test_a_lost_camera_ends_the_reading_of_frames(camera, says, monkeypatch):
     monkeypatch.setattr("edge_all.calibrate.frames._STARTS_S", 0.3)
     with pytest.raises(CameraError, match=says):
         list(frames_of(camera, silent_s=0.3))
@@ -157,7 +157,7 @@ def session_of(edge_all, tmp_path, *arguments):
         return session, record.frames(session.id), ran.stderr
 
 
-def test_a_session_goes_by_the_calibration_and_says_so(edge_all, tmp_path, store):
+def test_a_session_uses_the_calibration_and_reports_it(edge_all, tmp_path, store):
     kept(store)
     session, frames, said = session_of(edge_all, tmp_path, SIM)
     assert "Calibration: light of" in said
@@ -199,7 +199,7 @@ def test_age_another_size_and_drift_are_warned_of(edge_all, tmp_path, store):
     assert all("light drifted" in f.reason for f in frames if f.status == "analysed")
 
 
-def test_a_damaged_calibration_is_said_and_the_session_goes_on(edge_all, tmp_path, store):
+def test_a_damaged_calibration_is_reported_and_the_session_continues(edge_all, tmp_path, store):
     kept(store)
     store.path_of(IDENTITY).write_text("{")
     session, _, said = session_of(edge_all, tmp_path, SIM)

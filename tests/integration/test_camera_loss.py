@@ -68,7 +68,7 @@ class Watcher:
                 assert progress.hint == ("camera lost" if progress.camera.kind == "lost" else "")
 
 
-def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
+def test_the_same_session_continues_and_the_gap_is_in_the_record(tmp_path, smear):
     half, shown, watcher = len(smear) // 2, Shown(), Watcher()
     script = itertools.chain(
         shown.until(smear[:half], lambda: watcher.cells > 0),
@@ -110,7 +110,7 @@ def test_the_same_session_goes_on_and_the_gap_is_in_the_record(tmp_path, smear):
     assert row.counts.frames == shown.count
 
 
-def test_frames_of_another_size_have_a_scale_of_their_own_and_nothing_breaks(tmp_path, smear):
+def test_frames_of_another_size_have_their_own_scale_and_nothing_breaks(tmp_path, smear):
     smaller = [cv2.resize(i, (512, 384)) for i in smear[10:16]]
     shown, watcher = Shown(), Watcher()
     script = itertools.chain(
@@ -132,7 +132,7 @@ def test_frames_of_another_size_have_a_scale_of_their_own_and_nothing_breaks(tmp
     assert by_size[(512, 384)] == pytest.approx(0.2 * 640 / 512, rel=0.1)
 
 
-def test_a_camera_that_does_not_open_begins_no_session(tmp_path):
+def test_a_camera_that_does_not_open_starts_no_session(tmp_path):
     camera, _ = watched(iter(()), SHORT, opens=[CameraError("/dev/video0 is busy", "close the other program")])
     with (
         Session(camera, tmp_path, SessionOptions(profile=Profile(engine="onnxruntime-cpu"))) as session,
@@ -143,7 +143,7 @@ def test_a_camera_that_does_not_open_begins_no_session(tmp_path):
         assert record.sessions() == []
 
 
-def test_a_loss_is_told_while_a_field_is_still_in_work(tmp_path, smear, monkeypatch):
+def test_a_loss_is_reported_while_a_field_is_still_being_analyzed(tmp_path, smear, monkeypatch):
     script = iter([*smear[:3], CameraError("gone", "plug it in")])
     camera, _ = watched(script, SHORT, opens=[None] + [CameraError("gone", "plug it in")] * 99)
     camera.give_up_after(1.0)

@@ -51,7 +51,7 @@ def test_a_renewed_one_is_served_without_a_restart(served):
     assert not kept.is_due(3602.0)
 
 
-def test_one_that_runs_out_is_said_and_an_own_one_stands_in_until_it_is_renewed(served):
+def test_an_expired_certificate_is_replaced_by_a_self_signed_one_until_it_is_renewed(served):
     server, kept, certificate = served
     make(certificate, "old", -1)
     assert "given.pem has expired; using a self-signed one: renew the certificate" in str(kept.look(server, 1.0))
@@ -61,7 +61,7 @@ def test_one_that_runs_out_is_said_and_an_own_one_stands_in_until_it_is_renewed(
     assert shown(server) == certificate.read_text().strip()
 
 
-def test_what_cannot_be_used_is_said_and_the_one_before_goes_on(served):
+def test_an_unusable_certificate_is_reported_and_the_previous_one_stays(served):
     server, kept, certificate = served
     before = shown(server)
     certificate.write_text("half of it")

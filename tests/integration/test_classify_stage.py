@@ -34,7 +34,7 @@ class WriteBuffer(SimulatedMicroscope):
         return super().read()
 
 
-def test_a_judge_that_hangs_is_no_turn_of_the_loop_though_no_frame_comes(tmp_path, monkeypatch):
+def test_a_hanging_classifier_gives_no_heartbeat_even_without_a_frame(tmp_path, monkeypatch):
     camera, turns, hangs, released = WriteBuffer(1), [], threading.Event(), threading.Event()
     with Session(camera, tmp_path, hooks=SessionHooks(on_heartbeat=lambda: turns.append(time.monotonic()))) as session:
         classify = session._analysis.classify
@@ -61,7 +61,7 @@ def test_a_judge_that_hangs_is_no_turn_of_the_loop_though_no_frame_comes(tmp_pat
         running.join(60)
 
 
-def test_a_failing_judge_ends_the_session_and_what_was_judged_is_in_the_record(tmp_path, monkeypatch):
+def test_a_failing_classifier_ends_the_session_and_classified_cells_are_in_the_record(tmp_path, monkeypatch):
     with SimulatedMicroscope(SIM) as camera, Session(camera, tmp_path) as session:
         classify, calls = session._analysis.classify, []
 

@@ -70,7 +70,7 @@ def go_on(folder: Path, uri: str, more_fields: int):
 
 
 @pytest.mark.parametrize(("uri", "fields"), [(STANDS, 1), (WALKS, 3)], ids=["stands", "goes back"])
-def test_known_cells_are_known_again(tmp_path, uri, fields):
+def test_known_cells_are_recognized(tmp_path, uri, fields):
     """The second camera starts where the first one did, over the same fields."""
     killed(tmp_path, uri, fields)
     before = cells(tmp_path)
@@ -94,7 +94,7 @@ def test_another_smear_under_the_objective_is_counted(tmp_path):
     assert len(cells(tmp_path)) > len(before) + 2
 
 
-def test_what_cannot_be_read_of_the_fields_is_done_without(tmp_path):
+def test_unreadable_parts_of_the_fields_are_ignored(tmp_path):
     now = 0.0
     fields, gray = StageState(tmp_path, "S", lambda: now), np.full((60, 100), 3.2, np.float32)
     for number in range(14):

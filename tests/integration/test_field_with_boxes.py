@@ -25,7 +25,7 @@ def overlapping(tmp_path):
     return folder, session
 
 
-def test_cells_that_are_counted_in_another_frame_are_dashed_and_told(edge_all, overlapping, tmp_path):
+def test_cells_that_are_counted_in_another_frame_are_dashed_and_explained(edge_all, overlapping, tmp_path):
     folder, session = overlapping
     result = edge_all("show", session, "--field", 3, "--png", tmp_path / "f.png", record=folder)
     assert result.exit_code == 0, result.stderr
@@ -53,7 +53,7 @@ def test_a_frame_without_a_picture_is_one_line_and_nothing_else(edge_all, overla
     assert not (tmp_path / "f.png").exists()
 
 
-def test_the_page_of_a_cell_dashes_and_tells_them_too(overlapping):
+def test_the_page_of_a_cell_dashes_and_explains_them_too(overlapping):
     pytest.importorskip("starlette", reason="the pages' packages are not installed: pip install 'edge-all[web]'")
     folder, session = overlapping
     with Record.open(folder) as record:

@@ -15,7 +15,7 @@ FEW = "sim:?seed=9&fields=9&frames_per_field=1&step=1.3&blast_fraction=0.5&cells
 
 
 @pytest.mark.parametrize("room_comes", [True, False], ids=["room comes", "no room to the end"])
-def test_it_is_said_when_it_begins_and_ends_and_what_was_not_kept(tmp_path, monkeypatch, capsys, room_comes):
+def test_the_start_the_end_and_the_losses_are_reported(tmp_path, monkeypatch, capsys, room_comes):
     full = refuse_pictures(monkeypatch, OSError(28, "No space left on device"))
     monkeypatch.setattr(module, "encode_crop", lambda *_: bytes(150_000))  # of which few may wait
     monkeypatch.setattr(module, "RETRY_S", 0.0)

@@ -36,7 +36,7 @@ def cell(outputs, number, **values):
     return dict(zip(columns, row, strict=True))
 
 
-def test_the_comparison_finds_what_it_is_for():
+def test_the_comparison_finds_the_differences_it_is_for():
     kept = session()
     assert differences(copy.deepcopy(kept), kept) == []
     blast = next(r[1] for r in kept["cells"]["rows"] if "blast" in r)

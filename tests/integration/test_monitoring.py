@@ -64,7 +64,7 @@ def values(device):
     }
 
 
-def test_metrics_tell_what_both_sessions_did(device):
+def test_metrics_show_what_both_sessions_did(device):
     told = values(device)
     counts = device.counts
     assert told["edge_all_sessions_total",] == 2
@@ -109,7 +109,7 @@ def test_a_loop_that_hangs_fails_and_a_blocked_station_too(device):
     assert watched.fails
 
 
-def test_on_the_loopback_programs_need_no_login_and_get_no_cookie(tmp_path, microscope):
+def test_local_programs_need_no_login_and_get_no_cookie(tmp_path, microscope):
     from tests.helpers.review_record import fill
 
     fill(tmp_path)
@@ -156,7 +156,7 @@ def test_from_another_machine_only_with_the_token(tmp_path, microscope, monkeypa
         assert "set-cookie" not in answer.headers
 
 
-def test_a_token_file_that_cannot_be_is_one_line(tmp_path):
+def test_an_invalid_token_file_is_one_line(tmp_path):
     assert monitoring_token(Metrics()) == ""
     with pytest.raises(ProfileError, match="cannot be read"):
         monitoring_token(Metrics(token_file=str(tmp_path / "none")))

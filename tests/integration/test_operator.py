@@ -30,7 +30,7 @@ def station():
 
 
 @pytest.mark.parametrize(("proven", "how"), [(True, "logged in"), (False, "not authenticated")])
-def test_every_format_tells(tmp_path, monkeypatch, proven, how):
+def test_every_format_shows_it(tmp_path, monkeypatch, proven, how):
     monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path / "state"))
     folder = tmp_path / "record"
     with (
@@ -59,7 +59,7 @@ def test_every_format_tells(tmp_path, monkeypatch, proven, how):
 @pytest.mark.parametrize(
     ("name", "recorded"), [(None, None), ("Ada", Operator("Ada"))], ids=["nobody gave a name", "a given name"]
 )
-def test_the_live_page_hands_on_who_began_on_the_device(tmp_path, station, name, recorded):
+def test_the_live_page_passes_on_the_operator_on_the_device(tmp_path, station, name, recorded):
     fill(tmp_path)
     browser = Browser(context(tmp_path, station=station))
     browser.get("/sessions")
@@ -69,7 +69,7 @@ def test_the_live_page_hands_on_who_began_on_the_device(tmp_path, station, name,
     assert station.commands.take() == [Start("S1", operator=recorded)]
 
 
-def test_the_live_page_hands_on_who_began_from_another_machine(tmp_path, station):
+def test_the_live_page_passes_on_the_operator_on_another_machine(tmp_path, station):
     fill(tmp_path)
     users = tmp_path / "users.json"
     Accounts(users).put(Account("Ben", "reviewer", hash_password("password of ben")))
@@ -81,14 +81,14 @@ def test_the_live_page_hands_on_who_began_from_another_machine(tmp_path, station
     assert station.commands.take() == [Start("S1", operator=Operator("Ben", True))]
 
 
-def test_other_programs_may_name_one_never_a_proven_one(station):
+def test_other_programs_may_name_an_operator_but_never_an_authenticated_one(station):
     asked = {"command": "start", "sample": "S1", "operator": "Ada", "proven": True}
     assert answer_to(json.dumps(asked).encode(), station)["ok"]
     assert station.commands.take() == [Start("S1", operator=Operator("Ada", False))]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 65, "a\nb", "a\u202eb", 7, ["Ada"]])
-def test_what_is_no_name_is_refused_in_words(station, name):
+def test_an_invalid_name_is_refused_with_a_message(station, name):
     answer = answer_to(json.dumps({"command": "start", "operator": name}).encode(), station)
     assert not answer["ok"]
     assert answer["error"]

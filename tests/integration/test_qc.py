@@ -8,7 +8,7 @@ import pytest
 SMEAR = "sim:?seed=6&fields=5&cells=8&blast_fraction=0.3"
 
 
-def test_runs_make_a_trend_and_a_change_is_told(edge_all, tmp_path, monkeypatch):
+def test_runs_form_a_trend_and_a_change_is_reported(edge_all, tmp_path, monkeypatch):
     monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path / "state"))
     chart = tmp_path / "trend.svg"
     verdicts = []

@@ -31,7 +31,7 @@ def run_until(folder, befalls, uri=FEW):
 
 
 @pytest.mark.parametrize("way", ["deleted", "moved", "replaced"])
-def test_a_record_whose_folder_goes_ends_the_session(tmp_path, way):
+def test_a_record_whose_folder_disappears_ends_the_session(tmp_path, way):
     folder, other = tmp_path / "record", tmp_path / "other"
 
     def befalls(_):
@@ -62,7 +62,7 @@ def test_a_record_whose_folder_goes_ends_the_session(tmp_path, way):
             assert all((other / c["crop"]).is_file() for c in record.cells(row.id))
 
 
-def test_a_station_tells_that_the_record_has_gone(tmp_path):
+def test_a_station_reports_that_the_record_has_gone(tmp_path):
     summary, _ = run_until(tmp_path / "record", [lambda _: shutil.rmtree(tmp_path / "record")])
     station = Station(FEW, lambda start, made: summary)  # noqa: ARG005
     from edge_all.session.commands import Start
@@ -72,7 +72,7 @@ def test_a_station_tells_that_the_record_has_gone(tmp_path):
     assert "(not on disk: " in station.state.error
 
 
-def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
+def test_counts_missing_from_a_record_that_became_read_only_are_reported(tmp_path):
     summary, _ = run_until(tmp_path, [lambda s: s._record.database.execute("PRAGMA query_only = ON")])
     assert "cannot be written" in str(summary.error)
     with Record.open(tmp_path, create=False) as record:
@@ -87,7 +87,7 @@ def test_what_a_record_that_became_read_only_lacks_is_told(tmp_path):
     assert missing.in_words() in summary.error_in_words
 
 
-def test_where_only_pictures_cannot_be_written_the_rows_are_and_the_session_ends(tmp_path, monkeypatch):
+def test_if_only_pictures_cannot_be_written_the_rows_are_kept_and_the_session_ends(tmp_path, monkeypatch):
     forbidden = refuse_pictures(monkeypatch, PermissionError(13, "Permission denied"))
     summary, _ = run_until(tmp_path, [lambda _: (forbidden.append(True), time.sleep(3))])
     assert "Permission denied" in str(summary.error)

@@ -99,11 +99,11 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_objective_is_told(record):
+def test_the_objective_is_shown(record):
     assert re.search(r"Objective.{0,80}100x/1\.25 oil", report(record, session_ids(record)[0], "html").decode(), re.S)
 
 
-def test_the_json_says_everything_that_a_report_must(record):
+def test_the_json_contains_everything_that_a_report_must(record):
     session = session_ids(record)[0]
     values = json.loads(report(record, session, "json"))
     assert values["status"] == "preliminary"
@@ -154,7 +154,7 @@ def test_a_review_changes_the_after_and_never_the_before(record):
 
 
 @pytest.mark.parametrize("form", ["html", "pdf", "csv"])
-def test_what_people_read_has_every_part(record, form):
+def test_the_readable_report_has_every_part(record, form):
     session = session_ids(record)[0]
     keep(ControlRun("slide-7", 1.0, "c", "sim:", (), 1, 1, {}, {}, "in control"))
     data = report(record, session, form)
@@ -291,7 +291,7 @@ def test_the_pdf_without_any_font_of_the_machine(record, monkeypatch):
     assert "[U+5F20]" in text
 
 
-def test_of_very_many_blasts_some_stand_for_all(record, monkeypatch):
+def test_a_sample_represents_very_many_blasts(record, monkeypatch):
     monkeypatch.setattr("edge_all.reports.contents.MEASURED_BLASTS", 3)
     monkeypatch.setattr("edge_all.reports.contents.GALLERY_CELLS", 2)
     values = json.loads(report(record, session_ids(record)[0], "json"))
@@ -324,7 +324,7 @@ def test_gaps_between_frames_are_found():
     ],
     ids=["files are paused", "a camera is paused", "long", "frames were dropped", "the clock was set", "set twice"],
 )
-def test_what_is_no_gap_of_the_camera_is_not_told_as_one(steps, paused):
+def test_other_breaks_are_not_reported_as_camera_gaps(steps, paused):
     from edge_all.record.rows import FrameEntry
 
     at, frames = (0, 0.0), []
@@ -341,7 +341,7 @@ def test_one_gap_is_one(record, monkeypatch):
     assert "Camera gaps,1,gap,,,the longest 7.2 s" in report(record, session_ids(record)[0], "csv").decode()
 
 
-def test_the_caption_of_a_cell_that_is_cut_says_so(record):
+def test_the_caption_of_a_cut_cell_states_it(record):
     with Record.open(record) as opened:
         contents = read_report(opened, session_ids(record)[0])
     whole = [g for g in contents.gallery if g.morphology is not None and not g.morphology.cut]
@@ -350,7 +350,7 @@ def test_the_caption_of_a_cell_that_is_cut_says_so(record):
     assert "cut off by the edge" in caption_lines(cut)
 
 
-def test_a_camera_that_is_silent_beside_a_pause_has_a_gap():
+def test_a_camera_that_is_silent_around_a_pause_has_a_gap():
     from edge_all.record.rows import FrameEntry
 
     times = [0.0, 0.2, 0.4, 0.6, 23.0, 23.2, 23.4]

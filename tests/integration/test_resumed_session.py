@@ -59,7 +59,7 @@ def go_on(folder: Path, uri: str = URI, listener: OutboxListener | None = None, 
         return session.run()
 
 
-def test_it_goes_on_with_its_id_its_counts_and_its_frames(tmp_path):
+def test_it_resumes_with_its_id_its_counts_and_its_frames(tmp_path):
     frames, findings = cut_off(tmp_path)
     summary = go_on(tmp_path)
     with Record.open(tmp_path, create=False) as record:
@@ -79,7 +79,7 @@ def test_it_goes_on_with_its_id_its_counts_and_its_frames(tmp_path):
     assert not is_written(tmp_path, row.id)
 
 
-def test_whether_a_session_without_an_end_still_runs_is_told(tmp_path, edge_all):
+def test_a_session_without_an_end_is_shown_as_running_or_interrupted(tmp_path, edge_all):
     cut_off(tmp_path)
     assert "not ended (interrupted)" in edge_all("sessions", record=tmp_path).stdout
     with Record.open(tmp_path, create=False) as record:
@@ -89,7 +89,7 @@ def test_whether_a_session_without_an_end_still_runs_is_told(tmp_path, edge_all)
     lock.release()
 
 
-def test_with_another_threshold_it_is_ended_and_a_new_one_begins(tmp_path):
+def test_with_another_threshold_it_is_ended_and_a_new_one_starts(tmp_path):
     cut_off(tmp_path)
     summary = go_on(tmp_path, blast_threshold=0.97)
     with Record.open(tmp_path, create=False) as record:
@@ -103,7 +103,7 @@ def test_with_another_threshold_it_is_ended_and_a_new_one_begins(tmp_path):
 
 @pytest.mark.parametrize("sample_ids", [True, False])
 @pytest.mark.parametrize("way", ["other thresholds", "another session"])
-def test_one_that_does_not_go_on_is_told_as_any_other_end(tmp_path, sample_ids, way):
+def test_one_that_is_not_resumed_is_reported_like_any_other_end(tmp_path, sample_ids, way):
     """Its summary waits in the outbox, with its own counts and its own sample."""
     cut_off(tmp_path)
     listener = OutboxListener(sample_ids)
@@ -120,7 +120,7 @@ def test_one_that_does_not_go_on_is_told_as_any_other_end(tmp_path, sample_ids, 
     assert (summary["interrupted"], summary["sample"]) == (True, "S4" if sample_ids else None)
 
 
-def test_a_session_that_somebody_writes_is_left_to_him(tmp_path):
+def test_a_session_that_another_program_writes_is_left_alone(tmp_path):
     cut_off(tmp_path)
     with Record.open(tmp_path, create=False) as record:
         first = record.session("last").id

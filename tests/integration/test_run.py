@@ -107,7 +107,7 @@ def test_findings_are_json_lines_and_pictures_carry_them(edge_all, fields, tmp_p
     assert (drawn != plain).any()
 
 
-def test_a_finding_that_is_told_again_says_so(edge_all):
+def test_a_repeated_finding_is_marked_as_repeated(edge_all):
     camera = "sim:?seed=4&fields=5&cells=8&blast_fraction=0.4&step=0.4"
     lines = [json.loads(line) for line in edge_all("run", "--camera", camera, "--log-json").stdout.splitlines()]
     numbers = [line["cell"] for line in lines]
@@ -130,7 +130,7 @@ def test_the_simulated_microscope_counts_each_cell_once(edge_all):
     assert len(counted) == pytest.approx(len(truth), rel=0.12)
 
 
-def test_bad_files_are_said_and_counted_and_the_rest_goes_on(edge_all, fields, tmp_path):
+def test_bad_files_are_reported_and_counted_and_the_rest_is_analyzed(edge_all, fields, tmp_path):
     mixed = tmp_path / "mixed"
     mixed.mkdir()
     (mixed / "good.png").write_bytes((fields[0] / "field0.png").read_bytes())
@@ -226,7 +226,7 @@ def test_the_example_of_the_api_runs(tmp_path, fields):
     assert "cells" in done.stdout
 
 
-def test_the_example_of_the_api_says_how_it_is_called():
+def test_the_example_of_the_api_shows_how_to_call_it():
     called = [sys.executable, str(ROOT / "examples" / "count_folder.py")]
     done = subprocess.run(
         called, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False

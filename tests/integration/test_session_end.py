@@ -94,7 +94,7 @@ class JumpingCamera(SimulatedMicroscope):
         return frame
 
 
-def test_a_frame_that_is_under_way_while_the_clock_is_set_is_recorded_by_the_new_one(tmp_path, monkeypatch):
+def test_a_frame_in_analysis_while_the_clock_is_set_is_recorded_by_the_new_time(tmp_path, monkeypatch):
     camera = JumpingCamera()
     monkeypatch.setattr("edge_all.record.sessions.clock.Clock.wall", lambda _: camera.wall())
     with camera, Session(camera, tmp_path, SessionOptions(max_frames=8)) as session:

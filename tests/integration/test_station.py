@@ -82,7 +82,7 @@ class Running:
 
 
 @pytest.mark.parametrize("uri", [UNPACED, PACED], ids=["files wait", "a live camera is looked at"])
-def test_start_pause_go_on_stop(tmp_path, uri):
+def test_start_pause_resume_stop(tmp_path, uri):
     with Running(tmp_path, uri) as running:
         assert running.station.state.phase == "idle"
         running.put(Start("S1"), "running")
@@ -128,7 +128,7 @@ def test_the_next_sample_closes_the_session_before(tmp_path):
         assert all(s.ended for s in record.sessions())
 
 
-def test_a_start_that_was_pressed_twice_begins_one_session(tmp_path):
+def test_a_start_that_was_pressed_twice_starts_one_session(tmp_path):
     with Running(tmp_path, UNPACED) as running:
         running.put(Start("S1"), "running")
         wait_for(lambda: running.fields >= 1)
@@ -140,7 +140,7 @@ def test_a_start_that_was_pressed_twice_begins_one_session(tmp_path):
         assert [s.sample for s in record.sessions()] == ["S1", "S2"]
 
 
-def test_a_blocked_station_says_why_and_begins_nothing(tmp_path):
+def test_a_blocked_station_reports_why_and_starts_nothing(tmp_path):
     with Running(tmp_path, UNPACED) as running:
         running.station.blocked = "the settings cannot be used"
         running.station.commands.put(Start("S1"))
@@ -161,7 +161,7 @@ def test_a_sample_is_named_once(tmp_path):
         assert record.session("last").sample == "late"
 
 
-def test_a_camera_that_cannot_begin_is_told_and_the_station_goes_on():
+def test_a_camera_that_cannot_start_is_reported_and_the_station_continues():
     def run_session(*_):
         raise UsageError("the camera is gone", "plug it in")
 
@@ -298,7 +298,7 @@ def test_saliency_is_of_the_weights_not_of_the_picture(tmp_path):
     assert np.abs(first - other).max() > 0.5 * np.abs(first).max()
 
 
-def test_a_map_of_a_recorded_cell_is_near_what_was_judged(tmp_path):
+def test_a_map_of_a_recorded_cell_is_near_what_was_classified(tmp_path):
     from edge_all.modelstore.shipped import models_folder
     from edge_all.record.queries import kept_views
 

@@ -103,7 +103,7 @@ def test_values_arrive(tmp_path):
     assert (profile.name, profile.camera, profile.um_per_px, profile.gate.min_sharpness) == ("bench", "x.png", 0.2, 0.7)
 
 
-def test_layers_override_single_keys_and_say_where_from(device, monkeypatch):
+def test_layers_override_single_keys_and_name_their_source(device, monkeypatch):
     (device / "10-device.toml").write_text("inherits = 'jetson-orin-nano'\n[engine]\nmax_batch = 4\n")
     (device / "20-bench.toml").write_text("[engine]\nmax_batch = 8\n[optics]\num_per_px = 0.2\n")
     monkeypatch.setenv("EDGE_ALL_ENGINE__PRECISION", "fp16")
@@ -119,7 +119,7 @@ def test_layers_override_single_keys_and_say_where_from(device, monkeypatch):
     assert source(resolved, "engine.name") == "default"
 
 
-def test_a_named_file_stands_in_place_of_the_devices_own(device, tmp_path):
+def test_a_named_file_replaces_the_devices_own(device, tmp_path):
     (device / "device.toml").write_text("[engine]\nthreads = 7\n")
     (tmp_path / "other.toml").write_text("inherits = 'raspberry-pi-5'\n")
     assert load_profile().threads == 7
@@ -141,7 +141,7 @@ def test_a_wrong_variable_is_named(monkeypatch, variable, value, says):
         load_settings()
 
 
-def test_config_check_tells_every_fault(edge_all, tmp_path):
+def test_config_check_lists_every_fault(edge_all, tmp_path):
     path = tmp_path / "bench.toml"
     path.write_text("[engine]\nthreads = 999\nmax_batches = 2\n[foo]\n[limits]\nqueue = 1\n")
     result = edge_all("config", "check", path)
@@ -154,7 +154,7 @@ def test_config_check_tells_every_fault(edge_all, tmp_path):
     assert edge_all("config", "check", path).exit_code == 0
 
 
-def test_config_show_tells_values_and_sources(edge_all, device):
+def test_config_show_lists_values_and_sources(edge_all, device):
     (device / "bench.toml").write_text("[optics]\num_per_px = 0.2\n")
     shown = edge_all("config", "show", "--profile", "jetson-orin-nano").stdout
     line = next(line for line in shown.splitlines() if line.startswith("optics.um_per_px"))

@@ -31,7 +31,7 @@ def test_an_admin_account_takes_deleting_from_the_nameless(tmp_path, session, sh
     assert browser.post(f"/sessions/{session}/verdicts", json={"cells": [1], "label": "blast"}).status_code == 200
 
 
-def test_a_cell_says_that_its_pictures_were_deleted(browser, session):
+def test_a_cell_shows_that_its_pictures_were_deleted(browser, session):
     browser.named("Ada").get(f"/sessions/{session}/summary")
     assert "were deleted" not in browser.get(f"/sessions/{session}/cells/1").text
     assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for", "confirm": "yes"}).status_code == 303
@@ -41,7 +41,7 @@ def test_a_cell_says_that_its_pictures_were_deleted(browser, session):
     assert "no picture saved" not in page
 
 
-def test_what_was_deleted_is_not_deleted_again(browser, session, tmp_path):
+def test_deleted_pictures_are_not_deleted_again(browser, session, tmp_path):
     browser.named("Ada").get(f"/sessions/{session}/summary")
     assert browser.post(f"/sessions/{session}/delete", {"reason": "asked for", "confirm": "yes"}).status_code == 303
     answer = browser.post(f"/sessions/{session}/delete", {"reason": "again", "confirm": "yes"})

@@ -26,7 +26,7 @@ def recorded(tmp_path, monkeypatch):
         return tmp_path / "record", session.id
 
 
-def test_it_is_what_the_report_says_and_follows_the_review(recorded):
+def test_it_matches_the_report_and_follows_the_review(recorded):
     folder, session = recorded
     browser = Browser(context(folder)).named()
 
@@ -50,7 +50,7 @@ def test_it_is_what_the_report_says_and_follows_the_review(recorded):
     assert of_page() == of_report() != before
 
 
-def test_a_session_without_blasts_says_so(recorded):
+def test_a_session_without_blasts_is_reported_as_such(recorded):
     folder, session = recorded
     browser = Browser(context(folder)).named()
     with Record.open(folder, create=False, check=False) as record:

@@ -15,7 +15,7 @@ from edge_all.session.station import Station
 from tests.helpers.review_record import Browser, context
 
 
-def test_doubts_and_what_was_deleted_for_room_are_told_where_counts_are(browser, session, tmp_path):
+def test_problems_and_deletions_for_room_are_shown_where_counts_are(browser, session, tmp_path):
     with Record.open(tmp_path) as record:
         note_incident(record, COUNT_IN_DOUBT, "12 pages of the database are lost", session)
         note_incident(record, RESUMED, "goes on from frame 3", session)
@@ -29,7 +29,7 @@ def test_doubts_and_what_was_deleted_for_room_are_told_where_counts_are(browser,
         assert re.search(r"Deleted to free disk space \(the rows are kept\): normal crops \(\d+\)", told)
 
 
-def test_a_full_disk_is_told_on_the_live_page(tmp_path, session):
+def test_a_full_disk_is_shown_on_the_live_page(tmp_path, session):
     class FullDisk:
         id, stopping, paused, sample = session, False, False, "S1"
         disk = DiskState(full=True, waiting_rows=40)

@@ -28,7 +28,7 @@ from tests.helpers.review_record import Browser
         ({"Content_Type": "text/plain"}, 409),
     ],
 )
-def test_what_another_site_or_a_forger_sends_is_refused(browser, session, tmp_path, headers, status):
+def test_requests_of_another_site_or_a_forger_are_refused(browser, session, tmp_path, headers, status):
     browser.named()
     if "Cookie" in headers:
         browser.client.cookies.clear()
@@ -69,13 +69,13 @@ def test_too_much_is_refused(browser, session):
         ("/\\evil.example", "/"),
     ],
 )
-def test_nobody_is_sent_to_another_site(browser, back, to):
+def test_no_redirect_leads_to_another_site(browser, back, to):
     browser.get("/sessions")
     assert browser.post("/name", {"name": "Ada", "back": back}).headers["location"] == to
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\x00b", "a\u202eb"])
-def test_what_is_no_name_is_refused(browser, name):
+def test_an_invalid_name_is_refused(browser, name):
     browser.get("/sessions")
     assert browser.post("/name", {"name": name, "back": "/"}).status_code == 400
 

@@ -87,7 +87,7 @@ def test_five_wrong_tries_are_free(closed):
     assert answer("Admin") == 303
 
 
-def test_who_is_removed_or_gets_a_new_password_is_logged_out(closed, tmp_path):
+def test_a_user_who_is_removed_or_gets_a_new_password_is_logged_out(closed, tmp_path):
     browser = login(closed, "Viewer")
     Accounts(tmp_path / "users.json").put(Account("Viewer", "viewer", hash_password("another password")))
     assert browser.get("/sessions").status_code == 401
@@ -105,7 +105,7 @@ def test_logging_out_ends_it(closed):
     assert again.get("/sessions").status_code == 401
 
 
-def test_damaged_users_let_nobody_in(closed, tmp_path):
+def test_damaged_users_let_no_one_in(closed, tmp_path):
     browser = login(closed, "Admin")
     (tmp_path / "users.json").write_text('{"users": [{"name": "x"}]}')
     assert browser.get("/sessions").status_code == 503

@@ -41,7 +41,7 @@ def every_page(session):
     ]
 
 
-def test_every_page_is_strict_and_says_what_it_is_for(browser, session):
+def test_every_page_is_strict_and_states_its_purpose(browser, session):
     for path in every_page(session):
         answer = browser.get(path)
         assert answer.status_code in (200, 400, 404), path

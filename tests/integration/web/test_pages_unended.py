@@ -21,7 +21,7 @@ def told(folder, session):
     return [*pages, report]
 
 
-def test_one_that_was_cut_off_is_no_running_one(tmp_path):
+def test_an_interrupted_one_does_not_count_as_running(tmp_path):
     session = fill(tmp_path, ended=False)
     assert all("not ended (interrupted)" in text for text in told(tmp_path, session))
     lock = SessionLock(tmp_path, session)
@@ -31,7 +31,7 @@ def test_one_that_was_cut_off_is_no_running_one(tmp_path):
     lock.release()
 
 
-def test_where_it_cannot_be_told_both_are_said(tmp_path, monkeypatch):
+def test_both_are_named_if_the_cause_is_unclear(tmp_path, monkeypatch):
     session = fill(tmp_path, ended=False)
     monkeypatch.setattr("edge_all.record.sessions.lock.is_written", lambda *_: (_ for _ in ()).throw(PermissionError()))
     assert all("not ended (running or interrupted)" in text for text in told(tmp_path, session))

@@ -11,7 +11,7 @@ from edge_all.record.store import Record
 from tests.helpers.review_record import Browser
 
 
-def test_verdicts_by_the_pages_way(browser, session, tmp_path):
+def test_verdicts_by_the_route_of_the_pages(browser, session, tmp_path):
     browser.named("Ada")
     browser.get(f"/sessions/{session}")
     answer = browser.post(
@@ -57,7 +57,7 @@ def test_without_a_name_nothing_is_kept(browser, session, tmp_path):
         {"cells": [99], "label": "blast"},
     ],
 )
-def test_what_is_no_verdict_is_told_in_words(browser, session, sent, tmp_path):
+def test_an_invalid_verdict_is_explained(browser, session, sent, tmp_path):
     browser.named()
     answer = browser.post(f"/sessions/{session}/verdicts", json=sent, Accept="application/json")
     assert answer.status_code in (404, 409)

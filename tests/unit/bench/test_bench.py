@@ -80,7 +80,7 @@ def cooling(root, kind, state):
     (device / "cur_state").write_text(f"{state}\n")
 
 
-def test_a_throttled_run_says_so(tmp_path):
+def test_a_throttled_run_is_marked(tmp_path):
     cooling(tmp_path, "pwm-fan", 3)
     cooling(tmp_path, "cpu-alert", 0)
     assert throttling_now(tmp_path) == ()
@@ -146,12 +146,12 @@ def test_fields_of_a_camera_without_frames(tmp_path):
         fields_of(str(tmp_path / "empty"), 3, GateLimits())
 
 
-def test_own_fields_are_those_that_the_gate_lets_through():
+def test_fields_of_a_camera_are_those_that_the_gate_passes():
     fields, independent = fields_of("sim:?fields=3", 10, GateLimits(), 0.1)
     assert (len(fields), independent) == (3, False), "frames of an unmoved stage and blurred ones are left out"
 
 
-def test_what_to_compare():
+def test_arguments_of_the_comparison():
     assert (parsed("int8").engine, parsed("int8").precision) == ("auto", "int8")
     assert parsed("onnxruntime-cpu:float").precision == "fp32"
     assert parsed("tensorrt").engine == "tensorrt"
@@ -174,7 +174,7 @@ def test_the_same_engine_twice_gives_the_same(edge_all, tmp_path):
     assert "100.0 % of the cells get the same label" in done.stdout
 
 
-def test_two_precisions_differ_and_the_difference_is_told():
+def test_two_precisions_differ_and_the_difference_is_reported():
     inputs = network_inputs(models_folder(), fields=2, cells=5)
     assert len(inputs["detector"]) == 2
     assert len(inputs["classifier"]) == pytest.approx(10, abs=2)
@@ -201,7 +201,7 @@ def test_cells_found_by_one_alone_lower_the_agreement():
     assert _same_cells([[other, radius], [heat, radius]], [contract] * 2) == 0.5
 
 
-def test_a_counter_that_rose_says_why(tmp_path):
+def test_a_counter_that_rose_is_logged_with_its_reason(tmp_path):
     files = {
         "class/hwmon/hwmon3/oc3_event_cnt": "7",
         "class/hwmon/hwmon3/oc1_event_cnt": "2",
@@ -237,7 +237,7 @@ def test_peak_memory_is_this_process_own():
     assert child < ballast.nbytes / 2**20 < peak_mib()
 
 
-def test_a_queue_that_was_full_says_so():
+def test_a_queue_that_was_full_is_reported():
     queue: BoundedQueue[int] = BoundedQueue(2)
     queue.put(1)
     queue.put(2)
@@ -285,7 +285,7 @@ def test_a_baseline_is_measured_in_the_same_run(edge_all, tmp_path):
         time_baseline(tmp_path / "broken.onnx", 100, 1)
 
 
-def test_every_step_and_the_whole_way_are_told(edge_all, tmp_path):
+def test_every_step_and_the_full_pipeline_are_reported(edge_all, tmp_path):
     file = tmp_path / "b.json"
     args = ("--size", "320x240", "--cells", "1", "--runs", "100", "--no-cold-start", "--json", file)
     done = edge_all("bench", *args)

@@ -70,7 +70,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("spoil", "says"), REFUSED)
-def test_what_is_no_empty_bright_field_is_refused(spoil, says):
+def test_images_that_are_not_an_empty_bright_field_are_refused(spoil, says):
     measure_light(frames(bench_light()))
     with pytest.raises(CalibrationError, match=says):
         measure_light(frames(spoil(bench_light())))
@@ -86,7 +86,7 @@ def test_unevenness_has_a_limit_that_can_be_named():
         measure_light(frames(bench_light()), max_unevenness=0.1)
 
 
-def test_light_that_changes_meanwhile_is_refused():
+def test_light_that_changes_during_the_calibration_is_refused():
     steady, dimmer = frames(bench_light()), frames(bench_light() * 0.85)
     with pytest.raises(CalibrationError, match="changed by"):
         measure_light([*steady, *dimmer[:1]])
@@ -145,7 +145,7 @@ def test_drift_of_the_light_is_seen(change, large):
         assert "%" in drift.words
 
 
-def test_no_drift_is_seen_in_fields_of_the_calibrated_bench_and_one_odd_field_is_none():
+def test_fields_of_the_calibrated_bench_and_one_odd_field_show_no_drift():
     light = measure_light(seen(f"sim:?seed=6&empty=1&fields=1&frames_per_field=4&{SIZE}", 4))
     watch = DriftWatch(light)
     for frame in seen(f"sim:?seed=6&fields=5&frames_per_field=1&step=1.2&{SIZE}", 9)[::2]:

@@ -123,6 +123,6 @@ def test_no_lines(image):
         scale_from_micrometer([Frame(image, 0, 0.0, "x")], 10)
 
 
-def test_an_impossible_pitch_is_said():
+def test_an_impossible_pitch_is_reported():
     with pytest.raises(CalibrationError, match="check --micrometer-um"):
         scale_from_micrometer([Frame(drawn_scale(), 0, 0.0, "x")], 1000)

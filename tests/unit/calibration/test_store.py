@@ -23,7 +23,7 @@ def store(tmp_path):
     return CalibrationStore(tmp_path / "calibration")
 
 
-def test_what_is_kept_is_read_back(store):
+def test_saved_calibrations_are_read_back(store):
     store.save(ALL)
     store.save(Calibration("other", focus=FOCUS))
     found = store.load("usb SN 1/2")
@@ -47,7 +47,7 @@ def test_without_its_last_part_the_file_is_gone(store):
     assert not path.exists()
 
 
-def test_age_is_told_after_30_days():
+def test_age_is_reported_after_30_days():
     said = ALL.warnings(1000.0 + 40 * DAY)
     assert len(said) == 1
     assert "light is 40 days old" in said[0]
@@ -55,7 +55,7 @@ def test_age_is_told_after_30_days():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_damage_is_said_set_aside_and_never_read(store, caplog, seed):
+def test_damage_is_reported_set_aside_and_never_read(store, caplog, seed):
     path = store.save(ALL)
     data = bytearray(path.read_bytes())
     rng = random.Random(seed)
@@ -80,7 +80,7 @@ def test_damage_is_said_set_aside_and_never_read(store, caplog, seed):
 @pytest.mark.parametrize(
     ("key", "value"), [("um_per_px", 0), ("um_per_px", "0.1"), ("spread", None), ("count", 2.5), ("ruler", "moon")]
 )
-def test_values_that_cannot_be_are_damage_even_with_a_right_checksum(store, caplog, key, value):
+def test_impossible_values_are_damage_even_with_a_right_checksum(store, caplog, key, value):
     from edge_all.calibration.serialization import _checksum
 
     path = store.save(ALL.without("light"))

@@ -93,7 +93,7 @@ def _huge_jpeg() -> bytes:
         ("header.tif", b"II*\0\xff\xff\xff\x7f", "damaged"),
     ],
 )
-def test_what_is_no_image_is_said_in_one_line(tmp_path, name, content, says):
+def test_a_file_that_is_not_an_image_is_reported_in_one_line(tmp_path, name, content, says):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UndecodableError, match=says) as error:
@@ -107,7 +107,7 @@ def test_a_file_that_is_gone(tmp_path):
         decode_image_file(tmp_path / "gone.png")
 
 
-def test_a_pipe_among_images_is_not_waited_for(tmp_path):
+def test_a_pipe_among_images_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UndecodableError, match="not a regular file"):
         decode_image_file(tmp_path / "pipe.png")

@@ -121,7 +121,7 @@ def test_an_opening_that_never_returns_is_noticed():
     assert "did not answer" in bench.health.reason
 
 
-def test_tries_to_open_come_less_and_less_often():
+def test_attempts_to_open_become_less_and_less_frequent():
     bench = Bench().works()
     bench.until(CameraState.LOST, 3.0)
     begun, tries = bench.now, []
@@ -154,13 +154,13 @@ def test_back_again_the_gap_is_measured_from_the_last_frame():
     assert bench.health.lost_s_before == pytest.approx(bench.now - last)
 
 
-def test_it_is_given_up_after_the_time_asked_for():
+def test_it_gives_up_after_the_requested_time():
     bench = Bench(give_up_after_s=20.0).works()
     assert 19.0 < bench.until(CameraState.GIVEN_UP, 21.0) <= 20.2
     assert bench.kinds() == ["lost", "given up"]
 
 
-def test_without_a_limit_it_is_waited_for_a_day():
+def test_without_a_limit_it_waits_for_a_day():
     bench = Bench().works()
     for _ in range(1440):
         bench.now += 60.0
@@ -179,7 +179,7 @@ def test_a_clock_that_jumps_back_changes_no_state_and_no_order_of_times():
     assert bench.health.wall_time(bench.now) == pytest.approx(before + 1.0)
 
 
-def test_another_size_in_the_middle_is_told_and_goes_on():
+def test_another_size_in_the_middle_is_reported_and_does_not_stop_it():
     bench = Bench().works()
     assert bench.frame(picture(5, 32, 24))
     (event,) = bench.health.events

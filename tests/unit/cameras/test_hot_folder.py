@@ -19,7 +19,7 @@ def png(level=120):
     return cv2.imencode(".png", np.full((40, 60, 3), level, np.uint8))[1].tobytes()
 
 
-def test_images_are_read_as_they_are_saved_each_once_in_order(tmp_path):
+def test_images_are_read_once_each_in_the_order_they_are_saved(tmp_path):
     (tmp_path / "f2.png").write_bytes(png(2))
     (tmp_path / "f10.png").write_bytes(png(10))
     (tmp_path / "notes.txt").write_text("x")
@@ -54,7 +54,7 @@ def test_a_file_is_read_once_it_has_stopped_growing(tmp_path):
     assert isinstance(frame, Frame)
 
 
-def test_a_file_that_stays_broken_is_said_once(tmp_path):
+def test_a_file_that_stays_broken_is_reported_once(tmp_path):
     (tmp_path / "broken.png").write_bytes(png()[:50])
     with open_camera(f"dir:{tmp_path}") as camera:
         found = camera.read()
@@ -64,7 +64,7 @@ def test_a_file_that_stays_broken_is_said_once(tmp_path):
     assert found.source == "broken.png"
 
 
-def test_a_folder_that_vanishes_is_waited_for_and_nothing_is_read_twice(tmp_path):
+def test_a_vanished_folder_is_awaited_and_nothing_is_read_twice(tmp_path):
     folder = tmp_path / "saved"
     folder.mkdir()
     (folder / "a.png").write_bytes(png())

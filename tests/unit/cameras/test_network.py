@@ -75,7 +75,7 @@ def test_it_is_lost_and_comes_back(fault):
     assert [k for k in told if k in ("lost", "back")] == ["lost", "back"]
 
 
-def test_a_wrong_password_is_said_and_never_shown():
+def test_a_wrong_password_is_reported_and_never_shown():
     with MjpegCamera(password="doctor:right-one") as server:
         with open_camera(server.url("doctor:right-one")) as camera:
             assert isinstance(camera.read(), Frame)
@@ -88,7 +88,7 @@ def test_a_wrong_password_is_said_and_never_shown():
             open_camera(server.url()).start()
 
 
-def test_an_address_that_it_has_not_and_a_camera_that_is_off():
+def test_an_address_it_does_not_have_and_a_camera_that_is_off():
     with MjpegCamera() as server:
         url = server.url()
         with pytest.raises(CameraError, match="was not found on that camera"):
@@ -97,7 +97,7 @@ def test_an_address_that_it_has_not_and_a_camera_that_is_off():
         open_camera(url).start()
 
 
-def test_another_size_in_the_middle_goes_on():
+def test_another_size_in_the_middle_does_not_stop_it():
     with MjpegCamera() as server, open_camera(server.url()) as camera:
         assert isinstance(camera, SupervisedCamera)
         camera.read()

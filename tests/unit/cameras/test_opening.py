@@ -48,7 +48,7 @@ def test_a_single_image_with_a_difficult_name(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 only")
 @pytest.mark.parametrize("kind", ["file", "folder", "watched"])
-def test_a_name_that_is_no_utf8_is_text_that_every_place_takes(tmp_path, kind):
+def test_a_name_that_is_not_utf8_is_text_that_is_accepted_everywhere(tmp_path, kind):
     folder = tmp_path / b"Pr\xe4p".decode(errors="surrogateescape")
     folder.mkdir()
     path = folder / b"F\xfc1.png".decode(errors="surrogateescape")
@@ -76,7 +76,7 @@ def test_a_video_gives_all_its_frames(tmp_path):
     assert abs(int(found[5].image.mean()) - 25) < 8
 
 
-def test_a_video_cut_short_gives_what_there_is_and_says_so(tmp_path):
+def test_a_truncated_video_gives_the_frames_there_are_and_a_warning(tmp_path):
     path = make_video(tmp_path / "v.avi", 30)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -131,7 +131,7 @@ def test_a_wrong_uri_names_what_there_is(uri, says):
     assert len(str(refused.value)) < 250
 
 
-def test_a_misspelt_file_names_its_neighbor(tmp_path):
+def test_a_misspelled_file_name_suggests_the_nearest(tmp_path):
     cv2.imwrite(str(tmp_path / "field1.png"), IMAGE)
     with pytest.raises(UsageError, match=r"did you mean field1\.png"):
         open_camera(str(tmp_path / "feild1.png"))

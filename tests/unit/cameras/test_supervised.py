@@ -49,7 +49,7 @@ def test_frames_are_numbered_on_and_carry_the_time_they_were_taken():
     assert abs(found[-1].time - time.time()) < 60
 
 
-def test_a_picture_too_small_for_a_cell_is_unreadable_and_said():
+def test_a_picture_too_small_for_a_cell_is_reported_as_unreadable():
     camera, _ = watched(iter([picture(1), picture(2, width=8, height=2)]))
     camera.live = False  # each of them is wanted
     with camera:
@@ -70,7 +70,7 @@ def test_the_newest_frame_is_read_and_the_others_are_counted():
     assert time.monotonic() - frame.taken_s < 5
 
 
-def test_a_driver_that_hangs_is_left_and_the_device_opened_anew():
+def test_a_hanging_driver_is_abandoned_and_the_device_reopened():
     let_go = threading.Event()
     script = itertools.chain(itertools.islice(paced(), 3), [lambda: let_go.wait(20) and None], paced(10))
     camera, made = watched(script, SHORT)
@@ -106,7 +106,7 @@ def frozen():
     ],
     ids=["gone", "empty reads", "an error of the driver", "frozen"],
 )
-def test_every_kind_of_loss_is_told_once_and_mended(fault, reason):
+def test_each_kind_of_camera_loss_is_reported_once_and_recovered(fault, reason):
     def script():
         yield from itertools.islice(paced(), 3)
         while camera.state is not CameraState.LOST:
@@ -123,7 +123,7 @@ def test_every_kind_of_loss_is_told_once_and_mended(fault, reason):
     assert camera.reconnects == 1
 
 
-def test_it_is_waited_for_while_it_cannot_be_opened():
+def test_it_retries_while_it_cannot_be_opened():
     opens = [None, CameraError("busy", "close"), CameraError("busy", "close"), None]
     script = itertools.chain(itertools.islice(paced(), 2), [CameraError("gone", "plug")], paced(10))
     camera, made = watched(script, SHORT, opens=opens)
@@ -134,7 +134,7 @@ def test_it_is_waited_for_while_it_cannot_be_opened():
     assert all(d.stopped.is_set() for d in made)
 
 
-def test_given_up_it_ends_with_one_error():
+def test_giving_up_ends_with_one_error():
     script = itertools.chain(itertools.islice(paced(), 2), [CameraError("gone", "plug it in")])
     camera, _ = watched(script, SHORT, opens=[None] + [CameraError("not there", "plug it in")] * 50)
     camera.give_up_after(0.5)

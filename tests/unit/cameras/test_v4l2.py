@@ -97,7 +97,7 @@ def test_every_refusal_is_one_line_with_its_remedy(machine, number, says):
     assert error.remedy
 
 
-def test_a_busy_camera_names_who_holds_it(machine):
+def test_a_busy_camera_names_the_program_that_uses_it(machine):
     path = machine[0] / "video0"
     holder = subprocess.Popen(
         [sys.executable, "-c", f"import time; f = open({str(path)!r}); print(1, flush=True); time.sleep(30)"],
@@ -132,7 +132,7 @@ BIG_SLOW, H264 = FrameFormat("MJPG", 3840, 2160, (2.0,)), FrameFormat("H264", 19
         (None, (3840, 2160), None, BIG_SLOW),
     ],
 )
-def test_the_largest_size_that_is_fast_enough_is_taken(wanted, size, fps, chosen):
+def test_the_largest_size_that_is_fast_enough_is_chosen(wanted, size, fps, chosen):
     assert choose_format(node(H264, YUYV_HD, YUYV_VGA, MJPG_VGA, MJPG_HD, BIG_SLOW), wanted, size, fps) == chosen
 
 
@@ -141,12 +141,12 @@ def test_an_unsupported_size_lists_the_nearest():
         choose_format(node(MJPG_VGA, MJPG_HD, YUYV_VGA), None, (1300, 700), None)
 
 
-def test_a_camera_without_a_format_that_is_read_says_what_it_offers():
+def test_a_camera_without_a_readable_format_lists_what_it_offers():
     with pytest.raises(CameraError, match="it offers H264"):
         choose_format(node(H264), None, None, None)
 
 
-def test_nodes_that_are_no_cameras_are_listed_with_their_trouble(machine):
+def test_nodes_that_are_not_cameras_are_listed_with_their_problem(machine):
     found = discovery.find_cameras()
     assert [c.where for c in found] == [str(machine[0] / f"video{n}") for n in (0, 1, 2)]
     assert all("is not a V4L2 camera" in c.trouble for c in found)
@@ -154,7 +154,7 @@ def test_nodes_that_are_no_cameras_are_listed_with_their_trouble(machine):
         discovery.only_camera()
 
 
-def test_the_only_camera_is_taken_and_of_several_none(monkeypatch):
+def test_the_only_camera_is_chosen_and_none_of_several(monkeypatch):
     one = FoundCamera("v4l2:A1", "Microscope", "/dev/video0")
     two = FoundCamera("csi:0", "imx477", "/dev/video4")
     monkeypatch.setattr(discovery, "find_cameras", lambda: [one])

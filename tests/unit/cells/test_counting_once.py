@@ -38,7 +38,7 @@ def test_a_revisit_minutes_later_finds_the_same_cells():
     assert numbers(tracker.track(field(x_um=20), found((100, 300), (700, 500)))) == first
 
 
-def test_of_two_neighbors_each_is_itself():
+def test_two_neighbors_are_not_confused():
     tracker = Tracker(False)
     first = numbers(tracker.track(field(), found((300, 300), (345, 300), radius=40)))
     # Nearest pairs first: in the order of the list, the second would have been taken for the first.
@@ -57,7 +57,7 @@ def test_cells_seen_long_ago_make_room(monkeypatch):
     assert all(s.new for s in tracker.track(field(x_um=128.0 * 100), found((300, 300), (900, 500))))
 
 
-def test_only_new_and_sharper_views_and_the_first_three_sharp_ones_are_judged():
+def test_only_new_and_sharper_views_and_the_first_three_sharp_ones_are_classified():
     tracker, classified, sharper = Tracker(False), [], []
     for sharpness in (1.0, 0.95, 0.7, 0.9, 0.99, 1.05, 1.2):
         (tracked,) = tracker.track(field(sharpness=sharpness), found((300, 300)))
@@ -80,7 +80,7 @@ def test_a_cell_cut_by_the_edge_gets_its_whole_view():
     st.lists(st.tuples(st.integers(60, 1200), st.integers(60, 660)), min_size=3, max_size=8, unique=True),
     st.tuples(st.integers(-300, 300), st.integers(-200, 200)),
 )
-def test_a_constellation_tells_its_place(centers, shift):
+def test_a_constellation_identifies_its_place(centers, shift):
     marks = Landmarks()
     rng = np.random.default_rng(1)
     for x, y in rng.uniform(0, 2000, (200, 2)):
@@ -149,7 +149,7 @@ def test_the_order_of_the_views_does_not_matter(seen):
         assert final(seen) == final(seen[::-1]) == pytest.approx(float(np.median(best)))
 
 
-def test_views_of_cells_judged_long_ago_make_room(monkeypatch):
+def test_views_of_cells_classified_long_ago_make_room(monkeypatch):
     monkeypatch.setattr("edge_all.cells.tracking.view_fusion._REMEMBERED_CELLS", 10)
     views = SharpViews()
     for number in range(30):

@@ -137,7 +137,7 @@ def test_a_round_nucleus_is_round_and_a_cleft_or_lobed_one_is_not():
     assert lobed.nuclear_indentation > 0.15
 
 
-def test_blueness_tells_basophilic_from_pink_cytoplasm():
+def test_blueness_separates_basophilic_from_pink_cytoplasm():
     blue = measure(segmented(disc(14.0), disc(8.0), cytoplasm=(0.7, 0.5, 0.2)))
     pink = measure(segmented(disc(14.0), disc(8.0), cytoplasm=(0.1, 0.4, 0.2)))
     assert blue.cytoplasm_blueness == pytest.approx((0.7 - 0.2) / 1.4, abs=0.01)
@@ -155,7 +155,7 @@ def test_vacuoles_are_counted():
     assert measure(segmented(disc(15.0), disc(8.0))).vacuoles == 0
 
 
-def test_pale_spots_in_the_nucleus_are_counted_and_no_vacuoles():
+def test_pale_spots_in_the_nucleus_are_counted_and_are_not_vacuoles():
     found = segmented(disc(15.0), disc(11.0))
     for x in (-2.5, 2.5):
         found.density[disc(2.0, x)] *= 0.7
@@ -172,7 +172,7 @@ def test_coarse_chromatin_has_more_texture():
     assert measure(coarse).chromatin_texture > 0.05
 
 
-def test_every_measurement_has_a_unit_and_stands_in_the_docs():
+def test_every_measurement_has_a_unit_and_is_in_the_docs():
     from dataclasses import fields
     from pathlib import Path
 

@@ -25,7 +25,7 @@ def shown(places_um, field, radius_um=5.0):
 
 
 @pytest.mark.parametrize("reach", [0.0, 0.7, 3.0, 11.0])
-def test_what_is_near_a_place_is_what_a_look_at_all_finds(reach):
+def test_the_neighbors_of_a_place_equal_those_of_a_full_search(reach):
     rng = np.random.default_rng(0)
     points = rng.uniform(-20, 20, (300, 2))
     places = SpatialGrid(3.0)
@@ -41,7 +41,7 @@ def test_what_is_near_a_place_is_what_a_look_at_all_finds(reach):
     assert len(places) == 200
 
 
-def test_a_walk_over_many_cells_counts_each_once_and_says_when_it_left():
+def test_a_walk_over_many_cells_counts_each_once_and_reports_when_it_left():
     rng = np.random.default_rng(1)
     smear = [(12.0 * i + rng.uniform(0, 3), 12.0 * j + rng.uniform(0, 3)) for i in range(20) for j in range(6)]
     tracker, first_field, left = Tracker(independent_fields=False), {}, []
@@ -58,7 +58,7 @@ def test_a_walk_over_many_cells_counts_each_once_and_says_when_it_left():
     assert len(left) == len(set(left)) > 40
 
 
-def test_of_two_known_cells_the_nearer_is_meant_and_each_is_taken_once():
+def test_the_nearer_of_two_known_cells_matches_and_each_matches_once():
     tracker, field = Tracker(independent_fields=False), field_at(0, 0)
     known = tracker.track(field, shown([(20, 20), (25, 20)], field))
     seen = tracker.track(field, shown([(22.4, 20), (22.6, 20)], field))
@@ -67,7 +67,7 @@ def test_of_two_known_cells_the_nearer_is_meant_and_each_is_taken_once():
     assert [s.new for s in third].count(True) == 1
 
 
-def test_cells_of_another_region_are_others():
+def test_cells_of_another_region_are_different_cells():
     tracker = Tracker(independent_fields=False)
     here, there = field_at(0, 0, 0), field_at(0, 0, 1)
     first = tracker.track(here, shown([(20, 20)], here))
@@ -77,7 +77,7 @@ def test_cells_of_another_region_are_others():
     assert tracker.left(there) == [first[0].number]
 
 
-def test_memory_of_the_tracker_ends_somewhere(monkeypatch):
+def test_memory_of_the_tracker_is_bounded(monkeypatch):
     monkeypatch.setattr(tracking, "_MOST_KNOWN", 802)
     tracker = Tracker(independent_fields=False)
     for i in range(1000):

@@ -80,6 +80,6 @@ def test_version_and_help(edge_all):
     assert edge_all().exit_code == 0
 
 
-def test_a_record_whose_name_is_no_utf8_is_refused():
+def test_a_record_whose_name_is_not_utf8_is_refused():
     with pytest.raises(UsageError, match=re.escape(r"r\xe4 is not valid UTF-8")):
         record_folder(b"/r\xe4".decode(errors="surrogateescape"))

@@ -44,7 +44,7 @@ def test_users_are_added_listed_changed_and_removed(edge_all, monkeypatch, state
         (["password", "nobody", "--password-stdin"], "long enough\n", "unknown user"),
     ],
 )
-def test_what_cannot_be_is_one_line(edge_all, monkeypatch, arguments, typed, says):
+def test_an_invalid_request_is_one_line(edge_all, monkeypatch, arguments, typed, says):
     type_in(monkeypatch, typed)
     result = edge_all("users", *arguments)
     assert result.exit_code == 2
@@ -83,7 +83,7 @@ def test_a_password_that_is_piped_needs_the_option(edge_all, monkeypatch, recwar
     assert not recwarn.list
 
 
-def test_pages_that_may_not_be_served(edge_all, tmp_path, monkeypatch):
+def test_pages_that_must_not_be_served(edge_all, tmp_path, monkeypatch):
     pytest.importorskip("uvicorn")
     assert "there is no record" in edge_all("review", "--record", tmp_path / "none").stderr
     edge_all("run", "--camera", "sim:?fields=1&frames_per_field=1", record=tmp_path / "r")

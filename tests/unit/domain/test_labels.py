@@ -193,14 +193,14 @@ def test_no_other_file_enumerates_labels():
     assert found == [], "read labels from edge_all/domain/labels.py"
 
 
-def test_what_is_allowed_is_still_there_and_still_needed():
+def test_each_exception_still_exists_and_is_still_needed():
     for name in _ALLOWED:
         path = ROOT / name
         files = path.rglob("*.py") if path.is_dir() else [path]
         assert any(next(_enumerated_in_python(file), None) for file in files), f"{name}: no label is named there"
 
 
-def test_the_search_finds_what_it_is_for(tmp_path):
+def test_the_search_finds_the_texts_it_is_for(tmp_path):
     code = tmp_path / "code.py"
     for line in ("x = ('blast', 1)", "q = \"label IN ('smudge')\"", "y = [Label.BLAST, Label.SMUDGE]", 'z = "normal"'):
         code.write_text(line + "\n")

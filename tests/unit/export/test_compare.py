@@ -65,7 +65,7 @@ def test_results_are_kept_and_read_back(tmp_path):
     assert read_results(tmp_path / "none.csv") == []
 
 
-def test_contestants():
+def test_candidates():
     names = {(c.network, c.pretrained) for c in candidates()}
     assert ("efficientnet-lite0", True) in names
     assert ("efficientnet-lite0", False) in names

@@ -85,7 +85,7 @@ def test_a_layout_is_recognized_and_counted(edge_all, tmp_path, make):
     assert survey["corrupt"] == survey["missing"] == []
 
 
-def test_what_looks_for_nothing_it_knows_says_what_it_looked_for(edge_all, tmp_path):
+def test_an_unknown_layout_lists_the_known_ones(edge_all, tmp_path):
     (tmp_path / "empty").mkdir()
     done = edge_all("data", "check", tmp_path / "empty")
     assert done.exit_code == 2
@@ -108,7 +108,7 @@ def test_groups_that_share_an_image_become_one_over_others_too(edge_all, own_cel
     assert survey["groups"]["blast"] == ["patient0+patient1+patient2"]
 
 
-def test_a_class_of_one_group_has_no_honest_split(edge_all, tmp_path):
+def test_a_class_of_one_group_cannot_be_split(edge_all, tmp_path):
     for k in range(3):
         write_image(tmp_path / "s" / "blast" / "only" / f"{k}.png", draw_cell(k, True))
         write_image(tmp_path / "s" / "normal" / f"n{k}" / "a.png", draw_cell(9 + k, False))

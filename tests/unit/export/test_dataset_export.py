@@ -85,7 +85,7 @@ def test_training_takes_them_at_their_scale(exported):
     assert all(isinstance(c, TrainingCell) and not c.segmented for c in made)
 
 
-def test_no_name_goes_along(exported, reviewed):
+def test_the_export_contains_no_name(exported, reviewed):
     _, sessions = reviewed
     hidden = [PATIENT, "Mustermann", "Erika", "1964", "other", *sessions, "sim:"]
     for path in exported.folder.rglob("*"):
@@ -112,7 +112,7 @@ def test_groups_are_the_same_again_here_and_others_elsewhere(exported, reviewed,
     assert oct((tmp_path / "state" / "export_salt").stat().st_mode)[-3:] == "600"
 
 
-def test_the_table_says_what_the_model_had_said(exported):
+def test_the_table_lists_the_original_label_of_the_model(exported):
     with (exported.folder / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert exported.unidentified > 0

@@ -105,7 +105,7 @@ def test_any_form_of_a_model_is_evaluated_by_the_same_code(edge_all, own_cells, 
     assert "http" not in page
 
 
-def test_float_and_fp16_are_judged_alike(edge_all, own_cells, tmp_path):
+def test_float_and_fp16_are_evaluated_alike(edge_all, own_cells, tmp_path):
     found = []
     for name in ("float", "fp16"):
         edge_all(
@@ -116,7 +116,7 @@ def test_float_and_fp16_are_judged_alike(edge_all, own_cells, tmp_path):
     assert found[0]["auroc"] == pytest.approx(found[1]["auroc"], abs=0.02)
 
 
-def test_cells_that_were_trained_on_are_left_out_or_said(edge_all, tiny_recipe, own_cells, tmp_path):
+def test_cells_that_were_trained_on_are_left_out_or_reported(edge_all, tiny_recipe, own_cells, tmp_path):
     assert edge_all("train", tiny_recipe(epochs=1), "--out", tmp_path / "t").exit_code == 0
     edge_all("evaluate", tmp_path / "t", "--data", own_cells, "--out", tmp_path / "e")
     values = json.loads((tmp_path / "e" / "evaluation.json").read_text())
@@ -138,14 +138,14 @@ def test_cells_that_were_trained_on_are_left_out_or_said(edge_all, tiny_recipe, 
         ((models_folder() / "detector" / "float.onnx",), "is a detector"),
     ],
 )
-def test_what_is_no_classifier_is_refused(edge_all, own_cells, tmp_path, arguments, says):
+def test_a_file_that_is_not_a_classifier_is_refused(edge_all, own_cells, tmp_path, arguments, says):
     done = edge_all("evaluate", *arguments, "--data", own_cells, "--out", tmp_path / "e")
     assert done.exit_code in (1, 2)
     assert says in done.stderr
     assert not (tmp_path / "e").exists()
 
 
-def test_smears_are_told_as_run_would(edge_all, real_data, tmp_path):
+def test_smears_are_reported_as_run_would(edge_all, real_data, tmp_path):
     """Two fields of one series, through detector and classifier."""
     folder = tmp_path / "allidb1"
     (folder / "images").mkdir(parents=True)

@@ -162,7 +162,7 @@ def subject_of(checkpoint, script):
 
 
 @pytest.mark.timeout(600)
-def test_what_passes_is_written_whole(checkpoint, tmp_path):
+def test_a_passing_export_is_written_as_a_whole(checkpoint, tmp_path):
     report = export(checkpoint, subject_of(checkpoint, Script(0)), tmp_path)
     folder = tmp_path / "classifier"
     assert sorted(p.name for p in folder.iterdir()) == ALL_FILES
@@ -203,7 +203,7 @@ def test_then_it_trains_again_and_then_it_gives_up_and_writes_nothing(checkpoint
 
 
 @pytest.mark.timeout(600)
-def test_layers_are_told_apart_by_what_they_lose(checkpoint):
+def test_each_layer_has_a_quantization_error(checkpoint):
     model = float_model(checkpoint)
     calibration = CalibrationSet(drawn(120), GROUPS, ())
     errors = exporting.layer_errors(model, "int8-cpu", calibration)
@@ -263,7 +263,7 @@ def test_a_folder_that_cannot_be_written(edge_all, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_inspect_tells_what_a_file_is(edge_all):
+def test_inspect_shows_what_a_file_is(edge_all):
     done = edge_all("inspect", models_folder() / "classifier" / "int8-cpu.onnx")
     assert done.exit_code == 0, done.stderr
     for word in ("classifier blast-net", "sha256", "um per px", "thresholds", "int8", "not TensorRT"):
@@ -274,7 +274,7 @@ def test_inspect_tells_what_a_file_is(edge_all):
     assert "checkpoint of a classifier" in edge_all("inspect", CHECKPOINTS / "classifier.pt").stdout
 
 
-def test_inspect_refuses_what_is_no_model(edge_all, tmp_path):
+def test_inspect_refuses_a_file_that_is_not_a_model(edge_all, tmp_path):
     path = tmp_path / "x.onnx"
     for content, says in ((b"rubbish", "is not an ONNX model"), (b"", "is not an ONNX model")):
         path.write_bytes(content)

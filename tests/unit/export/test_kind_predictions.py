@@ -86,7 +86,7 @@ def test_a_cell_between_the_thresholds_is_unidentified() -> None:
     assert KindDecision(1.0, 0.8, 0.2).labels(logits).tolist() == ["monocyte", "unidentified", "blast"]
 
 
-def test_of_allidb1_only_healthy_series_count_as_normal() -> None:
+def test_only_healthy_series_of_allidb1_count_as_normal() -> None:
     series = np.array(["A", "C"])
     kind = np.array(["normal", "normal"])
     made = KindPredictions(series, np.array(["allidb1"] * 2), series, kind, kind, np.zeros((2, 10)))

@@ -39,7 +39,7 @@ def test_fine_crops_show_the_same_place_as_coarse_ones(tmp_path):
     assert np.abs(halved - views[1]).mean() < 2
 
 
-def test_both_networks_are_heard_and_only_the_tuned_one_is_trained(pair):
+def test_both_networks_contribute_and_only_the_tuned_one_is_trained(pair):
     image = torch.rand(3, 3, 160, 160) * 200
     with torch.no_grad():
         pair.untouched.head.weight.normal_(0, 0.1)
@@ -58,7 +58,7 @@ def test_both_networks_are_heard_and_only_the_tuned_one_is_trained(pair):
     pair.eval()
 
 
-def test_the_untouched_layer_tells_the_classes_apart_and_leaves_the_trunk_alone(pair):
+def test_the_untouched_layer_separates_the_classes_and_leaves_the_trunk_alone(pair):
     cells = [cell(k, k % 2 == 0) for k in range(24)]
     before = {k: v.clone() for k, v in pair.state_dict().items() if "trunk" in k}
     solve_last_layer(BLAST_PAIR.solved_part(pair), cells, 1e-3, 0.04)
@@ -90,7 +90,7 @@ def test_logistic_regression_is_that_of_scikit_learn():
     assert float(found[-1]) == pytest.approx(float(wanted.intercept_[0]), abs=1e-4)
 
 
-def test_the_eight_ways_of_a_textured_network_may_be_fewer():
+def test_the_eight_views_of_a_textured_network_may_be_fewer():
     torch.manual_seed(1)
     network = BlastNet(pretrained=False, textured=True, views=(0, 5)).eval()
     image = torch.rand(1, 3, 80, 80) * 200
@@ -100,7 +100,7 @@ def test_the_eight_ways_of_a_textured_network_may_be_fewer():
         assert torch.allclose(network.viewed_features(image), mean, atol=1e-4)
 
 
-def test_a_fold_leaves_out_what_every_pair_has_and_is_whole_again_when_read():
+def test_a_fold_omits_the_untouched_trunk_and_is_complete_when_read():
     pair = BlastPair(pretrained=True).eval()
     lean = without_untouched_trunk(pair.state_dict())
     assert len(lean) < 0.7 * len(pair.state_dict())

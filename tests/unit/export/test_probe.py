@@ -45,7 +45,7 @@ def solved(cells, nuisance, **changes):
     return network
 
 
-def test_the_solved_layer_tells_the_classes_apart(cells):
+def test_the_solved_layer_separates_the_classes(cells):
     network = solved(cells, 0.01)
     logits = logits_of(network, cells)[:, 0]
     blast = np.array([c.kind == "blast" for c in cells])
@@ -96,7 +96,7 @@ def both_means(maps, dark):
     return means_and_dark_means(maps, dark, dark.sum((1, 2, 3)).reshape(-1, 1, 1)).chunk(2, 1)
 
 
-def test_the_means_over_dark_pixels_do_not_see_what_lies_around():
+def test_the_means_over_dark_pixels_ignore_the_surroundings():
     torch.manual_seed(0)
     dark = torch.zeros(2, 1, 40, 40)
     dark[0, :, 16:24, 16:24] = 1.0
@@ -112,7 +112,7 @@ def test_the_means_over_dark_pixels_do_not_see_what_lies_around():
     assert torch.allclose(both_means(others, dark)[1][:1], where_dark[:1], atol=1e-6)
 
 
-def test_the_deployed_network_says_what_the_network_says_calibrated():
+def test_the_deployed_network_gives_the_calibrated_output_of_the_network():
     torch.manual_seed(0)
     network = BlastNet(False).eval()
     network.feature_mean.uniform_(-1, 1)

@@ -64,7 +64,7 @@ def calibration():
         (list(np.random.default_rng(0).integers(0, 255, (120, 80, 80, 3), np.uint8)), GROUPS, (), "random numbers"),
     ],
 )
-def test_what_would_calibrate_falsely_is_refused(images, groups, apart, says):
+def test_images_that_would_calibrate_wrongly_are_refused(images, groups, apart, says):
     with pytest.raises(UsageError, match=says):
         CalibrationSet(images, groups, apart)
 
@@ -211,7 +211,7 @@ def test_layer_by_layer_gives_what_the_whole_model_gives(model, calibration):
         np.testing.assert_allclose(apart.mean(name), mean, rtol=1e-3, atol=1e-3 * np.abs(mean).max(), err_msg=name)
 
 
-def test_the_beginning_of_every_trunk_stays_in_float(model):
+def test_the_first_layers_of_every_trunk_stay_in_float(model):
     assert beginning(model, 4) == layers(model)[:4]
     pair = model_of(DeployedClassifier(BlastPair(pretrained=False), 1.0, 0.0), side=160)
     assert len(set(beginning(pair, 4))) == 8

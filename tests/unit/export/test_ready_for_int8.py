@@ -63,7 +63,7 @@ def test_rounded_weights_stay_as_they_are():
     assert torch.allclose(fake_quantized_weight(once), once, atol=1e-7)
 
 
-def test_a_rounding_point_is_nothing_until_it_is_told_a_range():
+def test_a_rounding_point_does_nothing_until_it_has_a_range():
     point, x = FakeQuantize(), torch.linspace(-1, 1, 1001)
     assert point(x) is x
     rounded(nn.Sequential(point), x.reshape(1, 1, 1, -1))
@@ -72,7 +72,7 @@ def test_a_rounding_point_is_nothing_until_it_is_told_a_range():
 
 
 @torch.no_grad()
-def test_the_last_layer_listens_to_what_survives_int8(cells):  # noqa: F811
+def test_the_last_layer_uses_what_survives_int8(cells):  # noqa: F811
     def answers_to_rounding(factor):
         network = solved(cells, 0.0, probe_rounding=factor)
         images = torch.stack([torch.from_numpy(plain_view(c)) for c in cells]).permute(0, 3, 1, 2).float()
@@ -83,7 +83,7 @@ def test_the_last_layer_listens_to_what_survives_int8(cells):  # noqa: F811
 
 
 @torch.no_grad()
-def test_eight_views_make_the_answer_the_same_however_a_cell_lies(images):
+def test_eight_views_make_the_answer_independent_of_a_cells_orientation(images):
     torch.manual_seed(0)
     network = BlastNet(pretrained=False, textured=True).eval()
     right = network(images)

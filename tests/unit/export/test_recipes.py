@@ -66,7 +66,7 @@ def test_a_number_stays_as_it_is_written_because_the_hash_is_of_it(tiny_recipe):
 
 
 @pytest.mark.parametrize("task", OF_TASK)
-def test_each_key_says_what_its_value_must_be_and_each_default_is_allowed(task):
+def test_each_key_describes_its_values_and_each_default_is_allowed(task):
     schema = OF_TASK[task]
     assert all(wanted_values(schema).values())
     shipped = load_recipe(task)

@@ -42,7 +42,7 @@ def hash_of(root, *sources):
     return data_sha256(root, sources)
 
 
-def test_a_new_folder_beside_the_sources_changes_nothing(data, recipe_with):
+def test_a_new_folder_next_to_the_sources_changes_nothing(data, recipe_with):
     recipe = read_recipe(recipe_with('sources = ["own", "more"]'))
     before = sets_sha256(data_of(recipe))
     assert before == hash_of(data, "own", "more") == hash_of(data, "more", "own")
@@ -56,7 +56,7 @@ def test_a_new_folder_beside_the_sources_changes_nothing(data, recipe_with):
     assert hash_of(data, "own") != before
 
 
-def test_a_changed_file_in_a_source_changes_the_hash_and_one_beside_does_not(data):
+def test_a_changed_file_in_a_source_changes_the_hash_and_one_outside_does_not(data):
     before = hash_of(data, "own")
     with (data / "more" / "c0.png").open("ab") as file:
         file.write(b"x")
@@ -80,7 +80,7 @@ def test_where_the_data_are_is_in_no_hash(data, tmp_path, recipe_with):
     assert recipe.but(data__sources=[], data__paths=[str(moved)]).sha256 == recipe.sha256
 
 
-def test_own_folders_join_the_sources(data, tmp_path, recipe_with):
+def test_recipe_paths_join_the_sources(data, tmp_path, recipe_with):
     elsewhere = tmp_path / "elsewhere"
     (data / "more").rename(elsewhere)
     recipe = read_recipe(recipe_with(f'sources = ["own"]\npaths = ["{elsewhere}"]'))

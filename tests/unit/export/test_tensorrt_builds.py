@@ -91,7 +91,7 @@ def test_timings_that_only_look_right_are_passed_over(tmp_path):
     assert (tmp_path / "plan").stat().st_size > 100_000
 
 
-def test_a_file_that_tensorrt_does_not_take_says_why(tmp_path):
+def test_a_file_that_tensorrt_rejects_is_reported_with_the_reason(tmp_path):
     """The file for the CPU has zero points."""
     path = models_folder() / "detector" / "int8-cpu.onnx"
     shapes = input_shapes(read_model_file(path, "detector").contract, 32)
@@ -101,7 +101,7 @@ def test_a_file_that_tensorrt_does_not_take_says_why(tmp_path):
     assert caught.value.remedy
 
 
-def test_a_file_that_is_no_model(tmp_path):
+def test_a_file_that_is_not_a_model(tmp_path):
     path = tmp_path / "fp16.onnx"
     path.write_bytes(b"no model")
     request = BuildRequest(path, "fp16", request_for("classifier", "fp16").shapes, capability=(8, 6))

@@ -55,7 +55,7 @@ def test_the_seed_decides(tiny_recipe, tmp_path):
     assert any(not torch.equal(w, other.weights[n]) for n, w in first.weights.items())
 
 
-def test_the_command_trains_and_names_what_it_has_not_seen(edge_all, tiny_recipe, tmp_path):
+def test_the_command_trains_and_names_the_unseen_groups(edge_all, tiny_recipe, tmp_path):
     out = tmp_path / "out"
     done = edge_all("train", tiny_recipe(epochs=1), "--out", out)
     assert done.exit_code == 0, done.stderr
@@ -114,7 +114,7 @@ def test_a_resume_of_another_recipe_is_refused(tiny_recipe, tmp_path):
         fit(job_of(tiny_recipe(epochs=2)), tmp_path / "out", "jetson-nano-cnn")
 
 
-def test_a_loss_that_is_no_number_says_what_to_do(tiny_recipe, tmp_path):
+def test_a_loss_that_is_not_a_number_is_an_error_with_a_remedy(tiny_recipe, tmp_path):
     job = job_of(tiny_recipe(epochs=1))
     job.loss = lambda net, _: sum(p.sum() for p in net.parameters()) * float("nan")
     with pytest.raises(EdgeAllError, match=r"no longer a number.*lower 'rate'"):
@@ -138,7 +138,7 @@ def test_a_disk_without_space_leaves_no_half_checkpoint(tiny_recipe, tmp_path, m
     ("content", "says"),
     [(b"rubbish", "is not a checkpoint"), (b"", "is not a checkpoint"), (None, "does not exist")],
 )
-def test_a_file_that_is_no_checkpoint(tmp_path, content, says):
+def test_a_file_that_is_not_a_checkpoint(tmp_path, content, says):
     path = tmp_path / "c.pt"
     if content is not None:
         path.write_bytes(content)

@@ -117,7 +117,7 @@ def test_a_field_of_nothing(image, reason):
     assert checked.reason == reason
 
 
-def test_nothing_is_looked_for_in_a_black_file():
+def test_a_black_file_is_not_searched():
     checked = Gate(GateLimits(), 0.1, True).check(Frame(np.full((400, 600, 3), 3, np.uint8), 0, 0.0, "x"))
     assert isinstance(checked, Skip)
     assert checked.reason == "too dark"
@@ -142,7 +142,7 @@ def test_frames_of_another_size_have_another_scale_and_the_place_is_kept():
     assert {f.region for f in found} == {0}
 
 
-def test_a_given_scale_is_of_the_size_that_a_camera_begins_with():
+def test_a_given_scale_applies_to_the_size_that_a_camera_starts_with():
     frame, _ = still("sim:?seed=1&fields=1")
     gate = Gate(GateLimits(), 0.1, False)
     gate.check(frame)
@@ -200,7 +200,7 @@ def test_a_peak_is_a_cell_at_its_place():
     assert (peak.x, peak.y, peak.radius, peak.smudge) == (81.5, 49.5, pytest.approx(15.0), False)
 
 
-def test_a_doubtful_smudge_is_judged_a_plain_one_is_not():
+def test_a_doubtful_smudge_is_classified_a_plain_one_is_not():
     assert [p.smudge for p in peaks(0.3, 0.4)] == [False]
     assert [p.smudge for p in peaks(0.1, 0.6)] == [True]
     assert peaks(0.1, 0.1) == []

@@ -37,7 +37,7 @@ def test_moving(moved, blur, moving):
     assert watch().is_moving(1, moved, blur, WIDTH_UM) is moving
 
 
-def test_a_slow_creep_over_dropped_frames_is_no_motion():
+def test_a_slow_creep_over_dropped_frames_is_not_motion():
     assert not watch().is_moving(6, (2.0, 0.0), EdgeBlur(0.33, 0.32), WIDTH_UM)
 
 
@@ -46,7 +46,7 @@ def test_before_any_rest_a_good_objective_is_the_measure():
     assert not watch(None).is_moving(1, (2.0, 0.0), EdgeBlur(0.30, 0.30), WIDTH_UM)
 
 
-def test_a_focus_that_is_turned_is_waited_for_one_that_stays_is_not():
+def test_a_turning_focus_is_awaited_and_a_resting_one_is_not():
     made = watch()
     turned = [made.is_being_focused(EdgeBlur(b, b)) for b in (1.2, 0.9, 0.6, 0.4, 0.31)]
     assert turned == [False, True, True, False, False]

@@ -98,7 +98,7 @@ def test_a_crop_is_a_gaussian_and_a_straight_line_between_pixels(images, side, o
             assert np.quantile(np.abs(cut.astype(int) - plain), 0.99) <= 4
 
 
-def test_peaks_are_those_of_a_look_at_every_pixel():
+def test_peaks_equal_those_of_a_search_of_every_pixel():
     rng = np.random.default_rng(0)
     for _ in range(5):
         blurred = cv2.GaussianBlur(rng.uniform(0, 1, (40, 60, 2)).astype(np.float32), (0, 0), 1.2)
@@ -143,7 +143,7 @@ def every_pixel(heat, log_radius, threshold):
     return kept
 
 
-def test_even_background_is_level_after_the_light():
+def test_an_even_background_is_level_after_light_correction():
     image = np.full((720, 1280, 3), (200, 180, 160), np.uint8)
     seen = prepare_detector_input(image, 0.1, estimate_illumination(image), 0.4).image
     assert abs(float(seen.mean()) - BACKGROUND_LEVEL) < 1.5

@@ -26,7 +26,7 @@ def test_the_blur_of_edges_is_measured(blur_px):
 
 
 @pytest.mark.parametrize("blur_px", [2.5, 6.0])
-def test_noise_is_no_sharpness(blur_px):
+def test_noise_does_not_count_as_sharpness(blur_px):
     clean = measure_edge_blur(discs(blur_px, 0.0), UM_PER_PX)
     noisy = measure_edge_blur(discs(blur_px, 5.0), UM_PER_PX)
     assert noisy.sharpness == pytest.approx(clean.sharpness, rel=0.25)

@@ -39,7 +39,7 @@ def go(stage: Stage, x: float, y: float, sigma: float = 0.0) -> Place:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.integers(-110, 110), st.integers(-60, 60)), min_size=3, max_size=8))
-def test_places_follow_any_way_that_overlaps(steps):
+def test_places_follow_any_path_that_overlaps(steps):
     stage, x, y = Stage(), 1000, 1000
     origin = go(stage, x, y)
     for dx, dy in steps:
@@ -76,7 +76,7 @@ def test_a_scale_that_was_mistaken_before_the_first_good_frame_does_no_harm():
     assert stage.locate().x_um == pytest.approx(60 * UM, abs=0.6)
 
 
-def test_a_jump_begins_a_region_until_the_place_is_recognized():
+def test_a_jump_starts_a_region_until_the_place_is_recognized():
     stage = Stage()
     home = go(stage, 400, 400)
     there = go(stage, 1700, 1700)
@@ -91,7 +91,7 @@ def test_a_jump_begins_a_region_until_the_place_is_recognized():
     assert back.region == home.region
 
 
-def test_what_was_seen_in_a_region_joins_the_one_that_it_belongs_to():
+def test_cells_of_a_region_join_the_region_that_it_belongs_to():
     stage = Stage()
     go(stage, 400, 400)
     for k in range(20):  # far from home, and out of the latest fields
@@ -102,7 +102,7 @@ def test_what_was_seen_in_a_region_joins_the_one_that_it_belongs_to():
     assert go(stage, 640, 440).region == 0
 
 
-def test_pictures_that_are_not_alike_there_say_nothing():
+def test_dissimilar_pictures_give_no_displacement():
     here, there = (Picture(window(x, 400).astype(np.float32)[::3, ::3] - 170) for x in (400, 1900))
     assert displacement_near(here, there, 10, 0) is None
     assert displacement_near(here, there, 500, 0) is None

@@ -48,7 +48,7 @@ def test_the_mode_is_private_or_what_the_umask_leaves(tmp_path):
 
 @pytest.mark.parametrize("single_writer", [False, True])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_what_fails_leaves_the_content_before_and_nothing_else(tmp_path, single_writer, error):
+def test_a_failure_leaves_the_previous_content_and_nothing_else(tmp_path, single_writer, error):
     path = tmp_path / "a"
     path.write_bytes(b"before")
 
@@ -83,7 +83,7 @@ def test_a_leftover_of_a_single_writer_is_overwritten_and_one_of_several_is_left
     assert (names(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], b"first")
 
 
-def test_what_need_not_last_is_not_flushed(tmp_path, synced):
+def test_temporary_files_are_not_flushed(tmp_path, synced):
     with replacing(tmp_path / "a", durable=False) as file:
         file.write(b"x")
     assert synced == []

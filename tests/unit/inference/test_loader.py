@@ -33,7 +33,7 @@ def test_metadata_is_read_as_onnx_runtime_reads_it():
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 1000, 20000])
-def test_a_cut_or_strange_file_is_no_model(tmp_path, cut):
+def test_a_truncated_or_foreign_file_is_not_a_model(tmp_path, cut):
     data = (DETECTOR / "float.onnx").read_bytes()
     (tmp_path / "float.onnx").write_bytes(data[:cut])
     with pytest.raises(ModelError):
@@ -118,7 +118,7 @@ def test_a_named_precision_whose_file_is_missing(tmp_path):
         load_engine(tmp_path, "classifier", EngineOptions("onnxruntime-cpu", "int8"))
 
 
-def test_auto_says_what_it_took_and_why_nothing_better():
+def test_auto_reports_what_it_chose_and_why_nothing_better():
     loaded = load_engine(DETECTOR, "detector")
     assert loaded.engine.name.startswith("onnxruntime-cpu ")
     said = engines_in_words([loaded])
@@ -169,7 +169,7 @@ def test_a_model_with_a_fixed_batch_is_padded(tmp_path):
         assert np.allclose(a, b, atol=1e-5)
 
 
-def test_a_better_engine_is_taken_once_it_agrees(real, metadata, logged):
+def test_a_better_engine_is_used_once_it_agrees(real, metadata, logged):
     go = threading.Event()
     better = _Changed(real)
 
@@ -190,7 +190,7 @@ def test_a_better_engine_is_taken_once_it_agrees(real, metadata, logged):
     assert better.closed
 
 
-def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_taken(real, metadata, logged):
+def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_used(real, metadata, logged):
     def fail():
         raise EngineUnavailableError("the builder was killed (SIGKILL)")
 
@@ -205,7 +205,7 @@ def test_a_better_engine_that_disagrees_or_cannot_be_built_is_not_taken(real, me
 
 
 @pytest.mark.parametrize("add", [0.0, float("nan")])
-def test_the_session_goes_on_where_the_better_engine_fails_later(real, metadata, logged, add):
+def test_the_session_continues_when_the_better_engine_fails_later(real, metadata, logged, add):
     better = _Changed(real, fail_on=(3,))
     engine = HotSwapEngine(real, lambda: better, metadata)
     engine.wait(10)
@@ -267,7 +267,7 @@ class TestTensorRtForASession:
         yield
         self.go.set()
 
-    def test_auto_begins_on_onnx_runtime_and_goes_over(self, logged):
+    def test_auto_starts_on_onnx_runtime_and_switches(self, logged):
         loaded = load_engine(DETECTOR, "detector", EngineOptions(max_batch=8, build_memory_mib=512))
         assert loaded.engine.name.startswith("onnxruntime-cpu")
         field = np.full((1, 96, 96, 3), 235, np.uint8)
@@ -283,7 +283,7 @@ class TestTensorRtForASession:
         loaded.engine.close()
 
     @pytest.mark.parametrize("wanted", [{"engine": "tensorrt"}, {"wait": True}])
-    def test_a_named_one_and_one_that_is_waited_for_are_there_at_once(self, wanted):
+    def test_a_named_engine_and_an_awaited_one_are_there_at_once(self, wanted):
         self.go.set()
         loaded = load_engine(DETECTOR, "detector", EngineOptions(precision="fp16", **wanted))
         assert loaded.engine.name == "changed"

@@ -52,7 +52,7 @@ def test_a_wrong_contract_is_refused(given, says):
         read_contract(given, "f", "classifier")
 
 
-def test_a_file_that_is_no_model(tmp_path):
+def test_a_file_that_is_not_a_model(tmp_path):
     path = tmp_path / "float.onnx"
     with pytest.raises(ModelError, match="cannot read the model file"):
         load_file(path, "detector")
@@ -84,7 +84,7 @@ def test_labels_follow_the_thresholds(probability, unfamiliarity, label):
     assert label_for(probability, unfamiliarity, T) is label
 
 
-def test_the_judge_gives_one_classification_a_crop_whatever_the_batch():
+def test_the_classifier_gives_one_classification_a_crop_whatever_the_batch():
     engine = load_file(CLASSIFIER, "classifier")
     judge, side = CellClassifier(engine), engine.contract.input_px
     rng = np.random.default_rng(0)
@@ -142,7 +142,7 @@ def test_the_disc_keeps_the_cell_and_fades_the_rest():
     assert weight[56, 56 + 42] == 0
 
 
-def test_a_full_handover_waits_and_loses_nothing():
+def test_a_full_queue_that_waits_loses_nothing():
     queue: BoundedQueue[int] = BoundedQueue(2)
     got = []
     taker = threading.Thread(target=lambda: got.extend(iter(queue.get, None)))
@@ -154,7 +154,7 @@ def test_a_full_handover_waits_and_loses_nothing():
     assert queue.dropped == 0
 
 
-def test_a_live_handover_drops_the_oldest_and_counts():
+def test_a_live_queue_drops_the_oldest_and_counts():
     queue: BoundedQueue[int] = BoundedQueue(2, drop_oldest=True)
     for i in range(5):
         queue.put(i)

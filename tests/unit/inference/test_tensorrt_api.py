@@ -195,7 +195,7 @@ def test_a_plan_is_built(version, model, logged):
         (rtx, 0b01, "int8", []),
     ],
 )
-def test_precision_is_asked_for_as_the_version_wants(version, network, precision, builder_flags, model):
+def test_precision_is_requested_as_the_version_requires(version, network, precision, builder_flags, model):
     fake = version()
     build(fake, model, precision)
     assert fake.made("network") == [(network,)]
@@ -255,7 +255,7 @@ def test_progress_is_watched_where_there_is_a_monitor():
     assert Api(fake.module).watch(fake.module.Builder(None).create_builder_config(), None) is None
 
 
-def test_what_the_model_fixes_stays():
+def test_dimensions_fixed_by_the_model_stay():
     fake = trt10()
     api = Api(fake.module)
     builder = fake.module.Builder(api.log())

@@ -105,7 +105,7 @@ def test_it_can_run(machine, driver, packages):
         (Driver(cuda=11080), {**JETPACK, "tensorrt": ("tensorrt", "11.1.0")}, "requires CUDA 12", "newer driver"),
     ],
 )
-def test_what_is_missing(machine, driver, packages, what, remedy):
+def test_each_missing_part_is_named(machine, driver, packages, what, remedy):
     machine(driver, **packages)
     error = availability.unavailable()
     assert isinstance(error, EngineUnavailableError)
@@ -140,7 +140,7 @@ def test_zero_copy(monkeypatch, attributes, zero_copy):
     assert gpu.read_gpu().zero_copy is zero_copy
 
 
-def test_the_driver_is_told_apart(tmp_path):
+def test_the_driver_version_is_read_or_unknown(tmp_path):
     (tmp_path / "a").write_text("# R36 (release), REVISION: 4.0,  GCID: 1\nmore\n")
     (tmp_path / "empty").write_text("")
     files = (str(tmp_path / "absent"), str(tmp_path / "empty"), str(tmp_path / "a"))

@@ -53,7 +53,7 @@ def test_on_the_stub(stub_driver, tmp_path, module, check):
     assert done.stdout == "passed\n"
 
 
-def test_there_are_checks():
+def test_each_module_has_checks():
     assert [len(checks_in(module)) >= 10 for module in MODULES] == [True, True]
 
 

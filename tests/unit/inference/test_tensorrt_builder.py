@@ -135,20 +135,20 @@ def ask(child, tmp_path):
     return child.communicate(json.dumps(request_to_json(REQUEST, tmp_path / "plan", "tensorrt")), timeout=60)[0]
 
 
-def test_the_kernel_is_told_to_take_the_builder_first(tmp_path):
+def test_the_builder_is_the_first_that_the_kernel_kills(tmp_path):
     child = start(tmp_path, "raise RuntimeError(open('/proc/self/oom_score_adj').read().strip())")
     answer = json.loads(ask(child, tmp_path).splitlines()[-1])
     assert answer["message"] == "tensorrt-10.3 does not start (1000)"
     assert child.returncode == 1
 
 
-def test_what_libraries_print_does_not_reach_the_answers(tmp_path):
+def test_output_of_libraries_does_not_reach_the_answers(tmp_path):
     child = start(tmp_path, "os.write(1, b'[TRT] hello'); raise RuntimeError('no GPU')")
     out = ask(child, tmp_path)
     assert [json.loads(line)["error"] for line in out.splitlines()] == ["EngineUnavailableError"]
 
 
-def test_memory_that_runs_out_in_python_says_so(tmp_path):
+def test_running_out_of_memory_in_python_is_reported(tmp_path):
     answer = json.loads(ask(start(tmp_path, "raise MemoryError"), tmp_path).splitlines()[-1])
     assert "out of memory" in answer["message"]
     assert "build_memory_mib" in answer["remedy"]

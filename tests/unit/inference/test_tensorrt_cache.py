@@ -112,7 +112,7 @@ def test_any_flipped_bit_is_noticed(cache, data):
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(added=st.binary(min_size=1, max_size=30), strange=st.binary(max_size=300))
-def test_what_was_added_and_what_is_no_file_of_ours_is_noticed(tmp_path, added, strange):
+def test_added_and_foreign_files_are_noticed(tmp_path, added, strange):
     path = tmp_path / "f"
     write_checked(path, {"a": 1}, PLAN)
     assert read_checked(path).payload == PLAN
@@ -124,7 +124,7 @@ def test_what_was_added_and_what_is_no_file_of_ours_is_noticed(tmp_path, added, 
         read_checked(path)
 
 
-def test_another_format_says_so(tmp_path, monkeypatch):
+def test_another_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("edge_all.inference.tensorrt.checked_file.FORMAT", 2)
     write_checked(tmp_path / "f", {}, b"x")
     monkeypatch.undo()
@@ -224,7 +224,7 @@ def test_two_processes_at_once_build_it_once(cache, tmp_path):
     assert not list(cache.folder.glob(".*"))
 
 
-def test_whoever_waits_is_told(cache, tmp_path, logged):
+def test_a_process_that_waits_for_another_build_logs_it(cache, tmp_path, logged):
     log = tmp_path / "log"
     other = multiprocessing.get_context("fork").Process(target=get, args=(cache, Builder(log, seconds=0.7)))
     other.start()
@@ -236,7 +236,7 @@ def test_whoever_waits_is_told(cache, tmp_path, logged):
     assert len(builds(log)) == 1
 
 
-def test_a_builder_that_is_killed_lets_go(cache, tmp_path):
+def test_a_killed_builder_releases_its_lock(cache, tmp_path):
     """Killed in the middle, with a half-written plan on disk: the next one builds it and cleans up."""
     log = tmp_path / "log"
     first = multiprocessing.get_context("fork").Process(target=get, args=(cache, Builder(log, seconds=60)))
@@ -254,7 +254,7 @@ def test_a_builder_that_is_killed_lets_go(cache, tmp_path):
     assert not list(cache.folder.glob(".*"))
 
 
-def test_a_lock_file_that_was_replaced_while_one_waited_counts_for_nothing(cache, tmp_path):
+def test_a_lock_on_a_file_that_was_replaced_during_the_wait_does_not_hold(cache, tmp_path):
     """'clear' removed it, and somebody builds under the new one: two would build at once."""
     log, told, lock = tmp_path / "log", tmp_path / "told", cache.path_of(KEY).with_suffix(".lock")
     cache.folder.mkdir()

@@ -68,7 +68,7 @@ def test_installed_then_newer_then_back_and_all_stay(package):
     assert len(model_sets()) == 3
 
 
-def test_the_next_session_judges_with_what_was_installed(package, models, tmp_path):
+def test_the_next_session_classifies_with_the_installed_models(package, models, tmp_path):
     pytest.importorskip("onnx")
     import edge_all
 
@@ -80,7 +80,7 @@ def test_the_next_session_judges_with_what_was_installed(package, models, tmp_pa
     assert "installed" in {m.version for m in summary.models}
 
 
-def test_a_set_that_cannot_be_loaded_any_more_gives_way_to_the_one_before(package, caplog):
+def test_a_set_that_can_no_longer_be_loaded_is_replaced_by_the_previous_one(package, caplog):
     from edge_all.profile import Profile
     from edge_all.session.stages.analysis import load_models_in_use
 
@@ -206,7 +206,7 @@ def _signed_blindly(tmp_path, models):
         (_wrong_answers, "gives different results here"),
     ],
 )
-def test_what_is_not_right_changes_nothing_and_is_one_line(tmp_path, package, models, make, says):
+def test_an_invalid_package_changes_nothing_and_is_one_line(tmp_path, package, models, make, says):
     if make in (_no_self_check, _wrong_answers):
         pytest.importorskip("onnx")
     *_, first = install(package("1"), WANTED)
@@ -228,7 +228,7 @@ def test_nothing_is_unpacked_before_the_signature_is_right(tmp_path, package, mo
     assert list(into.iterdir()) == []
 
 
-def test_a_pointer_that_is_damaged_is_said_and_never_another_model_in_silence(tmp_path, package):
+def test_a_damaged_pointer_is_reported_and_never_silently_another_model(tmp_path, package):
     install(package("1"), WANTED)
     (tmp_path / "state" / "models" / "in-use.json").write_text("{")
     with pytest.raises(ModelError, match="which selects the models"):

@@ -34,7 +34,7 @@ def test_the_first_runs_are_the_baseline():
     assert limit.sd == pytest.approx(0.1), "never less than a tenth of the target"
 
 
-def test_expected_values_judge_the_first_run():
+def test_expected_values_check_the_first_run():
     assert classified(run(), [], {"blast_percent": 20.0}).verdict == "in control"
     out = classified(run(blasts=8.0), [], {"blast_percent": 20.0})
     assert out.verdict == "out of control"
@@ -60,7 +60,7 @@ def test_westgards_rules(values, verdict, says):
     assert says in " ".join(last.reasons)
 
 
-def test_no_cell_expected_and_one_found_is_no_alarm():
+def test_one_cell_found_where_none_is_expected_raises_no_alarm():
     one_of_200 = classified(run(blasts=0.5), [], {"blast_percent": 0.0})
     assert one_of_200.verdict == "in control"
     assert classified(run(blasts=5.0), [], {"blast_percent": 0.0}).verdict == "out of control"
@@ -98,7 +98,7 @@ def test_a_state_folder_that_cannot_be_written_is_one_line(tmp_path):
         keep(run(), tmp_path / "file")
 
 
-def test_the_drawn_smear_expects_its_own_truth():
+def test_the_expectation_of_a_drawn_smear_is_its_ground_truth():
     camera = SimulatedMicroscope("sim:?seed=3&fields=6&blast_fraction=0.5&cells=8&um_per_px=0.12")
     expected = simulated_expectation(camera)
     assert expected["um_per_px"] == 0.12
@@ -108,7 +108,7 @@ def test_the_drawn_smear_expects_its_own_truth():
     assert none["decided_blast_percent"] == 0
 
 
-def test_the_chart_shows_every_run_and_tells_them_apart_by_shape():
+def test_the_chart_shows_every_run_with_a_shape_for_its_result():
     done = series(1.0, 1.0, 1.0, 1.0, 1.25, 1.5)
     tree = ElementTree.fromstring(levey_jennings(done))
     marks = {"circle": 0, "cross": 0, "diamond": 0}

@@ -64,7 +64,7 @@ def test_a_database_that_is_gone_is_made_again_from_sidecars_and_crops(tmp_path,
 
 
 @pytest.mark.parametrize("damage", ["garbage", "gone"])
-def test_who_only_reads_is_told_that_the_next_run_mends_it(tmp_path, edge_all, monkeypatch, damage):
+def test_a_reader_is_informed_that_the_next_run_repairs_it(tmp_path, edge_all, monkeypatch, damage):
     written(tmp_path)
     for path in tmp_path.glob(f"{DATABASE}*"):
         path.unlink()
@@ -84,7 +84,7 @@ def test_who_only_reads_is_told_that_the_next_run_mends_it(tmp_path, edge_all, m
     assert edge_all("sessions", record=tmp_path).exit_code == 0
 
 
-def test_a_damaged_record_that_may_not_be_written_is_mended_as_a_copy(tmp_path, monkeypatch):
+def test_a_damaged_read_only_record_is_repaired_as_a_copy(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(DamagedRecordError) as failed, translate_errors(tmp_path):
         raise sqlite3.DatabaseError("database disk image is malformed")
@@ -126,7 +126,7 @@ def test_a_crop_whose_row_came_too_late_gives_its_cell(tmp_path, caplog):
     assert sorted(p.name for p in folder.iterdir()) == ["1.png", "2.png"]
 
 
-def test_a_row_whose_picture_is_lost_says_so(tmp_path):
+def test_a_row_whose_picture_is_lost_is_marked(tmp_path):
     session = written(tmp_path, end=False)
     (tmp_path / "crops" / session / "1.png").write_bytes(b"")
     start_record(tmp_path)
@@ -180,7 +180,7 @@ def flipped(folder, before, after):
         pytest.param("a thing happened", "a thing xappened", "incident", id="an incident"),
     ],
 )
-def test_a_bit_that_flips_inside_a_value_is_found_and_mended(tmp_path, caplog, before, after, table):
+def test_a_flipped_bit_inside_a_value_is_found_and_repaired(tmp_path, caplog, before, after, table):
     session = written(tmp_path)
     with Record.open(tmp_path) as record:
         record.write_frame(session, FrameEntry(7, "sim:#7", 1e9, 640, 480, "analysed"))
@@ -214,7 +214,7 @@ def test_a_bit_that_flips_inside_a_value_is_found_and_mended(tmp_path, caplog, b
         pytest.param("'approvals only", "'approvals onlx", "trigger approval", id="a trigger"),
     ],
 )
-def test_a_bit_that_flips_in_the_schema_is_found_and_mended(tmp_path, caplog, before, after, part):
+def test_a_flipped_bit_in_the_schema_is_found_and_repaired(tmp_path, caplog, before, after, part):
     session = written(tmp_path)
     with Record.open(tmp_path) as record:
         rows = record.rows("SELECT * FROM cell ORDER BY number", ())
@@ -232,7 +232,7 @@ def test_a_bit_that_flips_in_the_schema_is_found_and_mended(tmp_path, caplog, be
 
 
 @pytest.mark.parametrize("part", ["CREATE TABLE cell (", "detector_score REAL", "CREATE INDEX cell_by_label"])
-def test_a_schema_that_is_no_text_any_more_is_made_again(tmp_path, part):
+def test_a_schema_that_is_no_longer_text_is_rebuilt(tmp_path, part):
     session = written(tmp_path)
     path = tmp_path / DATABASE
     content = bytearray(path.read_bytes())
@@ -246,7 +246,7 @@ def test_a_schema_that_is_no_text_any_more_is_made_again(tmp_path, part):
         assert [c["cell"] for c in record.cells(session)][:2] == [1, 2]
 
 
-def test_what_others_add_to_the_database_is_no_damage(tmp_path):
+def test_additions_of_others_to_the_database_are_not_damage(tmp_path):
     written(tmp_path)
     with sqlite3.connect(tmp_path / DATABASE) as database:
         database.execute("CREATE INDEX of_ours ON cell (size_um)")
@@ -256,7 +256,7 @@ def test_what_others_add_to_the_database_is_no_damage(tmp_path):
     assert not list(tmp_path.glob("damaged-*"))
 
 
-def test_a_quick_start_leaves_out_what_reads_every_row_and_mends_the_rest(tmp_path):
+def test_a_quick_start_skips_checks_that_read_every_row_and_repairs_the_rest(tmp_path):
     session = written(tmp_path)
     flipped(tmp_path, b'"blasts": 1', b'"blasts": 3')
     start_record(tmp_path, thorough=False)
@@ -307,7 +307,7 @@ def test_a_record_without_checksums_gets_them(tmp_path):
         assert copy.execute("PRAGMA user_version").fetchone() == (7,)
 
 
-def test_looking_a_record_over_takes_no_lock_from_who_has_it_open(tmp_path):
+def test_an_integrity_check_takes_no_lock_from_a_program_that_has_the_record_open(tmp_path):
     """POSIX gives up all locks of a process on a file when it closes any handle to it. Another program that closes the
     record then takes itself for the last one, and removes the log that is being written."""
     session = written(tmp_path)
@@ -325,7 +325,7 @@ def test_looking_a_record_over_takes_no_lock_from_who_has_it_open(tmp_path):
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "4\n"
 
 
-def test_who_reads_meanwhile_turns_to_the_record_that_was_made_again(tmp_path):
+def test_a_reader_switches_to_the_rebuilt_record(tmp_path):
     session = written(tmp_path)
     pages = ThreadLocalRecord(tmp_path)
     assert len(pages.get().cells(session)) == 3
@@ -370,7 +370,7 @@ def test_a_backup_is_made_before_a_new_schema(tmp_path):
     copy.close()
 
 
-def test_two_writers_mending_at_once_is_one_line(tmp_path):
+def test_two_writers_repairing_at_once_is_one_line(tmp_path):
     from edge_all.errors import RecordError
     from edge_all.record.sessions.lock import SessionLock
 

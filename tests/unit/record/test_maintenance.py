@@ -92,7 +92,7 @@ def test_without_a_clock_that_can_be_trusted_nothing_goes_by_age(tmp_path):
         assert kept(record, session) == ([1, 2, 3, 4, 5], 1)
 
 
-def test_for_the_budget_the_oldest_normal_crops_go_and_what_was_reviewed_or_approved_never(tmp_path):
+def test_the_oldest_normal_crops_are_deleted_for_the_budget_and_reviewed_or_approved_ones_never(tmp_path):
     with Record.open(tmp_path) as record:
         reviewed, approved, plain, running = (session_of(record, n * DAY, n < 3) for n in range(4))
         give_verdicts(record, reviewed, [1, 4], "blast", None, ANN)
@@ -105,7 +105,7 @@ def test_for_the_budget_the_oldest_normal_crops_go_and_what_was_reviewed_or_appr
         assert freed.short_of_bytes > 0
 
 
-def test_no_more_goes_than_room_is_needed(tmp_path):
+def test_no_more_is_deleted_than_needed(tmp_path):
     with Record.open(tmp_path) as record:
         sessions = [session_of(record, n * DAY) for n in range(4)]
         keeper = RetentionPolicy(tmp_path, Retention(None, None, None, 10**9, 0))
@@ -116,7 +116,7 @@ def test_no_more_goes_than_room_is_needed(tmp_path):
         assert kept(record, sessions[0]) == ([3, 4, 5], 1)
 
 
-def test_a_backup_that_goes_to_make_room_is_a_row_too_and_the_next_start_touches_nothing(tmp_path):
+def test_a_backup_deleted_for_room_is_recorded_and_the_next_start_changes_nothing(tmp_path):
     with Record.open(tmp_path) as record:
         session = session_of(record, 0.0)
         paths = [make_backup(tmp_path, record.database, now=n * DAY) for n in range(4)]
@@ -182,7 +182,7 @@ def test_backups_are_made_at_night_or_when_long_due_and_the_oldest_go(tmp_path):
     assert keep.state.backup_error is None
 
 
-def test_a_backup_that_fails_is_said_and_tried_again(tmp_path, monkeypatch, caplog):
+def test_a_failed_backup_is_reported_and_retried(tmp_path, monkeypatch, caplog):
     clock = FakeClock()
     with Record.open(tmp_path) as record:
         session_of(record, 0.0)
@@ -199,7 +199,7 @@ def test_a_backup_that_fails_is_said_and_tried_again(tmp_path, monkeypatch, capl
         assert [i.kind for i in incidents(record)] == ["backup failed"]
 
 
-def test_the_clock_is_followed_and_a_jump_is_told(tmp_path):
+def test_the_clock_is_followed_and_a_jump_is_reported(tmp_path):
     clock = FakeClock(set_by=0.0)
     time = SessionTime(clock)
     chance = random.Random(4)

@@ -66,6 +66,6 @@ def test_it_is_bounded_and_keeps_every_summary(tmp_path, monkeypatch):
     assert use.oldest == waiting[0].created
 
 
-def test_a_kind_that_is_none(tmp_path):
+def test_an_unknown_kind(tmp_path):
     with Record.open(tmp_path) as record, pytest.raises(ValueError, match="finding, summary, state"):
         append(record, "gossip", "t", "p")

@@ -20,7 +20,7 @@ def test_one_holds_it_and_another_is_refused(tmp_path):
     SessionLock(tmp_path, "s").release()
 
 
-def test_who_asks_leaves_the_lock_of_a_dead_program_and_does_not_stop_who_takes_it(tmp_path):
+def test_a_check_leaves_the_lock_of_a_dead_program_and_does_not_block_the_next_writer(tmp_path):
     lock = tmp_path / "writing" / "s"
     lock.parent.mkdir()
     lock.touch()
@@ -32,7 +32,7 @@ def test_who_asks_leaves_the_lock_of_a_dead_program_and_does_not_stop_who_takes_
         SessionLock(tmp_path, "s").release()
 
 
-def test_a_lock_whose_file_was_taken_away_meanwhile_is_none(tmp_path, monkeypatch):
+def test_a_lock_whose_file_was_removed_does_not_hold(tmp_path, monkeypatch):
     first = SessionLock(tmp_path, "s")
     taken = fcntl.flock
     left = [first]

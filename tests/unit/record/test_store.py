@@ -156,7 +156,7 @@ def test_reading_makes_nothing(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_damaged_database_is_said_and_left_alone(tmp_path):
+def test_a_damaged_database_is_reported_and_left_alone(tmp_path):
     with Record.open(tmp_path) as record:
         record.begin_session(INFO)
     path = tmp_path / DATABASE
@@ -187,7 +187,7 @@ def test_a_file_in_the_folders_place(tmp_path, name):
         Record.open(tmp_path / name)
 
 
-def test_an_unknown_session_names_the_way_out(tmp_path):
+def test_an_unknown_session_is_an_error_with_a_remedy(tmp_path):
     with Record.open(tmp_path) as record:
         with pytest.raises(RecordError, match="contains no session"):
             record.session("last")
@@ -243,7 +243,7 @@ def test_crop_rows_are_json_without_surprises(tmp_path):
         read_crop_row(path)
 
 
-def test_pictures_that_find_no_room_wait_and_at_the_end_their_rows_are_kept_without_them(tmp_path, monkeypatch):
+def test_pictures_without_room_wait_and_at_the_end_their_rows_are_kept_without_them(tmp_path, monkeypatch):
     from edge_all.record import store as module
 
     written = write_files
@@ -276,7 +276,7 @@ def test_pictures_that_find_no_room_wait_and_at_the_end_their_rows_are_kept_with
         assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_a_patient_record_says_that_the_disk_is_full_and_writes_all_when_there_is_room(tmp_path, monkeypatch):
+def test_a_record_that_retries_reports_a_full_disk_and_writes_all_when_there_is_room(tmp_path, monkeypatch):
     from edge_all.record import store as module
     from edge_all.record.events.incidents import incidents
 
@@ -304,7 +304,7 @@ def test_a_patient_record_says_that_the_disk_is_full_and_writes_all_when_there_i
         assert [i.kind for i in incidents(record)] == ["disk full"]
 
 
-def test_what_waits_is_bounded_normal_cells_lose_their_pictures_first(tmp_path, monkeypatch):
+def test_the_backlog_is_bounded_and_normal_cells_lose_their_pictures_first(tmp_path, monkeypatch):
     from edge_all.record import store as module
 
     noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)

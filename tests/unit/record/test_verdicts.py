@@ -79,7 +79,7 @@ def test_the_models_label_is_never_overwritten(record, session):
     assert record.cells(session) == before
 
 
-def test_undo_takes_back_all_cells_of_the_last_step_and_only_ones_own(record, session):
+def test_undo_reverts_all_cells_of_the_reviewers_own_last_step_only(record, session):
     give_verdicts(record, session, [1], "blast", None, ADA)
     give_verdicts(record, session, [1, 2, 3], "smudge", None, ADA)
     give_verdicts(record, session, [3], "normal", None, BEN)
@@ -109,7 +109,7 @@ def test_a_name_and_the_same_name_logged_in_are_two_reviewers(record, session):
         (list(range(501)), "blast", None, ReviewError),
     ],
 )
-def test_what_is_no_verdict_is_refused_whole(record, session, cells, label, kind, error):
+def test_an_invalid_verdict_is_refused_as_a_whole(record, session, cells, label, kind, error):
     with pytest.raises(error):
         give_verdicts(record, session, cells, label, kind, ADA)
     assert all_verdicts(record, session) == []
@@ -145,7 +145,7 @@ def test_an_approval_locks_until_it_is_opened_again_and_leaves_its_trace(record,
     ]
 
 
-def test_a_running_session_cannot_be_approved_but_one_cut_off_can(record, tmp_path, monkeypatch):
+def test_a_running_session_cannot_be_approved_but_an_interrupted_one_can(record, tmp_path, monkeypatch):
     running = fill(tmp_path, ended=False)
     with pytest.raises(ReviewError, match="still running"):
         approve(record, running, ADA)
@@ -165,7 +165,7 @@ def test_no_program_can_change_the_trail(record, session, table, change):
             other.execute(change.format(table))
 
 
-def test_deleting_takes_pictures_and_keeps_who_why_and_the_counts(record, session):
+def test_deleting_removes_pictures_and_keeps_the_user_the_reason_and_the_counts(record, session):
     give_verdicts(record, session, [1], "blast", None, ADA)
     with pytest.raises(ReviewError, match="needs a reason"):
         delete_pictures(record, session, ADA, "  ")

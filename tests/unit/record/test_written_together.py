@@ -85,7 +85,7 @@ def test_calls_of_a_step_done_together_are_each_counted():
     assert histograms.steps["record"].sum_s >= 0.01
 
 
-def test_a_slow_disk_gathers_fields_and_none_is_told_before_it_is_there(tmp_path, monkeypatch):
+def test_a_slow_disk_gathers_fields_and_none_is_reported_before_it_is_written(tmp_path, monkeypatch):
     """The first write takes until three more fields wait."""
     commits, told, late = 0, 0, []
     write = write_files

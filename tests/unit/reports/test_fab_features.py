@@ -37,7 +37,7 @@ def test_shares_add_up_and_carry_intervals():
     assert d.diameter_spread_um == pytest.approx(2.165, abs=0.01)
 
 
-def test_it_says_what_it_is_not():
+def test_it_states_what_it_is_not():
     note = describe_blasts([]).note
     assert "not a diagnosis" in note
     assert "No images labeled L1, L2 or L3" in note

@@ -72,13 +72,13 @@ def test_damaged_users_are_an_error_not_an_open_door(tmp_path, content):
 @pytest.mark.parametrize(
     "kept", ["", "scrypt$1$2", "md5$a$b$c$d$e", "scrypt$x$8$1$AAAA$AAAA", "scrypt$3$8$1$AAAA$AAAA"]
 )
-def test_a_hash_that_is_none_matches_nothing(tmp_path, kept):
+def test_an_invalid_hash_matches_nothing(tmp_path, kept):
     accounts = Accounts(tmp_path / "users.json")
     accounts.put(Account("a", "viewer", kept))
     assert accounts.check("a", "") is None
 
 
-def test_each_role_may_what_those_before_it_may():
+def test_each_role_includes_the_permissions_of_those_before_it():
     account = Account("a", "reviewer", "")
     assert [account.may(role) for role in ROLES] == [True, True, False]
 
@@ -139,7 +139,7 @@ def test_every_text_is_in_the_catalog_and_used():
         assert {f"{group}.{n}" for n in names} <= set(texts)
 
 
-def test_templates_hold_no_text_of_their_own():
+def test_templates_contain_no_text():
     for path in WEB.rglob("templates/**/*.html"):
         bare = re.sub(
             r"{% block kind %}[a-z-]+|/[a-z]+|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>",
@@ -151,7 +151,7 @@ def test_templates_hold_no_text_of_their_own():
         assert words <= {"nbsp", "DOCTYPE"}, path.name
 
 
-def test_what_is_shown_is_one_harmless_line():
+def test_displayed_text_is_one_harmless_line():
     assert shown("a\nb\x1b\u202e") == "a b\ufffd\ufffd"
     assert shown("x" * 10_000) == "x" * 200 + "... (10000 characters)"
     assert shown(None) == ""
@@ -205,7 +205,7 @@ def test_neighbors_look_alike_however_they_are_turned():
     assert nearest({1: vectors[1]}, 1) == []
 
 
-def test_a_sharper_view_is_described_anew(tmp_path):
+def test_a_sharper_view_is_described_again(tmp_path):
     def row(number, x=1.0):
         return {"session": "s", "cell": number, "crop": f"{number}.png", "frame_index": 0, "x_px": x, "size_um": 10.0}
 
@@ -237,7 +237,7 @@ def test_commands_come_out_in_order_and_are_bounded():
 
 @pytest.mark.parametrize("sample", ["", "  ", "a\nb", "a\u202eb", "x" * (SAMPLE_LENGTH + 1)])
 @pytest.mark.parametrize("command", [Start, NameSample])
-def test_a_sample_id_that_is_none_is_refused(command, sample):
+def test_an_invalid_sample_id_is_refused(command, sample):
     with pytest.raises(UsageError):
         command(sample)
 
@@ -308,7 +308,7 @@ def test_addresses(given, host, port):
 
 
 @pytest.mark.parametrize("given", ["a:b", "host:99999", "127.0.0.1:-1", "[::1]:x"])
-def test_what_is_no_address_is_refused(given):
+def test_an_invalid_address_is_refused(given):
     with pytest.raises(UsageError, match="not a valid address"):
         parse_address(given)
 
@@ -331,7 +331,7 @@ def test_which_addresses_are_this_machine_alone(host, alone):
     assert Address(host).loopback is alone
 
 
-def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
+def test_the_self_signed_certificate_is_made_once_and_its_key_is_private(tmp_path):
     import ssl
 
     from edge_all.web.tls.certificate import fingerprint, own_certificate, tls_context
@@ -349,7 +349,7 @@ def test_the_own_certificate_is_made_once_and_its_key_is_nobodys(tmp_path):
         tls_context(certificate, certificate)
 
 
-def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_for_a_new_one(tmp_path, monkeypatch):
+def test_the_self_signed_certificate_covers_every_name_in_use_and_is_remade_for_a_new_one(tmp_path, monkeypatch):
     from edge_all.web.tls import certificate as module
 
     monkeypatch.setattr("socket.gethostname", lambda: "Scope")
@@ -379,7 +379,7 @@ def test_the_own_certificate_is_for_every_name_that_browsers_use_and_made_anew_f
             made(wrong)
 
 
-def test_the_own_certificate_has_the_form_that_browsers_accept(tmp_path):
+def test_the_self_signed_certificate_has_the_form_that_browsers_accept(tmp_path):
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -63,13 +63,13 @@ def test_a_verdict_counts_and_the_models_label_stays():
     assert (d.reviewed, d.changed, d.findings_open) == (4, 4, 0)
 
 
-def test_findings_without_a_verdict_are_said():
+def test_findings_without_a_verdict_are_reported():
     rows = cells(blast=2, unidentified=1, normal=1)
     given_ = [verdict(1, 1, "blast")]
     assert reviewed_differential(rows, given_).findings_open == 2
 
 
-def test_an_undone_verdict_does_not_count_and_an_undone_undoing_does():
+def test_an_undone_verdict_does_not_count_and_a_redone_one_does():
     rows = [verdict(1, 1, "blast"), verdict(2, 1, "normal"), verdict(3, 1, None, reverts_id=2)]
     assert [v.id for v in standing(rows)] == [1]
     assert [v.id for v in standing([*rows, verdict(4, 1, None, reverts_id=3)])] == [1, 2]
@@ -89,7 +89,7 @@ def test_two_reviewers_are_both_kept_and_their_agreement_is_cohens_kappa():
     assert found.kappa == pytest.approx(0.4)
 
 
-def test_a_reviewer_who_changed_their_mind_has_one_say_each_cell():
+def test_a_reviewer_who_changed_their_mind_has_one_verdict_for_each_cell():
     rows = [verdict(1, 1, "blast", "Ada"), verdict(2, 1, "normal", "Ben"), verdict(3, 1, "normal", "Ada")]
     (found,) = agreements(rows)
     assert (found.cells, found.same) == (1, 1)

@@ -13,7 +13,7 @@ from edge_all.service.doctor.checks import NAMES
 from edge_all.service.doctor.result import Health
 
 
-def test_every_look_is_in_the_table(edge_all):
+def test_every_check_is_in_the_table(edge_all):
     result = edge_all("doctor", "--only", "program,board,settings,clock,disk,record,temperature,driver")
     names = [line[9:].split("  ")[0] for line in result.stdout.splitlines()]
     assert names == ["program", "board", "settings", "clock", "disk", "record", "temperature", "driver"]
@@ -33,7 +33,7 @@ def test_the_models_check_themselves(edge_all, tmp_path):
     assert told["checks"]["models"]["remedy"]
 
 
-def test_models_of_which_it_cannot_be_told_which_are_in_use_are_one_line_of_the_table(edge_all, tmp_path, monkeypatch):
+def test_models_with_unknown_use_are_one_line_of_the_table(edge_all, tmp_path, monkeypatch):
     monkeypatch.setenv("EDGE_ALL_STATE", str(tmp_path))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "in-use.json").write_text("{")
@@ -42,12 +42,12 @@ def test_models_of_which_it_cannot_be_told_which_are_in_use_are_one_line_of_the_
     assert told["checks"]["program"]["health"] == "good"
 
 
-def test_a_record_that_was_not_begun_is_no_fault(edge_all, tmp_path):
+def test_a_record_that_was_not_started_is_not_a_fault(edge_all, tmp_path):
     told = json.loads(edge_all("doctor", "--only", "record", "--record", tmp_path, "--json").stdout)
     assert (told["works"], told["checks"]["record"]["health"]) == (True, "absent")
 
 
-def test_bad_settings_are_told(edge_all, tmp_path, monkeypatch):
+def test_bad_settings_are_reported(edge_all, tmp_path, monkeypatch):
     (tmp_path / "bench.toml").write_text("[engine]\nthreads = 999\n")
     monkeypatch.setenv("EDGE_ALL_CONFIG", str(tmp_path))
     result = edge_all("doctor", "--only", "settings")
@@ -97,7 +97,7 @@ def test_heat(monkeypatch, degrees, slowed, health):
     assert machine.temperature().health is health
 
 
-def test_a_clock_that_cannot_be(monkeypatch):
+def test_an_impossible_clock(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert machine.clock().health is Health.BAD
 

@@ -16,7 +16,7 @@ def test_the_table_as_the_record_takes_it():
     assert retention_of(given) == Retention(None, 2.0, 3.0, 1 << 29, 64 << 20)
 
 
-def test_it_runs_beside_and_tells_what_is_wrong(tmp_path, monkeypatch):
+def test_it_runs_in_the_background_and_reports_problems(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_TICK_S", 0.01)
     Record.open(tmp_path).close()
     with HousekeepingThread(tmp_path, Settings(budget_gib=1e-9)) as upkeep:

@@ -41,7 +41,7 @@ def received(listening):
         return messages
 
 
-def test_systemd_is_told(systemd, tmp_path):
+def test_systemd_is_notified(systemd, tmp_path):
     notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "30000000"})
     assert notifier.watchdog_s == 30
     notifier.ready("idle")
@@ -53,7 +53,7 @@ def test_systemd_is_told(systemd, tmp_path):
     assert received(systemd) == ["EXTEND_TIMEOUT_USEC=90000000", "WATCHDOG_USEC=1500000"]
 
 
-def test_whoever_does_not_read_what_is_told_holds_nobody_up(systemd, tmp_path):
+def test_a_systemd_that_does_not_read_blocks_nothing(systemd, tmp_path):
     """A systemd that is being restarted; the kernel keeps a few messages only, then a plain send would wait."""
     notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "30000000"})
 
@@ -72,7 +72,7 @@ def test_whoever_does_not_read_what_is_told_holds_nobody_up(systemd, tmp_path):
     assert received(systemd) == ["READY=1\nSTATUS=idle"], "heard again once it reads"
 
 
-def test_what_must_be_heard_waits_a_moment_for_systemd(systemd, tmp_path):
+def test_important_messages_wait_a_moment_for_systemd(systemd, tmp_path):
     notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
     for _ in range(600):
         notifier.alive()
@@ -85,7 +85,7 @@ def test_what_must_be_heard_waits_a_moment_for_systemd(systemd, tmp_path):
     assert heard[-1] == "STOPPING=1\nSTATUS=ending"
 
 
-def test_without_systemd_nothing_is_told_and_nothing_fails():
+def test_without_systemd_nothing_is_sent_and_nothing_fails():
     notifier = Notifier({})
     assert notifier.watchdog_s is None
     notifier.ready("idle")
@@ -113,7 +113,7 @@ class Told(Notifier):
         self.restarts += 1
 
 
-def test_a_sign_of_life_each_second_while_the_loop_turns():
+def test_a_heartbeat_is_sent_each_second_while_the_loop_runs():
     told, clock = Told(), [0.0]
     heart = Watchdog(told, lambda: clock[0])
     for _ in range(100):
@@ -122,7 +122,7 @@ def test_a_sign_of_life_each_second_while_the_loop_turns():
     assert 9 <= told.alive_times <= 11
 
 
-def test_a_slow_step_is_waited_for_and_the_usual_patience_is_back_after_it():
+def test_a_slow_step_extends_the_timeout_only_while_it_runs():
     told = Told()
     heart = Watchdog(told)
     heart.step_goes_on()
@@ -142,7 +142,7 @@ def test_a_slow_step_is_waited_for_and_the_usual_patience_is_back_after_it():
 
 
 @pytest.mark.parametrize("watchdog_s", [None, 2 * SLOW_STEP_S])
-def test_nothing_is_set_where_nobody_watches_or_patience_is_long(watchdog_s):
+def test_nothing_is_set_without_a_watchdog_or_with_a_long_timeout(watchdog_s):
     told = Told(watchdog_s)
     with Watchdog(told).slow_step():
         pass
@@ -150,7 +150,7 @@ def test_nothing_is_set_where_nobody_watches_or_patience_is_long(watchdog_s):
 
 
 @pytest.mark.parametrize(("stuck_s", "restarts"), [(0.0, 0), (STUCK_S - 1, 0), (STUCK_S, 1), (STUCK_S + 60, 1)])
-def test_a_driver_that_is_stuck_is_a_restart_a_lost_camera_is_none(stuck_s, restarts, caplog):
+def test_a_stuck_driver_causes_a_restart_and_a_lost_camera_does_not(stuck_s, restarts, caplog):
     told, clock = Told(), [0.0]
     heart = Watchdog(told, lambda: clock[0])
     for _ in range(3):
@@ -188,7 +188,7 @@ def test_the_journal_gives_levels_to_systemd_only(monkeypatch):
     assert lines == ["<3>event=problem what=camera", "event=problem what=camera"]
 
 
-def test_memory_over_its_limit_is_told_and_after_a_minute_a_new_process_goes_on():
+def test_memory_over_its_limit_is_logged_and_after_a_minute_a_new_process_takes_over():
     held = [900.0]
     watch = MemoryWatch(1000, 0.0, lambda: held[0])
     assert (watch.look(1000), watch.problem) == (False, None)
@@ -201,7 +201,7 @@ def test_memory_over_its_limit_is_told_and_after_a_minute_a_new_process_goes_on(
     assert [watch.look(1040 + s) for s in (0, 59, 60)] == [False, False, True]
 
 
-def test_a_young_program_over_its_limit_is_told_only_and_no_limit_is_none():
+def test_a_young_program_over_its_limit_is_only_logged_and_without_a_limit_nothing_is():
     watch = MemoryWatch(1000, 0.0, lambda: 1200.0)
     assert not any(watch.look(second) for second in range(590))
     assert watch.problem
@@ -211,7 +211,7 @@ def test_a_young_program_over_its_limit_is_told_only_and_no_limit_is_none():
     assert free.problem is None
 
 
-def test_problems_block_where_a_session_would_judge_otherwise_than_asked():
+def test_problems_block_a_session_that_would_classify_otherwise_than_requested():
     problems = Problems()
     assert problems.set(ProblemKind.CAMERA, "gone")
     assert not problems.set(ProblemKind.CAMERA, "gone"), "no news"
@@ -243,7 +243,7 @@ def station():
         (b"\xff\xfe\n", "invalid request"),
     ],
 )
-def test_what_is_no_command_is_refused(line, error):
+def test_an_invalid_command_is_refused(line, error):
     answer = answer_to(line, station())
     assert not answer["ok"]
     assert error in answer["error"]
@@ -258,7 +258,7 @@ def test_commands_enter_the_one_queue():
     assert json.loads(json.dumps(answer_to(b'{"command": "status"}', one)))["state"]["phase"] == "idle"
 
 
-def test_a_full_queue_is_said():
+def test_a_full_queue_is_reported():
     one = station()
     while one.commands.put(Pause()):
         pass
@@ -276,7 +276,7 @@ def test_next_samples_keep_their_order():
     assert [first, *commands.take()] == [Start("S1"), Stop(), Start("S2"), Pause()]
 
 
-def test_no_service_is_said_with_what_to_do(tmp_path):
+def test_a_missing_service_is_reported_with_a_remedy(tmp_path):
     with pytest.raises(EdgeAllError, match="systemctl start edge-all"):
         ask(tmp_path / "none.sock", {"command": "status"})
 

@@ -22,14 +22,14 @@ FRAME = Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, "f")
         ("another reason", "another reason"),
     ],
 )
-def test_a_skipped_frame_says_what_to_do(reason, hint):
+def test_a_skipped_frame_comes_with_a_hint(reason, hint):
     assert hint_of(FieldResult(FRAME, skip=Skip(0, "f", reason))) == hint
 
 
-def test_a_good_field_says_nothing_and_a_broken_one_does():
+def test_a_good_field_gives_no_message_and_a_broken_one_does():
     assert hint_of(FieldResult(FRAME)) == ""
     assert "could not be read" in hint_of(Unreadable(0, 0.0, "f", "broken"))
 
 
-def test_only_a_camera_that_is_lost_is_said():
+def test_only_a_lost_camera_is_reported():
     assert [camera_hint(s) for s in CameraState] == ["", "", "camera lost", "given up"]

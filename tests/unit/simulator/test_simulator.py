@@ -19,7 +19,7 @@ def read_all(uri):
     return found
 
 
-def test_two_of_one_seed_give_the_same_bytes_and_another_seed_others():
+def test_one_seed_gives_the_same_bytes_and_another_seed_others():
     uri = "sim:?seed=4&fields=2&width=320&height=240"
     one, two, other = read_all(uri), read_all(uri), read_all(uri.replace("=4&", "=5&"))
     assert len(one) == 7

@@ -22,7 +22,7 @@ from firmware_config.sections.mqtt import Mqtt
 from tests.helpers.cells import make_cell, make_counts
 
 
-def test_the_profile_says_the_same_as_the_settings():
+def test_the_profile_matches_the_settings():
     given = Mqtt(host="broker.lab", port=8884, confirm="collector")
     assert MqttSettings.of(given) == MqttSettings(host="broker.lab", port=8884, confirm="collector")
     assert MqttSettings.model_fields.keys() == Mqtt.model_fields.keys()
@@ -43,12 +43,12 @@ def test_the_profile_says_the_same_as_the_settings():
         ({"commands": True, "tls": False, "certificate_file": "a", "key_file": "b"}, "authenticated and encrypted"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(given, says):
+def test_impossible_settings_are_refused(given, says):
     with pytest.raises(ProfileError, match=says):
         MqttSettings(host="broker.lab", **given).check()
 
 
-def test_commands_are_allowed_where_nobody_can_listen_in(monkeypatch):
+def test_commands_are_allowed_where_no_one_can_eavesdrop(monkeypatch):
     monkeypatch.setenv("EDGE_ALL_MQTT_PASSWORD", "secret")
     MqttSettings(host="broker.lab", commands=True, username="a").check()
     MqttSettings(host="127.0.0.1", tls=False, commands=True, username="a").check()
@@ -78,7 +78,7 @@ def test_commands_are_allowed_where_nobody_can_listen_in(monkeypatch):
         (b'{"id": "1", "do": "stop"}', True),
     ],
 )
-def test_what_is_no_command_is_answered_and_not_obeyed(payload, retained, caplog):
+def test_an_invalid_command_is_answered_and_not_obeyed(payload, retained, caplog):
     queue = CommandQueue()
     receiver = CommandReceiver(queue)
     receiver.receive(payload, retained)
@@ -88,7 +88,7 @@ def test_what_is_no_command_is_answered_and_not_obeyed(payload, retained, caplog
     assert "\n" not in caplog.messages[0]
 
 
-def test_a_command_is_obeyed_once_and_a_full_queue_says_so():
+def test_a_command_is_obeyed_once_and_a_full_queue_is_reported():
     queue = CommandQueue()
     receiver = CommandReceiver(queue)
     for _ in range(2):
@@ -120,7 +120,7 @@ def _told(tmp_path, sample_ids):
         return [(m.kind, json.loads(m.payload)) for m in oldest(record)]
 
 
-def test_findings_and_what_becomes_of_them_are_told_and_nothing_of_the_patient(tmp_path):
+def test_findings_and_their_outcome_are_published_and_nothing_about_the_patient(tmp_path):
     told = _told(tmp_path, sample_ids=False)
     assert [kind for kind, _ in told] == ["state", "finding", "finding", "summary"]
     assert [said["label"] for kind, said in told if kind == "finding"] == ["blast", "normal"]
@@ -134,7 +134,7 @@ def test_the_sample_id_leaves_only_where_the_profile_allows_it(tmp_path):
     assert [said["sample"] for kind, said in told if kind != "finding"] == ["Anna 1970", "Anna 1970"]
 
 
-def test_a_record_whose_folder_goes_is_not_made_again_for_its_messages(tmp_path, monkeypatch):
+def test_a_record_whose_folder_disappears_is_not_recreated_for_its_messages(tmp_path, monkeypatch):
     class NoBroker:
         def __init__(self, *_, **__):
             raise NoConnectionError("no broker", "start one")

@@ -28,7 +28,7 @@ def test_cases(text, out):
     assert shown(text) == out
 
 
-def test_a_long_name_is_cut_and_says_so():
+def test_a_long_name_is_shortened_visibly():
     out = shown("x" * 10_000)
     assert out.endswith("... (10000 characters)")
     assert len(out) < 250
