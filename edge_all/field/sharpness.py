@@ -1,4 +1,4 @@
-"""Measurement of the edge blur of a field in micrometers, along both axes."""
+"""Measurement of the edge blur of a field in micrometers, along both axes. The decision is in gate.py."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _on(engine: str, folder: Path, task: str, options: EngineOptions, reasons: l
 
 
 def _refuse_early(engine: str) -> None:
-    """Raise for what this machine lacks, before a model is read."""
+    """Raise EngineUnavailableError if this machine lacks what the engine needs, before a model is read."""
     if engine == "tensorrt":
         from edge_all.inference.tensorrt.availability import unavailable
 

@@ -1,4 +1,7 @@
-"""Structured log lines (key=value), prefixed with the level that the systemd journal reads."""
+"""Structured log lines (key=value), prefixed with the level that the systemd journal reads.
+
+The names of the service's own events are in service.py; those of the program's log records in _EVENTS below.
+"""
 
 from __future__ import annotations
 

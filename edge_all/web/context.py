@@ -44,7 +44,7 @@ class Endpoint:
 
 
 class ReviewContext:
-    """State of one server."""
+    """State that all requests to one server share."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class ReviewContext:
 
         Args:
             records: The record that the pages show.
-            accounts: Who may log in.
+            accounts: Users who may log in.
             models: Folder of the models for occlusion maps.
-            endpoint: How browsers reach the pages.
+            endpoint: Address at which browsers reach the pages.
             microscope: The connected microscope, or None for pages that only review.
         """
         self.records, self.accounts, self.models = records, accounts, models

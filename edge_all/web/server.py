@@ -69,7 +69,7 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 class Server:
-    """Web server that runs in a separate thread while its context is active."""
+    """Web server that runs in a separate thread from entering its "with" block to leaving it."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Server:
         """Prepare the server and listen on its address.
 
         Args:
-            address: Where the pages are served.
+            address: Address of the pages.
             record_folder: Folder of the record.
             models: Folder of the models for occlusion maps. Default: the models in use.
             microscope: The connected microscope, if there is one.

@@ -1,4 +1,4 @@
-"""Views of a stored crop as the network of kinds sees them: plain, or with the variation of benches unseen."""
+"""Views of a stored crop as the network of kinds sees them: plain, or varied as unseen benches may vary."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ PRECISIONS = ("fp16", "int8-cpu", "int8-trt")
 class CalibrationSet:
     """Real training images for the ranges of the activations. groups: the origin of each, "source/group"."""
 
-    def __init__(self, images: Sequence[Image], groups: Sequence[str], held_apart: Sequence[str]) -> None:
-        """Check and store the images. held_apart: groups that evaluation uses.
+    def __init__(self, images: Sequence[Image], groups: Sequence[str], held_out: Sequence[str]) -> None:
+        """Check and store the images. held_out: groups that evaluation uses.
 
         Raises UsageError for images that would give wrong ranges or wrong results.
         """
@@ -36,7 +36,7 @@ class CalibrationSet:
                 "all calibration images are simulated, and their colors are not those of a bench",
                 "calibrate on real cells",
             )
-        both = sorted(set(groups) & set(held_apart))
+        both = sorted(set(groups) & set(held_out))
         if both:
             raise UsageError(
                 f"the calibration contains images that evaluation uses ({both[0]})", "leave out this group"
