@@ -79,10 +79,10 @@ def _network_ms(counts: Sequence[int]) -> list[float]:
         images = np.stack([crops[i % len(crops)] for i in range(count)])
         seconds = []
         for _ in range(100):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             for at in range(0, count, PROFILE.max_batch):
                 engine.run(images[at : at + PROFILE.max_batch])
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started)
         medians.append(1000 * statistics.median(seconds))
     engine.close()
     return medians
@@ -163,7 +163,7 @@ def _first_result_s(camera: str) -> float:
     """Return the time from the start of a new process to the summary after its first field."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "edge_all", "run", "--camera", camera, "--max-frames", "1"]
-        begun = time.perf_counter()
+        started = time.perf_counter()
         with subprocess.Popen(
             [*command, "--engine", PROFILE.engine, "--threads", "2", "--record", folder],
             stdout=subprocess.PIPE,
@@ -172,7 +172,7 @@ def _first_result_s(camera: str) -> float:
         ) as process:
             assert process.stdout is not None
             said = process.stdout.readline()
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - started
             rest = process.stdout.read()
     if process.returncode or "1 analyzed" not in said + rest:
         raise RuntimeError(f"no field was analyzed: {said}{rest}")

@@ -22,7 +22,7 @@ MOVING_UM = 0.7
 
 
 @dataclass
-class Judged:
+class GateCounts:
     """Numbers of good and bad frames, and the gate's decisions."""
 
     bad: int = 0
@@ -32,7 +32,7 @@ class Judged:
     reasons: Counter[str] = field(default_factory=Counter)
     """Reasons for good frames that were skipped and bad ones that passed."""
 
-    def add(self, other: Judged) -> None:
+    def add(self, other: GateCounts) -> None:
         """Add another part's counts."""
         self.bad += other.bad
         self.bad_passed += other.bad_passed
@@ -50,9 +50,9 @@ def kind_of(pose: Pose, um_per_px: float) -> str | None:
     return "good" if pose.resting and pose.defocus_um <= GOOD_UM else None
 
 
-def judge(camera: HandMovedMicroscope | HandMovedField, um_per_px: float) -> Judged:
+def run_gate(camera: HandMovedMicroscope | HandMovedField, um_per_px: float) -> GateCounts:
     """Pass all frames of a camera through a new gate, in order."""
-    gate, result = Gate(GateLimits(), None, False), Judged()
+    gate, result = Gate(GateLimits(), None, False), GateCounts()
     while (frame := camera.read()) is not None:
         checked = gate.check(frame)
         # A good frame of a field that was just analyzed is not skipped wrongly.
@@ -71,13 +71,13 @@ def judge(camera: HandMovedMicroscope | HandMovedField, um_per_px: float) -> Jud
 
 def gate_rows(every: int = 4) -> list[Row]:
     """Rows for drawn smears, and every fourth real field."""
-    drawn, real = Judged(), Judged()
+    drawn, real = GateCounts(), GateCounts()
     for seed in SEEDS:
-        drawn.add(judge(hand_scan(seed, 5, 4), 0.1))
+        drawn.add(run_gate(hand_scan(seed, 5, 4), 0.1))
     root = data_root()
     if root is not None:
         for _, _, camera, _ in pans(root, every):
-            real.add(judge(camera, camera.um_per_px))
+            real.add(run_gate(camera, camera.um_per_px))
     rows = []
     for name, j in (("simulator", drawn), ("`allidb1`", real)):
         if not j.bad or not j.good:

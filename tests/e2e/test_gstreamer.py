@@ -121,10 +121,10 @@ def test_a_stalled_pipeline_is_lost_within_three_seconds_and_comes_back(frames, 
         while camera.state is not CameraState.WORKS:
             time.sleep(0.02)
         time.sleep(2)
-        sender.stalls, begun = True, time.monotonic()
+        sender.stalls, started = True, time.monotonic()
         while camera.state is not CameraState.LOST:
             time.sleep(0.02)
-        lost_after.append(time.monotonic() - begun)
+        lost_after.append(time.monotonic() - started)
         time.sleep(1)
         sender.stalls = False
         while camera.reconnects == 0:

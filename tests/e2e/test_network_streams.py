@@ -105,12 +105,12 @@ class Run:
 
     def wait_for(self, pattern: str, most_s: float = 40.0) -> float:
         """Seconds until the log has it."""
-        begun = time.monotonic()
+        started = time.monotonic()
         while re.search(pattern, self.log.read_text()) is None:
             assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() - begun < most_s, f"{pattern} did not come:\n{self.log.read_text()}"
+            assert time.monotonic() - started < most_s, f"{pattern} did not come:\n{self.log.read_text()}"
             time.sleep(0.02)
-        return time.monotonic() - begun
+        return time.monotonic() - started
 
     def end(self) -> str:
         self.process.send_signal(signal.SIGINT)

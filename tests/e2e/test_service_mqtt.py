@@ -101,8 +101,8 @@ def test_a_session_by_mqtt_from_its_start_to_its_summary(tmp_path, make_broker):
             assert laboratory.told("command/answer") == [{"id": "1", "taken": True, "why": None}]
             first = service.state["session_id"]
             service.wait_for(lambda: len(laboratory.told("finding")) >= 3, 120)
-            (begun,) = laboratory.told("state")
-            assert (begun["state"], begun["session"], begun["sample"]) == ("session begun", first, "S 1")
+            (started,) = laboratory.told("state")
+            assert (started["state"], started["session"], started["sample"]) == ("session begun", first, "S 1")
         broker.kill()
         service.wait_for(lambda: "event=mqtt" in service.journal and "broker closed" in service.journal)
         counted = service.state["session_id"]

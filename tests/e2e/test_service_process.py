@@ -51,9 +51,9 @@ def test_a_day_of_the_service(tmp_path):
         service.steer("resume")
         service.wait_for(lambda: service.state["phase"] == "running")
         service.process.send_signal(signal.SIGTERM)
-        begun = time.monotonic()
+        started = time.monotonic()
         assert service.process.wait(30) == 0
-        lasted = time.monotonic() - begun
+        lasted = time.monotonic() - started
         assert lasted < 15, "the session's end itself is measured under systemd, in tests/e2e"
         with service.record() as record:
             sessions = record.sessions()

@@ -25,9 +25,9 @@ def _seconds_for(path: Path, out: Path, turns: int) -> float:
     from edge_all.inference.loader import load_file
 
     _with_loop(path, out, alone=0, together=turns)
-    begun = time.process_time()
+    started = time.process_time()
     load_file(out, path.parent.name, threads=1).close()
-    return time.process_time() - begun
+    return time.process_time() - started
 
 
 def _with_loop(path: Path, out: Path, alone: int, together: int) -> None:

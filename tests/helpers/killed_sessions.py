@@ -39,7 +39,7 @@ WRITER = """
     def write(lives):
         session = record.begin_session(INFO)
         print("session", session, flush=True)
-        begun, number, index = time.monotonic(), 0, 0
+        started, number, index = time.monotonic(), 0, 0
         while lives():
             cells = [make_cell(number + i + 1, labels[(number + i) % 5], 0.5, frame_index=index) for i in range(10)]
             record.write_frame(session, FrameEntry(index, f"sim:#{index}", time.time(), 160, 120, "analysed"))
@@ -52,7 +52,7 @@ WRITER = """
             record.note_views(session, {c.number: 2 for c in cells})
             record.mark_final(session, [c.number for c in cells])
             number, index = number + 10, index + 1
-            if (ahead := begun + number / cells_a_second - time.monotonic()) > 0:
+            if (ahead := started + number / cells_a_second - time.monotonic()) > 0:
                 time.sleep(ahead)
 """
 _ENDLESS = """

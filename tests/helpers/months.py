@@ -28,7 +28,7 @@ from edge_all.record.write.disk_full import MOST_WAITING_BYTES
 from tests.helpers.cells import INFO, make_cell, make_counts
 
 DAY_S = 86400.0
-_BEGUN = 1.8e9
+_START = 1.8e9
 _CRYSTAL = 40e-6
 """Fraction by which the device's steady clock runs slow; the network keeps the wall clock right."""
 
@@ -44,7 +44,7 @@ class MadeUpClock(Clock):
         return self.true * (1 - _CRYSTAL)
 
     def wall(self) -> float:
-        return _BEGUN + self.true if self.has_network else _BEGUN - 2 * 365 * DAY_S + self.steady()
+        return _START + self.true if self.has_network else _START - 2 * 365 * DAY_S + self.steady()
 
 
 @dataclass
@@ -93,7 +93,7 @@ def run_month(folder: Path, frames: int = 200_000, days: int = 30, budget_bytes:
                 clock.has_network = clock.has_network or number > 0 or index > each // 2
                 if moved := time.check():
                     correct_times(record, session, moved, 0)
-                taken.append(_BEGUN + clock.true)
+                taken.append(_START + clock.true)
                 shows_new = index % 5 == 0
                 status, reason = ("analysed", "") if shows_new else ("skipped", "same field")
                 at = time.wall(clock.steady())

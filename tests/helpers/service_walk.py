@@ -179,9 +179,9 @@ def starts_and_stops(c: Container) -> Seen:
     seen["session resumed after kill -9"] = c.wait_for(
         lambda: (_state(c).get("phase"), _state(c).get("session_id")) == ("running", session)
     )
-    begun = c.shell("date +%s%N")
+    started = c.shell("date +%s%N")
     c.run("systemctl", "stop", UNIT)
-    lasted = (int(c.shell("date +%s%N")) - int(begun)) / 1e9
+    lasted = (int(c.shell("date +%s%N")) - int(started)) / 1e9
     # systemd kills what takes longer than TimeoutStopSec=10, and that is not a success.
     seen[f"SIGTERM ends it cleanly ({lasted:.1f} s)"] = c.property("Result") == "success"
     listed = c.shell("setpriv --reuid edge-all --regid edge-all --init-groups edge-all sessions")

@@ -25,7 +25,7 @@ def bytes_an_hour(folder: Path, cells_a_second: float, seconds: float = 60.0, fr
     field = np.clip(np.resize(smooth, (720, 1280, 1)) + chance.integers(-5, 5, (720, 1280, 3)), 0, 255).astype(np.uint8)
     with Record.open(folder) as record:
         session = record.begin_session(INFO)
-        before, begun, number = _written(), time.monotonic(), 0
+        before, started, number = _written(), time.monotonic(), 0
         for index in range(round(seconds * frames_a_second)):
             due = int(cells_a_second * index / frames_a_second)
             status = "analysed" if due > number else "skipped"
@@ -37,9 +37,9 @@ def bytes_an_hour(folder: Path, cells_a_second: float, seconds: float = 60.0, fr
                 if cell.is_finding:
                     record.keep_field(session, Frame(field, index, 0.0, "f"))
                 record.write_cells(session, [(cell, crop)])
-            time.sleep(max(0.0, begun + (index + 1) / frames_a_second - time.monotonic()))
+            time.sleep(max(0.0, started + (index + 1) / frames_a_second - time.monotonic()))
         record.flush()
-        return (_written() - before) * 3600 / (time.monotonic() - begun)
+        return (_written() - before) * 3600 / (time.monotonic() - started)
 
 
 def _written() -> int:

@@ -17,14 +17,14 @@ from tests.helpers.refusing_disk import refuse_pictures
 FEW = "sim:?seed=9&fields=8&frames_per_field=1&step=1.3&blast_fraction=0.5&cells=5"
 
 
-def run_until(folder, befalls, uri=FEW):
-    """Run a session. After its third field, call the only entry of ``befalls``. Return the summary and the reports."""
+def run_until(folder, on_third_field, uri=FEW):
+    """Run a session. After its third field, call the entry of ``on_third_field``. Return the summary and reports."""
     told = []
 
     def tell(progress):
         told.append(progress)
-        if progress.counts.fields >= 3 and befalls:
-            befalls.pop()(session)
+        if progress.counts.fields >= 3 and on_third_field:
+            on_third_field.pop()(session)
 
     with open_camera(uri) as camera, Session(camera, folder, SessionOptions(keep_all_crops=True)) as session:
         return session.run(tell), told
@@ -34,7 +34,7 @@ def run_until(folder, befalls, uri=FEW):
 def test_a_record_whose_folder_disappears_ends_the_session(tmp_path, way):
     folder, other = tmp_path / "record", tmp_path / "other"
 
-    def befalls(_):
+    def on_third_field(_):
         if way == "deleted":
             shutil.rmtree(folder)
         else:
@@ -42,7 +42,7 @@ def test_a_record_whose_folder_disappears_ends_the_session(tmp_path, way):
         if way == "replaced":
             Record.open(folder).close()
 
-    summary, told = run_until(folder, [befalls])
+    summary, told = run_until(folder, [on_third_field])
     assert summary.interrupted
     assert f"{folder}/record.sqlite3 was moved, deleted or replaced" in str(summary.error)
     assert "put the folder back" in summary.error.remedy

@@ -110,8 +110,8 @@ def test_start_pause_resume_stop(tmp_path, uri):
         assert [s.sample for s in sessions] == ["S1", "S2"]
         assert all(s.ended and s.interrupted for s in sessions)
         assert "paused" not in {f.reason for f in record.frames(sessions[0].id)}
-        ((begun, over),) = pauses(record, sessions[0].id)
-        assert sessions[0].begun < begun < over < sessions[0].ended
+        ((started, over),) = pauses(record, sessions[0].id)
+        assert sessions[0].begun < started < over < sessions[0].ended
         assert all(c["crop"] for c in record.cells(sessions[0].id))
 
 

@@ -73,12 +73,12 @@ with log.open("w") as file:
 
 def wait_for(pattern: str, most_s: float = 600) -> float:
     """Return the seconds until the session prints this."""
-    begun = time.monotonic()
+    started = time.monotonic()
     while not re.search(pattern, log.read_text(), re.DOTALL):
-        if session.poll() is not None or time.monotonic() - begun > most_s:
+        if session.poll() is not None or time.monotonic() - started > most_s:
             raise SystemExit(f"{pattern} did not come:\n{log.read_text()}")
         time.sleep(0.05)
-    return round(time.monotonic() - begun, 2)
+    return round(time.monotonic() - started, 2)
 
 
 wait_for(r"frames [1-9]")

@@ -34,13 +34,13 @@ class Bench:
 
     def until(self, state, most_s, each=lambda: None):
         """Seconds until the state is there."""
-        begun = self.now
+        started = self.now
         while self.health.state is not state:
-            assert self.now - begun <= most_s, f"{self.health.state} after {most_s} s"
+            assert self.now - started <= most_s, f"{self.health.state} after {most_s} s"
             self.now += STEP_S
             each()
             self.health.check()
-        return self.now - begun
+        return self.now - started
 
     def kinds(self):
         return [e.kind for e in self.health.events]
@@ -124,11 +124,11 @@ def test_an_opening_that_never_returns_is_noticed():
 def test_attempts_to_open_become_less_and_less_frequent():
     bench = Bench().works()
     bench.until(CameraState.LOST, 3.0)
-    begun, tries = bench.now, []
-    while bench.now - begun < 60:
+    started, tries = bench.now, []
+    while bench.now - started < 60:
         bench.now += STEP_S
         if bench.health.should_open:
-            tries.append(bench.now - begun)
+            tries.append(bench.now - started)
             bench.health.opening()
             bench.health.failed("it is gone")
     waits = np.diff(tries)

@@ -55,13 +55,13 @@ def test_it_is_lost_and_comes_back(fault):
                 else:
                     server.stalls = False
 
-            begun = time.monotonic()
+            started = time.monotonic()
             states = []
 
             def look():
-                while camera.state is not CameraState.LOST and time.monotonic() - begun < 5:
+                while camera.state is not CameraState.LOST and time.monotonic() - started < 5:
                     time.sleep(0.02)
-                states.append((camera.state, time.monotonic() - begun))
+                states.append((camera.state, time.monotonic() - started))
                 mend()
 
             watcher = threading.Thread(target=look)

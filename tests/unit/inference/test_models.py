@@ -86,14 +86,14 @@ def test_labels_follow_the_thresholds(probability, unfamiliarity, label):
 
 def test_the_classifier_gives_one_classification_a_crop_whatever_the_batch():
     engine = load_file(CLASSIFIER, "classifier")
-    judge, side = CellClassifier(engine), engine.contract.input_px
+    classifier, side = CellClassifier(engine), engine.contract.input_px
     rng = np.random.default_rng(0)
     crops = list(rng.integers(0, 255, (37, side, side, 3), np.uint8))
-    together = judge.classify(crops)
+    together = classifier.classify(crops)
     assert len(together) == 37
-    alone = [judge.classify([c])[0].blast_probability for c in crops[:5]]
+    alone = [classifier.classify([c])[0].blast_probability for c in crops[:5]]
     assert [j.blast_probability for j in together[:5]] == pytest.approx(alone, abs=1e-5)
-    assert judge.classify([]) == []
+    assert classifier.classify([]) == []
     assert len(together[0].model.sha256) == 64
 
 

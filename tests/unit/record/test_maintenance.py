@@ -38,19 +38,19 @@ class FakeClock(Clock):
         return self.now + self.set_by
 
 
-def session_of(record: Record, begun: float, ended: bool = True) -> str:
+def session_of(record: Record, started: float, ended: bool = True) -> str:
     """Two normal cells, a smudge, two blasts; a kept field."""
     session = record.begin_session(INFO)
-    record.write_frame(session, FrameEntry(0, "f0", begun, 64, 48, "analysed"))
-    record.write_frame(session, FrameEntry(1, "f1", begun, 64, 48, "skipped", "moving"))
+    record.write_frame(session, FrameEntry(0, "f0", started, 64, 48, "analysed"))
+    record.write_frame(session, FrameEntry(1, "f1", started, 64, 48, "skipped", "moving"))
     labels = [Label.NORMAL, Label.NORMAL, Label.SMUDGE, Label.BLAST, Label.BLAST]
-    record.keep_field(session, Frame(np.full((48, 64, 3), 99, np.uint8), 0, begun, "f0"))
+    record.keep_field(session, Frame(np.full((48, 64, 3), 99, np.uint8), 0, started, "f0"))
     record.write_cells(session, [(make_cell(n, label), CROP) for n, label in enumerate(labels, 1)])
     counts = make_counts(1, 2, {"moving": 1}, blasts=2, normals=2, smudges=1)
     if ended:
         record.end_session(session, counts, "words", False)
     with record.transaction() as database:
-        database.execute("UPDATE session SET begun = ? WHERE id = ?", (begun, session))
+        database.execute("UPDATE session SET begun = ? WHERE id = ?", (started, session))
     return session
 
 
@@ -213,13 +213,13 @@ def test_the_clock_is_followed_and_a_jump_is_reported(tmp_path):
     assert time.check() == 0.0
     with Record.open(tmp_path) as record:
         session = record.begin_session(INFO)
-        begun = record.session(session).begun
+        started = record.session(session).begun
         record.write_frame(session, FrameEntry(0, "f0", 100.0, 64, 48, "analysed"))
         correct_times(record, session, 3600.0, 0)
         record.write_frame(session, FrameEntry(1, "f1", 3701.0, 64, 48, "analysed"))
         record.flush()
         assert [f.time for f in record.frames(session)] == [3700.0, 3701.0]
-        assert record.session(session).begun == pytest.approx(begun + 3600)
+        assert record.session(session).begun == pytest.approx(started + 3600)
         assert [i.kind for i in incidents(record, session)] == ["clock set"]
 
 

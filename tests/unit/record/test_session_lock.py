@@ -51,8 +51,8 @@ def test_a_lock_whose_file_was_removed_does_not_hold(tmp_path, monkeypatch):
 
 def test_a_live_lock_is_refused_soon(tmp_path):
     lock = SessionLock(tmp_path, "s")
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(RecordError):
         SessionLock(tmp_path, "s")
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
     lock.release()

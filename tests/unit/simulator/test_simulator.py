@@ -8,7 +8,7 @@ from edge_all.simulator.kinds import BLASTS, MATURE, RADIUS_UM, Kind, draw, draw
 from edge_all.simulator.smear import _CACHED_TILES, TILE_PX
 from edge_all.simulator.stains import Stain
 
-JUDGED = {*BLASTS, *MATURE}
+CLASSIFIED = {*BLASTS, *MATURE}
 
 
 def read_all(uri):
@@ -51,7 +51,7 @@ def test_the_share_of_blasts_and_the_number_of_cells_are_those_asked_for():
         "sim:?seed=2&fields=24&frames_per_field=1&blast_fraction=0.3&cells=9&width=480&height=270&um_per_px=0.25"
     ):
         seen.update({c.id: c.kind for c in truth.cells})
-    classified = [k for k in seen.values() if k in JUDGED]
+    classified = [k for k in seen.values() if k in CLASSIFIED]
     share = sum(k in BLASTS for k in classified) / len(classified)
     assert len(classified) > 90
     assert share == pytest.approx(0.3, abs=0.13)
