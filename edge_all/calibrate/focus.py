@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.calibration.model import FocusCalibration
+from edge_all.domain.plural import counted
 from edge_all.domain.types import Frame
 from edge_all.errors import CalibrationError
 from edge_all.field.overview import overview
@@ -60,7 +61,7 @@ def focus_calibration(
     """
     if len(points) < _LEAST_FRAMES:
         raise CalibrationError(
-            f"the focus curve has only {len(points)} frames, {_LEAST_FRAMES} are needed",
+            f"the focus curve has only {counted(len(points), 'frame')}, {_LEAST_FRAMES} are needed",
             "turn through the focus more slowly, or use a longer --seconds",
         )
     curve = _median_of_three(np.array([p.sharpness for p in points]))

@@ -15,6 +15,7 @@ from edge_all.bench.percentiles import LEAST_RUNS
 from edge_all.cli.options.engine import engine_options, with_engine
 from edge_all.cli.options.finite_range import FiniteRange
 from edge_all.cli.options.models import models_folder, models_option
+from edge_all.domain.plural import counted
 
 if TYPE_CHECKING:
     from edge_all.bench.end_to_end import EndToEndTimes
@@ -100,12 +101,14 @@ def command(
         return _written(result, json_file)
     if camera_uri is not None:
         own, independent = fields_of(camera_uri, 48, profile.gate, um_per_px)
-        asked: list[tuple[str, list[Any], float | None]] = [(f"{len(own)} fields of {camera_uri}", own, um_per_px)]
+        asked: list[tuple[str, list[Any], float | None]] = [
+            (f"{counted(len(own), 'field')} of {camera_uri}", own, um_per_px)
+        ]
     else:
         independent = False
         wanted = [(_size(s), n) for s in sizes or ("1280x720",) for n in cells or (5,)]
         scale = um_per_px or UM_PER_PX
-        asked = [(f"{w}x{h}, {n} cells", drawn_fields(w, h, n, 12, scale), scale) for (w, h), n in wanted]
+        asked = [(f"{w}x{h}, {counted(n, 'cell')}", drawn_fields(w, h, n, 12, scale), scale) for (w, h), n in wanted]
     for name, fields, um in asked:
         times, board = time_end_to_end_in_subprocess(
             fields, runs, SessionOptions(profile=profile, models=folder, um_per_px=um), independent=independent
@@ -210,7 +213,7 @@ def _table(name: str, times: EndToEndTimes) -> list[str]:
         f"peak memory {times.peak_mib:.0f} MiB"
     )
     queue = times.record_queue
-    behind = f"fell behind; the analysis waited {queue.waits} times" if queue.waits else "kept up"
+    behind = f"fell behind; the analysis waited {counted(queue.waits, 'time')}" if queue.waits else "kept up"
     lines.append(f"recording {behind} (queue: at most {queue.deepest} of {queue.size})")
     return lines
 

@@ -12,6 +12,7 @@ import click
 
 from edge_all.cli.options.common import plain
 from edge_all.cli.options.finite_range import FiniteRange
+from edge_all.domain.plural import counted
 
 if TYPE_CHECKING:
     from edge_all.calibration.model import Calibration, Part
@@ -350,13 +351,17 @@ def _in_words(part: Part) -> str:
         red, green, blue = part.level
         gains = "/".join(f"{g:.2f}" for g in part.color_gain)
         return (
-            f"Light         {part.frames} frames, level {red:.0f}/{green:.0f}/{blue:.0f} of 255, color gain {gains}, "
-            f"darkest place {100 * part.unevenness:.0f} % below the brightest; {size}"
+            f"Light         {counted(part.frames, 'frame')}, level {red:.0f}/{green:.0f}/{blue:.0f} of 255, "
+            f"color gain {gains}, darkest place {100 * part.unevenness:.0f} % below the brightest; {size}"
         )
     if isinstance(part, ScaleCalibration):
-        of = f"{part.count} fields with erythrocytes" if part.ruler == "erythrocytes" else f"{part.count} lines"
+        of = (
+            f"{counted(part.count, 'field')} with erythrocytes"
+            if part.ruler == "erythrocytes"
+            else counted(part.count, "line")
+        )
         return f"Scale         {part.um_per_px:.5g} um per px, spread {100 * part.spread:.1f} %, from {of}; {size}"
     return (
         f"Focus         best sharpness {part.best:.2f}, at least {part.min_sharpness:.2f} "
-        f"({100 * part.share:.0f} % of it), from {part.frames} frames; {size}"
+        f"({100 * part.share:.0f} % of it), from {counted(part.frames, 'frame')}; {size}"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
+from edge_all.domain.plural import counted
 
 if TYPE_CHECKING:
     from edge_all.record.rows import CellRow
@@ -90,4 +91,4 @@ def _print_table(rows: Sequence[CellRow]) -> None:
     if not console.is_terminal:
         console.width = 160
     console.print(table)
-    click.echo(f"{len(rows)} cells. {RESEARCH_USE}")
+    click.echo(f"{counted(len(rows), 'cell')}. {RESEARCH_USE}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edge_all.cli.options.common import record_option
+from edge_all.domain.plural import counted
 
 
 @click.command("export-dataset")
@@ -30,9 +31,11 @@ def command(sessions: tuple[str, ...], out: str, record: str | None) -> int:
     with Record.open(record_folder(record), create=False) as opened:
         done = export_dataset(opened, sessions, Path(out))
     counts = ", ".join(f"{count} {name}" for name, count in sorted(done.classes.items()))
-    click.echo(f"{counts} in {done.groups} group{'' if done.groups == 1 else 's'}. Written to {done.folder}")
+    click.echo(f"{counts} in {counted(done.groups, 'group')}. Written to {done.folder}")
     if done.unidentified:
-        click.echo(f"{done.unidentified} cells reviewed as unidentified were left out; they have no class to learn")
+        click.echo(f"Left out: {counted(done.unidentified, 'cell')} reviewed as unidentified, without a class to learn")
     if done.without_picture:
-        click.echo(f"{done.without_picture} cells were left out; neither their crop nor their field was saved")
+        click.echo(
+            f"Left out: {counted(done.without_picture, 'cell')} of which neither the crop nor the field was saved"
+        )
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_all.cli.options.common import plain
+from edge_all.domain.plural import counted
 
 if TYPE_CHECKING:
     from edge_all.inference.loader import EngineOptions
@@ -146,7 +147,9 @@ def sign(folder: str, key: str, name: str, version: str, out: str) -> int:
 
     passphrase = click.prompt("Passphrase", hide_input=True, err=True) if needs_passphrase(Path(key)) else None
     manifest = write_package(Path(folder), Path(out), name, version, Path(key), passphrase)
-    click.echo(f"{out}: {manifest.name} {manifest.version}, {len(manifest.files)} files, {manifest.sha256[:16]}")
+    click.echo(
+        f"{out}: {manifest.name} {manifest.version}, {counted(len(manifest.files), 'file')}, {manifest.sha256[:16]}"
+    )
     return 0
 
 

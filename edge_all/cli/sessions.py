@@ -7,6 +7,7 @@ import time
 import click
 
 from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
+from edge_all.domain.plural import counted
 
 
 @click.command("sessions")
@@ -56,5 +57,5 @@ def command(record: str | None) -> int:
     if not console.is_terminal:
         console.width = 200
     console.print(table)
-    click.echo(f"{len(rows)} sessions. {RESEARCH_USE}")
+    click.echo(f"{counted(len(rows), 'session')}. {RESEARCH_USE}")
     return 0

@@ -7,6 +7,7 @@ import time
 import click
 
 from edge_all.cli.options.common import RESEARCH_USE, plain, record_option
+from edge_all.domain.plural import counted
 
 
 @click.command("show")
@@ -104,7 +105,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
                 in_frame = [c for c in cells if c["frame_index"] == frame_index]
                 elsewhere = cells_elsewhere(opened, session.id, frame_index)
                 picture = field_with_boxes(field_picture, in_frame, elsewhere)
-                cell_words = "1 cell" if len(in_frame) == 1 else f"{len(in_frame)} cells"
+                cell_words = counted(len(in_frame), "cell")
                 click.echo(
                     f"Frame {frame_index}: {cell_words} counted in it"
                     + (

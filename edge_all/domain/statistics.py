@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import sqrt
 
 from edge_all.domain.labels import LABELS, LabelInfo
+from edge_all.domain.plural import counted
 from edge_all.domain.types import Counts
 
 ENOUGH_CELLS = 100
@@ -53,16 +54,12 @@ def result_words(counts: Counts) -> str:
     few = f"too few cells: {cells} of at least {ENOUGH_CELLS}"
     if counts.findings:
         kinds = ", ".join(_labeled(counts.of(row.key), row) for row in LABELS.findings)
-        words = f"review suggested: {_count(counts.findings, 'finding')} in {_count(cells, 'cell')} ({kinds})"
+        words = f"review suggested: {counted(counts.findings, 'finding')} in {counted(cells, 'cell')} ({kinds})"
         return words if cells >= ENOUGH_CELLS else f"{words}; {few}"
     if cells == 0:
         return "too few cells: no leukocyte was found"
-    possible = f"no blast seen in {_count(cells, 'cell')}; up to {blast_percent(counts)[2]:.1f} % are still possible"
+    possible = f"no blast seen in {counted(cells, 'cell')}; up to {blast_percent(counts)[2]:.1f} % are still possible"
     return possible if cells >= ENOUGH_CELLS else f"{few}; {possible}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _labeled(number: int, label: LabelInfo) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.domain.labels import LABELS
+from edge_all.domain.plural import counted
 from edge_all.drawing.markers import draw_mark
 from edge_all.errors import RecordError
 from edge_all.record.queries import CellElsewhere
@@ -45,7 +46,7 @@ def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
     bar = round(_SCALE_BAR_UM / _PORTRAIT_UM * (_SIDE - 4))
     cv2.rectangle(sheet, (10, height - 28), (10 + bar, height - 24), _INK, -1)
     more = f", {len(findings) - _MOST} more in the record" if len(findings) > _MOST else ""
-    note = f"{len(shown)} findings{more}. Research use only, not a diagnosis."
+    note = f"{counted(len(shown), 'finding')}{more}. Research use only, not a diagnosis."
     _write(sheet, f"{_SCALE_BAR_UM:.0f} um     {note}" if shown else f"no findings. {note}", 10, height - 8, 0.5)
     return _png(sheet)
 

@@ -14,6 +14,7 @@ from edge_all.cameras.base import Camera
 from edge_all.cameras.events import CameraState
 from edge_all.cameras.opening import open_camera
 from edge_all.cameras.supervised import SupervisedCamera
+from edge_all.domain.plural import counted
 from edge_all.errors import EdgeAllError
 from edge_all.files.state_dir import state_folder
 from edge_all.profile import profile_of
@@ -235,7 +236,7 @@ class Service:
     def _took(self, progress: Progress) -> None:
         self.microscope.took(progress)
         counts = progress.counts
-        self._counted = f"{counts.leukocytes} leukocytes in {counts.fields} fields"
+        self._counted = f"{counted(counts.leukocytes, 'leukocyte')} in {counted(counts.fields, 'field')}"
         if not self._first_field and counts.fields:
             self._first_field = True
             self._journal("first-field", session=progress.session_id, after_s=since_start_s(), boot_s=since_boot_s())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_all.domain.plural import counted
 from edge_all.domain.types import Counts
 from edge_all.errors import EdgeAllError
 from edge_all.record.sessions.resume import NOT_RECORDED
@@ -27,7 +28,7 @@ class UnsavedCounts:
 
     def in_words(self) -> str:
         """Describe the counts in one line."""
-        return f"{self.frames} frames, {self.cells} cells, {self.findings} findings"
+        return f"{counted(self.frames, 'frame')}, {counted(self.cells, 'cell')}, {counted(self.findings, 'finding')}"
 
 
 def unsaved_counts(record: Record, session: str, counts: Counts) -> UnsavedCounts | None:

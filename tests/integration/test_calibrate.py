@@ -89,7 +89,7 @@ def test_a_folder_of_pictures_calibrates_another_camera(edge_all, tmp_path, stor
         pytest.param(["scale", "--camera", f"{SIM}&empty=1"], "too few erythrocytes", id="no erythrocytes"),
         pytest.param(["scale", "--camera", SIM, "--micrometer-um", 10], "no lines", id="no lines"),
         pytest.param(["focus", "--camera", SIM], "only 2 frames", id="too few frames"),
-        pytest.param(["light", "--camera", "none/such"], "is not a file", id="no camera"),
+        pytest.param(["light", "--camera", "none/such"], "none/such does not exist", id="no camera"),
     ],
 )
 def test_an_impossible_measurement_is_one_line_and_changes_nothing(edge_all, store, arguments, says):

@@ -47,7 +47,7 @@ def test_the_start_the_end_and_the_losses_are_reported(tmp_path, monkeypatch, ca
         said[-1] == f"all rows waiting for space on the record's disk have been written; {lost} pictures were not saved"
     )
     assert len(said) == 2, said
-    assert f"Not saved     {lost} pictures could not be written; their cells were recorded" in summary_lines(summary)
+    assert f"Not saved     {lost} pictures could not be written; the cells were recorded" in summary_lines(summary)
     if room_comes:
         assert summary.error is None
         assert "unreadable" not in live.counts().gate

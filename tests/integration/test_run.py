@@ -193,7 +193,7 @@ def test_ctrl_c_ends_cleanly_with_the_summary(edge_all, tmp_path):
     assert "Traceback" not in err
     assert len(rows(edge_all)) >= 1
     listed = edge_all("sessions")
-    assert "1 sessions" in listed.stdout
+    assert "1 session. " in listed.stdout
 
 
 def test_two_runs_on_one_record_at_once(edge_all, tmp_path, fields):
@@ -201,7 +201,7 @@ def test_two_runs_on_one_record_at_once(edge_all, tmp_path, fields):
     for process in both:
         _, err = process.communicate(timeout=100)
         assert process.returncode == 0, err
-    assert "2 sessions" in edge_all("sessions").stdout
+    assert "2 sessions. " in edge_all("sessions").stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX rights")
@@ -209,7 +209,7 @@ def test_a_record_that_cannot_be_written(edge_all, tmp_path, fields):
     (tmp_path / "record").write_text("a file")
     result = edge_all("run", "--camera", fields[0])
     assert result.exit_code == 1
-    assert "record folder" in result.stderr
+    assert "record is a file, not a folder" in result.stderr
     assert len([line for line in result.stderr.splitlines() if line.startswith("edge-all:")]) == 1
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edge_all.cli.options.common import RESEARCH_USE, plain
 from edge_all.domain.labels import LABELS
+from edge_all.domain.plural import counted
 from edge_all.domain.statistics import blast_percent
 from edge_all.domain.types import Counts
 from edge_all.session.progress import CameraAccount, Summary
@@ -15,7 +16,7 @@ def count_lines(counts: Counts) -> Iterator[str]:
     """Yield the lines with the counts and the blast percentage."""
     skipped = sum(counts.skipped.values())
     reasons = _by_reason(counts.skipped)
-    yield f"Fields        {counts.fields} analyzed of {counts.frames} frames; {skipped} skipped{reasons}"
+    yield f"Fields        {counts.fields} analyzed of {counted(counts.frames, 'frame')}; {skipped} skipped{reasons}"
     if counts.warned:
         yield f"Warnings      {', '.join(f'{r} {n}' for r, n in counts.warned.items())}"
     labels = ", ".join(f"{counts.of(row.key)} {row.key}" for row in LABELS.leukocytes)
@@ -57,7 +58,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Models        {names}; {summary.engine}"
     yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
     if summary.pictures_left_out:
-        yield f"Not saved     {summary.pictures_left_out} pictures could not be written; their cells were recorded"
+        pictures = counted(summary.pictures_left_out, "picture")
+        yield f"Not saved     {pictures} could not be written; the cells were recorded"
     if summary.unsaved_counts is not None:
         yield f"Not on disk   {summary.unsaved_counts.in_words()} of these counts; the record could not be written"
     yield f"Record        {summary.record_folder}"
@@ -67,7 +69,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 
 def camera_words(camera: CameraAccount) -> str:
     """Describe the camera's disconnections and the age of its frames."""
-    times = "once" if camera.reconnects == 1 else f"{camera.reconnects} times"
+    times = "once" if camera.reconnects == 1 else counted(camera.reconnects, "time")
     words = "never lost" if camera.lost_s == 0 else f"reconnected {times}, disconnected for {camera.lost_s:.1f} s"
     if camera.worst_age_s:
         words += f"; frames {camera.mean_age_s:.2f} s old when analyzed, {camera.worst_age_s:.2f} s at most"

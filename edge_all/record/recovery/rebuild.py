@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from edge_all.domain.labels import LABELS
+from edge_all.domain.plural import counted
 from edge_all.errors import RecordError
 from edge_all.record.db.backup import backups
 from edge_all.record.db.connection import DATABASE, open_database
@@ -51,9 +52,10 @@ def rebuild(folder: Path, damage: str) -> str:
         if left := find_damage(database):
             raise RecordError(f"the record in {folder} cannot be rebuilt ({left})", "move the folder aside")
         aside = folder / time.strftime("damaged-%Y%m%d-%H%M%S")
+        origin = backup.name if backup else "(none)"
         text = (
-            f"the database was damaged ({damage}), set aside in {aside.name} and rebuilt: {read} rows read from it, "
-            f"{added} from the backup {backup.name if backup else '(none)'}; {repaired.in_words()}"
+            f"the database was damaged ({damage}), set aside in {aside.name} and rebuilt: "
+            f"{counted(read, 'row')} read from it, {added} from the backup {origin}; {repaired.in_words()}"
         )
         record = Record(folder, database)
         note_incident(record, REBUILT, text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_all.domain.labels import LABELS
+from edge_all.domain.plural import counted
 from edge_all.errors import RecordError
 from edge_all.record.reader import RecordReader
 from edge_all.record.write.crop_file import is_whole_png, read_crop_row
@@ -38,8 +39,9 @@ class Repaired:
     def in_words(self) -> str:
         """Return a one-line description."""
         return (
-            f"{self.adopted} cells restored from their pictures, {self.removed} files without a row removed, "
-            f"{self.missing} pictures lost"
+            f"{counted(self.adopted, 'cell')} restored from pictures, "
+            f"{counted(self.removed, 'file')} without a row removed, "
+            f"{counted(self.missing, 'picture')} lost"
         )
 
 

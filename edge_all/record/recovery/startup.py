@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from edge_all.domain.plural import counted
 from edge_all.errors import DamagedRecordError, DiskFullError, RecordError
 from edge_all.record.db.connection import DATABASE
 from edge_all.record.db.errors import REMEDY_WITHOUT_REPAIR, in_words, translate_errors
@@ -124,7 +125,11 @@ def _fell_behind(record: Record) -> bool:
 
 def _catch_up(record: Record, frames_lost: int) -> None:
     done = take_from_files(record, record.database)
-    lost = f"{frames_lost} pages of it are" if frames_lost else "some of it is"
+    lost = (
+        f"{counted(frames_lost, 'page')} of it {'is' if frames_lost == 1 else 'are'}"
+        if frames_lost
+        else "some of it is"
+    )
     text = f"the log of the database was damaged and {lost} lost; {done.in_words()}"
     note_incident(record, LOG_DAMAGED, text)
     record.flush()

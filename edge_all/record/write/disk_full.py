@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_all.domain.plural import counted
+
 RESERVE = "reserve"
 MOST_WAITING_BYTES = 64 << 20
 RETRY_S = 1.0
@@ -30,7 +32,8 @@ class DiskState:
         """Return a one-line description; empty if the disk is not full."""
         if not self.full:
             return ""
-        held = f"the disk of the record is full: {self.waiting_rows} rows are waiting in memory"
+        rows = f"{counted(self.waiting_rows, 'row')} {'is' if self.waiting_rows == 1 else 'are'}"
+        held = f"the disk of the record is full: {rows} waiting in memory"
         return f"{held}; analysis is waiting for free space" if self.refuses else f"{held}; analysis continues"
 
 

@@ -9,6 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
+from edge_all.domain.plural import counted
 from edge_all.errors import EngineUnavailableError
 from edge_all.hardware.machine import machine, temperature_c, throttling_now
 from edge_all.hardware.throttling import throttle_counts
@@ -85,7 +86,7 @@ def temperature() -> Finding:
         return absent("no temperature sensor")
     found = f"{hottest:.0f} °C"
     if since_start:
-        found += "; since power-on " + ", ".join(f"{name} {n} times" for name, n in since_start.items())
+        found += "; since power-on " + ", ".join(f"{name} {counted(n, 'time')}" for name, n in since_start.items())
     if hottest >= _TOO_HOT_C:
         return bad(found, "switch the device off and check fan and airflow")
     if hottest >= _HOT_C or slowed:

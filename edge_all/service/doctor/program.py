@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_all._version import __version__
+from edge_all.domain.plural import counted
 from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
 from edge_all.service.doctor.result import Finding, absent, bad, good, warning
@@ -79,8 +80,10 @@ def record(folder: Path) -> Finding:
     except EdgeAllError as error:
         return bad(error.message, error.remedy or "see docs/record.md")
     if not os.access(folder, os.W_OK):
-        return warning(f"{count} sessions, intact; no write permission", "run as the service's user: sudo -u edge-all")
-    return good(f"{count} sessions, intact")
+        return warning(
+            f"{counted(count, 'session')}, intact; no write permission", "run as the service's user: sudo -u edge-all"
+        )
+    return good(f"{counted(count, 'session')}, intact")
 
 
 def disk(folder: Path) -> Finding:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from edge_all.domain.plural import counted
+
 
 @click.group("data")
 def command() -> None:
@@ -57,7 +59,7 @@ def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
     for part in found.sets:
         click.echo(f"{plain(part.root)}: {part.layout}")
         fields = f", {part.fields} of them fields" if part.fields else ""
-        click.echo(f"  {part.images} images{fields}")
+        click.echo(f"  {counted(part.images, 'image')}{fields}")
         for kind, count in part.objects.items():
             names = part.groups[kind]
             listed = ", ".join(plain(n) for n in names[:12]) + (" ..." if len(names) > 12 else "")
@@ -81,7 +83,10 @@ def check(paths: tuple[Path, ...], json_file: Path | None) -> int:
         faulty = faulty or bool(part.corrupt or part.missing)
     if len(found.sets) > 1:
         total = sum(s.images for s in found.sets)
-        click.echo(f"{len(found.sets)} sets, {total} images, {sum(s.copies for s in found.sets)} exact duplicates")
+        click.echo(
+            f"{len(found.sets)} sets, {counted(total, 'image')}, "
+            f"{counted(sum(s.copies for s in found.sets), 'exact duplicate')}"
+        )
     if json_file is not None:
         values = [asdict(s) for s in found.sets]
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edge_all.domain.plural import counted
 from edge_all_export.cli.options import out_option, threads_option
 
 _NO_GPU = (
@@ -73,7 +74,7 @@ def command(
             failed.append(error)
             continue
         for parity in report:
-            note = f", {len(parity.float_layers)} layers in float" if parity.float_layers else ""
+            note = f", {counted(len(parity.float_layers), 'layer')} in float" if parity.float_layers else ""
             click.echo(f"{name} {parity.precision}: largest difference {parity.largest_difference:.4f}{note}")
         click.echo(f"written to {out / name}")
     for failure in failed:

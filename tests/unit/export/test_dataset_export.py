@@ -145,5 +145,5 @@ def test_the_command(edge_all, reviewed, tmp_path, monkeypatch):
     result = edge_all("export-dataset", *sessions[:2], "--out", tmp_path / "cells", record=folder)
     assert result.exit_code == 0, result.stderr
     assert "in 1 group." in result.stdout
-    assert "left out; they have no class" in result.stdout
+    assert "reviewed as unidentified, without a class to learn" in result.stdout
     assert edge_all("export-dataset", "nosuch", "--out", tmp_path / "c2", record=folder).exit_code == 1

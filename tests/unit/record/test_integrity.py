@@ -120,7 +120,7 @@ def test_a_crop_whose_row_came_too_late_gives_its_cell(tmp_path, caplog):
     (folder / "9.png").write_bytes(encode_crop(CROP, {})[:300])  # cut off by a power cut
     (folder / "1.png.77.tmp").write_bytes(b"x")
     start_record(tmp_path)
-    assert "1 cells restored from their pictures, 2 files without a row removed" in caplog.messages[0]
+    assert "1 cell restored from pictures, 2 files without a row removed" in caplog.messages[0]
     with Record.open(tmp_path) as record:
         assert [(c["cell"], c["label"]) for c in record.cells(session)][1] == (2, "unidentified")
     assert sorted(p.name for p in folder.iterdir()) == ["1.png", "2.png"]
@@ -132,7 +132,7 @@ def test_a_row_whose_picture_is_lost_is_marked(tmp_path):
     start_record(tmp_path)
     with Record.open(tmp_path) as record:
         assert next(c["crop"] for c in record.cells(session)) is None
-        assert "1 pictures lost" in incidents(record, session)[0].text
+        assert "1 picture lost" in incidents(record, session)[0].text
 
 
 def test_a_flipped_bit_in_the_middle_of_the_log_is_found_and_a_torn_end_is_not(tmp_path):
