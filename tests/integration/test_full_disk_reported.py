@@ -19,7 +19,7 @@ def test_the_start_the_end_and_the_losses_are_reported(tmp_path, monkeypatch, ca
     full = refuse_pictures(monkeypatch, OSError(28, "No space left on device"))
     monkeypatch.setattr(module, "encode_crop", lambda *_: bytes(150_000))  # of which few may wait
     monkeypatch.setattr(module, "RETRY_S", 0.0)
-    monkeypatch.setattr("edge_all.session.session.MOST_WAITING_BYTES", 2_500_000)
+    monkeypatch.setattr("edge_all.session.builder.MOST_WAITING_BYTES", 2_500_000)
     live = LiveView()
     with (
         open_camera(FEW) as camera,
