@@ -65,7 +65,7 @@ def load_settings(name_or_path: str | Path | None = None) -> Resolved:
         name_or_path: Name of a shipped profile or path of a file; None for the device's own profile.
 
     Raises:
-        ProfileError: If the profile is unknown, unreadable or has invalid settings.
+        ProfileError: when the profile is unknown, unreadable or has invalid settings.
     """
     # Importing pydantic takes 0.1 s on a small computer, so commands that need no profile do not pay for it.
     from firmware_config.problem import ConfigError

@@ -53,7 +53,7 @@ def scale_from_erythrocytes(
         on_field: Called with the result of each frame.
 
     Raises:
-        CalibrationError: If fewer than three fields have enough erythrocytes, or if the fields do not agree.
+        CalibrationError: when fewer than three fields have enough erythrocytes, or when the fields do not agree.
     """
     gate = Gate(limits, None, independent_fields)
     found: list[float] = []

@@ -57,7 +57,7 @@ def focus_calibration(
         measured: Time of the measurement, seconds since the epoch; None for the time of ``like``.
 
     Raises:
-        CalibrationError: If the curve is too short, shows no cells, or does not drop on both sides.
+        CalibrationError: when the curve is too short, shows no cells, or does not drop on both sides.
     """
     if len(points) < _LEAST_FRAMES:
         raise CalibrationError(

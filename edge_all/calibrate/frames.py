@@ -27,8 +27,8 @@ def frames_of(camera: Camera, limit_s: float | None = None, silent_s: float = SI
         silent_s: A live camera that delivers no frame for this time is lost, s.
 
     Raises:
-        CameraError: If the camera is gone or blocks in a read.
-        CalibrationError: If all its frames are unreadable.
+        CameraError: when the camera is gone or blocks in a read.
+        CalibrationError: when all its frames are unreadable.
     """
     if not camera.live:
         yield from _readable(iter(camera.read, None))

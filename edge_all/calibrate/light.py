@@ -37,7 +37,7 @@ def measure_light(frames: Sequence[Frame], max_unevenness: float = MAX_UNEVENNES
         max_unevenness: Largest accepted unevenness, 0 to 1.
 
     Raises:
-        CalibrationError: If the field is dark, saturated, not empty or too uneven, or if the light changed between
+        CalibrationError: when the field is dark, saturated, not empty or too uneven, or when the light changed between
             frames.
     """
     first = frames[0]

@@ -47,7 +47,7 @@ def scale_from_micrometer(frames: Sequence[Frame], pitch_um: float) -> ScaleCali
     The spread is the larger of the scatter of the lines and the scatter of the frames.
 
     Raises:
-        CalibrationError: If no frame shows at least four even lines, or if the scale is implausible.
+        CalibrationError: when no frame shows at least four even lines, or when the scale is implausible.
     """
     found = [(frame, pitch) for frame in frames if (pitch := measure_line_pitch(frame.image)) is not None]
     if not found:

@@ -46,7 +46,7 @@ class CalibrationStore:
         A damaged file is set aside, and a warning is logged.
 
         Raises:
-            CalibrationError: If the file was written by a newer edge-all or cannot be read.
+            CalibrationError: when the file was written by a newer edge-all or cannot be read.
         """
         path = self.path_of(camera)
         found = self._read(path)

@@ -55,7 +55,7 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequenc
     """Return a PNG of a saved field with a box around each of its cells, dashed if counted in another frame.
 
     Raises:
-        RecordError: If the picture cannot be read.
+        RecordError: when the picture cannot be read.
     """
     loaded = cv2.imread(str(picture))
     if loaded is None:

@@ -20,7 +20,7 @@ def write_atomically(
     """Write the concatenated parts to a file, as replacing() does.
 
     Raises:
-        OSError: If the file cannot be written; an existing file is left unchanged.
+        OSError: when the file cannot be written; an existing file is left unchanged.
     """
     with replacing(path, prefix=prefix, mode=mode, single_writer=single_writer) as file:
         file.writelines(parts)
@@ -44,7 +44,7 @@ def replacing(
         durable: Flush to disk. Without it, a power cut may lose the new content, which spares an SD card.
 
     Raises:
-        OSError: If the file cannot be written; an existing file is left unchanged.
+        OSError: when the file cannot be written; an existing file is left unchanged.
     """
     temporary = path.with_name(f"{prefix}{path.name}-{'new' if single_writer else secrets.token_hex(4)}")
     once = os.O_TRUNC if single_writer else os.O_EXCL

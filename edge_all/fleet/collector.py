@@ -50,7 +50,7 @@ class Collector:
             store: Database to write to.
 
         Raises:
-            ProfileError: If the settings are invalid.
+            ProfileError: when the settings are invalid.
         """
         settings.check()
         self._settings, self._store = settings, store
@@ -72,7 +72,7 @@ class Collector:
         """Collect messages until stop(). Retry while the broker or the database is unavailable.
 
         Raises:
-            EdgeAllError: If waiting cannot solve the problem, such as a newer schema or a missing package.
+            EdgeAllError: when waiting cannot solve the problem, such as a newer schema or a missing package.
         """
         retry_s = _FIRST_RETRY_S
         while not self._stopping.is_set():

@@ -48,7 +48,7 @@ def device_in(topic: str, prefix: str) -> tuple[str, str]:
     """Return the device and the last part of a topic: "lab/edge-all/scope-1/finding" gives scope-1 and finding.
 
     Raises:
-        NotOursError: If it is not a topic of a device.
+        NotOursError: when it is not a topic of a device.
     """
     parts = topic.removeprefix(prefix + "/").split("/")
     if len(parts) != 2 or not _DEVICE.fullmatch(parts[0]):

@@ -110,7 +110,7 @@ def migrate(database: psycopg.Connection) -> None:
     """Migrate the database to the current version, all steps in one transaction.
 
     Raises:
-        EdgeAllError: If the database has a newer version.
+        EdgeAllError: when the database has a newer version.
     """
     with database.transaction():
         database.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))

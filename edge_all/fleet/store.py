@@ -54,7 +54,7 @@ class Store:
             where: ``postgresql://...`` or ``host=... dbname=...``. Missing parts are taken from PGHOST, PGPASSWORD ...
 
         Raises:
-            EdgeAllError: If psycopg is missing or the address is invalid.
+            EdgeAllError: when psycopg is missing or the address is invalid.
         """
         self._where = where
         self._psycopg = _psycopg()
@@ -84,8 +84,8 @@ class Store:
         """Connect and migrate, unless already connected.
 
         Raises:
-            DatabaseGoneError: If the database does not respond.
-            EdgeAllError: If the database has a newer schema.
+            DatabaseGoneError: when the database does not respond.
+            EdgeAllError: when the database has a newer schema.
         """
         if self._database is not None and not self._database.closed:
             return
@@ -104,7 +104,7 @@ class Store:
         Return the items that PostgreSQL did not accept, which are stored in the table "refused".
 
         Raises:
-            DatabaseGoneError: If the database does not respond; treat all items as not written.
+            DatabaseGoneError: when the database does not respond; treat all items as not written.
         """
         self.open()
         assert self._database is not None

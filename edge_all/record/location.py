@@ -17,7 +17,7 @@ def record_folder(option: str | None) -> Path:
     """Return the folder set with --record, else with EDGE_ALL_RECORD, else "record" in the state folder.
 
     Raises:
-        UsageError: If the name is not valid UTF-8.
+        UsageError: when the name is not valid UTF-8.
     """
     named = option or os.environ.get("EDGE_ALL_RECORD")
     if named is not None and in_utf8(named) != named:

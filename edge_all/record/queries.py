@@ -167,8 +167,8 @@ def picture_path(record: Record, name: str) -> Path:
     """Return the path of a picture from the name stored in its row.
 
     Raises:
-        NotRecordedError: If the file is missing, or if the name points outside the folder, which means that the record
-            was tampered with.
+        NotRecordedError: when the file is missing, or when the name points outside the folder, which means that the
+            record was tampered with.
     """
     path = (record.folder / name).resolve()
     if not path.is_relative_to(record.folder.resolve()) or not path.is_file():

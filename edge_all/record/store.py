@@ -70,7 +70,7 @@ class Record(RecordReader):
                 raise DiskFullError immediately.
 
         Raises:
-            RecordError: If the record does not exist, is read-only or damaged, was written by a newer version, or if
+            RecordError: when the record does not exist, is read-only or damaged, was written by a newer version, or if
                 the disk is full.
         """
         database = open_database(folder, create=create, check=check)
@@ -102,8 +102,8 @@ class Record(RecordReader):
         """Write the waiting rows and close the record.
 
         Raises:
-            DiskFullError: If there is not enough space.
-            RecordError: If they cannot be written.
+            DiskFullError: when there is not enough space.
+            RecordError: when they cannot be written.
         """
         try:
             self._flush_now()
@@ -235,7 +235,7 @@ class Record(RecordReader):
             values: Settings, serializable as JSON.
 
         Raises:
-            NotRecordedError: If there is no such session.
+            NotRecordedError: when there is no such session.
         """
         self.flush()
         found = self.rows("SELECT settings FROM session WHERE id = ?", (session,))
@@ -253,8 +253,8 @@ class Record(RecordReader):
         pictures are discarded and all rows are written before the error is raised.
 
         Raises:
-            DiskFullError: If the disk is full.
-            RecordError: If the pictures or rows cannot be written.
+            DiskFullError: when the disk is full.
+            RecordError: when the pictures or rows cannot be written.
         """
         self._waiting.add("UPDATE cell SET final = 1 WHERE session = ?", (session,))
         self._waiting.add(

@@ -21,7 +21,7 @@ class ThreadLocalRecord:
             started: Skip the repair because it was already done.
 
         Raises:
-            RecordError: If the record cannot be opened.
+            RecordError: when the record cannot be opened.
         """
         self.folder = folder
         self._own = threading.local()

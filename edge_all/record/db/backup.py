@@ -37,8 +37,8 @@ def make_backup(
         now: Wall time, seconds since the epoch; None for the current time.
 
     Raises:
-        DiskFullError: If there is not enough space.
-        RecordError: If the copy is damaged.
+        DiskFullError: when there is not enough space.
+        RecordError: when the copy is damaged.
     """
     backup_folder = folder / FOLDER
     temporary = backup_folder / _TEMPORARY

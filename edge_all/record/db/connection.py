@@ -32,9 +32,9 @@ def open_database(folder: Path, *, create: bool = True, check: bool = True, name
         name: File name of the database.
 
     Raises:
-        RecordError: If the record does not exist, is read-only or was written by a newer version.
-        DiskFullError: If there is not enough space.
-        DamagedRecordError: If the database is damaged or missing.
+        RecordError: when the record does not exist, is read-only or was written by a newer version.
+        DiskFullError: when there is not enough space.
+        DamagedRecordError: when the database is damaged or missing.
     """
     path = folder / name
     with translate_errors(folder):

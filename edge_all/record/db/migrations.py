@@ -15,8 +15,8 @@ def migrate(database: sqlite3.Connection, folder: Path) -> None:
     """Migrate a database, each step in one transaction. Two processes may do this at the same time.
 
     Raises:
-        RecordError: If the database has a newer schema.
-        sqlite3.DatabaseError: If the two places that store the version disagree, because the database is damaged.
+        RecordError: when the database has a newer schema.
+        sqlite3.DatabaseError: when the two places that store the version disagree, because the database is damaged.
     """
     register_checksum(database)
     has_backup = int(database.execute("PRAGMA user_version").fetchone()[0]) == 0  # a new database needs no backup

@@ -60,7 +60,7 @@ def append(record: Record, kind: str, topic: str, payload: str, uid: str | None 
     on disk exactly when the data it reports is. A uid that already exists is not added again.
 
     Raises:
-        ValueError: If the kind is not "finding", "summary" or "state".
+        ValueError: when the kind is not "finding", "summary" or "state".
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of message {kind!r}: use one of {', '.join(KINDS)}")

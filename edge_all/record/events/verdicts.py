@@ -107,8 +107,8 @@ def give_verdicts(
     """Add the same verdict for each of the cells (1 to 500), all with the same time; on disk when this returns.
 
     Raises:
-        ReviewError: If the session is approved, the label or kind is invalid, or there are too many cells.
-        NotRecordedError: If one of them is not a cell of this session.
+        ReviewError: when the session is approved, the label or kind is invalid, or there are too many cells.
+        NotRecordedError: when one of them is not a cell of this session.
     """
     if label not in LABELS or (kind is not None and (kind not in KINDS or KINDS[kind].label != label)):
         labels, with_kinds = ", ".join(row.key for row in LABELS), " or ".join(KINDS.labels)
@@ -137,7 +137,7 @@ def undo_last(record: Record, session: str, reviewer: Reviewer) -> list[Verdict]
     """Revert the last verdict of this reviewer in this session, on all its cells, and return the reverted verdicts.
 
     Raises:
-        ReviewError: If the session is approved, or if this reviewer has no verdict left to revert.
+        ReviewError: when the session is approved, or when this reviewer has no verdict left to revert.
     """
     with record.transaction() as database:
         _refuse_approved(database, session)
@@ -182,7 +182,7 @@ def approve(record: Record, session: str, reviewer: Reviewer, note: str | None =
     """Lock a session, so that no verdict can be added until it is reopened.
 
     Raises:
-        ReviewError: If the session is already approved or still running.
+        ReviewError: when the session is already approved or still running.
     """
     with record.transaction() as database:
         _refuse_approved(database, session)

@@ -39,7 +39,7 @@ def delete_pictures(record: Record, session: str, reviewer: Reviewer, reason: st
     The row with the reason is on disk before the first file is deleted.
 
     Raises:
-        ReviewError: If there is no reason, or the session is approved, running or already deleted.
+        ReviewError: when there is no reason, or the session is approved, running or already deleted.
     """
     reason = reason.strip()
     if not reason or len(reason) > _REASON_LENGTH:

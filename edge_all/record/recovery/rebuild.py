@@ -37,7 +37,7 @@ def rebuild(folder: Path, damage: str) -> str:
     work.
 
     Raises:
-        RecordError: If the new database is damaged too.
+        RecordError: when the new database is damaged too.
     """
     new = folder / _NEW
     for ending in ("", "-wal", "-shm", "-journal"):

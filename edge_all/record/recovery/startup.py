@@ -41,7 +41,7 @@ def start_record(folder: Path, *, thorough: bool = True) -> None:
         thorough: Also check the checksum of every row, which takes minutes for a large record.
 
     Raises:
-        RecordError: If the record was written by a newer version, is read-only, or is being repaired by another
+        RecordError: when the record was written by a newer version, is read-only, or is being repaired by another
             program.
     """
     try:

@@ -29,7 +29,7 @@ def write_files(files: Sequence[tuple[Path, bytes]], unsynced: Collection[Path] 
         unsynced: Paths not to sync, to spare an SD card. A power cut may lose some of them.
 
     Raises:
-        OSError: If a file cannot be written; the files written so far are removed.
+        OSError: when a file cannot be written; the files written so far are removed.
     """
     written = [path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}") if path.exists() else path for path, _ in files]
     try:
