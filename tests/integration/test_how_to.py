@@ -19,6 +19,7 @@ import edge_all
 from edge_all.cameras import registry as cameras
 from edge_all.cameras.discovery import find_cameras
 from edge_all.cameras.events import CameraState
+from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.cli.main import main
 from edge_all.domain import labels
 from edge_all.domain.types import Frame
@@ -171,6 +172,7 @@ def test_the_device_of_the_guide_is_found_locked_lost_and_reopened(monkeypatch, 
     monkeypatch.setattr(acme.AcmeDevice, "settles_s", 0.0)
     assert {"acme:A1", "acme:A2"} <= {camera.uri for camera in find_cameras()}
     with edge_all.open_camera("acme:A2") as camera:
+        assert isinstance(camera, SupervisedCamera)
         assert camera.identity == "A2"
         frames = [camera.read() for _ in range(3)]
         assert frames[0].index < frames[1].index < frames[2].index
