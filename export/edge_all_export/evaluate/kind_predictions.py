@@ -72,8 +72,8 @@ def read_predictions(path: Path) -> KindPredictions:
 
 
 def decide(predictions: KindPredictions) -> KindDecision:
-    """Choose temperature and thresholds on these cells."""
-    p = predictions
+    """Choose temperature and thresholds on these cells, without those of C-NMC, which are cut out and ranked poorly."""
+    p = predictions.where(predictions.source != "cnmc")
     labels = zip(p.source, p.kind, p.detail, strict=True)
     possible = np.array([kind_mask(possible_kinds(*label)) for label in labels], np.float64)
     known = possible.sum(1) > 0
