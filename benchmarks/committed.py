@@ -13,7 +13,7 @@ from edge_all_export.data.root import data_root
 from edge_all_export.recipes.recipe import load_recipe
 from edge_all_export.training.datasets import data_sha256
 
-OUT_OF_FOLD = Path(__file__).parent / "out_of_fold"
+OUT_OF_FOLD = Path(__file__).resolve().parents[1] / "export" / "release_data" / "out_of_fold"
 
 
 def ready(names: Sequence[str], part: str) -> bool:
