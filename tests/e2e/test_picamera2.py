@@ -15,7 +15,7 @@ from edge_all.record.store import Record
 from tests.helpers.rigs.camera_tree import camera_tree, put_project, set_virtual_camera
 
 pytestmark = pytest.mark.timeout(1500)
-HERE = Path(__file__).parent
+RIGS = Path(__file__).resolve().parents[1] / "helpers" / "rigs"
 WIDTH, HEIGHT = 1280, 960
 # Fresh memory must not be zero: the virtual camera leaves parts of its buffers as they were.
 AIDS = {
@@ -56,7 +56,7 @@ def tree(fields):
     found = camera_tree()
     put_project(found)
     set_virtual_camera(found, fields, WIDTH, HEIGHT)
-    shutil.copyfile(HERE / "rigs/picamera_session.py", found / "opt/picamera_session.py")
+    shutil.copyfile(RIGS / "picamera_session.py", found / "opt/picamera_session.py")
     yield found
     for image in (found / "opt/frames").iterdir():
         image.unlink()

@@ -13,7 +13,7 @@ from edge_all.record.store import Record
 from tests.helpers.rigs.camera_tree import camera_tree, put_project
 from tests.helpers.rigs.vivid_vm import run_in_guest
 
-RIGS = Path(__file__).parent / "rigs"
+RIGS = Path(__file__).resolve().parents[1] / "helpers" / "rigs"
 pytestmark = pytest.mark.timeout(3600)
 
 
