@@ -100,13 +100,13 @@ def load_models(
         detector.engine.close()
         raise
     try:
-        judge = CellClassifier(classifier.engine, blast_threshold, profile.max_batch)
+        cell_classifier = CellClassifier(classifier.engine, blast_threshold, profile.max_batch)
     except BaseException:
         detector.engine.close()
         classifier.engine.close()
         raise
     cropper = Cropper(classifier.engine.contract)
-    return Models(LeukocyteDetector(detector.engine), cropper, judge, (detector, classifier))
+    return Models(LeukocyteDetector(detector.engine), cropper, cell_classifier, (detector, classifier))
 
 
 def load_models_in_use(

@@ -10,7 +10,7 @@ from edge_all_export.data.classes import SCORED
 from edge_all_export.data.dataset import UNKNOWN_GROUP, DataSet, images_of
 from edge_all_export.data.duplicates import Duplicates, find_duplicates
 
-JUDGED = SCORED
+CLASSIFIED = SCORED
 
 
 @dataclass
@@ -33,7 +33,7 @@ class SetSurvey:
     @property
     def one_group_only(self) -> list[str]:
         """Scored classes that no honest split can put on both sides."""
-        return [k for k in JUDGED if k in self.groups and len(self.groups[k]) < 2]
+        return [k for k in CLASSIFIED if k in self.groups and len(self.groups[k]) < 2]
 
 
 @dataclass

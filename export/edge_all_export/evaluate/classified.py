@@ -66,12 +66,12 @@ def classify_cells(
                 f"cells are cut at {form.side} px and {form.um_per_px}",
                 "evaluate it with the version of edge-all that created it",
             )
-    judge = CellClassifier(engine)
+    classifier = CellClassifier(engine)
     cut = float(contract.extra.get("suspect", contract.thresholds["blast"]))
     classified: list[ClassifiedCell] = []
     for start in range(0, len(cells), 64):
         part = cells[start : start + 64]
-        for cell, classification in zip(part, judge.classify([plain_view(c) for c in part]), strict=True):
+        for cell, classification in zip(part, classifier.classify([plain_view(c) for c in part]), strict=True):
             classified.append(ClassifiedCell(cell, classification, was_seen(engine, cell), cut))
         advance(len(part))
     return classified

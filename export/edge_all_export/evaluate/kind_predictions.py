@@ -20,7 +20,7 @@ HEALTHY_SERIES = ("C", "E", "G")
 
 @dataclass(frozen=True, eq=False)
 class KindPredictions:
-    """Cells never seen by the network that judged them. All arrays have one entry per cell; logits N x 10."""
+    """Cells never seen by the network that classified them. All arrays have one entry per cell; logits N x 10."""
 
     fold: npt.NDArray[np.str_]
     source: npt.NDArray[np.str_]
