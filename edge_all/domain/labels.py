@@ -86,6 +86,8 @@ class LabelInfo:
     """Its ring in pictures is double."""
     dashes: str | None = None
     """Dashes of its ring on a page, as in SVG's stroke-dasharray; None for a solid ring."""
+    former_keys: tuple[str, ...] = ()
+    """Keys of this label in records, sidecars and messages of older versions; see LabelTable.current."""
 
     def __post_init__(self) -> None:
         if not (_KEY.fullmatch(self.key) and _KEY.fullmatch(self.count_key)):
@@ -125,7 +127,7 @@ class KindInfo:
     """Key on the keyboard that gives this verdict."""
     fhir: FhirCode | None = None
     names_a_kind: bool = True
-    """False for the remaining kinds together, which are not a class in a data set."""
+    """False for the remaining kinds together, which only reviewers give and which are not a class in a data set."""
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
@@ -144,7 +146,9 @@ class Label(str):
     BLAST: ClassVar[Label]
     NORMAL: ClassVar[Label]
     UNIDENTIFIED: ClassVar[Label]
+    ERYTHROBLAST: ClassVar[Label]
     SMUDGE: ClassVar[Label]
+    ARTIFACT: ClassVar[Label]
     info: LabelInfo
 
     def __new__(cls, key: str) -> Label:
@@ -179,6 +183,9 @@ class LabelTable:
         """All labels, the one that deserves most attention first: the order of galleries and tables on pages."""
         self.findings = tuple(r for r in self.by_rank if r.is_finding)
         """The labels of findings, the most suspicious first."""
+        self._current = {former: row.key for row in rows for former in row.former_keys}
+        if reused := self._current.keys() & {row.key for row in rows}:
+            raise ValueError(f"former keys of labels must not be keys of others: {', '.join(sorted(reused))}")
         self._labels: dict[str, Label] = {}
         for row in rows:
             label = str.__new__(Label, row.key)
@@ -200,6 +207,10 @@ class LabelTable:
             return self._labels[key]
         except KeyError:
             raise ValueError(f"unknown label {key!r}; use one of {', '.join(self._labels)}") from None
+
+    def current(self, key: str) -> str:
+        """Return today's key of a label that an older version may have written; any other text is unchanged."""
+        return self._current.get(key, key)
 
     def is_finding(self, key: object) -> bool:
         """Return True if this key is the label of a finding."""
@@ -258,35 +269,48 @@ _LABELS = (
         is_finding=True,
     ),
     LabelInfo(
+        key="erythroblast",
+        count_key="erythroblasts",
+        counting=Counting.APART,
+        colors=LabelColors(picture="#cc79a7", ring="#cc79a7", light="#a8508a", dark="#e3a3c6"),
+        shape="hexagon",
+        keyboard="e",
+        rank=3,
+        fhir=FhirCode("Nucleated erythrocytes/100 leukocytes in Blood", "19048-8"),
+        training_class="erythroblast",
+        dashes="14 4 3 4",
+    ),
+    LabelInfo(
         key="smudge",
         count_key="smudges",
         counting=Counting.APART,
         colors=LabelColors(picture="#969696", ring="#7b8494", light="#7b8494", dark="#9aa4b5"),
         shape="cross",
         keyboard="s",
-        rank=3,
+        rank=4,
         always_counted=True,
-        fhir=FhirCode("Smudge cells per 100 leukocytes"),
+        fhir=FhirCode("Smudge cells/100 leukocytes in Blood", "34992-8"),
         training_class="smudge",
         dashes="10 6",
     ),
     LabelInfo(
-        key="not_a_cell",
-        count_key="not_cells",
+        key="artifact",
+        count_key="artifacts",
         counting=Counting.NOT_COUNTED,
         colors=LabelColors(picture="#3c4454", ring="#3c4454", light="#3c4454", dark="#c3cbd8"),
         shape="barred circle",
         keyboard="x",
-        rank=4,
+        rank=5,
         training_class="debris",
-        by_model=False,
         dashes="3 6",
+        former_keys=("not_a_cell",),
     ),
 )
 
 LABELS = LabelTable(_LABELS)
 Label.BLAST, Label.NORMAL = LABELS.label("blast"), LABELS.label("normal")
-Label.UNIDENTIFIED, Label.SMUDGE = LABELS.label("unidentified"), LABELS.label("smudge")
+Label.UNIDENTIFIED, Label.ERYTHROBLAST = LABELS.label("unidentified"), LABELS.label("erythroblast")
+Label.SMUDGE, Label.ARTIFACT = LABELS.label("smudge"), LABELS.label("artifact")
 
 
 class KindTable:
@@ -300,6 +324,8 @@ class KindTable:
             if len({getattr(row, what) for row in rows}) != len(rows):
                 raise ValueError(f"two kinds have the same {what}")
         self.all = rows
+        self.by_model = tuple(r for r in rows if r.names_a_kind)
+        """The kinds that a model gives."""
         self._by_key = {row.key: row for row in rows}
 
     def __iter__(self) -> Iterator[KindInfo]:
@@ -337,6 +363,12 @@ _KINDS = (
     KindInfo("monocyte", "normal", "3", FhirCode("Monocytes/100 leukocytes in Blood", "26485-3")),
     KindInfo("eosinophil", "normal", "4", FhirCode("Eosinophils/100 leukocytes in Blood", "26450-7")),
     KindInfo("basophil", "normal", "5", FhirCode("Basophils/100 leukocytes in Blood", "30180-4")),
+    KindInfo(
+        "immature_granulocyte",
+        "normal",
+        "7",  # 6 was the key of the last row before this one was added, and reviewers know it
+        FhirCode("Immature granulocytes/100 leukocytes in Blood", "38518-7"),
+    ),
     KindInfo("other", "normal", "6", names_a_kind=False),
 )
 

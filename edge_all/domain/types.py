@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_all.domain.image import Image
-from edge_all.domain.labels import LABELS, Label
+from edge_all.domain.labels import KINDS, LABELS, Label
 
 if TYPE_CHECKING:
     from edge_all.domain.illumination import Illumination
@@ -157,6 +157,12 @@ class Classification:
     thresholds: Thresholds
     model: ModelIdentity
     engine: str
+    kind: str = ""
+    """Key of the kind if the label has kinds, or "" in doubt; the label's own key where it names one cell type."""
+    kinds: tuple[float, ...] = ()
+    """Probability of each kind in the order of the model's contract; empty for a model that gives no kinds."""
+    reason: str = ""
+    """Reason for the label other than the probabilities, such as "too coarse"; otherwise empty."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +223,8 @@ class Counts:
     """Fields analyzed despite a warning, by reason."""
     by_label: Mapping[str, int] = field(default_factory=dict)
     """Cells by label, with a number for each label that a model gives."""
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+    """Cells by kind, with a number for each kind that a model gives. Cells in doubt are in ``by_label`` only."""
 
     def __post_init__(self) -> None:
         given = self.by_label
@@ -224,16 +232,21 @@ class Counts:
         if unknown := given.keys() - complete.keys():
             raise ValueError(f"counts of unknown labels: {', '.join(sorted(unknown))}")
         object.__setattr__(self, "by_label", complete)
+        kinds = {row.key: self.by_kind.get(row.key, 0) for row in KINDS.by_model}
+        if unknown := self.by_kind.keys() - kinds.keys():
+            raise ValueError(f"counts of unknown kinds: {', '.join(sorted(unknown))}")
+        object.__setattr__(self, "by_kind", kinds)
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any]) -> Counts:
-        """Return the counts stored under the names of ``named``. A label that was not known then has none."""
+        """Return the counts stored under the names of ``named``. A label that was not known then has 0."""
         return cls(
             fields=values["fields"],
             frames=values["frames"],
             skipped=values["skipped"],
             warned=values["warned"],
             by_label={row.key: values.get(row.count_key, 0) for row in LABELS.by_model},
+            by_kind={key: n for key, n in values.get("kinds", {}).items() if key in KINDS},
         )
 
     def named(self) -> dict[str, int]:

@@ -109,11 +109,12 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
-def _check_finding(content: Mapping[str, Any]) -> None:
+def _check_finding(content: dict[str, Any]) -> None:
     _whole(content, "cell", 1, 2**31 - 1)
     label = content.get("label")
-    if not isinstance(label, str) or label not in LABELS or not LABELS[label].by_model:
+    if not isinstance(label, str) or (key := LABELS.current(label)) not in LABELS or not LABELS[key].by_model:
         raise NotOursError("a finding without a valid label")
+    content["label"] = key
     _whole(content, "views", 0, 2**31 - 1)
     for name in ("blast_probability", "unfamiliarity", "size_um"):
         if content.get(name) is not None:

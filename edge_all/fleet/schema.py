@@ -101,6 +101,8 @@ _STEPS = (
     """,
     # No list of labels in the schema, because domain/labels.py has it.
     "ALTER TABLE finding DROP CONSTRAINT IF EXISTS finding_label_check;",
+    # A label was renamed.
+    "UPDATE finding SET label = 'artifact' WHERE label = 'not_a_cell';",
 )
 
 VERSION = len(_STEPS)

@@ -20,7 +20,7 @@ class Choice:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Choice:
         """Return the choice given in a URL. Unknown values count as "all"."""
-        label, reviewed = query.get("label", "all"), query.get("reviewed", "all")
+        label, reviewed = LABELS.current(query.get("label", "all")), query.get("reviewed", "all")
         return cls(label if label in LABELS else "all", reviewed if reviewed in ("yes", "no") else "all")
 
     @property

@@ -99,7 +99,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
     three = [int(c.get_attribute("data-cell")) for c in second.locator('.card[aria-selected="true"]').all()]
     assert len(three) == 3
     second.keyboard.press("x")
-    second.wait_for_selector(f'.card[data-cell="{three[2]}"][data-said="not_a_cell"]')
+    second.wait_for_selector(f'.card[data-cell="{three[2]}"][data-said="artifact"]')
     wait_for(lambda: counted(page) > before)  # the session was not held up
 
     # Dragged onto a verdict.
@@ -117,7 +117,7 @@ def test_a_session_is_started_watched_reviewed_and_approved(station, page):
         said = latest_verdicts(record, session)
         assert [said[n].label for n in numbers[:3]] == ["blast", "normal", "unidentified"]
         assert said[number].kind == "monocyte"
-        assert [said[n].label for n in three] == ["not_a_cell"] * 3
+        assert [said[n].label for n in three] == ["artifact"] * 3
         assert not said[number].proven
         assert find_session(record, session).sample == "SIMULATED-1"
         trail = all_verdicts(record, session)

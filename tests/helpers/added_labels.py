@@ -27,7 +27,7 @@ VENUSIAN = LabelInfo(
     count_key="venusians",
     counting=Counting.APART,
     colors=LabelColors(picture="#ab1234", ring="#ab1235", light="#ab1236", dark="#ab1237"),
-    shape="hexagon",
+    shape="pentagon",
     keyboard="v",
     rank=11,
     fhir=FhirCode("Venusians per 100 leukocytes"),
@@ -43,7 +43,7 @@ DUST = LabelInfo(
     keyboard="d",
     rank=12,
 )
-TALL = KindInfo("tall_martian", "martian", "7")
+TALL = KindInfo("tall_martian", "martian", "8")
 ADDED = (MARTIAN, VENUSIAN, DUST)
 
 

@@ -40,4 +40,4 @@ def note_labels(database: sqlite3.Connection) -> None:
 def _noted(database: sqlite3.Connection) -> set[str]:
     if not database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'label'").fetchone():
         return set()  # an older schema, opened read-only
-    return {str(key) for (key,) in database.execute("SELECT key FROM label")}
+    return {LABELS.current(str(key)) for (key,) in database.execute("SELECT key FROM label")}

@@ -55,6 +55,16 @@ def _free_labels(database: sqlite3.Connection) -> None:
     seal_new_table(database, "label")
 
 
+def _rename_not_a_cell(database: sqlite3.Connection) -> None:
+    """Rename the label that only reviewers gave. The trigger that protects verdicts is dropped for this step alone."""
+    name = "verdict_stays"
+    (trigger,) = database.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    database.execute(f"DROP TRIGGER {name}")
+    database.execute("UPDATE verdict SET label = 'artifact' WHERE label = 'not_a_cell'")
+    database.execute(trigger)
+    database.execute("UPDATE OR REPLACE label SET key = 'artifact' WHERE key = 'not_a_cell'")
+
+
 _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     CREATE TABLE session (
@@ -190,6 +200,8 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     # No list of labels in the schema, because domain/labels.py has it. The table "label" contains those that a program
     # which wrote this record knew (record/db/known_labels.py).
     _free_labels,
+    # The label "not_a_cell" of reviewers became "artifact", which models give too.
+    _rename_not_a_cell,
 )
 
 VERSION = len(_STEPS)

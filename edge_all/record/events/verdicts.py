@@ -68,7 +68,11 @@ def all_verdicts(record: Record, session: str) -> list[Verdict]:
         "ORDER BY id",
         (session,),
     )
-    return [Verdict(r[0], r[1], r[2], r[3], bool(r[4]), *r[5:]) for r in rows]
+    # A record of an older version that is opened read-only has former keys.
+    return [
+        Verdict(*r[:4], bool(r[4]), None if r[5] is None else LABELS.current(r[5]), *r[6:])  # type: ignore[call-arg]
+        for r in rows
+    ]
 
 
 def standing(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -110,6 +114,7 @@ def give_verdicts(
         ReviewError: when the session is approved, the label or kind is invalid, or there are too many cells.
         NotRecordedError: when one of them is not a cell of this session.
     """
+    label = LABELS.current(label)  # of a page that was open during an update
     if label not in LABELS or (kind is not None and (kind not in KINDS or KINDS[kind].label != label)):
         labels, with_kinds = ", ".join(row.key for row in LABELS), " or ".join(KINDS.labels)
         raise ReviewError("invalid verdict", f"labels are {labels}; only a {with_kinds} cell may have a kind")

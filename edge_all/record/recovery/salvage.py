@@ -53,7 +53,7 @@ def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
     taken = 0
     for row in _rows(database, table, there):
-        values = [row[name] for name, _, _ in columns]
+        values = [_current(table, name, row[name]) for name, _, _ in columns]
         sound = all(
             (value is None and not needed) or isinstance(value, _TYPES.get(declared, (object,)))
             for value, (_, declared, needed) in zip(values, columns, strict=True)
@@ -65,6 +65,12 @@ def _table(database: sqlite3.Connection, into: sqlite3.Connection, table: str) -
             with contextlib.suppress(sqlite3.IntegrityError):
                 taken += into.execute(insert, values).rowcount
     return taken
+
+
+def _current(table: str, column: str, value: object) -> object:
+    """Return a value with today's key of a label that an older version wrote."""
+    is_label = column == "label" or (table, column) == ("label", "key")
+    return LABELS.current(value) if is_label and isinstance(value, str) else value
 
 
 def _rows(database: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[dict[str, object]]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from edge_all.domain.labels import LABELS
 from edge_all.record.db.checksums import COLUMN
 from edge_all.record.location import SIDECARS
 
@@ -62,7 +63,12 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             entry = json.loads(text)
             if entry["table"] in TABLES:
-                yield entry["table"], entry["row"]
+                yield entry["table"], _current(entry["row"])
+
+
+def _current(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with today's key of a label that an older version wrote."""
+    return row | {"label": LABELS.current(row["label"])} if row.get("label") else row
 
 
 def _line(table: str, row: Mapping[str, Any]) -> bytes:

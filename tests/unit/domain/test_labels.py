@@ -22,15 +22,23 @@ LANGUAGES = [path.stem for path in TEXTS.glob("*.toml")]
 
 
 def test_todays_labels_are_what_records_and_messages_hold():
-    assert [row.key for row in LABELS] == ["blast", "normal", "unidentified", "smudge", "not_a_cell"]
-    assert list(Counts().named()) == ["blasts", "normals", "unidentified", "smudges"]
+    assert [row.key for row in LABELS] == ["blast", "normal", "unidentified", "erythroblast", "smudge", "artifact"]
+    assert list(Counts().named()) == ["blasts", "normals", "unidentified", "erythroblasts", "smudges", "artifacts"]
     assert [row.key for row in LABELS.leukocytes] == ["blast", "normal", "unidentified"]
     assert [row.key for row in LABELS.findings] == ["blast", "unidentified"]
-    assert [row.key for row in LABELS.by_rank] == ["blast", "unidentified", "normal", "smudge", "not_a_cell"]
-    assert [row.key for row in LABELS.counted_apart] == ["smudge"]
-    assert [row.key for row in LABELS.not_counted] == ["not_a_cell"]
-    kinds = ["neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil", "other"]
-    assert [kind.key for kind in KINDS] == kinds
+    assert [row.key for row in LABELS.by_rank] == [
+        "blast",
+        "unidentified",
+        "normal",
+        "erythroblast",
+        "smudge",
+        "artifact",
+    ]
+    assert [row.key for row in LABELS.counted_apart] == ["erythroblast", "smudge"]
+    assert [row.key for row in LABELS.not_counted] == ["artifact"]
+    kinds = ["neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil", "immature_granulocyte"]
+    assert [kind.key for kind in KINDS.by_model] == kinds
+    assert [kind.key for kind in KINDS] == [*kinds, "other"]
     assert KINDS.labels == ("normal",)
 
 
@@ -76,6 +84,7 @@ def test_a_label_is_one_object_and_a_text():
         ({"shape": "disk"}, "the same shape"),
         ({"keyboard": "b"}, "the same keyboard"),
         ({"rank": 0}, "the same rank"),
+        ({"former_keys": ("blast",)}, "former keys"),
     ],
 )
 def test_two_labels_that_cannot_be_told_apart_are_refused(change, says):
@@ -108,9 +117,25 @@ def test_a_label_is_gone_after_the_block_that_added_it(monkeypatch):
     assert "martian" not in LABELS
 
 
+def test_a_former_key_is_read_as_the_key_of_today():
+    assert [LABELS.current(key) for key in ("not_a_cell", "artifact", "martian")] == ["artifact", "artifact", "martian"]
+    assert "not_a_cell" not in LABELS
+
+
+def test_counts_have_a_number_for_each_kind_that_a_model_gives():
+    counts = Counts(by_label={Label.NORMAL: 3}, by_kind={"monocyte": 2})
+    assert dict(counts.by_kind) == {row.key: 2 if row.key == "monocyte" else 0 for row in KINDS if row.names_a_kind}
+    stored = {"fields": 1, "frames": 2, "skipped": {}, "warned": {}, "normals": 3, "kinds": {"monocyte": 2, "x": 1}}
+    assert Counts.of_values(stored).by_kind == counts.by_kind
+    with pytest.raises(ValueError, match="unknown kinds: martian"):
+        Counts(by_kind={"martian": 1})
+
+
 def test_counts_have_a_number_for_each_label_and_no_other():
     counts = Counts(by_label={Label.BLAST: 2, "smudge": 3})
-    assert counts.named() == {"blasts": 2, "normals": 0, "unidentified": 0, "smudges": 3}
+    assert counts.named() == {
+        "blasts": 2, "normals": 0, "unidentified": 0, "erythroblasts": 0, "smudges": 3, "artifacts": 0,
+    }  # fmt: skip
     assert (counts.leukocytes, counts.findings, counts.objects) == (2, 2, 5)
     stored = {"fields": 1, "frames": 2, "skipped": {}, "warned": {}, "blasts": 4}
     assert Counts.of_values(stored) == Counts(1, 2, by_label={"blast": 4})
@@ -120,7 +145,7 @@ def test_counts_have_a_number_for_each_label_and_no_other():
 
 # -- nothing else knows the names -----------------------------------------------------------------------------
 
-_KEYS = "blast|normal|unidentified|smudge"
+_KEYS = "blast|normal|unidentified|erythroblast|smudge|artifact"
 _ALLOWED = {
     # the table itself
     "edge_all/domain/labels.py": "the table",
@@ -144,6 +169,9 @@ _ALLOWED = {
     # published data sets in their own words, and what those words allow
     "export/edge_all_export/data/sources/": "data sets",
     "export/edge_all_export/data/kinds.py": "data sets",
+    "export/edge_all_export/data/cells.py": "data sets",
+    "export/edge_all_export/data/detector_samples.py": "data sets",
+    "export/edge_all_export/data/kind_crops.py": "data sets",
     # columns of tables that are committed
     "export/edge_all_export/data/masks.py": "column",
     "export/edge_all_export/release/out_of_fold.py": "column",
@@ -172,7 +200,7 @@ def _is_label(node):
 
 def _named_in_pages(path):
     """Lines of templates, scripts and style sheets with a quoted key, a class or a custom property of that name."""
-    pattern = rf"[\"']({_KEYS}|not_a_cell)[\"']|[.](blast|unidentified|smudge|not_a_cell)\b|--({_KEYS}|not_a_cell)\b"
+    pattern = rf"[\"']({_KEYS})[\"']|[.](blast|unidentified|smudge|erythroblast|artifact)\b|--({_KEYS})\b"
     pattern += r"|#mark-[a-z]"
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if re.search(pattern, line.replace("session.thresholds.blast", "")):

@@ -21,7 +21,7 @@ from edge_all.session.options import SessionOptions
 from edge_all.session.session import Session
 
 PATIENT = "Mustermann, Erika <b>1964</b>"
-LABELS = ("blast", "normal", "not_a_cell", "unidentified")
+LABELS = ("blast", "normal", "artifact", "unidentified")
 
 
 @pytest.fixture(scope="module")

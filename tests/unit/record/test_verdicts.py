@@ -75,7 +75,7 @@ def test_the_last_verdict_counts_and_none_is_lost(record, session):
 
 def test_the_models_label_is_never_overwritten(record, session):
     before = record.cells(session)
-    give_verdicts(record, session, [c["cell"] for c in before], "not_a_cell", None, ADA)
+    give_verdicts(record, session, [c["cell"] for c in before], "artifact", None, ADA)
     assert record.cells(session) == before
 
 

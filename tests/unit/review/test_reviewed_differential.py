@@ -50,13 +50,13 @@ def test_a_verdict_counts_and_the_models_label_stays():
     given_ = [
         verdict(1, 1, "normal", kind="lymphocyte"),
         verdict(2, 6, "blast"),
-        verdict(3, 2, "not_a_cell"),
+        verdict(3, 2, "artifact"),
         verdict(4, 7, "normal", kind="monocyte"),
     ]
     d = reviewed_differential(rows, given_)
     assert [d.before.share(n).count for n in ("blast", "normal", "unidentified")] == [2, 3, 1]
     assert [d.after.share(n).count for n in ("blast", "normal", "unidentified")] == [1, 5, 0]
-    assert (d.after.leukocytes, d.after.count("not_a_cell"), d.after.count("smudge")) == (6, 1, 0)
+    assert (d.after.leukocytes, d.after.count("artifact"), d.after.count("smudge")) == (6, 1, 0)
     assert (d.after.kinds, d.after.kind_not_named("normal")) == ({"lymphocyte": 1, "monocyte": 1}, 3)
     assert d.after.kind("monocyte").percent == pytest.approx(100 / 6)
     assert d.before.kinds == {}

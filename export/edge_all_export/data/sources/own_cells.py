@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from edge_all.domain.labels import KINDS
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.errors import EdgeAllError
 from edge_all_export.data.classes import BLAST, NORMAL, device_classes
 from edge_all_export.data.dataset import UNKNOWN_GROUP, CellFile, DataSet
@@ -14,7 +14,7 @@ from edge_all_export.data.sources.published import images_in
 _OTHER_NAMES = {
     "blasts": BLAST, "lymphoblast": BLAST, "lymphoblasts": BLAST, "all": BLAST, "leukemia": BLAST, "1": BLAST,
     "healthy": NORMAL, "hem": NORMAL, "benign": NORMAL, "0": NORMAL,
-    "platelet": "platelet", "erythroblast": "erythroblast", "immature_granulocyte": "immature_granulocyte",
+    "platelet": "platelet", "immature_granulocyte": "immature_granulocyte",
 }  # fmt: skip
 """Accepted names of class folders and csv labels, besides those of the device's classes and kinds -> class."""
 NAMED = "blast or all; normal, hem, healthy or a mature kind; smudge, platelet, erythroblast, debris"
@@ -22,12 +22,16 @@ NAMED = "blast or all; normal, hem, healthy or a mature kind; smudge, platelet, 
 
 def class_named(name: str) -> str | None:
     """Return the class of a folder or csv label: a class or kind of the device, or another accepted name; else None."""
-    name = name.lower()
+    name = LABELS.current(name.lower())
+    if name in LABELS:
+        return LABELS[name].training_class
     if name in device_classes().values():
         return name
+    if name in _OTHER_NAMES:
+        return _OTHER_NAMES[name]
     if name in KINDS and KINDS[name].names_a_kind:
         return device_classes().get(KINDS[name].label)
-    return _OTHER_NAMES.get(name)
+    return None
 
 
 def is_folder(root: Path) -> bool:
