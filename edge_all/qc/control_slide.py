@@ -16,7 +16,7 @@ from edge_all.record.store import Record
 from edge_all.session.options import SessionOptions
 from edge_all.session.progress import Progress
 from edge_all.session.session import Session
-from edge_all.simulator.kinds import BLASTS, MATURE
+from edge_all.simulator.kinds import BLASTS, NORMAL
 
 SIMULATED = "sim:?seed=2024&fields=30&cells=8&blast_fraction=0.2"
 """Default control smear. It is simulated, so optics and stain never change."""
@@ -32,7 +32,7 @@ def simulated_expectation(camera: SimulatedMicroscope) -> dict[str, float]:
         if truth.moving:
             continue
         stops.add(truth.stop)
-        seen.update({c.id: c.kind in BLASTS for c in truth.cells if c.kind in (*BLASTS, *MATURE)})
+        seen.update({c.id: c.kind in BLASTS for c in truth.cells if c.kind in (*BLASTS, *NORMAL)})
     return {
         "decided_blast_percent": 100 * sum(seen.values()) / max(len(seen), 1),
         "leukocytes_per_field": len(seen) / max(len(stops), 1),

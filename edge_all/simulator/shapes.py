@@ -73,6 +73,14 @@ class Patch:
         fine = np.asarray(cv2.resize(coarse, (self.side, self.side), interpolation=cv2.INTER_CUBIC))
         return np.asarray(fine / max(float(fine.std()), 1e-6), np.float32)
 
+    def warped(self, mask: FloatArray, amount_um: float, grain_um: float) -> FloatArray:
+        """Bend a mask as if it lay on soft matter. amount_um: standard deviation of the shift of each point."""
+        shift = np.float32(amount_um / self.um_per_px)
+        axis = np.arange(self.side, dtype=np.float32)
+        x = axis[None, :] + shift * self.noise(grain_um)
+        y = axis[:, None] + shift * self.noise(grain_um)
+        return np.asarray(cv2.remap(mask, x, y, cv2.INTER_LINEAR), np.float32)
+
     def specks(self, count: int, radius_um: float, within: FloatArray) -> FloatArray:
         """Draw small disks at random positions where ``within`` exceeds 0.5; values 0 to 1."""
         canvas = np.zeros((self.side, self.side), np.float32)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.simulator.kinds import BLASTS, MATURE, RADIUS_UM, Drawing, Kind, draw, draw_erythrocyte
+from edge_all.simulator.kinds import BLASTS, NORMAL, RADIUS_UM, Drawing, Kind, draw, draw_erythrocyte
 from edge_all.simulator.stains import Stain
 
 TILE_PX = 768
@@ -23,12 +23,13 @@ RESTING_BLUR_UM = 0.13
 _MARGIN_UM = 12.0
 """No object extends farther than this into a neighboring tile."""
 
-_MATURE_SHARE = {
-    Kind.NEUTROPHIL: 0.55,
+_NORMAL_SHARE = {
+    Kind.NEUTROPHIL: 0.53,
     Kind.EOSINOPHIL: 0.04,
     Kind.BASOPHIL: 0.02,
     Kind.LYMPHOCYTE: 0.31,
     Kind.MONOCYTE: 0.08,
+    Kind.IMMATURE_GRANULOCYTE: 0.02,
 }
 _BLAST_SHARE = {Kind.LYMPHOBLAST_L1: 0.55, Kind.LYMPHOBLAST_L2: 0.33, Kind.LYMPHOBLAST_L3: 0.12}
 
@@ -115,7 +116,7 @@ class Smear:
         leukocytes = int(rng.poisson(s.leukocytes_per_um2 * area))
         kinds: list[Kind] = []
         for _ in range(leukocytes):
-            share = _BLAST_SHARE if rng.random() < s.blast_fraction else _MATURE_SHARE
+            share = _BLAST_SHARE if rng.random() < s.blast_fraction else _NORMAL_SHARE
             kinds.append(list(share)[int(rng.choice(len(share), p=list(share.values())))])
         extra = {
             Kind.SMUDGE: s.smudges_per_leukocyte * s.leukocytes_per_um2,
@@ -173,7 +174,7 @@ class Smear:
             if -_MARGIN_UM * 1.5 < o.x_um - left < self._tile_um + _MARGIN_UM * 1.5
             and -_MARGIN_UM * 1.5 < o.y_um - top < self._tile_um + _MARGIN_UM * 1.5
         ]
-        solid = np.array([(o.x_um, o.y_um, o.radius_um) for o in around if o.radius_um > 3.9 or o.kind in MATURE])
+        solid = np.array([(o.x_um, o.y_um, o.radius_um) for o in around if o.radius_um > 3.9 or o.kind in NORMAL])
         for r in range(row - 1, row + 2):
             for c in range(column - 1, column + 2):
                 for x, y, which in self._erythrocytes(r, c):

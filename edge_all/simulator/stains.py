@@ -11,6 +11,9 @@ FloatArray = npt.NDArray[np.float32]
 
 # Natural logarithms per channel, measured in published smears after removing the illumination.
 HEMOGLOBIN = (0.14, 0.38, 0.40)
+"""Erythrocytes under a halogen lamp."""
+HEMOGLOBIN_LED = (0.28, 0.46, 0.26)
+"""Erythrocytes under a white LED, in slide scanners for instance."""
 AZURE = (0.78, 1.38, 0.34)
 """Chromatin."""
 BLUE = (0.62, 0.46, 0.10)
@@ -31,11 +34,15 @@ class Stain:
     """Factor of the density of all dyes."""
     tilt: FloatArray
     """Factor of the density of each channel, float32 of shape (3,)."""
+    hemoglobin: tuple[float, float, float] = HEMOGLOBIN
+    """Dye of the erythrocytes, which depends on the lamp."""
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Stain:
         """Draw a random stain that varies as between laboratories: strength 0.75 to 1.3, channels by 12 %."""
-        return cls(float(rng.uniform(0.75, 1.3)), rng.uniform(0.88, 1.12, 3).astype(np.float32))
+        strength, tilt, led = float(rng.uniform(0.75, 1.3)), rng.uniform(0.88, 1.12, 3).astype(np.float32), rng.random()
+        red, green, blue = (a + led * (b - a) for a, b in zip(HEMOGLOBIN, HEMOGLOBIN_LED, strict=True))
+        return cls(strength, tilt, (float(red), float(green), float(blue)))
 
     def density(self, dye: tuple[float, float, float]) -> FloatArray:
         """Return the optical density of a dye at unit concentration on this smear, float32 of shape (3,)."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.simulator.kinds import BLASTS, NORMAL
 from edge_all_export.data.labeled_field import LabeledField, LabeledObject
 
 
@@ -25,15 +26,11 @@ class SimulatedField(LabeledField):
         return self.image
 
 
-_KINDS = {"lymphoblast_l1": "blast", "lymphoblast_l2": "blast", "lymphoblast_l3": "blast"}
-_MATURE = {"neutrophil", "eosinophil", "basophil", "lymphocyte", "monocyte"}
-
-
 def kind_of(simulated: str) -> str:
     """Return the datasets' name for a kind of the simulator."""
-    if simulated in _KINDS:
-        return _KINDS[simulated]
-    return "normal" if simulated in _MATURE else simulated
+    if simulated in BLASTS:
+        return "blast"
+    return "normal" if simulated in NORMAL else simulated
 
 
 def load(seeds: range, fields: int, query: str = "") -> Iterator[LabeledField]:

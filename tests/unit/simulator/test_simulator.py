@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from edge_all.cameras.drivers.simulated import SETTINGS, SimulatedMicroscope
-from edge_all.simulator.kinds import BLASTS, MATURE, RADIUS_UM, Kind, draw, draw_erythrocyte
-from edge_all.simulator.smear import _CACHED_TILES, TILE_PX
+from edge_all.simulator.kinds import BLASTS, NORMAL, RADIUS_UM, Kind, draw, draw_erythrocyte
+from edge_all.simulator.smear import _CACHED_TILES, TILE_PX, Smear, SmearSettings
 from edge_all.simulator.stains import Stain
 
-CLASSIFIED = {*BLASTS, *MATURE}
+CLASSIFIED = {*BLASTS, *NORMAL}
 
 
 def read_all(uri):
@@ -94,6 +94,52 @@ def test_each_kind_is_drawn_within_its_size(kind):
     solid = drawing.density.sum(2) > 0.15
     width_um = np.ptp(np.nonzero(solid.any(0))[0]) * 0.1
     assert 0.5 * low * 2 < width_um < 1.45 * high * 2
+
+
+def dye_densities(kind, count=8):
+    """Return the densities of a kind's stained pixels on a plain stain: nucleus and cytoplasm, N x 3 each."""
+    stain, rng = Stain(1.0, np.ones(3, np.float32)), np.random.default_rng(7)
+    low, high = RADIUS_UM[kind]
+    drawn = [draw(kind, (low + high) / 2, 0.1, stain, rng) for _ in range(count)]
+    density = np.concatenate([d.density[d.cover > 0.9] for d in drawn])
+    is_nucleus = density[:, 1] > 0.95
+    return density[is_nucleus], density[~is_nucleus]
+
+
+def test_only_the_granules_of_an_eosinophil_absorb_blue_light_as_eosin_does():
+    redness = {}
+    for kind in NORMAL:
+        _, cytoplasm = dye_densities(kind)
+        redness[kind] = float(np.median(cytoplasm[:, 2] / cytoplasm[:, 1]))
+    eosinophil = redness.pop(Kind.EOSINOPHIL)
+    assert eosinophil > 0.6
+    assert max(redness.values()) < 0.5
+
+
+def test_mature_chromatin_is_denser_and_coarser_than_that_of_a_blast():
+    blast, _ = dye_densities(Kind.LYMPHOBLAST_L1)
+    lymphocyte, _ = dye_densities(Kind.LYMPHOCYTE)
+    assert np.median(lymphocyte[:, 1]) > 1.15 * np.median(blast[:, 1])
+    erythroblast, _ = dye_densities(Kind.ERYTHROBLAST)
+    assert np.median(erythroblast[:, 1]) > 1.1 * np.median(lymphocyte[:, 1])
+
+
+def test_the_nucleus_fills_a_lymphocyte_and_little_of_a_neutrophil():
+    def share(kind):
+        nucleus, cytoplasm = dye_densities(kind)
+        return len(nucleus) / (len(nucleus) + len(cytoplasm))
+
+    assert share(Kind.LYMPHOCYTE) > 0.5
+    assert share(Kind.LYMPHOBLAST_L1) > 0.7
+    assert share(Kind.NEUTROPHIL) < 0.4
+    assert 0.25 < share(Kind.MONOCYTE) < 0.55
+    assert 0.35 < share(Kind.IMMATURE_GRANULOCYTE) < 0.7
+
+
+def test_every_kind_of_the_classifier_occurs_on_a_smear():
+    smear = Smear(SmearSettings(seed=5, um_per_px=0.1, leukocytes_per_um2=0.0012, blast_fraction=0.2))
+    found = {o.kind for o in smear.objects_within(0, 0, 1200, 1200)}
+    assert found == set(Kind)
 
 
 def test_erythrocytes_have_the_size_of_a_normal_one():
