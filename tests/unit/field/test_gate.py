@@ -14,7 +14,7 @@ from edge_all.field.illumination import estimate_illumination
 from edge_all.field.scale import measure_um_per_px
 from edge_all.field.sharpness import measure_edge_blur
 from edge_all.profile import GateLimits
-from edge_all.simulator.kinds import BLASTS, MATURE
+from edge_all.simulator.kinds import BLASTS, NORMAL
 from edge_all.simulator.smear import Smear, SmearSettings
 
 
@@ -169,7 +169,7 @@ def test_places_follow_the_stage_and_every_cell_counts_once():
         origin = origin or (truth.left_um, truth.top_um)
         scale = checked.um_per_px / 0.1  # places carry the measured scale's error, alike everywhere
         worst = max(worst, abs(checked.place_um[0] - scale * (truth.left_um - origin[0])))
-        cells = [c for c in truth.cells if c.kind in BLASTS or c.kind in MATURE]
+        cells = [c for c in truth.cells if c.kind in BLASTS or c.kind in NORMAL]
         seen = tracker.track(checked, [Detection(c.x_px, c.y_px, c.radius_px, 1.0) for c in cells])
         for cell, tracked in zip(cells, seen, strict=True):
             numbers.setdefault(cell.id, set()).add(tracked.number)
