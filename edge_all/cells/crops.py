@@ -20,7 +20,15 @@ _DISC_FADE = 0.15
 """Width of the fade at the disc's edge, in cell radii."""
 
 
-def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int, out_um_per_px: float) -> Image:
+def cut_cell(
+    image: Image,
+    x_px: float,
+    y_px: float,
+    um_per_px: float,
+    side: int,
+    out_um_per_px: float,
+    repeat_edge: bool = False,
+) -> Image:
     """Cut a square around a position of an RGB uint8 image.
 
     An anti-aliasing blur is applied if the image is finer than the crop. Areas beyond the image's edge are white.
@@ -32,6 +40,7 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
         um_per_px: Scale of the image in micrometers per pixel.
         side: Side of the crop in pixels.
         out_um_per_px: Scale of the crop in micrometers per pixel.
+        repeat_edge: Repeat the pixels of the image's edge beyond it, in place of white.
 
     Returns:
         The crop, RGB uint8, side x side x 3.
@@ -63,7 +72,7 @@ def cut_cell(image: Image, x_px: float, y_px: float, um_per_px: float, side: int
             matrix,
             (side, side),
             flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
+            borderMode=cv2.BORDER_REPLICATE if repeat_edge else cv2.BORDER_CONSTANT,
             borderValue=(255, 255, 255),
         )
     )
@@ -114,11 +123,21 @@ class Cropper:
         self._side = contract.input_px
         self._um_per_px = contract.um_per_px
         self._disc = contract.window == "disc"
+        # A network that sees the surroundings was trained on crops that repeat the edge: white would be a shape to it.
+        self._repeat_edge = not self._disc
 
     def crop(self, field: Field, detection: Detection) -> Image:
         """Return the cell in even white light at the contract's scale."""
         frame = field.frame
-        crop = cut_cell(frame.image, detection.x_px, detection.y_px, field.um_per_px, self._side, self._um_per_px)
+        crop = cut_cell(
+            frame.image,
+            detection.x_px,
+            detection.y_px,
+            field.um_per_px,
+            self._side,
+            self._um_per_px,
+            self._repeat_edge,
+        )
         gain = field.illumination.gain_at(detection.x_px / frame.width_px, detection.y_px / frame.height_px)
         crop = even_light(crop, gain)
         if self._disc:
