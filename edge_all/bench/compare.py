@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edge_all.bench.percentiles import LEAST_RUNS
 from edge_all.cells.classifier import label_for
+from edge_all.cells.kinds import decide_kinds, to_model_kinds
 from edge_all.domain.image import Image
 from edge_all.domain.types import Thresholds
 from edge_all.errors import UsageError
@@ -46,8 +47,8 @@ class EngineComparison:
     agreement: float
     """Agreement from 0 to 1.
 
-    For the classifier, the share of cells with the same label. For the detector, the share of cells found by both
-    among those found by either.
+    For the classifier, the share of cells with the same label and kind. For the detector, the share of cells found by
+    both among those found by either.
     """
 
 
@@ -80,7 +81,7 @@ def versus(
 ) -> EngineComparison:
     """Compare two engines on the network of a task, alternating between them.
 
-    Differences cover all outputs of a classifier, and the center maps of a detector.
+    Differences cover all outputs of a classifier but its features, and the center maps of a detector.
 
     Args:
         task: "detector" or "classifier".
@@ -110,7 +111,8 @@ def versus(
             engine.close()
     ratios = [a / b for a, b in times]
     agreement = _same_cells if task == "detector" else _same_labels
-    compared = [o[:1] if task == "detector" else o for o in outputs]
+    is_pair = task == "classifier" and not engines[0].contract.gives_kinds
+    compared = [o if is_pair else o[:1] for o in outputs]
     difference = np.concatenate([np.abs(a - b).reshape(-1) for a, b in zip(*compared, strict=True)])
     return EngineComparison(
         task=task,
@@ -135,14 +137,19 @@ def _outputs(engine: Engine, images: Sequence[Image], batch: int) -> list[FloatA
 
 
 def _same_labels(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Contract]) -> float:
-    """Return the share of cells with the same label from both, each by its own file's thresholds."""
-    labels = []
-    for (probability, unfamiliarity), contract in zip(outputs, contracts, strict=True):
-        t = contract.thresholds
-        thresholds = Thresholds(t["blast"], t["normal"], t["unfamiliar"])
-        pairs = zip(probability.reshape(-1), unfamiliarity.reshape(-1), strict=True)
-        labels.append([label_for(float(p), float(u), thresholds) for p, u in pairs])
-    return float(np.mean([a is b for a, b in zip(*labels, strict=True)]))
+    """Return the share of cells with the same label and kind from both, each by its own file's thresholds."""
+    named = [_named(pair[0], pair[1], contract) for pair, contract in zip(outputs, contracts, strict=True)]
+    return float(np.mean([a == b for a, b in zip(*named, strict=True)]))
+
+
+def _named(first: FloatArray, second: FloatArray, contract: Contract) -> list[tuple[str, str]]:
+    t = contract.thresholds
+    if contract.gives_kinds:
+        found = decide_kinds(to_model_kinds(first, contract.kinds), Thresholds(t["blast"], t["normal"], 1.0, t["kind"]))
+        return list(zip(found.label, found.kind, strict=True))
+    thresholds = Thresholds(t["blast"], t["normal"], t["unfamiliar"])
+    pairs = zip(first.reshape(-1), second.reshape(-1), strict=True)
+    return [(label_for(float(p), float(u), thresholds), "") for p, u in pairs]
 
 
 def _same_cells(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Contract]) -> float:

@@ -1,11 +1,13 @@
-"""Classification of cells: blast probability, unfamiliarity and label."""
+"""Classification of cells: blast probability, unfamiliarity, label and kind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from edge_all.cells.kinds import classifications, to_model_kinds
 from edge_all.domain.image import Image
 from edge_all.domain.types import Classification, Label, ModelIdentity, Thresholds
 from edge_all.errors import ModelError, UsageError
@@ -13,7 +15,7 @@ from edge_all.inference.base import Engine
 
 
 def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresholds) -> Label:
-    """Return the label of a cell from its blast probability and unfamiliarity, by the thresholds."""
+    """Return the label of a cell from the outputs of a model that gives no kinds, by the thresholds."""
     if unfamiliarity >= thresholds.unfamiliar:
         return Label.UNIDENTIFIED
     if blast_probability >= thresholds.blast:
@@ -22,7 +24,7 @@ def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresh
 
 
 class CellClassifier:
-    """Classifier of cell crops that works in batches."""
+    """Classifier of cell crops that works in batches, with a model of either form (see Contract.gives_kinds)."""
 
     def __init__(self, engine: Engine, blast_threshold: float | None = None, max_batch: int = 32) -> None:
         """Create a classifier.
@@ -38,13 +40,22 @@ class CellClassifier:
         self._engine = engine
         self._max_batch = max_batch
         own = engine.contract.thresholds
+        self._columns = engine.contract.kinds
         blast = own["blast"] if blast_threshold is None else blast_threshold
         if not own["normal"] <= blast <= 1.0:
             raise UsageError(
                 f"the blast threshold {blast:g} is outside {own['normal']:g} to 1",
                 f"the lower threshold of {engine.contract.name} is {own['normal']:g}; use a value above it",
             )
-        self.thresholds = Thresholds(blast, own["normal"], own["unfamiliar"])
+        if self.gives_kinds:
+            self.thresholds = Thresholds(blast, own["normal"], 1.0, own["kind"])
+        else:
+            self.thresholds = Thresholds(blast, own["normal"], own["unfamiliar"])
+
+    @property
+    def gives_kinds(self) -> bool:
+        """True if the model gives kinds, among them smudge and artifact, so that it decides on every detection."""
+        return bool(self._columns)
 
     @property
     def identity(self) -> ModelIdentity:
@@ -56,8 +67,13 @@ class CellClassifier:
         """Name of the engine in use."""
         return self._engine.name
 
-    def classify(self, crops: Sequence[Image]) -> list[Classification]:
+    def classify(self, crops: Sequence[Image], reason: str = "") -> list[Classification]:
         """Classify crops, each RGB uint8, side x side x 3 as in the contract.
+
+        Args:
+            crops: The crops.
+            reason: Reason why none of them is labeled, such as a picture that is too coarse; their probabilities are
+                computed nevertheless.
 
         Returns:
             One classification per crop, in order.
@@ -65,26 +81,52 @@ class CellClassifier:
         Raises:
             ModelError: when the network returns a value that is not finite.
         """
-        classified: list[Classification] = []
-        for start in range(0, len(crops), self._max_batch):
-            classified += self._batch(crops[start : start + self._max_batch])
-        return classified
+        return self.classify_with_features(crops, reason)[0]
 
-    def _batch(self, crops: Sequence[Image]) -> list[Classification]:
-        probability, unfamiliarity = (np.asarray(o).reshape(len(crops)) for o in self._engine.run(np.stack(crops)))
-        if not (np.isfinite(probability).all() and np.isfinite(unfamiliarity).all()):
+    def classify_with_features(
+        self, crops: Sequence[Image], reason: str = ""
+    ) -> tuple[list[Classification], list[bytes | None]]:
+        """Classify crops like ``classify``, and return their features too.
+
+        Features are the input of the network's last layer, each as the bytes of float16 values, little-endian; None
+        for a model that gives no kinds.
+        """
+        classified: list[Classification] = []
+        features: list[bytes | None] = []
+        for start in range(0, len(crops), self._max_batch):
+            one_batch = np.stack(crops[start : start + self._max_batch])
+            first, second = self._run(one_batch)
+            if self.gives_kinds:
+                classified += classifications(
+                    to_model_kinds(first, self._columns), self.thresholds, self.identity, self.engine_name, reason
+                )
+                features += [row.tobytes() for row in second.reshape(len(one_batch), -1).astype("<f2")]
+            else:
+                classified += self._from_pair(first.reshape(-1), second.reshape(-1), reason)
+                features += [None] * len(one_batch)
+        return classified, features
+
+    def _run(self, batch: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        first, second = (np.asarray(output, np.float32) for output in self._engine.run(batch))
+        if not (np.isfinite(first).all() and np.isfinite(second).all()):
             raise ModelError(
                 f"{self._engine.contract.name} returned a value that is not a number",
                 "the model file is damaged; export it again",
             )
+        return first, second
+
+    def _from_pair(
+        self, probability: npt.NDArray[np.float32], unfamiliarity: npt.NDArray[np.float32], reason: str
+    ) -> list[Classification]:
         return [
             Classification(
-                float(p),
-                float(u),
-                label_for(float(p), float(u), self.thresholds),
+                p,
+                u,
+                Label.UNIDENTIFIED if reason else label_for(p, u, self.thresholds),
                 self.thresholds,
                 self.identity,
                 self.engine_name,
+                reason=reason,
             )
-            for p, u in zip(probability, unfamiliarity, strict=True)
+            for p, u in zip(probability.tolist(), unfamiliarity.tolist(), strict=True)
         ]

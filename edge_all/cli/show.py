@@ -31,7 +31,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     """
     from edge_all.cli.output.camera_events import camera_line
     from edge_all.cli.output.files import file_to_write, require_png, write_asked
-    from edge_all.cli.output.summary import count_lines
+    from edge_all.cli.output.summary import count_lines, threshold_line
     from edge_all.domain.labels import LABELS
     from edge_all.domain.statistics import result_words
     from edge_all.errors import UsageError
@@ -80,11 +80,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             click.echo(f"In doubt      {doubt}")
         for model in session.models:
             click.echo(f"Model         {model.name} {model.version} sha256 {model.sha256}")
-        t = session.thresholds
         click.echo(f"Engine        {session.engine}, edge-all {session.version}")
-        click.echo(
-            f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
-        )
+        click.echo(threshold_line(session.thresholds))
         findings = sorted(
             (c for c in cells if LABELS.is_finding(c["label"])),
             key=lambda c: (LABELS[c["label"]].rank, -(c["blast_probability"] or 0.0), c["cell"]),

@@ -373,3 +373,17 @@ _KINDS = (
 )
 
 KINDS = KindTable(_KINDS)
+
+MODEL_KINDS = (
+    "blast",
+    "lymphocyte",
+    "monocyte",
+    "neutrophil",
+    "eosinophil",
+    "basophil",
+    "immature_granulocyte",
+    "erythroblast",
+    "smudge",
+    "artifact",
+)
+"""Classes of a classifier of kinds, in the order of recorded probabilities: kinds, and labels without kinds."""

@@ -143,7 +143,9 @@ class Thresholds:
     normal: float
     """A blast probability below this means normal."""
     unfamiliar: float
-    """An unfamiliarity (0 to 1) at or above this makes any cell unidentified."""
+    """An unfamiliarity (0 to 1) at or above this makes any cell unidentified; unused by a classifier of kinds."""
+    kind: float = 0.0
+    """Lowest share of the likeliest kind among all kinds of normal cells for it to be named, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,14 @@ class Classification:
     model: ModelIdentity
     engine: str
     kind: str = ""
-    """Key of the kind if the label has kinds, or "" in doubt; the label's own key where it names one cell type."""
+    """Class of a cell: its kind if the label has kinds, "" in doubt; otherwise the label's own key. "" also for an
+    unidentified cell and for a model that gives no kinds."""
     kinds: tuple[float, ...] = ()
-    """Probability of each kind in the order of the model's contract; empty for a model that gives no kinds."""
+    """Probability of each of MODEL_KINDS; empty for a model that gives no kinds."""
     reason: str = ""
     """Reason for the label other than the probabilities, such as "too coarse"; otherwise empty."""
+    calibration: str = ""
+    """Id of the calibration to this bench that adapted the probabilities; empty if there is none."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_all.domain.image import Image
 from edge_all.domain.types import ModelIdentity
-from edge_all.errors import EdgeAllError, EngineError
+from edge_all.errors import EdgeAllError, EngineError, ModelError
 from edge_all.inference.base import Engine
 from edge_all.inference.contract import Contract
 from edge_all.inference.self_check import self_check
@@ -101,6 +101,8 @@ class HotSwapEngine:
             self._stay(error)
             return
         try:
+            if _form(better.contract) != _form(self._first.contract):
+                raise ModelError(f"{better.name} has other outputs", "export all precisions of the model together")
             self_check(better, self._metadata)
         except EdgeAllError as error:
             better.close()
@@ -114,6 +116,11 @@ class HotSwapEngine:
 
     def _stay(self, error: EdgeAllError) -> None:
         _log.warning("%s: staying on %s (%s)", self._first.contract.task, self._first.name, error.message)
+
+
+def _form(contract: Contract) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parts of a contract that the user of an engine reads once, before the switch."""
+    return contract.outputs, contract.kinds
 
 
 def _finite(outputs: tuple[npt.NDArray[Any], ...], name: str) -> tuple[npt.NDArray[Any], ...]:

@@ -239,8 +239,11 @@ def _models(c: ReportContents) -> Iterable[ReportRow]:
     t, probability = c.session.thresholds, text("report_unit.probability")
     yield ReportRow(text("report_row.threshold_blast"), f"{t.blast:.3f}", probability)
     yield ReportRow(text("report_row.threshold_normal"), f"{t.normal:.3f}", probability)
-    unfamiliarity = text("report_unit.unfamiliarity")
-    yield ReportRow(text("report_row.threshold_unfamiliar"), f"{t.unfamiliar:.3f}", unfamiliarity)
+    if t.unfamiliar < 1:
+        unfamiliarity = text("report_unit.unfamiliarity")
+        yield ReportRow(text("report_row.threshold_unfamiliar"), f"{t.unfamiliar:.3f}", unfamiliarity)
+    else:
+        yield ReportRow(text("report_row.threshold_kind"), f"{t.kind:.3f}", text("report_unit.share_of_kinds"))
 
 
 def _engine(item: str, name: str) -> ReportRow:

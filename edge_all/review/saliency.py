@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.cells.crops import Cropper
+from edge_all.cells.kinds import blast_probabilities, to_model_kinds
 from edge_all.domain.image import Image
 from edge_all.domain.types import Detection, Frame
 from edge_all.errors import NotRecordedError
@@ -59,10 +60,8 @@ def occlusion(engine: Engine, crop: Image) -> Saliency:
     for image, (y, x) in zip(covered, places, strict=True):
         image[y : y + patch, x : x + patch] = color
     inputs = np.concatenate([crop[None], covered])
-    found = [
-        np.asarray(engine.run(inputs[i : i + _BATCH])[0], np.float32).reshape(-1) for i in range(0, len(inputs), _BATCH)
-    ]
-    probability = np.concatenate(found).astype(np.float64)
+    found = [_blast_probability(engine, inputs[i : i + _BATCH]) for i in range(0, len(inputs), _BATCH)]
+    probability = np.concatenate(found)
     bounded = np.clip(probability, _SURE, 1 - _SURE)
     odds = np.log(bounded / (1 - bounded))
     total, count = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
@@ -72,6 +71,13 @@ def occlusion(engine: Engine, crop: Image) -> Saliency:
     return Saliency(
         crop, np.asarray(total / np.maximum(count, 1), np.float32), float(probability[0]), engine.identity.sha256
     )
+
+
+def _blast_probability(engine: Engine, batch: Image) -> npt.NDArray[np.float64]:
+    output = np.asarray(engine.run(batch)[0], np.float32)
+    if engine.contract.gives_kinds:
+        return blast_probabilities(to_model_kinds(output, engine.contract.kinds))
+    return output.reshape(-1).astype(np.float64)
 
 
 def classifier_input(view: KeptView, row: CellRow, engine: Engine) -> Image:

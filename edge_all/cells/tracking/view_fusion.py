@@ -1,4 +1,7 @@
-"""Classification of a cell from several views: the median of its three sharpest ones."""
+"""Classification of a cell from several views: the median of its three sharpest ones.
+
+For a model that gives kinds, the medians of their probabilities count, and the label is decided from those.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,30 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_all.cells.classifier import label_for
+from edge_all.cells.kinds import classifications, fused
 from edge_all.cells.tracking.restored_cell import RestoredCell
-from edge_all.domain.types import Classification, ModelIdentity, Thresholds
+from edge_all.domain.labels import MODEL_KINDS
+from edge_all.domain.types import Classification, Label, ModelIdentity, Thresholds
 
 VIEWS_CLASSIFIED = 3
 SHARP = 0.8
 """Least sharpness of a view that counts, relative to the best view."""
 _REMEMBERED_CELLS = 20_000
+
+
+@dataclass(frozen=True)
+class _Source:
+    """All of a classification but its numbers and what follows from them."""
+
+    thresholds: Thresholds
+    model: ModelIdentity
+    engine: str
+    gives_kinds: bool
+    reason: str
+    calibration: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,9 @@ class SharpViews:
         """Views, sharpest first: whole, sharpness, blast probability, unfamiliarity, index of the classifier."""
         self._now = np.full((self._most, 3), 0.0)
         """Blast probability, unfamiliarity and classifier from all views together."""
-        self._sources: list[tuple[Thresholds, ModelIdentity, str]] = []
+        self._kinds = np.full((self._most, VIEWS_CLASSIFIED + 1, len(MODEL_KINDS)), 0, np.float32)
+        """Probabilities of the kinds of each view, then those of all views together."""
+        self._sources: list[_Source] = []
         """Classifiers used so far; engines and models change a few times per session."""
 
     def __contains__(self, number: int) -> bool:
@@ -62,7 +82,8 @@ class SharpViews:
         """Return the cell's current classification, or None before the first view."""
         if number not in self:
             return None
-        return self._classification(*self._now[number % self._most].tolist())
+        slot = number % self._most
+        return self._classification(self._now[slot].tolist(), self._kinds[slot, -1])
 
     def add(self, number: int, sharpness: float, whole: bool, classification: Classification) -> Classification:
         """Add a view of a cell, and return the cell's updated classification.
@@ -80,7 +101,8 @@ class SharpViews:
         slot = number % self._most
         views = [_View(whole, sharpness, classification)]
         if number in self:
-            views = [*map(self._view, self._views[slot, : self._count[slot]].tolist()), *views]
+            before = range(self._count[slot])
+            views = [*(self._view(self._views[slot, k].tolist(), self._kinds[slot, k]) for k in before), *views]
         views.sort(key=lambda v: (not v.whole, -v.sharpness))
         best = views[0]
         views = [v for v in views if v.whole == best.whole and v.sharpness >= SHARP * best.sharpness][:VIEWS_CLASSIFIED]
@@ -88,30 +110,37 @@ class SharpViews:
         self._number[slot], self._count[slot] = number, len(views)
         for k, view in enumerate(views):
             self._views[slot, k] = (view.whole, view.sharpness, *self._row(view.classification))
-        self._now[slot] = self._row(now)
+            self._kinds[slot, k] = view.classification.kinds or 0
+        self._now[slot], self._kinds[slot, -1] = self._row(now), now.kinds or 0
         return now
 
     def _row(self, classification: Classification) -> tuple[float, float, int]:
-        source = (classification.thresholds, classification.model, classification.engine)
+        c = classification
+        source = _Source(c.thresholds, c.model, c.engine, bool(c.kinds), c.reason, c.calibration)
         if source not in self._sources:
             self._sources.append(source)
-        return classification.blast_probability, classification.unfamiliarity, self._sources.index(source)
+        return c.blast_probability, c.unfamiliarity, self._sources.index(source)
 
-    def _view(self, row: Sequence[float]) -> _View:
-        whole, sharpness, *classified = row
-        return _View(bool(whole), sharpness, self._classification(*classified))
+    def _view(self, row: Sequence[float], kinds: npt.NDArray[np.float32]) -> _View:
+        return _View(bool(row[0]), row[1], self._classification(row[2:], kinds))
 
-    def _classification(self, probability: float, unfamiliarity: float, source: float) -> Classification:
-        thresholds, model, engine = self._sources[int(source)]
-        label = label_for(probability, unfamiliarity, thresholds)
-        return Classification(probability, unfamiliarity, label, thresholds, model, engine)
+    def _classification(self, row: Sequence[float], kinds: npt.NDArray[np.float32]) -> Classification:
+        probability, unfamiliarity, source = row
+        s = self._sources[int(source)]
+        if s.gives_kinds:
+            return classifications(kinds[None], s.thresholds, s.model, s.engine, s.reason, s.calibration)[0]
+        label = Label.UNIDENTIFIED if s.reason else label_for(probability, unfamiliarity, s.thresholds)
+        return Classification(probability, unfamiliarity, label, s.thresholds, s.model, s.engine, reason=s.reason)
 
 
 def _combined(sharpest_first: list[Classification]) -> Classification:
     best = sharpest_first[0]
     if len(sharpest_first) < VIEWS_CLASSIFIED:
         return best
+    if all(j.kinds for j in sharpest_first):
+        kinds = fused([j.kinds for j in sharpest_first])
+        return classifications(kinds, best.thresholds, best.model, best.engine, best.reason, best.calibration)[0]
     probability = median(j.blast_probability for j in sharpest_first)
     unfamiliarity = median(j.unfamiliarity for j in sharpest_first)
-    label = label_for(probability, unfamiliarity, best.thresholds)
+    label = Label.UNIDENTIFIED if best.reason else label_for(probability, unfamiliarity, best.thresholds)
     return replace(best, blast_probability=probability, unfamiliarity=unfamiliarity, label=label)

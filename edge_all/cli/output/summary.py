@@ -8,7 +8,7 @@ from edge_all.cli.options.common import RESEARCH_USE, plain
 from edge_all.domain.labels import LABELS
 from edge_all.domain.plural import counted
 from edge_all.domain.statistics import blast_percent
-from edge_all.domain.types import Counts
+from edge_all.domain.types import Counts, Thresholds
 from edge_all.session.progress import CameraAccount, Summary
 
 
@@ -34,6 +34,12 @@ def count_lines(counts: Counts) -> Iterator[str]:
         )
 
 
+def threshold_line(t: Thresholds) -> str:
+    """Return the line with the thresholds that the labels depend on."""
+    third = f"unfamiliar from {t.unfamiliar:.3f}" if t.unfamiliar < 1 else f"kind from {t.kind:.3f}"
+    return f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, {third}"
+
+
 def summary_lines(summary: Summary) -> Iterator[str]:
     """Yield the lines that 'edge-all run' prints at its end."""
     state = "stopped early" if summary.interrupted else "complete"
@@ -53,10 +59,9 @@ def summary_lines(summary: Summary) -> Iterator[str]:
                 f"  {cell.label!s:<13}{probability:.2f}  {plain(cell.frame_source)}  "
                 f"x {cell.detection.x_px:.0f} y {cell.detection.y_px:.0f} px  cell {cell.number}"
             )
-    t = summary.thresholds
     names = ", ".join(f"{m.name} {m.version} ({m.sha256[:12]})" for m in summary.models)
     yield f"Models        {names}; {summary.engine}"
-    yield f"Thresholds    blast from {t.blast:.3f}, normal under {t.normal:.3f}, unfamiliar from {t.unfamiliar:.3f}"
+    yield threshold_line(summary.thresholds)
     if summary.pictures_left_out:
         pictures = counted(summary.pictures_left_out, "picture")
         yield f"Not saved     {pictures} could not be written; the cells were recorded"

@@ -220,7 +220,9 @@ class Analysis:
             located.field,
             located.tracked_detections,
         )
-        to_classify = [s for s in tracked_detections if s.classified and not s.detection.smudge]
+        # A model that gives kinds decides on smudges itself; for the other form, the detector's decision counts.
+        also_smudges = models.classifier.gives_kinds
+        to_classify = [s for s in tracked_detections if s.classified and (also_smudges or not s.detection.smudge)]
         with step("crop"):
             crops = [models.cropper.crop(field, s.detection) for s in to_classify]
         with step("classify"):
