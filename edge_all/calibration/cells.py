@@ -59,8 +59,8 @@ class CellAdaptation:
     @cached_property
     def id(self) -> str:
         """Short identifier of the content, 8 hexadecimal digits, stored with each classification."""
-        numbers = (np.round(values, 6).astype("<f4").tobytes() for values in (self.weights, self.bias))
-        text = f"{self.models} {self.kinds} {self.scale:.6g}"
+        numbers = (values.astype("<f4").tobytes() for values in (self.weights, self.bias))
+        text = f"{self.models} {self.kinds} {self.scale!r}"
         return hashlib.sha256(b"".join(numbers) + text.encode()).hexdigest()[:_ID_LENGTH]
 
     def fits(self, model: ModelIdentity) -> bool:

@@ -1,4 +1,4 @@
-"""Calibration of a camera: up to three parts, each with its own date, valid for frames of one size."""
+"""Calibration of a camera: up to four parts, each with its own date. Those of the optics apply to one frame size."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.calibration.cells import CellAdaptation
 from edge_all.domain.illumination import FlatField
 
 OLD_AFTER_DAYS = 30
@@ -88,24 +89,34 @@ class FocusCalibration:
         return self.best * self.share
 
 
-Part = LightCalibration | ScaleCalibration | FocusCalibration
+OpticsPart = LightCalibration | ScaleCalibration | FocusCalibration
+"""Part that applies only to frames of the size it was measured in."""
+Part = OpticsPart | CellAdaptation
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Calibration of one camera. A part applies only to frames of the size it was measured in."""
+    """Calibration of one camera."""
 
     camera: str
     """The camera's identity (cameras/identity.py)."""
     light: LightCalibration | None = None
     scale: ScaleCalibration | None = None
     focus: FocusCalibration | None = None
+    cells: CellAdaptation | None = None
+    """Adaptation of the classifier, for frames of any size."""
+
+    @property
+    def optics(self) -> dict[str, OpticsPart]:
+        """The existing parts that apply to frames of one size, by name."""
+        named = {"light": self.light, "scale": self.scale, "focus": self.focus}
+        return {name: part for name, part in named.items() if part is not None}
 
     @property
     def parts(self) -> dict[str, Part]:
         """The existing parts, by name."""
-        named = {"light": self.light, "scale": self.scale, "focus": self.focus}
-        return {name: part for name, part in named.items() if part is not None}
+        cells: dict[str, Part] = {} if self.cells is None else {"cells": self.cells}
+        return {**self.optics, **cells}
 
     def with_part(self, part: Part) -> Calibration:
         """Return a copy in which a part is added or replaced."""
@@ -113,6 +124,8 @@ class Calibration:
             return replace(self, light=part)
         if isinstance(part, ScaleCalibration):
             return replace(self, scale=part)
+        if isinstance(part, CellAdaptation):
+            return replace(self, cells=part)
         return replace(self, focus=part)
 
     def without(self, *names: str) -> Calibration:
@@ -122,15 +135,18 @@ class Calibration:
 
     def of_size(self, width_px: int, height_px: int) -> Calibration:
         """Return a copy with only the parts that apply to frames of the given size."""
-        others = [n for n, p in self.parts.items() if (p.width_px, p.height_px) != (width_px, height_px)]
+        others = [n for n, p in self.optics.items() if (p.width_px, p.height_px) != (width_px, height_px)]
         return self.without(*others) if others else self
 
     def warnings(self, now: float) -> list[str]:
-        """Return the warnings that a session should report, one line each. now: seconds since the epoch."""
+        """Return the warnings that a session should report, one line each. now: seconds since the epoch.
+
+        The adaptation to the cells has no age limit: it stays valid until the stain or the model changes.
+        """
         warnings = []
         for name, part in self.parts.items():
             days = (now - part.measured) / _DAY_S
-            if days > OLD_AFTER_DAYS:
+            if days > OLD_AFTER_DAYS and name in self.optics:
                 warnings.append(
                     f"the calibration of {name} is {days:.0f} days old: "
                     f"renew it with 'edge-all calibrate {name}' (recommended after {OLD_AFTER_DAYS} days)"

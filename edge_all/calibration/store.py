@@ -14,7 +14,6 @@ from pathlib import Path
 
 from edge_all.calibration.model import Calibration
 from edge_all.calibration.serialization import (
-    VERSION,
     DamagedCalibrationError,
     NewerCalibrationError,
     from_json,
@@ -73,7 +72,7 @@ class CalibrationStore:
                 path.unlink(missing_ok=True)
                 return path
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps({"version": VERSION, **to_json(calibration)}).encode())
+            write_atomically(path, json.dumps(to_json(calibration)).encode())
         except OSError as error:
             raise self._failed(error, "written") from error
         return path

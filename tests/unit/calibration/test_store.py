@@ -7,14 +7,30 @@ import random
 import numpy as np
 import pytest
 
+from edge_all.calibration.cells import CellAdaptation
 from edge_all.calibration.model import Calibration, FocusCalibration, LightCalibration, ScaleCalibration
+from edge_all.calibration.serialization import _checksum, to_json
 from edge_all.calibration.store import CalibrationStore
+from edge_all.domain.labels import MODEL_KINDS
 from edge_all.errors import CalibrationError
 
 DAY = 86400.0
 LIGHT = LightCalibration(1000.0, 640, 480, np.linspace(100, 220, 64 * 64 * 3).reshape(64, 64, 3).astype("float32"), 16)
 SCALE = ScaleCalibration(1000.0 + 20 * DAY, 640, 480, 0.0987654321, 0.013, 8, "erythrocytes")
 FOCUS = FocusCalibration(1000.0 + 31 * DAY, 1280, 720, 1.2, 0.5, 40)
+CELLS = CellAdaptation(
+    1000.0,
+    ("ab" * 32, "cd" * 32),
+    "kinds 2",
+    MODEL_KINDS,
+    np.random.default_rng(1).normal(0, 0.1, (7, len(MODEL_KINDS))).astype("float32"),
+    np.linspace(-20, 20, len(MODEL_KINDS)).astype("float32"),
+    0.9123456789,
+    0.003,
+    104,
+    3,
+    "lymphocytes called blast 4 % -> 1 %, on smears held out",
+)
 ALL = Calibration("usb SN 1/2", LIGHT, SCALE, FOCUS)
 
 
@@ -32,6 +48,61 @@ def test_saved_calibrations_are_read_back(store):
     assert [c.camera for c in store.all()] == ["other", "usb SN 1/2"]
     assert store.load("never seen").parts == {}
     assert [p.name for p in store.folder.iterdir() if p.name.startswith(".")] == []
+
+
+def test_an_adaptation_to_cells_is_read_back_number_by_number(store):
+    store.save(ALL.with_part(CELLS))
+    found = store.load(ALL.camera).cells
+    assert found is not None
+    assert found.id == CELLS.id
+    assert (found.weights == CELLS.weights).all()
+    assert (found.bias == CELLS.bias).all()
+    names = ("measured", "models", "model", "kinds", "scale", "ridge", "cells", "smears", "effect")
+    assert [getattr(found, n) for n in names] == [getattr(CELLS, n) for n in names]
+
+
+def test_an_adaptation_to_cells_counts_for_frames_of_any_size_and_does_not_age():
+    calibration = Calibration("camera", cells=CELLS)
+    assert list(calibration.of_size(1, 1).parts) == ["cells"]
+    assert calibration.warnings(1000.0 + 400 * DAY) == []
+
+
+def test_only_an_adaptation_to_cells_makes_a_file_that_older_programs_refuse(store):
+    def version():
+        return json.loads(store.path_of(ALL.camera).read_bytes())["version"]
+
+    store.save(ALL)
+    assert version() == 1
+    store.save(ALL.with_part(CELLS))
+    assert version() == 2
+    store.save(ALL.with_part(CELLS).without("cells"))
+    assert version() == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("weights", [[0.0] * 9]),
+        ("weights", [0.0]),
+        ("bias", [0.0] * 9),
+        ("bias", ["x"] * 10),
+        ("scale", None),
+        ("scale", float("inf")),
+        ("id", "00000000"),
+        ("models", 3),
+        ("more", 1),
+    ],
+)
+def test_an_adaptation_to_cells_with_other_values_is_refused(store, key, value, caplog):
+    content = to_json(ALL.with_part(CELLS))
+    content["cells"][key] = value
+    version, _ = content.pop("version"), content.pop("sha256")
+    sealed = {"version": version, **content, "sha256": _checksum(content)}
+    path = store.path_of(ALL.camera)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(sealed))
+    assert store.load(ALL.camera).parts == {}
+    assert "is damaged (cells" in caplog.text
 
 
 def test_parts_count_for_frames_of_their_size():
