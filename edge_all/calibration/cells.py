@@ -16,6 +16,8 @@ FloatArray = npt.NDArray[np.float64]
 _FLOOR = 1e-6
 """Smallest probability whose logarithm is taken; a smaller one carries no more information."""
 _ID_LENGTH = 8
+_LARGEST = 65504.0
+"""Of float16."""
 
 
 def log_probabilities(probabilities: npt.ArrayLike) -> FloatArray:
@@ -76,6 +78,23 @@ class CellAdaptation:
         """
         change = np.asarray(features, np.float64) @ self.weights + self.bias
         return softmax(self.scale * log_probabilities(probabilities) + change).astype(np.float32)
+
+
+def pack_evidence(features: npt.ArrayLike, probabilities: npt.ArrayLike) -> list[bytes]:
+    """Return what the record keeps of each cell for a later fit: float16, little-endian.
+
+    Args:
+        features: Input of the network's last layer, N x F.
+        probabilities: Probabilities of the network before any adaptation, N x K.
+    """
+    both = np.hstack([np.asarray(features, np.float64), log_probabilities(probabilities)])
+    return [row.tobytes() for row in np.clip(both, -_LARGEST, _LARGEST).astype("<f2")]
+
+
+def unpack_evidence(values: npt.ArrayLike, kinds: int) -> tuple[FloatArray, FloatArray]:
+    """Return the features, F, and the log probabilities, K, that pack_evidence joined."""
+    both = np.asarray(values, np.float64)
+    return both[:-kinds], both[-kinds:]
 
 
 @dataclass(frozen=True, eq=False)

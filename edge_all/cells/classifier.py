@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.calibration.cells import CellAdaptation, pack_evidence
 from edge_all.cells.kinds import classifications, to_model_kinds
 from edge_all.domain.image import Image
 from edge_all.domain.types import Classification, Label, ModelIdentity, Thresholds
@@ -39,6 +40,7 @@ class CellClassifier:
         """
         self._engine = engine
         self._max_batch = max_batch
+        self._adaptation: CellAdaptation | None = None
         own = engine.contract.thresholds
         self._columns = engine.contract.kinds
         blast = own["blast"] if blast_threshold is None else blast_threshold
@@ -56,6 +58,10 @@ class CellClassifier:
     def gives_kinds(self) -> bool:
         """True if the model gives kinds, among them smudge and artifact, so that it decides on every detection."""
         return bool(self._columns)
+
+    def use(self, adaptation: CellAdaptation | None) -> None:
+        """Adapt the probabilities from now on, while the engine runs a model file that it was fitted for."""
+        self._adaptation = adaptation
 
     @property
     def identity(self) -> ModelIdentity:
@@ -88,8 +94,8 @@ class CellClassifier:
     ) -> tuple[list[Classification], list[bytes | None]]:
         """Classify crops like ``classify``, and return their features too.
 
-        Features are the input of the network's last layer, each as the bytes of float16 values, little-endian; None
-        for a model that gives no kinds.
+        Features are the input of the network's last layer, followed by the log probabilities of the kinds before any
+        adaptation, each as the bytes of float16 values, little-endian; None for a model that gives no kinds.
         """
         classified: list[Classification] = []
         features: list[bytes | None] = []
@@ -97,14 +103,25 @@ class CellClassifier:
             one_batch = np.stack(crops[start : start + self._max_batch])
             first, second = self._run(one_batch)
             if self.gives_kinds:
+                shipped, own_features = to_model_kinds(first, self._columns), second.reshape(len(one_batch), -1)
+                probabilities, calibration = self._adapted(shipped, own_features)
                 classified += classifications(
-                    to_model_kinds(first, self._columns), self.thresholds, self.identity, self.engine_name, reason
+                    probabilities, self.thresholds, self.identity, self.engine_name, reason, calibration
                 )
-                features += [row.tobytes() for row in second.reshape(len(one_batch), -1).astype("<f2")]
+                features += pack_evidence(own_features, shipped)
             else:
                 classified += self._from_pair(first.reshape(-1), second.reshape(-1), reason)
                 features += [None] * len(one_batch)
         return classified, features
+
+    def _adapted(
+        self, probabilities: npt.NDArray[np.float32], features: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], str]:
+        """Return the probabilities and the id of the adaptation that gave them."""
+        adaptation = self._adaptation
+        if adaptation is None or not adaptation.fits(self.identity):
+            return probabilities, ""
+        return adaptation.apply(probabilities, features), adaptation.id
 
     def _run(self, batch: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         first, second = (np.asarray(output, np.float32) for output in self._engine.run(batch))

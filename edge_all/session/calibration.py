@@ -7,18 +7,20 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from edge_all.calibration.cells import CellAdaptation
 from edge_all.calibration.drift import LIGHT_DRIFTED, light_drift
-from edge_all.calibration.model import Calibration, LightCalibration
+from edge_all.calibration.model import Calibration, LightCalibration, ScaleCalibration
 from edge_all.calibration.store import CalibrationStore
 from edge_all.cameras.base import Camera
 from edge_all.cameras.identity import identity_of
+from edge_all.cells.classifier import CellClassifier
 from edge_all.errors import CalibrationError
 from edge_all.session.field_result import FieldResult
 
 _log = logging.getLogger(__name__)
 
 
-def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool) -> Calibration:
+def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool, classifier: CellClassifier) -> Calibration:
     """Load the calibration of a started camera, and log it and its warnings.
 
     A calibration file that cannot be read is logged and not used, so that it does not block the session.
@@ -27,6 +29,7 @@ def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool) -> C
         camera: The started camera.
         store: The store of calibrations.
         scale_is_given: True if the user set a scale, which takes precedence over the calibrated one.
+        classifier: The classifier in use; an adaptation that was fitted for another model file is left out.
 
     Returns:
         The calibration, or an empty one if there is none.
@@ -38,6 +41,7 @@ def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool) -> C
         return Calibration(identity_of(camera))
     if scale_is_given:
         found = found.without("scale")
+    found = _for_classifier(found, classifier)
     if found.parts:
         _log.info("Calibration: %s", in_words(found))
     for line in found.warnings(time.time()):
@@ -45,11 +49,28 @@ def load_for(camera: Camera, store: CalibrationStore, scale_is_given: bool) -> C
     return found
 
 
+def _for_classifier(calibration: Calibration, classifier: CellClassifier) -> Calibration:
+    """Return the calibration without an adaptation that was fitted for another model file, and log that."""
+    cells, model = calibration.cells, classifier.identity
+    if cells is None or (classifier.gives_kinds and cells.fits(model)):
+        return calibration
+    _log.warning(
+        "the calibration of cells %s is for %s and is not used with %s %s; review sessions of this model, then run "
+        "'edge-all calibrate cells' again",
+        *(cells.id, cells.model, model.name, model.version),
+    )
+    return calibration.without("cells")
+
+
 def in_words(calibration: Calibration) -> str:
     """Describe a calibration in one line: its parts with their dates."""
     parts = []
     for name, part in calibration.parts.items():
-        value = f" {calibration.scale.um_per_px:.4g} um per px" if name == "scale" and calibration.scale else ""
+        value = ""
+        if isinstance(part, ScaleCalibration):
+            value = f" {part.um_per_px:.4g} um per px"
+        elif isinstance(part, CellAdaptation):
+            value = f" {part.id}"
         parts.append(f"{name}{value} of {time.strftime('%Y-%m-%d', time.localtime(part.measured))}")
     return ", ".join(parts)
 
@@ -64,6 +85,8 @@ def for_record(calibration: Calibration) -> Mapping[str, Any]:
         values: dict[str, Any] = {k: v for k, v in vars(part).items() if isinstance(v, (int, float, str))}
         if isinstance(part, LightCalibration):
             values |= {"level": [round(v, 2) for v in part.level.tolist()], "unevenness": round(part.unevenness, 4)}
+        elif isinstance(part, CellAdaptation):
+            values["id"] = part.id
         settings[name] = values
     return settings | {"warnings": calibration.warnings(time.time())}
 
@@ -81,7 +104,7 @@ class CalibrationWatch:
         if not self._size_seen:
             self._size_seen = True
             fitting = self._calibration.of_size(frame.width_px, frame.height_px).parts
-            for name, part in self._calibration.parts.items():
+            for name, part in self._calibration.optics.items():
                 if name not in fitting:
                     _log.warning(
                         "the calibration of %s is for %dx%d px frames, not %dx%d, and is not used; "

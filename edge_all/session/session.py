@@ -190,7 +190,7 @@ class Session:
         store = self._options.calibrations
         if store is not None:  # some cameras know their serial number only once started
             scale_is_given = self._options.um_per_px is not None
-            self._calibration = load_for(self._camera, store, scale_is_given)
+            self._calibration = load_for(self._camera, store, scale_is_given, self._models.classifier)
         stored = for_record(self._calibration) if self._calibration.parts else None
         if stored is not None:
             self._info = replace(self._info, settings={**self._info.settings, "calibration": stored})

@@ -184,6 +184,7 @@ class Analysis:
     def use(self, calibration: Calibration) -> None:
         """Apply the bench's calibration. Call this before the first frame."""
         self._gate.use(calibration)
+        self._models.classifier.use(calibration.cells)
 
     def analyze(self, frame: Frame) -> FieldResult:
         """Run all steps on one frame."""

@@ -123,9 +123,9 @@ def test_a_model_of_kinds_gives_kinds_and_features(file):
     for c in found:
         assert (c.label, c.kind, c.blast_probability, c.unfamiliarity) == decide_kind(c.kinds, classifier.thresholds)
         assert c.reason == ""
-    assert all(f is not None and len(f) == 2 * FEATURES for f in features)
-    stored = np.frombuffer(b"".join(f for f in features if f), "<f2").reshape(-1, FEATURES)
-    assert stored == pytest.approx(features_of(images), abs=0.01)
+    stored = np.frombuffer(b"".join(f for f in features if f), "<f2").reshape(len(images), -1)
+    assert stored[:, :FEATURES] == pytest.approx(features_of(images), abs=0.01)
+    assert np.exp(stored[:, FEATURES:].astype(float)) == pytest.approx(wanted, abs=0.005)
     assert classifier.thresholds == Thresholds(0.6, 0.2, 1.0, kind=0.5)
 
 
