@@ -2,9 +2,9 @@
 
 Everything that depends on a label reads it here: counts, record, differential, reports, pages, messages, metrics,
 pictures and training data. To add a label, add a row to ``_LABELS`` and its words (groups ``label``, ``labels`` and
-``meaning``) to the catalogs in ``edge_all/i18n/texts``. To add a kind, add a row to ``_KINDS`` and its word (group
-``kind``). Nothing else enumerates labels or kinds. Code that is about one label by its nature, such as the blast
-percentage, names it as ``Label.BLAST``.
+``meaning``) to the catalogs in ``edge_all/i18n/texts``. To add a kind, add a row to ``_KINDS`` and its words
+(groups ``kind`` and ``kinds``). Nothing else enumerates labels or kinds. Code that is about one label by its nature,
+such as the blast percentage, names it as ``Label.BLAST``.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class KindInfo:
     """One row of the table of kinds: what a cell with a certain label is in detail."""
 
     key: str
-    """Value in records and files. Its word is ``kind.KEY``."""
+    """Value in records and files. Its words are ``kind.KEY`` and ``kinds.KEY``."""
     label: str
     """Key of the label whose cells can have this kind."""
     keyboard: str

@@ -1,17 +1,21 @@
 """Differential of a session: counts by label and kind, and shares with their 95 % intervals.
 
-The pages, the report and the FHIR bundle all use this module, so they cannot differ.
+The terminal, the pages, the report, the FHIR bundle and the messages all use this module, so they cannot differ.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edge_all.domain.labels import KINDS, LABELS, Label
 from edge_all.domain.statistics import ENOUGH_CELLS, wilson_interval
+from edge_all.domain.types import Counts
 from edge_all.record.events.verdicts import Verdict
+
+IN_DOUBT = "kind_in_doubt"
+"""Key of the line with the cells whose label has kinds, but which are of no certain kind."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,37 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One line of a differential: the share of a kind, of a label, or of the cells whose kind is in doubt."""
+
+    key: str
+    """Key of the kind or label, or IN_DOUBT."""
+    label: str
+    """Key of the label of these cells."""
+    share: Share
+    """Share among the leukocytes."""
+    words: str
+    """Name of its text in the catalog."""
+    is_part: bool = False
+    """True if these cells are part of the last line before it that is not a part itself."""
+
+
+@dataclass(frozen=True)
 class Differential:
     """Counts by label and kind. The table of labels defines which labels are leukocytes."""
 
     by_label: Mapping[str, int]
     """Counts by label, those that only a reviewer gives included."""
     kinds: Mapping[str, int]
-    """Counts of the cells to which a reviewer assigned a kind."""
+    """Counts of the cells with a kind, given by the model or by a reviewer."""
+    by_kind: bool = False
+    """True if the model gave kinds, so that a kind with no cells is a result and has a line."""
+
+    @classmethod
+    def of_counts(cls, counts: Counts) -> Differential:
+        """Return the model's differential from the counts of a session."""
+        kinds = {kind: count for kind, count in counts.by_kind.items() if count}
+        return cls(counts.by_label, kinds, bool(kinds))
 
     @property
     def leukocytes(self) -> int:
@@ -84,19 +112,76 @@ class Differential:
         """Return the share of a kind among the leukocytes."""
         return Share(self.kinds.get(kind, 0), self.leukocytes)
 
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of the leukocytes, in the order in which they are reported.
 
-def differential(labels: Mapping[int, str], verdicts: Mapping[int, Verdict] | None = None) -> Differential:
+        The counts of all lines but the parts add up to the leukocytes.
+        If the model gave kinds: each kind, the cells whose kind is in doubt if there are any, and the labels without
+        kinds. Otherwise: each label, and as its parts the kinds that reviewers gave.
+        """
+        if not self.by_kind:
+            return tuple(self._lines_by_label())
+        kinds = [
+            Line(kind.key, kind.label, self.kind(kind.key), words=f"kinds.{kind.key}")
+            for kind in KINDS
+            if kind.names_a_kind or self.kinds.get(kind.key)
+        ]
+        in_doubt = [
+            Line(IN_DOUBT, label, Share(count, self.leukocytes), words=f"kinds.{IN_DOUBT}")
+            for label in KINDS.labels
+            if (count := self.kind_not_named(label))
+        ]
+        labels = [
+            Line(row.key, row.key, self.share(row.key), words=f"labels.{row.key}")
+            for row in LABELS.leukocytes
+            if row.key not in KINDS.labels
+        ]
+        return (*kinds, *in_doubt, *labels)
+
+    def _lines_by_label(self) -> Iterator[Line]:
+        for row in LABELS.leukocytes:
+            yield Line(row.key, row.key, self.share(row.key), words=f"label.{row.key}")
+            given = [kind for kind in KINDS.of(row.key) if self.kinds.get(kind.key)]
+            for kind in given:
+                yield Line(kind.key, row.key, self.kind(kind.key), words=f"kind.{kind.key}", is_part=True)
+            if given and (count := self.kind_not_named(row.key)):
+                share = Share(count, self.leukocytes)
+                yield Line(IN_DOUBT, row.key, share, words="report_value.kind_not_named", is_part=True)
+
+
+def differential(
+    labels: Mapping[int, str],
+    verdicts: Mapping[int, Verdict] | None = None,
+    kinds: Mapping[int, str] | None = None,
+) -> Differential:
     """Return the model's differential, or with verdicts the reviewed one.
 
-    Cells without a verdict keep the model's label.
+    Cells without a verdict keep the model's label and kind. A verdict that confirms a label without naming a kind does
+    not contradict the model's kind either.
 
-    labels: The model's label by cell number. verdicts: The verdict that counts, by cell number.
+    Args:
+        labels: The model's label by cell number.
+        verdicts: The verdict that counts, by cell number.
+        kinds: The model's kind by cell number, as in Classification.kind; None for a model that gives none.
     """
     by_label: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
+    by_kind: Counter[str] = Counter()
+    model_gave = False
     for number, label in labels.items():
+        kind = kind_of(label, (kinds or {}).get(number, ""))
+        model_gave = model_gave or kind is not None
         verdict = (verdicts or {}).get(number)
-        by_label[(verdict.label or label) if verdict else label] += 1
-        if verdict is not None and verdict.kind is not None:
-            kinds[verdict.kind] += 1
-    return Differential(by_label, kinds)
+        if verdict is not None:
+            reviewed = verdict.label or label
+            kind = verdict.kind or (kind if reviewed == label else None)
+            label = reviewed
+        by_label[label] += 1
+        if kind is not None:
+            by_kind[kind] += 1
+    return Differential(by_label, by_kind, model_gave)
+
+
+def kind_of(label: str, kind: str) -> str | None:
+    """Return the kind of a cell if its label has such a kind; None in doubt and for other labels."""
+    return kind if kind in KINDS and KINDS[kind].label == label else None

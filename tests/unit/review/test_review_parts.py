@@ -128,12 +128,12 @@ def test_every_text_is_in_the_catalog_and_used():
         used |= set(re.findall(r"\b(?:t|text)\(\s*f?['\"]([a-z_]+\.[a-z_0-9]+)['\"](?! \+)", content))
         used |= set(re.findall(r"\b_plain_refusal\(headers, \"([a-z_]+\.[a-z_0-9]+)\"", content))
         built |= set(re.findall(r"\b(?:t|text)\(\s*'([a-z_]+\.[a-z_]*)' \+", content))
-        built |= set(re.findall(r"(?:text\(|get\(|= )f\"([a-z_]+\.)\{", content))
+        built |= set(re.findall(r"(?:text\(|get\(|= |words=)f\"([a-z_]+\.)\{", content))
     assert used <= set(texts), used - set(texts)
     unused = {n for n in texts if n not in used and not n.startswith(tuple(built))}
     assert unused == set()
     for group, names in (
-        ("label", LABELS), ("labels", LABELS), ("kind", KINDS), ("meaning", LABELS), ("role", ROLES),
+        ("label", LABELS), ("labels", LABELS), ("kind", KINDS), ("kinds", KINDS), ("meaning", LABELS), ("role", ROLES),
         ("form_rule", FORMS), ("feature", FEATURES), ("feature_rule", FEATURES),
     ):  # fmt: skip
         assert {f"{group}.{n}" for n in names} <= set(texts)

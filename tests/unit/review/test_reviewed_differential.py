@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_all.domain.types import Counts
+from edge_all.i18n.catalog import text
 from edge_all.record.events.verdicts import Verdict, standing
 from edge_all.reports.cautions import cautions
 from edge_all.review.agreement import agreements, cohens_kappa
-from edge_all.review.differential import differential
+from edge_all.review.differential import Differential, differential
 from edge_all.review.reviewed_differential import reviewed_differential
 
 
@@ -61,6 +63,84 @@ def test_a_verdict_counts_and_the_models_label_stays():
     assert d.after.kind("monocyte").percent == pytest.approx(100 / 6)
     assert d.before.kinds == {}
     assert (d.reviewed, d.changed, d.findings_open) == (4, 4, 0)
+
+
+KINDS_OF_A_SMEAR = {1: "neutrophil", 2: "neutrophil", 3: "lymphocyte", 4: "", 5: "blast", 6: "", 7: "erythroblast"}
+LABELS_OF_A_SMEAR = {
+    **dict.fromkeys((1, 2, 3, 4), "normal"),
+    5: "blast",
+    6: "unidentified",
+    7: "erythroblast",
+    8: "smudge",
+    9: "artifact",
+}
+
+
+def test_the_differential_by_kind_has_the_lines_of_a_technologist():
+    d = differential(LABELS_OF_A_SMEAR, kinds=KINDS_OF_A_SMEAR)
+    assert [(line.key, line.share.count) for line in d.lines] == [
+        ("neutrophil", 2),
+        ("lymphocyte", 1),
+        ("monocyte", 0),
+        ("eosinophil", 0),
+        ("basophil", 0),
+        ("immature_granulocyte", 0),
+        ("kind_in_doubt", 1),
+        ("blast", 1),
+        ("unidentified", 1),
+    ]
+    assert sum(line.share.count for line in d.lines) == d.leukocytes == 6
+    assert {line.share.total for line in d.lines} == {6}
+    assert [text(line.words) for line in d.lines[:1] + d.lines[6:]] == [
+        "Neutrophils", "Normal, kind in doubt", "Blasts", "Unidentified",
+    ]  # fmt: skip
+    assert (d.lines[0].share.low, d.lines[0].share.high) == (d.kind("neutrophil").low, d.kind("neutrophil").high)
+    assert d.per_100("erythroblast") == pytest.approx(100 / 6)
+    certain = differential({1: "normal"}, kinds={1: "basophil"})
+    assert "kind_in_doubt" not in [line.key for line in certain.lines], "no line without cells"
+
+
+def test_a_differential_without_kinds_has_the_lines_of_its_labels():
+    d = differential(LABELS_OF_A_SMEAR)
+    assert [(line.key, line.share.count) for line in d.lines] == [("blast", 1), ("normal", 4), ("unidentified", 1)]
+    assert not d.by_kind
+    one = differential(LABELS_OF_A_SMEAR, {1: verdict(1, 1, "normal", kind="monocyte")})
+    assert [(line.key, line.share.count, line.is_part) for line in one.lines] == [
+        ("blast", 1, False),
+        ("normal", 4, False),
+        ("monocyte", 1, True),
+        ("kind_in_doubt", 3, True),
+        ("unidentified", 1, False),
+    ]
+
+
+def test_the_differential_of_counts_is_that_of_the_cells():
+    counts = Counts(
+        by_label={label: list(LABELS_OF_A_SMEAR.values()).count(label) for label in set(LABELS_OF_A_SMEAR.values())},
+        by_kind={"neutrophil": 2, "lymphocyte": 1},
+    )
+    assert Differential.of_counts(counts).lines == differential(LABELS_OF_A_SMEAR, kinds=KINDS_OF_A_SMEAR).lines
+    assert not Differential.of_counts(Counts(by_label={"normal": 3})).by_kind
+
+
+def test_a_verdict_replaces_the_models_kind_unless_it_confirms_the_label():
+    verdicts = {
+        1: verdict(1, 1, "normal"),
+        2: verdict(2, 2, "normal", kind="other"),
+        3: verdict(3, 3, "blast"),
+        5: verdict(4, 5, "normal"),
+        9: verdict(5, 9, "normal", kind="monocyte"),
+    }
+    d = differential(LABELS_OF_A_SMEAR, verdicts, KINDS_OF_A_SMEAR)
+    assert dict(d.kinds) == {"neutrophil": 1, "other": 1, "monocyte": 1}
+    assert {line.key: line.share.count for line in d.lines if line.share.count} == {
+        "neutrophil": 1,
+        "monocyte": 1,
+        "other": 1,
+        "kind_in_doubt": 2,
+        "blast": 1,
+        "unidentified": 1,
+    }
 
 
 def test_findings_without_a_verdict_are_reported():
