@@ -1,4 +1,4 @@
-"""Command 'edge-all show': show one session and draw its findings."""
+"""Command 'edge-all show': show one session and draw its findings, or its most suspicious cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_all.domain.plural import counted
 
 @click.command("show")
 @click.argument("session_id", metavar="ID|last", default="last")
-@click.option("--png", metavar="FILE", help="Write a contact sheet of the findings to FILE, or the field of --field.")
+@click.option("--png", metavar="FILE", help="Write a contact sheet of these cells to FILE, or the field of --field.")
 @click.option(
     "--field",
     "frame_index",
@@ -22,7 +22,7 @@ from edge_all.domain.plural import counted
 )
 @record_option
 def command(session_id: str, png: str | None, frame_index: int | None, record: str | None) -> int:
-    """Show the counts, result, models and findings of one session.
+    """Show the counts, result, models and findings of one session, or its most suspicious cells.
 
     \b
     Example:
@@ -32,7 +32,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     from edge_all.cli.output.camera_events import camera_line
     from edge_all.cli.output.files import file_to_write, require_png, write_asked
     from edge_all.cli.output.summary import count_lines, threshold_line
-    from edge_all.domain.labels import LABELS
+    from edge_all.domain.labels import KINDS
+    from edge_all.domain.reading_order import position, worth_a_look
     from edge_all.domain.statistics import result_words
     from edge_all.errors import UsageError
     from edge_all.record.events.camera import camera_events
@@ -82,13 +83,14 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             click.echo(f"Model         {model.name} {model.version} sha256 {model.sha256}")
         click.echo(f"Engine        {session.engine}, edge-all {session.version}")
         click.echo(threshold_line(session.thresholds))
-        findings = sorted(
-            (c for c in cells if LABELS.is_finding(c["label"])),
-            key=lambda c: (LABELS[c["label"]].rank, -(c["blast_probability"] or 0.0), c["cell"]),
+        listed = worth_a_look(
+            cells, lambda c: position(c["label"], c.get("kind", ""), c["blast_probability"], c["cell"])
         )
-        for c in findings:
+        names = [f"{c['label']} {kind}" if (kind := c.get("kind", "")) in KINDS else str(c["label"]) for c in listed]
+        width = max(12, *map(len, names), 0) + 1
+        for name, c in zip(names, listed, strict=True):
             click.echo(
-                f"  {c['label']:<13}{c['blast_probability']:.3f}  frame {c['frame_index']} {plain(c['frame'])}  "
+                f"  {name:<{width}}{c['blast_probability']:.3f}  frame {c['frame_index']} {plain(c['frame'])}  "
                 f"x {c['x_px']:.0f} y {c['y_px']:.0f} px  cell {c['cell']}"
             )
         click.echo(RESEARCH_USE)
@@ -97,7 +99,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             from edge_all.record.queries import cells_elsewhere
 
             if frame_index is None or field_picture is None:
-                picture = contact_sheet(opened.folder, findings)
+                picture = contact_sheet(opened.folder, listed)
             else:
                 in_frame = [c for c in cells if c["frame_index"] == frame_index]
                 elsewhere = cells_elsewhere(opened, session.id, frame_index)

@@ -128,6 +128,8 @@ class KindInfo:
     fhir: FhirCode | None = None
     names_a_kind: bool = True
     """False for the remaining kinds together, which only reviewers give and which are not a class in a data set."""
+    comes_first: bool = False
+    """Its cells are shown before those of other kinds with the same blast probability; see domain/reading_order.py."""
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
@@ -368,6 +370,7 @@ _KINDS = (
         "normal",
         "7",  # 6 was the key of the last row before this one was added, and reviewers know it
         FhirCode("Immature granulocytes/100 leukocytes in Blood", "38518-7"),
+        comes_first=True,
     ),
     KindInfo("other", "normal", "6", names_a_kind=False),
 )

@@ -267,6 +267,10 @@ class Counts:
         """Number of blasts, from which the blast percentage follows."""
         return self.by_label[Label.BLAST]
 
+    def named_kinds(self) -> dict[str, int]:
+        """Return the count of each kind; empty if no cell has a kind, as with a model that gives none."""
+        return dict(self.by_kind) if any(self.by_kind.values()) else {}
+
     @property
     def leukocytes(self) -> int:
         """Number of leukocytes, without cells that are counted separately or not at all."""

@@ -1,4 +1,4 @@
-"""Pictures created from the record on request: a contact sheet of findings, and a field with boxes."""
+"""Pictures created from the record on request: a contact sheet, and a field with boxes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _PORTRAIT_UM = 25.6
 """Width of a crop in the record, um."""
 
 
-def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
-    """Return a PNG of up to 64 findings at equal scale, in the given order, with a 10 um scale bar."""
-    shown = findings[:_MOST]
+def contact_sheet(folder: Path, cells: Sequence[CellRow]) -> bytes:
+    """Return a PNG of up to 64 cells at equal scale, in the given order, with a 10 um scale bar."""
+    shown = cells[:_MOST]
     rows = max(1, -(-len(shown) // _COLUMNS))
     height = rows * (_SIDE + _CAPTION) + 60
     sheet = np.full((height, _COLUMNS * _SIDE, 3), 255, np.uint8)
@@ -40,15 +40,29 @@ def contact_sheet(folder: Path, findings: Sequence[CellRow]) -> bytes:
             area = cv2.resize(crop, (_SIDE - 4, _SIDE - 4), interpolation=cv2.INTER_AREA)
             sheet[top + 2 : top + _SIDE - 2, left + 2 : left + _SIDE - 2] = area
         draw_mark(sheet, str(cell["label"]), left + 14, top + _SIDE + 12)
-        text = f"{cell['label']} {cell['blast_probability']:.2f}"
-        _write(sheet, text, left + 28, top + _SIDE + 17, 0.5)
+        _write(sheet, _caption(cell), left + 28, top + _SIDE + 17, 0.5, most_px=_SIDE - 30)
         _write(sheet, f"{cell['cell']}: {_ascii(cell['frame'])[-24:]}", left + 6, top + _SIDE + 34, 0.38)
     bar = round(_SCALE_BAR_UM / _PORTRAIT_UM * (_SIDE - 4))
     cv2.rectangle(sheet, (10, height - 28), (10 + bar, height - 24), _INK, -1)
-    more = f", {len(findings) - _MOST} more in the record" if len(findings) > _MOST else ""
-    note = f"{counted(len(shown), 'finding')}{more}. Research use only, not a diagnosis."
-    _write(sheet, f"{_SCALE_BAR_UM:.0f} um     {note}" if shown else f"no findings. {note}", 10, height - 8, 0.5)
+    scale = f"{_SCALE_BAR_UM:.0f} um     " if shown else ""
+    note = f"{_content(cells)}. Research use only, not a diagnosis."
+    _write(sheet, f"{scale}{note}", 10, height - 8, 0.5)
     return _png(sheet)
+
+
+def _content(cells: Sequence[CellRow]) -> str:
+    """Describe what the sheet shows: the findings, and the other cells where there are few findings."""
+    findings = sum(LABELS.is_finding(cell["label"]) for cell in cells)
+    words = counted(findings, "finding") if findings else "no findings"
+    if others := len(cells) - findings:
+        words += f"; {others} other {'cell' if others == 1 else 'cells'}, the most suspicious first"
+    return words + (f"; {len(cells) - _MOST} more in the record" if len(cells) > _MOST else "")
+
+
+def _caption(cell: CellRow) -> str:
+    """Return the kind of a cell if it has one, otherwise its label, with the blast probability."""
+    name = str(cell.get("kind") or cell["label"]).replace("_", " ")
+    return name if cell["blast_probability"] is None else f"{name} {cell['blast_probability']:.2f}"
 
 
 def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequence[CellElsewhere] = ()) -> bytes:
@@ -81,12 +95,9 @@ def field_with_boxes(picture: Path, cells: Sequence[CellRow], elsewhere: Sequenc
         a, b = (round(left), round(top)), (round(left + cell["width_px"]), round(top + cell["height_px"]))
         cv2.rectangle(image, a, b, color, line)
         draw_mark(image, str(cell["label"]), a[0] + 5 * line, a[1] + 5 * line, 3 * line)
-        text = f"{cell['cell']} {cell['label']}"
-        if cell["blast_probability"] is not None:
-            text += f" {cell['blast_probability']:.2f}"
         cv2.putText(
             image,
-            text,
+            f"{cell['cell']} {_caption(cell)}",
             (a[0], max(a[1] - line * 2, 14)),
             cv2.FONT_HERSHEY_SIMPLEX,
             size,
@@ -111,7 +122,10 @@ def _dashed_box(
             cv2.line(image, (x, y), (x, min(y + dash, b[1])), color, line)
 
 
-def _write(image: npt.NDArray[np.uint8], text: str, x: int, y: int, size: float) -> None:
+def _write(image: npt.NDArray[np.uint8], text: str, x: int, y: int, size: float, most_px: int | None = None) -> None:
+    width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0]
+    if most_px is not None and width > most_px:
+        size *= most_px / width
     cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, _INK, 1, cv2.LINE_AA)
 
 

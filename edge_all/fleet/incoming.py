@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from edge_all.domain.labels import LABELS
+from edge_all.domain.labels import KINDS, LABELS
 
 FORMAT = 1
 _MOST_BYTES = 2 << 20
@@ -115,6 +115,9 @@ def _check_finding(content: dict[str, Any]) -> None:
     if not isinstance(label, str) or (key := LABELS.current(label)) not in LABELS or not LABELS[key].by_model:
         raise NotOursError("a finding without a valid label")
     content["label"] = key
+    kind = content.get("kind") or ""
+    if kind not in ("", key) and (kind not in KINDS or KINDS[kind].label != key):
+        raise NotOursError("a finding whose kind does not fit its label")
     _whole(content, "views", 0, 2**31 - 1)
     for name in ("blast_probability", "unfamiliarity", "size_um"):
         if content.get(name) is not None:
@@ -123,6 +126,9 @@ def _check_finding(content: dict[str, Any]) -> None:
         _check_model(content["model"])
     if content.get("engine") is not None:
         _text(content, "engine", 500)
+    for name in ("reason", "calibration"):
+        if content.get(name) is not None:
+            _text(content, name, 200)
 
 
 def _check_summary(content: Mapping[str, Any]) -> None:
@@ -134,6 +140,12 @@ def _check_summary(content: Mapping[str, Any]) -> None:
     for row in LABELS.by_model:
         if row.count_key in counts or row.always_counted:
             _whole(counts, row.count_key, 0, 2**31 - 1)
+    kinds = counts.get("kinds", {})
+    if not isinstance(kinds, dict):
+        raise NotOursError("kinds is not an object")
+    for kind in KINDS.by_model:
+        if kind.key in kinds:
+            _whole(kinds, kind.key, 0, 2**31 - 1)
     _number(content, "blast_percent", 0, 100)
     interval = content.get("blast_percent_interval")
     if not isinstance(interval, list) or len(interval) != 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_all.domain.labels import LABELS
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.errors import EdgeAllError
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ _STEPS = (
     "ALTER TABLE finding DROP CONSTRAINT IF EXISTS finding_label_check;",
     # A label was renamed.
     "UPDATE finding SET label = 'artifact' WHERE label = 'not_a_cell';",
+    # Newer devices send the kind of a cell, the reason for a label, and the calibration that adapted the classifier.
+    "ALTER TABLE finding ADD COLUMN kind text, ADD COLUMN reason text, ADD COLUMN calibration text;",
 )
 
 VERSION = len(_STEPS)
@@ -131,15 +133,20 @@ def migrate(database: psycopg.Connection) -> None:
 
 
 def _add_counts(database: psycopg.Connection) -> None:
-    """Add a column to the table "session" for the count of each label that has none.
+    """Add a column to the table "session" for the count of each label and kind that has none.
 
-    Sessions of devices that do not know the label have NULL there, which is not a count of 0.
+    Sessions of devices that do not know the label or name no kinds have NULL there, which is not a count of 0.
     """
     found = database.execute(
         "SELECT column_name FROM information_schema.columns WHERE table_name = 'session' "
         "AND table_schema = current_schema()"
     ).fetchall()
     columns = {str(name) for (name,) in found}
-    for row in LABELS.by_model:
-        if row.count_key not in columns:  # its characters are only a-z, 0-9 and _
-            database.execute(f"ALTER TABLE session ADD COLUMN {row.count_key} integer")
+    for name in (*(row.count_key for row in LABELS.by_model), *(kind_column(kind.key) for kind in KINDS.by_model)):
+        if name not in columns:  # its characters are only a-z, 0-9 and _
+            database.execute(f"ALTER TABLE session ADD COLUMN {name} integer")
+
+
+def kind_column(kind: str) -> str:
+    """Return the column of the table "session" for the number of cells of a kind."""
+    return f"kind_{kind}"

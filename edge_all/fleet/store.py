@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from edge_all.domain.labels import LABELS
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.errors import EdgeAllError
 from edge_all.fleet.incoming import Incoming, moment
-from edge_all.fleet.schema import migrate
+from edge_all.fleet.schema import kind_column, migrate
 from edge_all.text.uri import redacted
 
 if TYPE_CHECKING:
@@ -201,23 +201,21 @@ class Store:
             "INSERT INTO session (device, session) VALUES (%(device)s, %(session)s) ON CONFLICT DO NOTHING",
             {"device": content["device"], "session": content["session"]},
         )
+        values = {
+            "number": item.number,
+            **{k: content.get(k) for k in ("label", "kind", "reason", "blast_probability", "unfamiliarity", "size_um")},
+            **{k: content.get(k) for k in ("views", "engine", "calibration")},
+            "seen": moment(content["time"]),
+            "model_sha256": (content.get("model") or {}).get("sha256"),
+        }
+        names = ", ".join(values)
         self._execute(
-            "INSERT INTO finding AS old (device, session, cell, number, label, blast_probability, unfamiliarity, "
-            "size_um, views, seen, model_sha256, engine, picture) VALUES (%(device)s, %(session)s, %(cell)s, "
-            "%(number)s, %(label)s, %(blast_probability)s, %(unfamiliarity)s, %(size_um)s, %(views)s, %(seen)s, "
-            "%(model)s, %(engine)s, %(picture)s) ON CONFLICT (device, session, cell) DO UPDATE SET "
-            "number = excluded.number, label = excluded.label, blast_probability = excluded.blast_probability, "
-            "unfamiliarity = excluded.unfamiliarity, size_um = excluded.size_um, views = excluded.views, "
-            "seen = excluded.seen, model_sha256 = excluded.model_sha256, engine = excluded.engine, "
-            "picture = coalesce(excluded.picture, old.picture) WHERE excluded.number > old.number",
-            {
-                **{k: content[k] for k in ("device", "session", "cell", "label")},
-                **{k: content.get(k) for k in ("blast_probability", "unfamiliarity", "size_um", "views", "engine")},
-                "number": item.number,
-                "seen": moment(content["time"]),
-                "model": (content.get("model") or {}).get("sha256"),
-                "picture": item.picture,
-            },
+            f"INSERT INTO finding AS old (device, session, cell, {names}, picture) "
+            f"VALUES (%(device)s, %(session)s, %(cell)s, {', '.join(f'%({n})s' for n in values)}, %(picture)s) "
+            "ON CONFLICT (device, session, cell) DO UPDATE SET "
+            + "".join(f"{n} = excluded.{n}, " for n in values)
+            + "picture = coalesce(excluded.picture, old.picture) WHERE excluded.number > old.number",
+            {**{k: content[k] for k in ("device", "session", "cell")}, **values, "picture": item.picture},
         )
 
     def _summary(self, content: Mapping[str, Any]) -> None:
@@ -228,6 +226,7 @@ class Store:
                 "sample": content.get("sample"),
                 "ended": moment(content["time"]),
                 **{row.count_key: counts.get(row.count_key) for row in LABELS.by_model},
+                **{kind_column(kind.key): counts.get("kinds", {}).get(kind.key) for kind in KINDS.by_model},
                 **{k: counts[k] for k in ("fields", "frames")},
                 "blast_percent": content["blast_percent"],
                 "blast_percent_low": content["blast_percent_interval"][0],

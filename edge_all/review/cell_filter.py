@@ -1,4 +1,4 @@
-"""Order in which a session's cells are shown: by rank of the label, blasts first, then by probability."""
+"""Cells that a gallery shows, in reading order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edge_all.domain.labels import LABELS
+from edge_all.domain.reading_order import position
 from edge_all.record.events.verdicts import Verdict
 from edge_all.record.queries import CellLabel
 
@@ -38,7 +39,7 @@ def said_of(cell: CellLabel, verdicts: Mapping[int, Verdict]) -> str:
 def chosen(cells: Iterable[CellLabel], verdicts: Mapping[int, Verdict], choice: Choice) -> list[int]:
     """Return the numbers of the cells that a choice shows, in order."""
     left = [
-        (LABELS[label].rank, -(cell.blast_probability or 0.0), cell.number)
+        position(label, "", cell.blast_probability, cell.number)
         for cell in cells
         if (label := said_of(cell, verdicts)) == choice.label or choice.label == "all"
         if choice.reviewed == "all" or (cell.number in verdicts) == (choice.reviewed == "yes")

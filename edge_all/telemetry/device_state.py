@@ -167,6 +167,7 @@ class DeviceState:
             "session": state.session_id,
             "fields": counts.fields,
             "leukocytes": counts.leukocytes,
+            "kinds": counts.named_kinds(),
             "findings": counts.findings,
             "blast_percent": round(blast_percent(counts)[0], 2),
             "camera": str(session.camera_state) if session is not None else None,

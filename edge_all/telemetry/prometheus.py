@@ -82,6 +82,14 @@ class _Device:
         for name, count in counts.named().items():
             cells.add_metric([name], count)
         yield cells
+        kinds = GaugeMetricFamily(
+            "edge_all_session_kinds",
+            "Cells of the newest session whose kind is named, by kind.",
+            labels=["kind"],
+        )
+        for name, count in counts.by_kind.items():
+            kinds.add_metric([name], count)
+        yield kinds
         steps = HistogramMetricFamily("edge_all_step_seconds", "Duration of each pipeline step.", labels=["step"])
         for step, histogram in device.times.steps.items():
             steps.add_metric([step], histogram.cumulated(), histogram.sum_s)

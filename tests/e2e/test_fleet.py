@@ -72,7 +72,8 @@ def test_a_session_arrives(tmp_path, broker, database, confirm):
     assert database.rows("SELECT session, sample, blasts, normals, result FROM session") == [
         (session, None, 250, 5, "review suggested")
     ]
-    assert database.rows("SELECT count(*) FROM finding WHERE label = 'blast'") == [(250,)]
+    assert database.rows("SELECT kind_neutrophil, kind_lymphocyte, kind_monocyte FROM session") == [(3, 1, 0)]
+    assert database.rows("SELECT count(*) FROM finding WHERE label = 'blast' AND kind = 'blast'") == [(250,)]
     assert database.rows("SELECT device, online, version, now FROM device") == [
         ("scope-1", False, "0.1.0", {"phase": "idle"})
     ]
@@ -201,11 +202,11 @@ def test_the_first_schema_takes_a_label_that_was_added_later(database, monkeypat
 
     with added_labels(monkeypatch), Store(database.url) as store:
         found = finding_message("s", make_cell(2, Label("martian")), 1.0)
-        counts = make_counts(blasts=1, martians=5, venusians=2)
+        counts = make_counts(blasts=1, normals=3, martians=5, venusians=2, kinds={"monocyte": 2})
         ended = summary_message("s", 1.0, None, counts, "words", False)
         before = summary_message("before", 1.0, None, make_counts(blasts=7), "words", False)
-        for row in ADDED:
-            del before["counts"][row.count_key]
+        for name in ("kinds", *(row.count_key for row in ADDED)):
+            del before["counts"][name]
         items = [sent("finding", found, 1), sent("summary", ended, 2), sent("summary", before, 3)]
         assert store.write(items) == []
     assert database.rows("SELECT session, label FROM finding ORDER BY session") == [("old", "blast"), ("s", "martian")]
@@ -214,6 +215,9 @@ def test_the_first_schema_takes_a_label_that_was_added_later(database, monkeypat
         ("old", 3, 4, None, None),
         ("s", 1, 0, 5, 2),
     ]
+    assert database.rows("SELECT session, kind_monocyte FROM session ORDER BY session") == [
+        ("before", None), ("old", None), ("s", 2),
+    ]  # fmt: skip
     assert database.rows("SELECT max(version) FROM edge_all_schema") == [(VERSION,)]
 
 
@@ -396,3 +400,7 @@ def test_home_assistant_finds_the_device(tmp_path, broker):
     assert config["availability_topic"] == "edge-all/scope-1/online"
     assert config["cmps"]["fields"]["state_topic"] == "edge-all/scope-1/now"
     assert config["cmps"]["fields"]["value_template"] == "{{ value_json.fields }}"
+    neutrophils = config["cmps"]["kind_neutrophil"]
+    assert (neutrophils["name"], neutrophils["value_template"]) == (
+        "Neutrophil", "{{ value_json.kinds.neutrophil | default(0) }}",
+    )  # fmt: skip

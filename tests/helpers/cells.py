@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from edge_all.domain.labels import MODEL_KINDS
 from edge_all.domain.types import Cell, Classification, Counts, Detection, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import SessionInfo
 
@@ -23,13 +25,17 @@ def make_cell(
     frame_index: int = 0,
     x: float = 100.0,
     y: float = 50.0,
+    kind: str = "",
 ) -> Cell:
-    """A cell as the analysis makes it."""
+    """A cell as the analysis makes it; with a kind as of a model that gives kinds."""
     classification = None
     if label is not Label.SMUDGE:
         classification = Classification(
             probability, 0.01, label, Thresholds(0.8, 0.2, 0.5), ModelIdentity("m", "1", "ab" * 32), "test"
         )
+        if kind:
+            shares = tuple(0.9 if name == kind else 0.1 / (len(MODEL_KINDS) - 1) for name in MODEL_KINDS)
+            classification = replace(classification, kind=kind, kinds=shares)
     return Cell(number, frame_index, frame, Detection(x, y, 60.0, 0.9, label is Label.SMUDGE), 0.1, classification)
 
 
@@ -38,9 +44,16 @@ def make_counts(
     frames: int = 0,
     skipped: Mapping[str, int] | None = None,
     warned: Mapping[str, int] | None = None,
+    kinds: Mapping[str, int] | None = None,
     **named: int,
 ) -> Counts:
     """Counts of a session, with the number of each label under its name in messages: blasts=3, normals=12."""
-    values = {"fields": fields, "frames": frames, "skipped": skipped or {}, "warned": warned or {}}
+    values = {
+        "fields": fields,
+        "frames": frames,
+        "skipped": skipped or {},
+        "warned": warned or {},
+        "kinds": kinds or {},
+    }
     assert named.keys() <= Counts().named().keys(), named
     return Counts.of_values({**values, **named})

@@ -77,11 +77,12 @@ def a_session(
     listener.begun(record, session, info)
     for first in range(1, findings + 1, FINDINGS_A_FIELD):
         numbers = range(first, min(first + FINDINGS_A_FIELD, findings + 1))
-        cells = [make_cell(number, frame="patient7/field.png") for number in numbers]
+        cells = [make_cell(number, frame="patient7/field.png", kind="blast") for number in numbers]
         listener.found(record, session, cells, 1.7e9 + first)
         record.write_cells(session, [(cell, None) for cell in cells])
     if end:
-        counts = make_counts(fields=findings, frames=findings, blasts=findings, normals=5)
+        kinds = {"neutrophil": 3, "lymphocyte": 1}
+        counts = make_counts(fields=findings, frames=findings, blasts=findings, normals=5, kinds=kinds)
         listener.ended(record, session, counts, "review suggested", False)
         record.end_session(session, counts, "review suggested", False)
     return session

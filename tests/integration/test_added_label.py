@@ -19,7 +19,7 @@ from edge_all.cli.main import program
 from edge_all.cli.output.progress import finding_json
 from edge_all.cli.output.summary import count_lines
 from edge_all.datasets.export import export_dataset
-from edge_all.domain.labels import LABELS, Label
+from edge_all.domain.labels import KINDS, LABELS, Label
 from edge_all.domain.statistics import result_words
 from edge_all.domain.types import Counts, Frame
 from edge_all.drawing.contact_sheet import contact_sheet, field_with_boxes
@@ -264,7 +264,7 @@ def test_the_command_line_shows_it(record, tmp_path):
     done = CliRunner().invoke(program, ["show", session, "--record", str(opened.folder), "--png", str(sheet)])
     assert done.exit_code == 0, done.output
     assert [line.split()[0] for line in done.output.splitlines() if line.startswith("  ") and "px" in line] == [
-        "blast", "martian", "martian", "martian",
+        "blast", "martian", "martian", "martian", "normal",
     ]  # fmt: skip
     assert sheet.stat().st_size > 1000
     done = CliRunner().invoke(program, ["cells", "--record", str(opened.folder), "--format", "csv"])
@@ -298,6 +298,7 @@ class _Database:
         if isinstance(values, dict) and "INTO session" in statement:
             self.values.update(values)
         columns = [(row.count_key,) for row in LABELS if row not in ADDED]
+        columns += [(f"kind_{kind.key}",) for kind in KINDS if kind is not TALL]
         return SimpleNamespace(rowcount=1, fetchone=lambda: (self.version,), fetchall=lambda: columns)
 
 
@@ -309,7 +310,10 @@ def test_messages_carry_it_and_the_fleet_takes_it():
     database = _Database(FLEET_VERSION)
     migrate_fleet(database)  # type: ignore[arg-type]
     added = [s for s in database.statements if s.startswith("ALTER TABLE session")]
-    assert added == [f"ALTER TABLE session ADD COLUMN {row.count_key} integer" for row in ADDED]
+    assert added == [
+        f"ALTER TABLE session ADD COLUMN {name} integer"
+        for name in (*(row.count_key for row in ADDED), "kind_tall_martian")
+    ]
     pytest.importorskip("psycopg", reason="pip install 'edge-all[fleet]'")
     store = Store("postgresql://nobody@localhost/none")
     store._database = database  # type: ignore[assignment]

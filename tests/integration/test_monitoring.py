@@ -12,6 +12,7 @@ pytest.importorskip("prometheus_client", reason="pip install 'edge-all[service]'
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge_all.cameras.opening import open_camera
+from edge_all.domain.labels import KINDS
 from edge_all.errors import ProfileError
 from edge_all.session.commands import Start
 from edge_all.session.options import SessionOptions
@@ -71,6 +72,7 @@ def test_metrics_show_what_both_sessions_did(device):
     assert told["edge_all_fields_total",] == 2 * counts.fields > 0
     assert told["edge_all_frames_total",] == 2 * counts.frames > 12
     assert told["edge_all_session_cells", "normals"] == counts.of("normal")
+    assert {kind.key: told["edge_all_session_kinds", kind.key] for kind in KINDS.by_model} == counts.by_kind
     assert told["edge_all_step_seconds_count", "detect"] == 2 * counts.fields
     assert told["edge_all_step_seconds_bucket", "+Inf", "record"] == 2 * counts.frames
     assert told["edge_all_frames_skipped_total", "moving"] == 2 * counts.skipped["moving"] > 0

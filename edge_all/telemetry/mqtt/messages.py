@@ -38,6 +38,10 @@ def finding_message(session: str, cell: Cell, time: float) -> dict[str, Any]:
             "model": asdict(classification.model),
             "engine": classification.engine,
         }
+        if classification.kinds:
+            message["kind"] = str(classification.kind)
+        given = {"reason": classification.reason, "calibration": classification.calibration}
+        message |= {name: words for name, words in given.items() if words}
     return message
 
 
@@ -77,6 +81,7 @@ def summary_message(
             "fields": counts.fields,
             "frames": counts.frames,
             **counts.named(),
+            "kinds": counts.named_kinds(),
             "skipped": dict(counts.skipped),
             "warned": dict(counts.warned),
         },

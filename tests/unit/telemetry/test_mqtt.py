@@ -3,11 +3,14 @@ tests/e2e/test_fleet.py."""
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from edge_all.domain.labels import KINDS
 from edge_all.domain.types import Label, ModelIdentity, Thresholds
 from edge_all.errors import ProfileError, RecordError
+from edge_all.fleet.incoming import NotOursError, read_message
 from edge_all.record.events.outbox import oldest
 from edge_all.record.rows import SessionInfo
 from edge_all.record.store import Record
@@ -15,6 +18,7 @@ from edge_all.session.commands import CommandQueue, Start, Stop
 from edge_all.session.operator import Operator
 from edge_all.telemetry.mqtt.commands import CommandReceiver
 from edge_all.telemetry.mqtt.connection import NoConnectionError
+from edge_all.telemetry.mqtt.messages import enveloped, finding_message, summary_message
 from edge_all.telemetry.mqtt.outbox_listener import OutboxListener
 from edge_all.telemetry.mqtt.publisher import Publisher
 from edge_all.telemetry.mqtt.settings import MqttSettings
@@ -127,6 +131,47 @@ def test_findings_and_their_outcome_are_published_and_nothing_about_the_patient(
     everything = json.dumps(told).lower()
     for secret in ("anna", "secret", "10.0.0.1", "patients"):
         assert secret not in everything
+
+
+def test_a_finding_carries_its_kind_and_a_summary_the_counts_of_kinds():
+    named = finding_message("s", make_cell(1, Label.BLAST, kind="blast"), 1.0)
+    assert named["kind"] == "blast"
+    assert not {"reason", "calibration"} & named.keys()
+    cell = make_cell(2, Label.UNIDENTIFIED, kind="blast")
+    assert cell.classification is not None
+    classification = replace(cell.classification, kind="", reason="too coarse", calibration="c0ffee")
+    unnamed = finding_message("s", replace(cell, classification=classification), 1.0)
+    assert (unnamed["kind"], unnamed["reason"], unnamed["calibration"]) == ("", "too coarse", "c0ffee")
+    counts = make_counts(normals=9, kinds={"neutrophil": 6, "lymphocyte": 2})
+    sent = summary_message("s", 1.0, None, counts, "words", False)["counts"]["kinds"]
+    assert sent == {kind.key: {"neutrophil": 6, "lymphocyte": 2}.get(kind.key, 0) for kind in KINDS.by_model}
+
+
+def test_a_model_without_kinds_sends_none():
+    assert "kind" not in finding_message("s", make_cell(1), 1.0)
+    assert summary_message("s", 1.0, None, make_counts(normals=9), "words", False)["counts"]["kinds"] == {}
+
+
+@pytest.mark.parametrize(
+    ("topic", "change", "says"),
+    [
+        ("finding", {"kind": "neutrophil"}, "kind does not fit its label"),
+        ("finding", {"kind": "griffin"}, "kind does not fit its label"),
+        ("finding", {"kind": ["blast"]}, "kind does not fit its label"),
+        ("finding", {"reason": 3}, "reason"),
+        ("finding", {"calibration": "c" * 300}, "calibration"),
+        ("summary", {"kinds": 3}, "kinds"),
+        ("summary", {"kinds": {"monocyte": -1}}, "monocyte"),
+    ],
+)
+def test_a_collector_refuses_kinds_that_cannot_be(topic, change, says):
+    content = finding_message("s", make_cell(1, Label.BLAST, kind="blast"), 1.0)
+    if topic == "summary":
+        content = summary_message("s", 1.0, None, make_counts(blasts=1), "words", False)
+    (content["counts"] if topic == "summary" else content).update(change)
+    payload = enveloped(json.dumps(content), "u1", 1, 1.0, "scope")
+    with pytest.raises(NotOursError, match=says):
+        read_message("scope", topic, payload.encode())
 
 
 def test_the_sample_id_leaves_only_where_the_profile_allows_it(tmp_path):
