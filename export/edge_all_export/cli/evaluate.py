@@ -77,7 +77,7 @@ def command(
     sources = {i.source for d in data for i in d.items}
     scales = dict.fromkeys(sources, um_per_px) if um_per_px else {}
     with current_reporter().lines(err=True):
-        cells = real_cells(data, {}, scales, form_for(for_segmented.contract))
+        cells = real_cells(data, {}, scales, form_for(for_segmented.contract), form_for(engine.contract))
     if not cells:
         raise UsageError(
             f"no labeled cells in {', '.join(map(str, wanted))}", "run 'edge-all data check' to list its contents"

@@ -55,8 +55,10 @@ def command(
     from edge_all_export.cli.options import set_threads
     from edge_all_export.models.checkpoint import load_checkpoint
     from edge_all_export.models.contracts import model_name, shipped_checkpoint
+    from edge_all_export.models.registry import family_of
     from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_inputs
     from edge_all_export.onnx_export.pipeline import GateFailedError, export
+    from edge_all_export.training.kind_data import cache_next_to
 
     set_threads(threads)
     if checkpoint is None and folds:
@@ -65,9 +67,11 @@ def command(
     failed: list[GateFailedError] = []
     for file in files:
         made = load_checkpoint(file)
-        name = model_name(made)
-        of_folds = list(folds) if checkpoint else [shipped_checkpoint(f"{name}-{f}") for f in SHIPPED_FOLDS[name]]
-        subject = export_inputs(made, of_folds, paths) if int8 else None
+        name = model_name(family_of(made).contract(made))
+        shipped = () if checkpoint else SHIPPED_FOLDS[file.stem]
+        of_folds = [*folds, *(shipped_checkpoint(f"{file.stem}-{f}") for f in shipped)]
+        cache = cache_next_to(checkpoint.parent if checkpoint else Path("runs") / file.stem)
+        subject = export_inputs(made, of_folds, paths, cache) if int8 else None
         try:
             report = export(made, subject, out)
         except GateFailedError as error:

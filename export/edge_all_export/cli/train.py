@@ -47,7 +47,7 @@ def command(recipe_file: Path, out: Path | None, fresh: bool, leaky: bool, threa
     if checkpoint is not None:
         unseen = ", ".join(checkpoint.unseen_groups) or "none; it has seen all groups"
         click.echo(f"groups never seen: {unseen}")
-        if checkpoint.task == "classifier" and not checkpoint.decision:
+        if checkpoint.task != "detector" and not checkpoint.decision:
             click.echo("thresholds not chosen: name groups of both classes under [data] hold_out")
         click.echo(f"written to {out / 'checkpoint.pt'}")
     return 0

@@ -45,19 +45,21 @@ class TrainingCell:
     form: CropForm = COARSE
 
 
-def cells_of_field(field: LabeledField, background: int = 0, seed: int = 0) -> Iterator[TrainingCell]:
+def cells_of_field(
+    field: LabeledField, background: int = 0, seed: int = 0, form: CropForm = COARSE
+) -> Iterator[TrainingCell]:
     """Yield each labeled object of a field, and up to ``background`` random positions without an object."""
     image = field.read()
     illumination = estimate_illumination(image)
     height, width = image.shape[:2]
 
     def cell(x: float, y: float, radius_px: float, kind: str, detail: str) -> TrainingCell:
-        crop = cut_cell(image, x, y, field.um_per_px, COARSE.stored_side, COARSE.um_per_px)
+        crop = cut_cell(image, x, y, field.um_per_px, form.stored_side, form.um_per_px, not form.disc)
         gain = illumination.gain_at(x / width, y / height)
         crop = even_light(crop, gain)
         name = f"{field.file}@{round(x)},{round(y)}"
-        radius = radius_px * field.um_per_px / COARSE.um_per_px
-        return TrainingCell(field.source, field.group, name, kind, detail, crop, radius)
+        radius = radius_px * field.um_per_px / form.um_per_px
+        return TrainingCell(field.source, field.group, name, kind, detail, crop, radius, form=form)
 
     for o in field.objects:
         if o.kind != "ignore":
@@ -98,7 +100,7 @@ def segmented_cell(
     return _training_cell(cell, crop, radius_px * um_per_px / form.um_per_px, form, segmented=True)
 
 
-def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
+def photographed_cell(cell: CellFile, um_per_px: float, form: CropForm = COARSE) -> TrainingCell | None:
     """Return a cell in the middle of its own picture, with its surroundings; None if nothing dark is there."""
     image = read_rgb(cell.path)
     height, width = image.shape[:2]
@@ -111,8 +113,8 @@ def photographed_cell(cell: CellFile, um_per_px: float) -> TrainingCell | None:
     y, x = np.nonzero(mask)
     radius_px = _CELL_OVER_NUCLEUS * float(np.sqrt(mask.sum() / np.pi))
     cx, cy = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
-    crop = cut_cell(evened, float(cx), float(cy), um_per_px, COARSE.stored_side, COARSE.um_per_px)
-    return _training_cell(cell, crop, radius_px * um_per_px / COARSE.um_per_px, COARSE)
+    crop = cut_cell(evened, float(cx), float(cy), um_per_px, form.stored_side, form.um_per_px, not form.disc)
+    return _training_cell(cell, crop, radius_px * um_per_px / form.um_per_px, form)
 
 
 _NUCLEUS_LEVEL = 150

@@ -23,6 +23,8 @@ def plain_view(cell: TrainingCell) -> npt.NDArray[np.uint8]:
     side = cell.form.side
     margin = (cell.form.stored_side - side) // 2
     crop = cell.crop[margin : margin + side, margin : margin + side]
+    if not cell.form.disc:
+        return crop
     return fade_to_background(crop, max(cell.radius, _MINIMAL_RADIUS_UM / cell.form.um_per_px))
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 class CropForm:
     """Form of a crop. side: of the network's input, in pixels of um_per_px.
 
-    stored_side: side of the wider crops that training stores, to allow rotation and shift.
+    stored_side: side of the wider crops that training stores, to allow rotation and shift. disc: the surroundings of
+    the cell fade to background.
     """
 
     um_per_px: float
     side: int
     stored_side: int
+    disc: bool = True
 
 
 COARSE = CropForm(0.252, 80, 108)

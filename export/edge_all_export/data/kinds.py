@@ -5,22 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-KINDS = (
-    "blast",
-    "lymphocyte",
-    "monocyte",
-    "neutrophil",
-    "eosinophil",
-    "basophil",
-    "immature_granulocyte",
-    "erythroblast",
-    "smudge",
-    "artifact",
-)
+from edge_all.domain.labels import MODEL_KINDS
+
+KINDS = MODEL_KINDS
 """In the order of the network's outputs. "artifact" is all that is neither a nucleated cell nor the rest of one:
 platelets, clumps, stain, erythrocytes, background."""
 
 MATURE = ("lymphocyte", "monocyte", "neutrophil", "eosinophil", "basophil")
+NORMAL_KINDS = (*MATURE, "immature_granulocyte")
+"""Kinds of the label normal."""
 
 _ARTIFACTS = ("artifact", "platelet", "clump", "debris", "background", "erythrocyte")
 _PARTIAL = {

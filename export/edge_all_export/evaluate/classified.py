@@ -16,7 +16,7 @@ from edge_all.inference.contract import Contract
 from edge_all_export.data.cells import TrainingCell
 from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import plain_view
-from edge_all_export.data.crop_form import COARSE, FINE, CropForm
+from edge_all_export.data.crop_form import CropForm
 from edge_all_export.data.splits import matches
 
 
@@ -67,7 +67,7 @@ def classify_cells(
                 "evaluate it with the version of edge-all that created it",
             )
     classifier = CellClassifier(engine)
-    cut = float(contract.extra.get("suspect", contract.thresholds["blast"]))
+    cut = two_way_threshold(contract)
     classified: list[ClassifiedCell] = []
     for start in range(0, len(cells), 64):
         part = cells[start : start + 64]
@@ -77,10 +77,18 @@ def classify_cells(
     return classified
 
 
+def two_way_threshold(contract: Contract) -> float:
+    """Return the blast probability from which a cell counts as a blast in two-way figures.
+
+    A classifier of kinds has no threshold of its own for that; its figures are about the cells that it flags.
+    """
+    of_labels = contract.thresholds["normal" if contract.gives_kinds else "blast"]
+    return float(contract.extra.get("suspect", of_labels))
+
+
 def form_for(contract: Contract) -> CropForm:
-    """Return the form of crops that a contract requires; COARSE if it is unknown (classify_cells then reports it)."""
-    known = (COARSE, FINE)
-    return next((f for f in known if (f.side, f.um_per_px) == (contract.input_px, contract.um_per_px)), COARSE)
+    """Return the form of crops that a contract requires, no wider than the network's input."""
+    return CropForm(contract.um_per_px, contract.input_px, contract.input_px, contract.window == "disc")
 
 
 def was_seen(engine: Engine, cell: TrainingCell) -> bool:

@@ -105,7 +105,7 @@ def kinds_right(p: KindPredictions, kinds: tuple[str, ...] = NAMED) -> float:
 
 def labels_of(p: KindPredictions, decision: KindDecision) -> dict[str, float]:
     """Return the shares of labels that the table asks for; NaN where the source has no such cells."""
-    label = decision.labels(p.logits)
+    label = decision.decided(p.logits).label.astype(np.str_)
     leukocyte = p.is_blast | p.is_normal
 
     def share(of: npt.NDArray[np.bool_], hit: npt.NDArray[np.bool_]) -> float:
@@ -116,6 +116,8 @@ def labels_of(p: KindPredictions, decision: KindDecision) -> dict[str, float]:
         "blasts flagged": share(p.is_blast, np.isin(label, [row.key for row in LABELS.findings])),
         "normal called blast": share(p.is_normal, label == Label.BLAST),
         "smudges right": share(p.kind == "smudge", label == Label.SMUDGE),
-        "artifacts right": share(p.kind == "artifact", label == "artifact"),
-        "erythroblasts not leukocyte": share(p.kind == "erythroblast", np.isin(label, ("erythroblast", "artifact"))),
+        "artifacts right": share(p.kind == "artifact", label == Label.ARTIFACT),
+        "erythroblasts not leukocyte": share(
+            p.kind == "erythroblast", ~np.isin(label, [r.key for r in LABELS.leukocytes])
+        ),
     }

@@ -19,7 +19,7 @@ from edge_all.inference.contract import Contract
 from edge_all_export.data.classes import BLAST, SCORED
 from edge_all_export.data.classifier_samples import plain_view
 from edge_all_export.evaluate import plots
-from edge_all_export.evaluate.classified import ClassifiedCell, Scored, scored
+from edge_all_export.evaluate.classified import ClassifiedCell, Scored, scored, two_way_threshold
 from edge_all_export.evaluate.figures import Figure, figures
 from edge_all_export.evaluate.smears import SmearResult
 
@@ -32,6 +32,10 @@ _CHOSEN = (
 _TWO_WAY = (
     "Chosen on cells of subjects that the networks had not seen: the threshold with the highest weighted F1; "
     "at most 1 % of cells are over 'unfamiliar'."
+)
+_KINDS = (
+    "Chosen on cells of sources that the networks had not seen: at least 95 % of the blasts are over 'normal', at most "
+    "3 % of the normal leukocytes over 'blast'. Two-way figures count the cells over 'normal' as suspect."
 )
 _NOT_CHOSEN = "Not chosen, because no groups were held out ([data] hold_out). They are the same for every network."
 RESEARCH_USE = "Research use only, not a diagnosis."
@@ -67,7 +71,7 @@ def evaluation(
     engines = sorted(engines, key=lambda e: -sum(j.classification.model == e.identity for j in used))
     engine = engines[0]
     thresholds = {k: float(v) for k, v in engine.contract.thresholds.items()}
-    cut = float(engine.contract.extra.get("suspect", thresholds["blast"]))
+    cut = two_way_threshold(engine.contract)
     found = figures(s, seen)
     leaky = any(bool(e.contract.extra.get("leaky")) for e in engines)
     title = " and ".join(f"{e.contract.name} {e.contract.version}" for e in engines)
@@ -218,6 +222,8 @@ def page(result: Evaluation) -> str:
 def _how_chosen(contract: Contract) -> str:
     if contract.extra.get("thresholds_not_chosen"):
         return _NOT_CHOSEN
+    if contract.gives_kinds:
+        return _KINDS
     return _TWO_WAY if contract.extra.get("cells") == "segmented" else _CHOSEN
 
 

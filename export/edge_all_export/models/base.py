@@ -23,7 +23,7 @@ class ModelFamily(Protocol):
 
     @property
     def task(self) -> str:
-        """Task of its recipes: "classifier" or "detector"."""
+        """Task of its files on a device: "classifier" or "detector"."""
 
     @property
     def float_beginning(self) -> Mapping[str, int]:

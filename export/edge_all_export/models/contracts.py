@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from edge_all.inference.contract import Contract
 from edge_all_export.models.checkpoint import Checkpoint
+from edge_all_export.models.kind_thresholds import KINDS_NOT_CHOSEN, KindDecision
 from edge_all_export.models.thresholds import NOT_CHOSEN, Decision
 
 
@@ -27,20 +29,24 @@ def provenance(checkpoint: Checkpoint) -> dict[str, object]:
 
 
 def decision_of(checkpoint: Checkpoint) -> Decision:
-    """Return the checkpoint's calibration and thresholds; NOT_CHOSEN if it has none."""
+    """Return the calibration and thresholds of a classifier of blasts; NOT_CHOSEN if it has none."""
     return Decision(**checkpoint.decision) if checkpoint.decision else NOT_CHOSEN
 
 
-def model_name(checkpoint: Checkpoint) -> str:
+def kind_decision_of(checkpoint: Checkpoint) -> KindDecision:
+    """Return the temperature and thresholds of a classifier of kinds; KINDS_NOT_CHOSEN if it has none."""
+    return KindDecision(**checkpoint.decision) if checkpoint.decision else KINDS_NOT_CHOSEN
+
+
+def model_name(contract: Contract) -> str:
     """Return the folder name among exported files: detector, classifier or classifier-segmented."""
-    segmented = checkpoint.task == "classifier" and checkpoint.recipe["cells"] == "segmented"
-    return SEGMENTED if segmented else checkpoint.task
+    return SEGMENTED if contract.extra.get("cells") == "segmented" else contract.task
 
 
 SEGMENTED = "classifier-segmented"
 
 
-def with_decision(checkpoint: Checkpoint, decision: Decision) -> Checkpoint:
+def with_decision(checkpoint: Checkpoint, decision: Decision | KindDecision) -> Checkpoint:
     """Set the checkpoint's calibration and thresholds, and return it."""
     checkpoint.decision = asdict(decision)
     return checkpoint

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_all.domain.labels import Label
+from edge_all.cells.kinds import KindDecisions, decide_kinds
+from edge_all.domain.types import Thresholds
 from edge_all_export.data.kinds import KINDS
 
 FloatArray = npt.NDArray[np.float64]
@@ -25,26 +26,39 @@ NORMALS_CALLED_BLAST = 0.03
 BLAST = KINDS.index("blast")
 NORMAL = slice(1, 8)
 """All kinds of nucleated cells but blasts."""
+COARSEST_UM_PER_PX: float | None = None
+"""Scale of a picture above which the classifier was not proved; None until it is measured."""
+NAMED_FROM = 0.5
+"""A kind with less than half of the probability of all kinds of normal cells is in doubt."""
 _TEMPERATURES = np.exp(np.linspace(np.log(0.5), np.log(4.0), 43))
 
 
 @dataclass(frozen=True)
 class KindDecision:
-    """probabilities = softmax(logits / temperature). Thresholds on the blast's share among nucleated cells, 0 to 1."""
+    """probabilities = softmax(logits / temperature). Thresholds on the blast's share among nucleated cells, 0 to 1.
+
+    kind: Share among the kinds of normal cells from which the likeliest one is named. sources: Left-out sources whose
+    cells gave temperature and thresholds. coarsest_um_per_px: Scale above which the classifier was not proved; None if
+    no limit was measured.
+    """
 
     temperature: float
     blast: float
     normal: float
+    kind: float = NAMED_FROM
+    sources: tuple[str, ...] = ()
+    coarsest_um_per_px: float | None = None
 
-    def labels(self, logits: FloatArray) -> npt.NDArray[np.str_]:
-        """Return blast, unidentified, or the likeliest other kind of each cell."""
-        share = blast_share(logits / self.temperature)
-        others = logits.copy()
-        others[:, BLAST] = -np.inf
-        kind = np.array(KINDS)[others.argmax(1)]
-        nucleated = ~np.isin(np.array(KINDS)[logits.argmax(1)], ("smudge", "artifact"))
-        label = np.where(nucleated & (share >= self.normal), Label.UNIDENTIFIED, kind)
-        return np.where(nucleated & (share >= self.blast), Label.BLAST, label)
+    @property
+    def thresholds(self) -> Thresholds:
+        """The thresholds as the device takes them."""
+        return Thresholds(self.blast, self.normal, 1.0, self.kind)
+
+    def decided(self, logits: FloatArray) -> KindDecisions:
+        """Return what the device says of cells with these logits, N x 10."""
+        scaled = logits / self.temperature
+        probabilities = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))
+        return decide_kinds(probabilities, self.thresholds)
 
 
 def blast_share(logits: FloatArray) -> FloatArray:
@@ -89,7 +103,12 @@ def choose_kind_decision(
     share = blast_share(logits / temperature)
     normal = float(np.median(_quantiles(share, source, is_blast, 1 - BLASTS_FLAGGED)))
     blast = max(_quantiles(share, source, is_normal, 1 - NORMALS_CALLED_BLAST))
-    return KindDecision(temperature, max(blast, normal), normal)
+    sources = tuple(sorted(set(source[is_blast | is_normal].tolist())))
+    return KindDecision(temperature, max(blast, normal), normal, sources=sources)
+
+
+KINDS_NOT_CHOSEN = KindDecision(1.0, 0.8, 0.2)
+"""Decision of a network without held-out groups."""
 
 
 def _quantiles(

@@ -34,11 +34,13 @@ FAMILIES: dict[str, dict[str, str]] = {
         "mobilenet-v2": f"{_CLASSIFIER}.torchvision_networks:MOBILENET_V2",
         "efficientnet-lite0": f"{_CLASSIFIER}.efficientnet_lite0:EFFICIENTNET_LITE0",
     },
+    "kinds": {"kinds-net": f"{_CLASSIFIER}.kinds_family:KINDS_NET"},
     "detector": {"leukocyte-net": "edge_all_export.models.detector:LEUKOCYTE_NET"},
 }
-"""Task -> name of a network -> its family, as "module:object", so that it is imported on use.
+"""Task of a recipe -> name of a network -> its family, as "module:object", so that it is imported on use.
 
-A recipe that names no network trains the first of its task.
+A recipe that names no network trains the first of its task. "classifier" and "kinds" are trained differently, and their
+files have the same task on a device, which their families name.
 """
 
 

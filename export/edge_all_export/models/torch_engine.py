@@ -61,13 +61,13 @@ def deployed_network(checkpoint: Checkpoint, where: Path | str = "") -> nn.Modul
 
 
 def checkpoint_engine(path: Path) -> TorchEngine:
-    """Load a classifier's checkpoint as an engine, calibrated by its own decision or else by NOT_CHOSEN.
+    """Load a classifier's checkpoint as an engine, calibrated by its own decision or else by its family's default.
 
     Raises UsageError when the file is not a classifier's checkpoint.
     """
     checkpoint = load_checkpoint(path)
-    if checkpoint.task != "classifier":
-        raise UsageError(f"{path} is a {checkpoint.task}", "name a classifier to evaluate")
     contract = family_of(checkpoint).contract(checkpoint)
+    if contract.task != "classifier":
+        raise UsageError(f"{path} is a {contract.task}", "name a classifier to evaluate")
     identity = ModelIdentity(contract.name, contract.version, hashlib.sha256(path.read_bytes()).hexdigest())
     return TorchEngine(deployed_network(checkpoint, path), contract, identity)

@@ -17,25 +17,30 @@ from edge_all_export.onnx_export.quantization.qat import train_with_fake_quantiz
 if TYPE_CHECKING:
     from edge_all_export.data.cells import TrainingCell
     from edge_all_export.data.detector_samples import PreparedField
+    from edge_all_export.recipes.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 SHIPPED_FOLDS = {
     "detector": tuple(f"out-{s}" for s in (*"ABCDEG", "bccd")),
     "classifier": ("out-AC", "out-DG", "out-BE", "out-pbc"),
+    "kinds": ("out-allidb1", "out-deepapl", "out-pbc"),
     "classifier-segmented": tuple(f"fold-{n}" for n in range(1, 6)),
 }
-"""Folds of the shipped models. These have seen every group, so their folds, of the same recipe, replace them at the
-gate."""
+"""Folds of the shipped models, by the name of the checkpoint.
+
+The models have seen every group, so their folds, of the same recipe, replace them at the gate.
+"""
 
 
-def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path]) -> ExportInputs:
-    """Read the images and prepare the checkpoint's export. paths: images; empty: those that the recipe names.
+def export_inputs(
+    checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Sequence[Path], cache: Path = Path("runs") / "kinds"
+) -> ExportInputs:
+    """Read the images and prepare the checkpoint's export.
+
+    paths: images; empty: those that the recipe names. cache: folder with the cells of recipes of kinds.
 
     Raises UsageError when the gate would have too little data.
     """
-    from edge_all_export.data.survey import survey
-    from edge_all_export.training.datasets import classifier_cells, data_of, detector_fields
-
     folds = [load_checkpoint(f) for f in fold_files]
     if any((f.task, f.architecture) != (checkpoint.task, checkpoint.architecture) for f in folds):
         raise UsageError("a fold checkpoint belongs to another network", f"name folds of {checkpoint.architecture}")
@@ -45,28 +50,55 @@ def export_inputs(checkpoint: Checkpoint, fold_files: Sequence[Path], paths: Seq
     recipe = recipe_of(checkpoint)
     if paths:
         recipe = recipe.but(data__sources=[], data__paths=[str(p) for p in paths])
-    _log.info("%s: reading and preparing images for calibration and comparison", checkpoint.task)
-    data = survey(data_of(recipe)).data
-    if checkpoint.task == "classifier":
-        from edge_all_export.onnx_export.classifier_inputs import ClassifierComparison, classifier_calibration
-        from edge_all_export.training.classifier import classifier_job
+    _log.info("%s: reading and preparing images for calibration and comparison", checkpoint.architecture)
+    if checkpoint.task == "kinds":
+        return _kinds(checkpoint, folds, recipe, cache)
+    return {"classifier": _classifier, "detector": _detector}[checkpoint.task](checkpoint, folds, recipe)
 
-        cells = classifier_cells(data, recipe)
-        compare = ClassifierComparison(folds, cells)
-        return ExportInputs(
-            checkpoint,
-            compare.folds,
-            [classifier_calibration(f, cells) for f in compare.folds],
-            classifier_calibration(checkpoint, cells),
-            compare,
-            lambda c: train_with_fake_quantization(
-                c, lambda r: classifier_job(cells, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i))
-            ),
-        )
+
+def _kinds(checkpoint: Checkpoint, folds: Sequence[Checkpoint], recipe: Recipe, cache: Path) -> ExportInputs:
+    """There is no retraining: the frozen blocks, which have most to lose, keep their weights."""
+    from edge_all_export.onnx_export.kind_inputs import KindsComparison, kinds_calibration
+    from edge_all_export.training.kind_data import kind_crops
+
+    crops, _ = kind_crops(recipe, cache)
+    compare = KindsComparison(folds, crops)
+    return ExportInputs(
+        checkpoint,
+        compare.folds,
+        [kinds_calibration(f, crops) for f in compare.folds],
+        kinds_calibration(checkpoint, crops),
+        compare,
+    )
+
+
+def _classifier(checkpoint: Checkpoint, folds: Sequence[Checkpoint], recipe: Recipe) -> ExportInputs:
+    from edge_all_export.data.survey import survey
+    from edge_all_export.onnx_export.classifier_inputs import ClassifierComparison, classifier_calibration
+    from edge_all_export.training.classifier import classifier_job
+    from edge_all_export.training.datasets import classifier_cells, data_of
+
+    cells = classifier_cells(survey(data_of(recipe)).data, recipe)
+    compare = ClassifierComparison(folds, cells)
+    return ExportInputs(
+        checkpoint,
+        compare.folds,
+        [classifier_calibration(f, cells) for f in compare.folds],
+        classifier_calibration(checkpoint, cells),
+        compare,
+        lambda c: train_with_fake_quantization(
+            c, lambda r: classifier_job(cells, r, c.data_sha256, leave_out=lambda i: _is_unseen(c, i))
+        ),
+    )
+
+
+def _detector(checkpoint: Checkpoint, folds: Sequence[Checkpoint], recipe: Recipe) -> ExportInputs:
+    from edge_all_export.data.survey import survey
     from edge_all_export.onnx_export.detector_inputs import DetectorComparison, detector_calibration
+    from edge_all_export.training.datasets import data_of, detector_fields
     from edge_all_export.training.detector import detector_job
 
-    fields = detector_fields(data, recipe)
+    fields = detector_fields(survey(data_of(recipe)).data, recipe)
     comparison = DetectorComparison(folds, fields, recipe["found"])
     return ExportInputs(
         checkpoint,

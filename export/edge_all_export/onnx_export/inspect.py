@@ -100,9 +100,11 @@ def engines(model: onnx.ModelProto, contract: Contract) -> list[str]:
 def inspect_checkpoint(path: Path) -> Iterator[str]:
     """Yield lines that describe a checkpoint. Raises UsageError when the file is not one."""
     from edge_all_export.models.checkpoint import load_checkpoint
+    from edge_all_export.models.registry import family_of
 
     c = load_checkpoint(path)
-    yield f"{path}: checkpoint of a {c.task}, {plain(c.architecture)} {plain(str(c.recipe.get('version', '')))}"
+    version = plain(str(c.recipe.get("version", "")))
+    yield f"{path}: checkpoint of a {family_of(c).task}, {plain(c.architecture)} {version}"
     count = sum(w.numel() for n, w in c.weights.items() if "running_" not in n and "num_batches" not in n)
     yield f"  size {path.stat().st_size / 1e6:.2f} MB, {count:,} values, {c.epochs} epochs"
     yield f"  recipe {plain(c.recipe_name)}, sha256 {c.recipe_sha256}"
@@ -112,6 +114,6 @@ def inspect_checkpoint(path: Path) -> Iterator[str]:
     if c.leaky:
         yield "  LEAKY: trained with a split by image"
     if c.decision:
-        named = ("normal", "blast", "unfamiliar", "suspect")
+        named = [k for k in ("temperature", "normal", "blast", "kind", "unfamiliar", "suspect") if k in c.decision]
         yield f"  thresholds {', '.join(f'{k} {c.decision[k]:.4f}' for k in named)}"
     yield "  runs on PyTorch; 'edge-all export' writes the files that devices run"

@@ -47,18 +47,21 @@ class ExportInputs:
     """Calibration for the checkpoint."""
     compare: Callable[[Sequence[tuple[onnx.ModelProto, onnx.ModelProto]]], list[Check]]
     """Compares pairs of float and INT8 models, one for each fold."""
-    train_again: Callable[[Checkpoint], Checkpoint]
-    """Returns the same network after some epochs with INT8 rounding."""
+    train_again: Callable[[Checkpoint], Checkpoint] | None = None
+    """Returns the same network after some epochs with INT8 rounding; None if it is never retrained."""
 
 
-def export(checkpoint: Checkpoint, subject: ExportInputs | None, out: Path) -> list[Parity]:
-    """Write out/TASK/{float,fp16}.onnx, model card and parity report; with a subject also INT8 files.
+def export(
+    checkpoint: Checkpoint, subject: ExportInputs | None, out: Path, figures: Sequence[str] = ()
+) -> list[Parity]:
+    """Write out/NAME/{float,fp16}.onnx, model card and parity report; with a subject also INT8 files.
 
     The INT8 files are int8-cpu.onnx and int8-trt.onnx. Everything is written to a temporary folder and moved at the
-    end; if the gate fails, nothing has a final name. Raises GateFailedError when an INT8 file fails the gate, and
-    EdgeAllError when writing fails.
+    end; if the gate fails, nothing has a final name. figures: lines for the model card about accuracy.
+
+    Raises GateFailedError when an INT8 file fails the gate, and EdgeAllError when writing fails.
     """
-    task = checkpoint.task
+    task = family_of(checkpoint).task
     model = float_model(checkpoint)
     contract = contract_of(model, task)
     source = str(contract.extra["source_sha256"])
@@ -73,11 +76,11 @@ def export(checkpoint: Checkpoint, subject: ExportInputs | None, out: Path) -> l
                 failed = "; ".join(f"{c.name} {c.before:.4f} -> {c.after:.4f}" for c in parity.checks if not c.passed)
                 raise GateFailedError(
                     f"the {precision} file of the {task} loses too much accuracy ({failed}), even with layers left in "
-                    "float and after retraining",
+                    f"float{' and after retraining' if parity.trained_again else ''}",
                     "nothing was written; deploy the float file, or train a network that quantizes better",
                 )
             made[precision] = int8_model
-    _write(out / model_name(checkpoint), made, report, checkpoint)
+    _write(out / model_name(contract), made, report, checkpoint, figures)
     return report
 
 
@@ -85,21 +88,24 @@ def _through_the_gate(
     subject: ExportInputs, model: onnx.ModelProto, precision: str
 ) -> tuple[Parity, onnx.ModelProto | None]:
     """Try the gate unchanged, then with the worst layers in float, then after retraining with INT8 rounding."""
-    task = subject.checkpoint.task
+    family = family_of(subject.checkpoint)
+    task, first = family.task, family.float_beginning.get(precision, 0)
     contract = contract_of(model, task)
-    first = family_of(subject.checkpoint).float_beginning.get(precision, 0)
     parity = Parity(precision)
     before = [float_model(c) for c in subject.folds]
     after, chosen = before, subject.checkpoint
     worst: list[str] = []
-    for count, again in [(n, False) for n in STEPS_OF_FLOAT_LAYERS] + [(0, True), (STEPS_OF_FLOAT_LAYERS[-1], True)]:
+    steps = [(n, False) for n in STEPS_OF_FLOAT_LAYERS]
+    if subject.train_again is not None:
+        steps += [(0, True), (STEPS_OF_FLOAT_LAYERS[-1], True)]
+    for count, again in steps:
         if count and not worst:
             _log.info("%s %s: searching for the layers with the largest errors", task, precision)
             parity.errors = layer_errors(before[0], precision, subject.calibrations[0])
             worst = sorted(parity.errors, key=lambda name: -parity.errors[name])
             for name in worst[:10]:
                 _log.info("  %.5f %s", parity.errors[name], name)
-        if again and not parity.trained_again:
+        if again and not parity.trained_again and subject.train_again is not None:
             _log.info("%s %s: retraining with rounding", task, precision)
             parity.trained_again = True
             after = [float_model(subject.train_again(c)) for c in subject.folds]
@@ -176,7 +182,13 @@ def _difference(model: onnx.ModelProto, other: onnx.ModelProto, task: str) -> fl
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
 
-def _write(folder: Path, made: dict[str, onnx.ModelProto], report: Sequence[Parity], checkpoint: Checkpoint) -> None:
+def _write(
+    folder: Path,
+    made: dict[str, onnx.ModelProto],
+    report: Sequence[Parity],
+    checkpoint: Checkpoint,
+    figures: Sequence[str],
+) -> None:
     from edge_all_export.onnx_export.model_card import model_card
     from edge_all_export.onnx_export.parity_page import parity_page
 
@@ -185,7 +197,7 @@ def _write(folder: Path, made: dict[str, onnx.ModelProto], report: Sequence[Pari
     try:
         for name, model in made.items():
             write_model(model, temporary / f"{name}.onnx")
-        (temporary / "MODEL_CARD.md").write_text(model_card(checkpoint, made, report))
+        (temporary / "MODEL_CARD.md").write_text(model_card(checkpoint, made, report, figures))
         values = [asdict(p) | {"passed": p.passed} for p in report]
         (temporary / "parity.json").write_text(json.dumps(values, indent=1) + "\n")
         (temporary / "parity.html").write_text(parity_page(checkpoint, report))

@@ -44,7 +44,9 @@ def self_check_input(contract: Contract) -> Image:
     for image, x, y, radius, um_per_px in _places():
         if contract.task == "classifier":
             crop = cut_cell(image, x, y, um_per_px, contract.input_px, contract.um_per_px)
-            crops.append(fade_to_background(crop, radius * um_per_px / contract.um_per_px))
+            if contract.window == "disc":
+                crop = fade_to_background(crop, radius * um_per_px / contract.um_per_px)
+            crops.append(crop)
         else:
             crops.append(cut_cell(image, x, y, um_per_px, DETECTOR_SIDE, FIELD_UM_PER_PX))
     return np.stack(crops)

@@ -13,7 +13,7 @@ import torch
 
 from edge_all.errors import EdgeAllError
 from edge_all.files.atomic_write import PUBLIC, write_atomically
-from edge_all.inference.contract import METADATA_KEY, SELF_CHECK_KEY, Contract
+from edge_all.inference.contract import FEATURES_OUTPUT, METADATA_KEY, SELF_CHECK_KEY, Contract
 from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.onnx_session import IR_VERSION, onnx_of, run_model, to_bytes
 from edge_all_export.models.registry import family_of
@@ -74,10 +74,12 @@ def finished(
     del model.metadata_props[:]
     batch = self_check_input(contract)
     outputs = run_model(reference or model, batch)
-    extra["tolerance"] = _tolerance(outputs, run_model(model, batch))
+    compared = [i for i, name in enumerate(contract.outputs) if name != FEATURES_OUTPUT]
+    own = run_model(model, batch)
+    extra["tolerance"] = _tolerance([outputs[i] for i in compared], [own[i] for i in compared])
     for key, text in (
         (METADATA_KEY, replace(contract, extra=extra).to_json()),
-        (SELF_CHECK_KEY, packed(batch, dict(zip(contract.outputs, outputs, strict=True)))),
+        (SELF_CHECK_KEY, packed(batch, {contract.outputs[i]: outputs[i] for i in compared})),
     ):
         entry = model.metadata_props.add()
         entry.key, entry.value = key, text

@@ -1,7 +1,8 @@
-"""Train the folds of the classifier of kinds, and write what each network predicts for the cells it has never seen.
+"""Train the folds of the classifier of kinds, write what each predicts for cells it has never seen, and export.
 
-python -m edge_all_export.release.kinds [FOLD ...] trains folds; without names, it trains all of them and writes the
-predictions to export/release_data/out_of_fold/kinds.csv. Interrupted trainings resume after their last epoch.
+python -m edge_all_export.release.kinds [FOLD ...] [predictions] [export] does what is named; without names, everything.
+"predictions" writes export/release_data/out_of_fold/kinds.csv. "export" chooses temperature and thresholds from it and
+writes edge_all/models/classifier. Interrupted trainings resume after their last epoch.
 """
 
 from __future__ import annotations
@@ -9,69 +10,30 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from edge_all_export.data.kind_crops import KindCell
 from edge_all_export.data.kinds import KINDS
-from edge_all_export.data.splits import balanced_folds
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_all_export.models.classifier.kinds_network import ARCHITECTURE, KindsNet
-from edge_all_export.models.contracts import CHECKPOINTS
 from edge_all_export.recipes.recipe import load_recipe
+from edge_all_export.release.kind_folds import FOLDS, PREDICTIONS, RUNS, checkpoint_path, is_out
+from edge_all_export.release.kinds_export import export_kinds
 from edge_all_export.release.log_lines import lines_on_stdout
 from edge_all_export.training.kind_data import KindData, kind_data
 from edge_all_export.training.kinds import kinds_job, logits_of
 from edge_all_export.training.loop import fit
 
-IsOut = Callable[[KindCell], bool]
-
-HOME = Path(__file__).resolve().parents[3]
-RUNS = HOME / "runs" / "kinds"
-PREDICTIONS = HOME / "export" / "release_data" / "out_of_fold" / "kinds.csv"
-
-SOURCES_OUT = {
-    "out-allidb1": ("allidb1", "lisc", "jtsc_tecom"),
-    "out-deepapl": ("deepapl", "jtsc_cellavision"),
-    "out-pbc": ("pbc", "pbc_kinds"),
-}
-"""Sources that each fold never sees: of one scanner maker in part, so that no fold knows a bench by its sister."""
-GROUP_FOLDS = ("groups-1", "groups-2", "groups-3")
-"""Each leaves out a third of the patients of deepapl, a third of the subjects of C-NMC and two series of ALL-IDB1."""
-_SERIES = (("A", "C"), ("D", "G"), ("B", "E"))
-FOLDS = (*SOURCES_OUT, *GROUP_FOLDS)
 _COLUMNS = ("fold", "source", "group", "name", "kind", "detail", *KINDS)
-
-
-def is_out(fold: str, cells: Sequence[KindCell]) -> IsOut:
-    """Return which cells a fold never sees; "all" sees everything."""
-    if fold == "all":
-        return lambda _: False
-    if fold in SOURCES_OUT:
-        return lambda c: c.source in SOURCES_OUT[fold]
-    number = GROUP_FOLDS.index(fold)
-    out = {("allidb1", series) for series in _SERIES[number]}
-    out |= {("deepapl", c.group) for c in cells if c.source == "deepapl" and int(c.group[1:]) % 3 == number}
-    subjects: dict[str, tuple[str, int]] = {}
-    for c in cells:
-        if c.source == "cnmc":
-            subjects[c.group] = (c.kind, subjects.get(c.group, ("", 0))[1] + 1)
-    out |= {("cnmc", subject) for subject in balanced_folds(subjects, len(GROUP_FOLDS))[number]}
-    return lambda c: (c.source, c.group) in out
 
 
 @lru_cache(maxsize=1)
 def data() -> KindData:
     """Return the cells and maps of the recipe."""
     return kind_data(load_recipe("kinds"), RUNS)
-
-
-def checkpoint_path(fold: str) -> Path:
-    """Return export/checkpoints/kinds-FOLD.pt; for "all" kinds.pt."""
-    return CHECKPOINTS / ("kinds.pt" if fold == "all" else f"kinds-{fold}.pt")
 
 
 def trained(fold: str) -> Checkpoint | None:
@@ -135,18 +97,21 @@ def write_predictions(path: Path = PREDICTIONS) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train the named folds, or all of them and write the predictions."""
+    """Train the named folds, write the predictions and export, as named; without names, do everything."""
     torch.set_num_threads(1)  # folds are trained side by side; small layers gain little from threads
+    words = (*FOLDS, "all", "predictions", "export")
     named = list(sys.argv[1:] if arguments is None else arguments)
     for fold in named:
-        if fold not in (*FOLDS, "all", "predictions"):
-            sys.exit(f"Unknown fold {fold}. Choose from {', '.join((*FOLDS, 'all', 'predictions'))}.")
+        if fold not in words:
+            sys.exit(f"Unknown fold {fold}. Choose from {', '.join(words)}.")
     with lines_on_stdout():
         for fold in named or (*FOLDS, "all"):
-            if fold != "predictions":
+            if fold not in ("predictions", "export"):
                 train_fold(fold)
         if not named or "predictions" in named:
             write_predictions()
+        if not named or "export" in named:
+            export_kinds()
 
 
 if __name__ == "__main__":

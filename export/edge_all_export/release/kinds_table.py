@@ -23,11 +23,19 @@ from edge_all_export.evaluate.kind_predictions import (
     read_predictions,
     specificity,
 )
-from edge_all_export.release.kinds import GROUP_FOLDS, PREDICTIONS, SOURCES_OUT
+from edge_all_export.release.kind_folds import GROUP_FOLDS, PREDICTIONS, SOURCES_OUT
 
 
 def lines(predictions: KindPredictions) -> Iterator[str]:
-    """Yield the table in Markdown."""
+    """Yield the tables in Markdown, and the temperature and thresholds from all sources."""
+    yield from tables(predictions)
+    final = decide(predictions)
+    yield ""
+    yield f"temperature {final.temperature:.2f}, blast from {final.blast:.3f}, normal below {final.normal:.3f}"
+
+
+def tables(predictions: KindPredictions) -> Iterator[str]:
+    """Yield the tables in Markdown: ranking, and labels of whole sources left out."""
     by_source = predictions.where(np.isin(predictions.fold, tuple(SOURCES_OUT)))
     by_group = predictions.where(np.isin(predictions.fold, GROUP_FOLDS))
     yield "| left out | cells | blast against mature, AUROC | specificity at sensitivity 0.95 | kinds right |"
@@ -43,9 +51,6 @@ def lines(predictions: KindPredictions) -> Iterator[str]:
         own = by_source.where(by_source.source == source)
         shares = labels_of(own, decide(others))
         yield f"| {source} | " + " | ".join(_number(v) for v in shares.values()) + " |"
-    final = decide(predictions)
-    yield ""
-    yield f"temperature {final.temperature:.2f}, blast from {final.blast:.3f}, normal below {final.normal:.3f}"
 
 
 def _ranking(p: KindPredictions) -> str:

@@ -131,28 +131,32 @@ def real_cells(
     background: dict[str, int] | None = None,
     um_per_px: dict[str, float] | None = None,
     segmented_form: CropForm = COARSE,
+    form: CropForm = COARSE,
 ) -> list[TrainingCell]:
     """Return all labeled cells of some datasets.
 
-    Cells are in the form COARSE; those cut out of their surroundings are in the form of the network that classifies
-    them. Damaged images are reported and skipped. Raises UsageError when a scale is neither known nor measurable.
+    Cells are in the form of the network that classifies them: those cut out of their surroundings in
+    ``segmented_form``, the others in ``form``. Damaged images are reported and skipped. Raises UsageError when a scale
+    is neither known nor measurable.
     """
     cells: list[TrainingCell] = []
     for part in data:
         for field in with_scale(part.fields):
             try:
-                cells += cells_of_field(field, (background or {}).get(field.source, 0))
+                cells += cells_of_field(field, (background or {}).get(field.source, 0), form=form)
             except OSError as error:
                 _log.warning("skipped: %s", error)
         by_source: dict[str, list[CellFile]] = {}
         for cell in part.cells:
             by_source.setdefault(cell.source, []).append(cell)
         for source, files in by_source.items():
-            cells += _single_cells(files, (um_per_px or {}).get(source), segmented_form)
+            cells += _single_cells(files, (um_per_px or {}).get(source), segmented_form, form)
     return cells
 
 
-def _single_cells(files: Sequence[CellFile], um_per_px: float | None, segmented_form: CropForm) -> list[TrainingCell]:
+def _single_cells(
+    files: Sequence[CellFile], um_per_px: float | None, segmented_form: CropForm, form: CropForm
+) -> list[TrainingCell]:
     scale = um_per_px
     made = []
     for cell in files:
@@ -164,7 +168,10 @@ def _single_cells(files: Sequence[CellFile], um_per_px: float | None, segmented_
             if known is None:
                 known = scale = _measured(files, on_black)
             gain = CNMC_GAIN if cell.source == "cnmc" else (1.0, 1.0, 1.0)
-            found = segmented_cell(cell, known, gain, segmented_form) if on_black else photographed_cell(cell, known)
+            if on_black:
+                found = segmented_cell(cell, known, gain, segmented_form)
+            else:
+                found = photographed_cell(cell, known, form)
         except OSError as error:
             _log.warning("skipped: %s", error)
             continue

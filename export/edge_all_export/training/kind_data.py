@@ -11,7 +11,7 @@ import numpy as np
 from edge_all.errors import UsageError
 from edge_all.inference.loader import load_file
 from edge_all.modelstore.shipped import models_folder
-from edge_all_export.data.crop_cache import open_crops
+from edge_all_export.data.crop_cache import CropCache, open_crops
 from edge_all_export.data.kind_crops import KindCell
 from edge_all_export.data.root import data_root
 from edge_all_export.models.classifier.kinds_network import KindsNet
@@ -31,17 +31,36 @@ class KindData:
     sha256: str
 
 
-def kind_data(recipe: Recipe, cache: Path) -> KindData:
-    """Return the data of a recipe; cut the cells and run the frozen blocks first where the cache lacks them.
+def cache_next_to(out: Path) -> Path:
+    """Return the folder that holds the cells and maps of all trainings whose results are next to each other."""
+    return out.resolve().parent / "kinds"
 
-    That takes about 20 minutes on one core. Raises UsageError if the images are missing.
+
+def kind_crops(recipe: Recipe, cache: Path) -> tuple[CropCache, str]:
+    """Return the cells of a recipe and the SHA-256 of its sources; cut the cells first if the cache lacks them.
+
+    That takes about ten minutes on one core. Raises UsageError if the images are missing, or for images that are not
+    one of the sources with kinds.
     """
+    if recipe["data.paths"]:
+        raise UsageError(
+            "a recipe of kinds reads only its sources, not [data] paths or --data",
+            "list folders under EDGE_ALL_DATA as [data] sources, or train a blast classifier on your own cells",
+        )
     root = data_root()
     if root is None:
         raise UsageError("no images to train on", "set EDGE_ALL_DATA to the folder of the recipe's sources")
     sha256 = sources_sha256(root, recipe["data.sources"])
     detector = load_file(models_folder() / "detector" / "float.onnx", "detector")
-    crops = open_crops(cache / f"crops-{sha256[:12]}", lambda: cut_sources(root, recipe, peaks_by(detector)))
+    return open_crops(cache / f"crops-{sha256[:12]}", lambda: cut_sources(root, recipe, peaks_by(detector))), sha256
+
+
+def kind_data(recipe: Recipe, cache: Path) -> KindData:
+    """Return the data of a recipe; cut the cells and run the frozen blocks first where the cache lacks them.
+
+    That takes about 20 minutes on one core. Raises UsageError as kind_crops does.
+    """
+    crops, sha256 = kind_crops(recipe, cache)
     folder = cache / f"maps-{sha256[:12]}-{recipe['seed']}"
     labeled = np.array([i for i, c in enumerate(crops.cells) if c.possible], np.intp)
     passes = 1 + recipe["views"]

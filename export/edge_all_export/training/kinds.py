@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,14 @@ from torch import Tensor, nn
 
 from edge_all.errors import UsageError
 from edge_all_export.data.kind_crops import KindCell
-from edge_all_export.data.kinds import kind_mask
+from edge_all_export.data.kinds import KINDS, NORMAL_KINDS, kind_mask
 from edge_all_export.data.splits import any_matches, group_names
-from edge_all_export.models.classifier.kinds_network import KindsNet, partial_label_loss
+from edge_all_export.models.classifier.kinds_family import KINDS_NET
+from edge_all_export.models.classifier.kinds_network import KindsNet
+from edge_all_export.models.kind_thresholds import BLAST, blast_score, choose_kind_decision
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.frozen_maps import FrozenMaps
-from edge_all_export.training.job import Job, JobData
+from edge_all_export.training.job import HeldOut, Job, JobData
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -97,12 +100,23 @@ def kinds_job(
     def is_left_out(cell: KindCell) -> bool:
         return leave_out(cell) or any_matches(recipe["data.leave_out"], cell.source, cell.group)
 
-    seen = np.array([i for i, c in enumerate(cells) if c.possible and not is_left_out(c) and i in maps.varied], np.intp)
+    def is_held_out(cell: KindCell) -> bool:
+        return any_matches(recipe["data.hold_out"], cell.source, cell.group)
+
+    rest = [i for i, c in enumerate(cells) if c.possible and not is_left_out(c)]
+    held = [i for i in rest if is_held_out(cells[i]) and i in maps.plain]
+    seen = np.array([i for i in rest if not is_held_out(cells[i]) and i in maps.varied], np.intp)
     for kind in ("blast", "lymphocyte"):
         if not any(cells[i].possible == (kind,) for i in seen):
             raise UsageError(f"no {kind} is left to train on", "leave fewer groups out, or name more sources")
+    held_out = held_out_cells(cells, maps, held)
+    if recipe["patience"] and held_out is None:
+        raise UsageError(
+            "early stopping needs blasts and normal cells in held-out groups",
+            "name groups of both under [data] hold_out, or set patience = 0",
+        )
     torch.manual_seed(recipe["seed"])
-    network = KindsNet(recipe["pretrained"], recipe["dropout"])
+    network = KINDS_NET.build(recipe["pretrained"], recipe["dropout"])
     sampler = MapSampler(cells, seen, maps, recipe)
     _standardize(network, sampler)
     return Job(
@@ -117,7 +131,32 @@ def kinds_job(
             tuple(group_names((c.source, c.group) for c in cells if is_left_out(c))),
             data_sha256,
         ),
+        held_out,
     )
+
+
+def held_out_cells(cells: Sequence[KindCell], maps: FrozenMaps, held: Sequence[int]) -> HeldOut | None:
+    """Return score and decision on cells that are not trained on; None if they are not both blasts and normal cells."""
+    possible = np.array([kind_mask(cells[i].possible) for i in held], np.float64).reshape(len(held), len(KINDS))
+    is_blast = (possible[:, BLAST] > 0) & (possible.sum(1) == 1)
+    is_normal = np.array([set(cells[i].possible) <= set(NORMAL_KINDS) for i in held], bool)
+    source = np.array([cells[i].source for i in held], np.str_)
+    if not (is_blast.any() and is_normal.any()):
+        return None
+
+    def logits(network: nn.Module) -> npt.NDArray[np.float64]:
+        return logits_of(cast("KindsNet", network), maps, held).astype(np.float64)
+
+    def score(network: nn.Module) -> float:
+        from sklearn.metrics import roc_auc_score
+
+        known = is_blast | is_normal
+        return float(roc_auc_score(is_blast[known], blast_score(logits(network)[known])))
+
+    def decide(network: nn.Module) -> dict[str, Any]:
+        return asdict(choose_kind_decision(logits(network), possible, source, is_blast, is_normal))
+
+    return HeldOut(score, decide)
 
 
 def _into_training(network: nn.Module) -> None:
@@ -135,12 +174,10 @@ def _standardize(network: KindsNet, sampler: MapSampler) -> None:
 
 def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
     """Return the loss of a batch that MapSampler drew."""
-    maps, features, possible = batch
-    inner: Any = getattr(network, "module", network)
+    maps, *others = batch
     if network.training and float(torch.rand(())) < _MIXED:
         maps = mixed_style(maps)
-    logits = inner.from_frozen(maps.contiguous(memory_format=torch.channels_last), features)
-    return partial_label_loss(logits, possible, smoothing)
+    return KINDS_NET.loss(network, [maps, *others], smoothing)
 
 
 def mixed_style(maps: Tensor) -> Tensor:

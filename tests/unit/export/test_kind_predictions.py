@@ -76,14 +76,16 @@ def test_smudges_and_artifacts_are_never_unidentified() -> None:
     logits = np.zeros((2, 10))
     logits[0, KINDS.index("smudge")] = 5
     logits[1, KINDS.index("artifact")] = 5
-    assert KindDecision(1.0, 0.5, 0.01).labels(logits).tolist() == ["smudge", "artifact"]
+    assert KindDecision(1.0, 0.5, 0.01).decided(logits).label.tolist() == ["smudge", "artifact"]
 
 
 def test_a_cell_between_the_thresholds_is_unidentified() -> None:
     logits = np.full((3, 10), -9.0)
     logits[:, KINDS.index("monocyte")] = 0
     logits[:, 0] = (-3, 0, 3)
-    assert KindDecision(1.0, 0.8, 0.2).labels(logits).tolist() == ["monocyte", "unidentified", "blast"]
+    decided = KindDecision(1.0, 0.8, 0.2).decided(logits)
+    assert decided.label.tolist() == ["normal", "unidentified", "blast"]
+    assert decided.kind.tolist() == ["monocyte", "", "blast"]
 
 
 def test_only_healthy_series_of_allidb1_count_as_normal() -> None:

@@ -21,7 +21,7 @@ from edge_all_export.models.classifier.folded import FoldedResidual, FoldedTrunk
 from edge_all_export.models.classifier.inverted_residual import LiteTrunk
 from edge_all_export.models.classifier.kinds_network import FROZEN_BLOCKS, KindsNet, partial_label_loss
 from edge_all_export.recipes.recipe import Recipe, load_recipe
-from edge_all_export.release.kinds import FOLDS, is_out
+from edge_all_export.release.kind_folds import FOLDS, is_out
 from edge_all_export.training.frozen_maps import FrozenMaps, make_pass
 from edge_all_export.training.kinds import balance, kinds_job, logits_of, mixed_style
 from edge_all_export.training.loop import fit

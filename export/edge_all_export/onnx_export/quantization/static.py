@@ -121,6 +121,8 @@ def quantized(
     chosen = [n.name for n in model.graph.node if n.name not in float_layers and _may_be_int8(n, model, float_layers)]
     if not chosen:  # ONNX Runtime reads an empty list as all nodes
         raise UsageError("all layers are to stay in float", "leave at least one layer to quantize")
+    # On x86 without VNNI, ONNX Runtime adds two products of bytes in 16 bits, where eight-bit weights overflow. Seven
+    # bits halved the error of the classifier's features there.
     options: dict[str, Any] = {"ForceQuantizeNoInputCheck": False}
     if not for_cpu:
         options |= {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
@@ -138,6 +140,7 @@ def quantized(
             per_channel=True,
             activation_type=QuantType.QUInt8 if for_cpu else QuantType.QInt8,
             weight_type=QuantType.QInt8,
+            reduce_range=for_cpu,
             nodes_to_quantize=chosen,
             calibrate_method=CalibrationMethod.MinMax,
             extra_options=options,
