@@ -10,7 +10,7 @@ import onnx
 
 from edge_all.cells.kinds import decide_kinds
 from edge_all.domain.image import Image
-from edge_all.domain.labels import LABELS
+from edge_all.domain.labels import LABELS, Label
 from edge_all.errors import UsageError
 from edge_all_export.data.crop_cache import CropCache
 from edge_all_export.data.kind_crops import KindCell
@@ -28,6 +28,8 @@ CALIBRATED_ON = 320
 """Cells for the ranges of the activations; an image has three times the pixels of the other classifiers'."""
 COMPARED_ON = 1000
 """Most unseen cells of a fold, half of them blasts, so that the gate takes minutes."""
+
+_BLAST = (str(Label.BLAST),)
 
 
 def kinds_calibration(checkpoint: Checkpoint, crops: CropCache) -> CalibrationSet:
@@ -57,7 +59,7 @@ class KindsComparison:
                 self._tests.append((fold, np.stack(list(_views(crops, chosen)))))
                 cells += [crops.cells[i] for i in chosen]
         self.folds = [fold for fold, _ in self._tests]
-        self._is_blast = np.array([c.possible == ("blast",) for c in cells], bool)
+        self._is_blast = np.array([c.possible == _BLAST for c in cells], bool)
         self._is_normal = np.array([set(c.possible) <= set(NORMAL_KINDS) for c in cells], bool)
         self.kinds = np.array([c.possible[0] if len(c.possible) == 1 else "" for c in cells], np.str_)
         """Kinds of the compared cells, fold by fold; empty for a label that allows several."""
@@ -83,8 +85,8 @@ class KindsComparison:
 def _selected(own: Sequence[int], crops: CropCache) -> list[int]:
     """Select blasts of all groups, and other cells of all sources and kinds."""
     cells = crops.cells
-    blasts = [i for i in own if cells[i].possible == ("blast",)]
-    others = [i for i in own if cells[i].possible != ("blast",)]
+    blasts = [i for i in own if cells[i].possible == _BLAST]
+    others = [i for i in own if cells[i].possible != _BLAST]
     return spread(blasts, lambda i: _group(cells[i]), COMPARED_ON // 2) + spread(
         others, lambda i: f"{cells[i].source}/{cells[i].kind}", COMPARED_ON // 2
     )

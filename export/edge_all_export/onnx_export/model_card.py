@@ -83,7 +83,7 @@ def model_card(
     parts = [
         f"# {contract.name} {contract.version}, the {model_name(contract)}",
         "",
-        _wrapped(f"{_USE[checkpoint.task]} Research use only: it assists a qualified person and is not a diagnosis."),
+        _wrapped(f"{_USE[_form(contract)]} Research use only: it assists a qualified person and is not a diagnosis."),
         "",
         _wrapped(f"- Trained on {'; '.join(sources)}."),
         _wrapped(f"- Groups it has not seen: {unseen}."),
@@ -93,7 +93,7 @@ def model_card(
                  + (f", {contract.input_px} px square" if contract.input_px else ", sides multiples of 16")
                  + f". Outputs: {', '.join(contract.outputs)}."),
         _wrapped(f"- Thresholds: {thresholds}{_how_chosen(contract)}."),
-        _wrapped(f"- Known limits: {known_limits(checkpoint.task, contract.training_data)}"),
+        _wrapped(f"- Known limits: {known_limits(contract)}"),
         "",
         "| file | size |", "|---|---|", *files, "",
     ]  # fmt: skip
@@ -111,6 +111,10 @@ def model_card(
     return "\n".join(parts)
 
 
+def _form(contract: Contract) -> str:
+    return "kinds" if contract.gives_kinds else contract.task
+
+
 def _how_chosen(contract: Contract) -> str:
     sources = contract.extra.get("threshold_sources")
     if not sources:
@@ -118,12 +122,13 @@ def _how_chosen(contract: Contract) -> str:
     return f"; temperature {contract.extra['temperature']:.2f}; chosen on left-out cells of {', '.join(sources)}"
 
 
-def known_limits(task: str, sources: Sequence[str]) -> str:
-    """Return the known limits of a network that a recipe for a task trained on these sources."""
-    limits = [_LIMITS[task]]
-    if task == "classifier" and "allidb1" in sources:
+def known_limits(contract: Contract) -> str:
+    """Return the known limits of a network by its form and the sources that it was trained on."""
+    form, sources = _form(contract), contract.training_data
+    limits = [_LIMITS[form]]
+    if form == "classifier" and "allidb1" in sources:
         limits.insert(0, _FEW_CELLS)
-    if task == "classifier" and set(sources) == {"cnmc"}:
+    if form == "classifier" and set(sources) == {"cnmc"}:
         limits.insert(0, _ONLY_CUT_OUT)
     return " ".join(limits)
 

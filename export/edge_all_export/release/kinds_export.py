@@ -12,9 +12,9 @@ from edge_all_export.evaluate.kind_predictions import decide, read_predictions
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_all_export.models.contracts import with_decision
 from edge_all_export.models.kind_thresholds import COARSEST_UM_PER_PX
-from edge_all_export.onnx_export.inputs import SHIPPED_FOLDS, export_inputs
+from edge_all_export.onnx_export.inputs import export_inputs
 from edge_all_export.onnx_export.pipeline import GateFailedError, export
-from edge_all_export.release.kind_folds import FOLDS, PREDICTIONS, RUNS, checkpoint_path
+from edge_all_export.release.kind_folds import FOLDS, PREDICTIONS, RUNS, SOURCES_OUT, checkpoint_path
 from edge_all_export.release.kinds_table import tables
 
 
@@ -42,7 +42,8 @@ def decided(predictions: Path = PREDICTIONS) -> Checkpoint:
 def export_kinds(out: Path | None = None, predictions: Path = PREDICTIONS) -> None:
     """Decide, quantize and write OUT/classifier; out: by default the folder of the shipped models.
 
-    If an INT8 file loses too much, only the float and FP16 files are written.
+    The gate compares the folds that leave whole sources out. If an INT8 file loses too much, only the float and FP16
+    files are written.
     """
     checkpoint = decided(predictions)
     figures = [
@@ -51,7 +52,7 @@ def export_kinds(out: Path | None = None, predictions: Path = PREDICTIONS) -> No
         "",
         *tables(read_predictions(predictions)),
     ]
-    inputs = export_inputs(checkpoint, [checkpoint_path(fold) for fold in SHIPPED_FOLDS["kinds"]], (), RUNS)
+    inputs = export_inputs(checkpoint, [checkpoint_path(fold) for fold in SOURCES_OUT], (), RUNS)
     target = models_folder() if out is None else out
     try:
         report = export(checkpoint, inputs, target, figures)

@@ -16,9 +16,10 @@ from edge_all.errors import UsageError
 from edge_all_export.data.kind_crops import KindCell
 from edge_all_export.data.kinds import KINDS, NORMAL_KINDS, kind_mask
 from edge_all_export.data.splits import any_matches, group_names
-from edge_all_export.models.classifier.kinds_family import KINDS_NET
+from edge_all_export.models.base import ModelFamily
 from edge_all_export.models.classifier.kinds_network import KindsNet
 from edge_all_export.models.kind_thresholds import BLAST, blast_score, choose_kind_decision
+from edge_all_export.models.registry import family_of_recipe
 from edge_all_export.recipes.recipe import Recipe
 from edge_all_export.training.frozen_maps import FrozenMaps
 from edge_all_export.training.job import HeldOut, Job, JobData
@@ -116,14 +117,15 @@ def kinds_job(
             "name groups of both under [data] hold_out, or set patience = 0",
         )
     torch.manual_seed(recipe["seed"])
-    network = KINDS_NET.build(recipe["pretrained"], recipe["dropout"])
+    family = family_of_recipe(recipe)
+    network = cast("KindsNet", family.build(recipe["pretrained"], recipe["dropout"]))
     sampler = MapSampler(cells, seen, maps, recipe)
     _standardize(network, sampler)
     return Job(
         recipe,
         network,
         sampler,
-        lambda net, batch: loss_of(net, batch, recipe["label_smoothing"]),
+        lambda net, batch: loss_of(family, net, batch, recipe["label_smoothing"]),
         lambda net: _parameters(net, recipe),
         _into_training,
         JobData(
@@ -172,12 +174,12 @@ def _standardize(network: KindsNet, sampler: MapSampler) -> None:
     nn.init.zeros_(network.head.bias)
 
 
-def loss_of(network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
+def loss_of(family: ModelFamily, network: nn.Module, batch: Sequence[Tensor], smoothing: float) -> Tensor:
     """Return the loss of a batch that MapSampler drew."""
     maps, *others = batch
     if network.training and float(torch.rand(())) < _MIXED:
         maps = mixed_style(maps)
-    return KINDS_NET.loss(network, [maps, *others], smoothing)
+    return family.loss(network, [maps, *others], smoothing)
 
 
 def mixed_style(maps: Tensor) -> Tensor:

@@ -157,6 +157,7 @@ _ALLOWED = {
     "edge_all/inference/contract.py": "thresholds",
     "edge_all/bench/compare.py": "thresholds",
     "export/edge_all_export/models/classifier/family.py": "thresholds",
+    "export/edge_all_export/models/classifier/kinds_family.py": "thresholds",
     "export/edge_all_export/onnx_export/inspect.py": "thresholds",
     "export/edge_all_export/evaluate/classified.py": "thresholds",
     "export/edge_all_export/evaluate/report.py": "thresholds",

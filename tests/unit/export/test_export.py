@@ -119,7 +119,7 @@ def test_a_model_of_other_weights_nodes_or_contract_is_not_the_one_that_was_ship
 def test_the_limits_of_a_shipped_card_are_those_of_its_training_data(name):
     file = read_model_file(models_folder() / name / "float.onnx", name.partition("-")[0])
     facts = model_facts(file.identity, [models_folder()])
-    assert facts.known_limits == known_limits(file.contract.task, file.contract.training_data).rstrip(".")
+    assert facts.known_limits == known_limits(file.contract).rstrip(".")
     assert ("ALL-IDB1" in facts.known_limits) <= ("ALL-IDB1" in facts.training_data)
     assert ("cut out of their surroundings" in facts.known_limits) is (name == "classifier-segmented")
 
