@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from edge_all.domain.labels import LABELS, LabelInfo
+from edge_all.domain.labels import LABELS, Label, LabelInfo
 from edge_all.domain.plural import counted
 from edge_all.domain.types import Counts
 
@@ -48,17 +48,29 @@ def blast_percent(counts: Counts) -> tuple[float, float, float]:
 def result_words(counts: Counts) -> str:
     """Return the smear's result in words.
 
-    Any finding suggests a review, because a missed blast is worse than a false flag.
+    Any finding suggests a review, because a missed blast is worse than a false flag. Cells without a label because of
+    their picture are neither findings nor evidence that there is no blast.
     """
-    cells = counts.leukocytes
+    cells = counts.leukocytes - counts.not_labeled
+    if counts.not_labeled:
+        reasons = " and ".join(one.reason for one in counts.outside_limits if one.cells)
+        not_labeled = f"{counts.not_labeled} of {counted(counts.leukocytes, 'cell')} not labeled: picture {reasons}"
+        return not_labeled if cells == 0 else f"{not_labeled}; {_labeled_words(counts, cells)}"
+    return _labeled_words(counts, cells)
+
+
+def _labeled_words(counts: Counts, cells: int) -> str:
     few = f"too few cells: {cells} of at least {ENOUGH_CELLS}"
     if counts.findings:
-        kinds = ", ".join(_labeled(counts.of(row.key), row) for row in LABELS.findings)
+        given = {row.key: counts.of(row.key) for row in LABELS.findings}
+        given[Label.UNIDENTIFIED] -= counts.not_labeled
+        kinds = ", ".join(_labeled(given[row.key], row) for row in LABELS.findings)
         words = f"review suggested: {counted(counts.findings, 'finding')} in {counted(cells, 'cell')} ({kinds})"
         return words if cells >= ENOUGH_CELLS else f"{words}; {few}"
     if cells == 0:
         return "too few cells: no leukocyte was found"
-    possible = f"no blast seen in {counted(cells, 'cell')}; up to {blast_percent(counts)[2]:.1f} % are still possible"
+    high = 100 * wilson_interval(counts.blasts, cells)[1]
+    possible = f"no blast seen in {counted(cells, 'cell')}; up to {high:.1f} % are still possible"
     return possible if cells >= ENOUGH_CELLS else f"{few}; {possible}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_all.domain.image import Image
 from edge_all.domain.labels import KINDS, LABELS, Label
+from edge_all.domain.picture_limits import OutsideLimits
 
 if TYPE_CHECKING:
     from edge_all.domain.illumination import Illumination
@@ -195,9 +196,17 @@ class Cell:
         return Label.SMUDGE if self.classification is None else self.classification.label
 
     @property
+    def reason(self) -> str:
+        """Reason why the cell has no label because of its picture; otherwise empty."""
+        return "" if self.classification is None else self.classification.reason
+
+    @property
     def is_finding(self) -> bool:
-        """True for a cell that needs attention, according to the table of labels."""
-        return self.label.info.is_finding
+        """True for a cell that needs attention, according to the table of labels.
+
+        A cell that has no label because of its picture does not need attention on its own.
+        """
+        return self.label.info.is_finding and not self.reason
 
     @property
     def diameter_um(self) -> float:
@@ -230,6 +239,8 @@ class Counts:
     """Cells by label, with a number for each label that a model gives."""
     by_kind: Mapping[str, int] = field(default_factory=dict)
     """Cells by kind, with a number for each kind that a model gives. Cells in doubt are in ``by_label`` only."""
+    outside_limits: tuple[OutsideLimits, ...] = ()
+    """Fields outside the limits of the models in use, by reason. Their cells are counted as unidentified."""
 
     def __post_init__(self) -> None:
         given = self.by_label
@@ -252,6 +263,7 @@ class Counts:
             warned=values["warned"],
             by_label={row.key: values.get(row.count_key, 0) for row in LABELS.by_model},
             by_kind={key: n for key, n in values.get("kinds", {}).items() if key in KINDS},
+            outside_limits=tuple(map(OutsideLimits.of_values, values.get("outside_limits", ()))),
         )
 
     def named(self) -> dict[str, int]:
@@ -277,9 +289,14 @@ class Counts:
         return sum(self.by_label[row.key] for row in LABELS.leukocytes)
 
     @property
+    def not_labeled(self) -> int:
+        """Number of unidentified cells whose picture is outside the limits of the models in use."""
+        return sum(one.cells for one in self.outside_limits)
+
+    @property
     def findings(self) -> int:
-        """Number of cells that need attention."""
-        return sum(self.by_label[row.key] for row in LABELS.findings)
+        """Number of cells that need attention, without those that have no label because of their picture."""
+        return sum(self.by_label[row.key] for row in LABELS.findings) - self.not_labeled
 
     @property
     def objects(self) -> int:

@@ -59,8 +59,14 @@ class Contract:
 
     @property
     def coarsest_um_per_px(self) -> float | None:
-        """Coarsest scale of a picture, um per pixel, whose cells may be classified; None if there is no limit."""
+        """Coarsest scale of a picture, um per pixel, in which the model works; None if there is no limit."""
         limit = self.extra.get("coarsest_um_per_px")
+        return None if limit is None else float(limit)
+
+    @property
+    def least_sharpness(self) -> float | None:
+        """Least sharpness of a field, as the gate measures it, whose cells may be classified; None without a limit."""
+        limit = self.extra.get("least_sharpness")
         return None if limit is None else float(limit)
 
     def to_json(self) -> str:
@@ -107,8 +113,15 @@ def _check(contract: Contract) -> None:
         raise ValueError(f"the threshold {missing[0]} is missing")
     if outside := [name for name, value in contract.thresholds.items() if not 0.0 <= float(value) <= 1.0]:
         raise ValueError(f"the threshold {outside[0]} is outside 0 to 1")
+    _check_above_0(contract, "coarsest_um_per_px", "least_sharpness")
     if contract.task == "classifier":
         _check_classifier(contract)
+
+
+def _check_above_0(contract: Contract, *names: str) -> None:
+    for name in names:
+        if name in contract.extra and not float(contract.extra[name]) > 0:
+            raise ValueError(f"{name} is {contract.extra[name]!r}, which is not above 0")
 
 
 def _check_classifier(contract: Contract) -> None:
@@ -122,6 +135,4 @@ def _check_classifier(contract: Contract) -> None:
         raise ValueError(f"its outputs are {', '.join(contract.outputs)}; expected {KINDS_OUTPUT}, {FEATURES_OUTPUT}")
     if sorted(contract.extra.get("kinds", ())) != sorted(MODEL_KINDS):
         raise ValueError(f"its kinds are not {', '.join(MODEL_KINDS)}")
-    for name in ("temperature", "coarsest_um_per_px"):
-        if name in contract.extra and not float(contract.extra[name]) > 0:
-            raise ValueError(f"{name} is {contract.extra[name]!r}, which is not above 0")
+    _check_above_0(contract, "temperature")

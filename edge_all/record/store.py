@@ -414,4 +414,5 @@ def _counts_json(counts: Counts) -> dict[str, Any]:
         **counts.named(),
         "skipped": dict(counts.skipped),
         "warned": dict(counts.warned),
+        "outside_limits": [one.to_values() for one in counts.outside_limits],
     }

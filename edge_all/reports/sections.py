@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edge_all.domain.labels import KINDS, LABELS
 from edge_all.i18n.catalog import text
 from edge_all.qc.control_runs import ControlRun
-from edge_all.reports.cautions import cautions
+from edge_all.reports.cautions import count_cautions, limit_cautions
 from edge_all.reports.contents import ReportContents
 from edge_all.reports.fab_features import BlastDescription
 from edge_all.review.agreement import Agreement
@@ -51,13 +51,18 @@ def report_sections(c: ReportContents) -> list[ReportSection]:
     """Return all sections of a report in order, without the gallery."""
     d = c.differential
     blasts = text("report_row.blasts_reviewed") if d.reviewed else text("report_row.blasts_not_reviewed")
+    outside = c.session.counts.outside_limits
     as_before = () if d.reviewed else (text("report_note.as_before"),)
     sections = [
         ReportSection("sample", tuple(_sample(c))),
         ReportSection(
             "result",
-            (ReportRow(text("report_row.model"), shown(c.result, 500)), _share(d.after.blasts, blasts)),
-            (*cautions(d.after), *_open_findings(d.findings_open)),
+            (
+                *(ReportRow(text("report_row.caution"), sentence) for sentence in limit_cautions(outside)),
+                ReportRow(text("report_row.model"), shown(c.result, 500)),
+                _share(d.after.blasts, blasts),
+            ),
+            (*count_cautions(d.after, outside), *_open_findings(d.findings_open)),
         ),
         ReportSection("before", tuple(_counts(d.before)), (text("report_note.interval"),)),
         ReportSection("after", (*_counts(d.after), *_review(c)), as_before),

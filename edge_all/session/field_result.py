@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_all.cells.tracking.tracker import TrackedDetection
+from edge_all.domain.picture_limits import OutsideLimits
 from edge_all.domain.types import Cell, Field, Frame, Reclassified
 from edge_all.field.gate import Skip
 from edge_all.field.stage import StageField
@@ -32,6 +33,8 @@ class FieldResult:
     """All tracked detections in the field."""
     stage_field: StageField | None = None
     """Data from which the stage recognizes this field again."""
+    outside_limits: tuple[OutsideLimits, ...] = ()
+    """Limits of the models that the field is outside of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +45,5 @@ class Located:
     tracked_detections: tuple[TrackedDetection, ...]
     left: tuple[int, ...]
     stage_field: StageField | None
+    outside_limits: tuple[OutsideLimits, ...] = ()
+    """Limits of the models that the field is outside of."""

@@ -20,10 +20,14 @@ _BY_REASON = {
 def hint_of(result: FieldResult | Unreadable) -> str:
     """Return the hint for a frame, or an empty string for a good or already known field.
 
+    A field in which the models do not work has its reason.
+
     A skip reason without its own wording is returned unchanged.
     """
     if isinstance(result, Unreadable):
         return "a frame could not be read"
+    if result.outside_limits:
+        return result.outside_limits[0].reason
     return "" if result.skip is None else _BY_REASON.get(result.skip.reason, result.skip.reason)
 
 

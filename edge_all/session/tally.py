@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from edge_all.domain.labels import LABELS, Label
+from edge_all.domain.picture_limits import NOT_LABELED, OutsideLimits
 from edge_all.domain.types import Cell, Counts, Unreadable
 from edge_all.session.field_result import FieldResult
 
@@ -29,16 +30,28 @@ class Tally:
         self._labels = bytearray(1)
         """Code of each cell's latest label, indexed by cell number; one byte per cell, for sessions of a whole day."""
         self._by_label: Counter[str] = Counter()
+        self._outside: dict[str, OutsideLimits] = {}
+        """Entry for each limit that was exceeded, by reason; its cells are counted separately."""
+        self._reasons = bytearray(1)
+        """Code of the reason of each cell without a label, indexed by cell number; shorter while there is none."""
+        self._by_reason: Counter[str] = Counter()
         self._findings: dict[int, Cell] = {}
 
     @classmethod
-    def restored(cls, counts: Counts, labels: Mapping[int, Label], findings: Iterable[Cell]) -> Tally:
+    def restored(
+        cls,
+        counts: Counts,
+        labels: Mapping[int, Label],
+        findings: Iterable[Cell],
+        reasons: Mapping[int, str] | None = None,
+    ) -> Tally:
         """Restore the tally of a resumed session.
 
         Args:
             counts: The session's counts so far.
             labels: Each cell's latest label by cell number.
             findings: The session's findings so far.
+            reasons: Reason of each cell without a label, by cell number.
         """
         tally = cls()
         tally._frames, tally._fields = counts.frames, counts.fields
@@ -48,6 +61,9 @@ class Tally:
         for number, label in labels.items():
             tally._labels[number] = tally._codes[label]
         tally._by_label.update(labels.values())
+        tally._outside = {one.reason: one for one in counts.outside_limits}
+        for number, reason in (reasons or {}).items():
+            tally._give_reason(number, reason)
         tally._findings = {cell.number: cell for cell in findings}
         return tally
 
@@ -63,26 +79,41 @@ class Tally:
         self._fields += 1
         if result.field is not None:
             self._warned.update(result.field.quality.reasons)
+        for outside in result.outside_limits:
+            before = self._outside.get(outside.reason, outside)
+            self._outside[outside.reason] = before.joined(outside)
         for cell in result.cells:
-            self._relabel(cell.number, cell.label)
+            self._relabel(cell.number, cell.label, cell.reason)
             self._findings.pop(cell.number, None)
             if cell.is_finding:
                 self._findings[cell.number] = cell
         for one in result.reclassified:
-            self._relabel(one.number, one.classification.label)
+            self._relabel(one.number, one.classification.label, one.classification.reason)
             known = self._findings.pop(one.number, None)
             if known is not None and replace(known, classification=one.classification).is_finding:
                 self._findings[one.number] = replace(known, classification=one.classification, views=one.views)
         if len(self._findings) > 2 * _MAX_FINDINGS:
             self._findings = {c.number: c for c in self.most_suspicious(_MAX_FINDINGS)}
 
-    def _relabel(self, number: int, label: Label) -> None:
+    def _relabel(self, number: int, label: Label, reason: str) -> None:
+        self._give_reason(number, reason)
         if number >= len(self._labels):
             self._labels.extend(bytes(number + 1 - len(self._labels)))
         if before := self._labels[number]:
             self._by_label[self._coded[before - 1]] -= 1
         self._labels[number] = self._codes[label]
         self._by_label[label] += 1
+
+    def _give_reason(self, number: int, reason: str) -> None:
+        if number >= len(self._reasons):
+            if not reason:
+                return
+            self._reasons.extend(bytes(number + 1 - len(self._reasons)))
+        if before := self._reasons[number]:
+            self._by_reason[NOT_LABELED[before - 1]] -= 1
+        self._reasons[number] = NOT_LABELED.index(reason) + 1 if reason else 0
+        if reason:
+            self._by_reason[reason] += 1
 
     def add_dropped(self, count: int) -> None:
         """Count frames that a live camera had to drop."""
@@ -98,7 +129,13 @@ class Tally:
             skipped=dict(sorted(self._skipped.items())),
             warned=dict(sorted(self._warned.items())),
             by_label=self._by_label,
+            outside_limits=self._outside_limits(),
         )
+
+    def _outside_limits(self) -> tuple[OutsideLimits, ...]:
+        if not self._outside:
+            return ()
+        return tuple(replace(one, cells=self._by_reason[one.reason]) for _, one in sorted(self._outside.items()))
 
     def most_suspicious(self, count: int = 5) -> tuple[Cell, ...]:
         """Return up to `count` findings, by rank of the label, then by falling blast probability, then by number."""

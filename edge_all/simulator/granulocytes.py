@@ -52,7 +52,7 @@ def _lobes(p: Patch, r: float, count: int, lobe: float, waist: float) -> FloatAr
             widths += [float(waist * rng.uniform(0.7, 1.3))] * 2
         line += [_at(away, angle - reach), _at(away, angle + reach)]  # a lobe is longer than wide
         widths += [float(size), float(size * rng.uniform(0.85, 1.15))]
-    off = arc * rng.uniform(0.0, 0.35)  # shorter nuclei lie nearer to the middle
+    off = arc * rng.uniform(0.0, 0.35)  # shorter nuclei are nearer to the middle
     line = [(x - float(off), y) for x, y in line] if span < 3.2 else line
     return p.warped(rounded(p, tube(p, turned(line, rng.uniform(0, 6.3)), widths), 0.25), 0.16, 2.0)
 

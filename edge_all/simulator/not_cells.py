@@ -1,4 +1,4 @@
-"""What is not a whole cell: smudges, platelets, their clumps, and stain debris."""
+"""Objects that are not whole cells: smudges, platelets, their clumps, and stain debris."""
 
 from __future__ import annotations
 

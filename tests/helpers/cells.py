@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from edge_all.domain.labels import MODEL_KINDS
+from edge_all.domain.picture_limits import OutsideLimits
 from edge_all.domain.types import Cell, Classification, Counts, Detection, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import SessionInfo
 
@@ -45,6 +46,7 @@ def make_counts(
     skipped: Mapping[str, int] | None = None,
     warned: Mapping[str, int] | None = None,
     kinds: Mapping[str, int] | None = None,
+    outside_limits: Sequence[OutsideLimits] = (),
     **named: int,
 ) -> Counts:
     """Counts of a session, with the number of each label under its name in messages: blasts=3, normals=12."""
@@ -54,6 +56,7 @@ def make_counts(
         "skipped": skipped or {},
         "warned": warned or {},
         "kinds": kinds or {},
+        "outside_limits": [one.to_values() for one in outside_limits],
     }
     assert named.keys() <= Counts().named().keys(), named
     return Counts.of_values({**values, **named})

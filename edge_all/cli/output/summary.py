@@ -9,11 +9,14 @@ from edge_all.domain.labels import LABELS
 from edge_all.domain.plural import counted
 from edge_all.domain.statistics import blast_percent
 from edge_all.domain.types import Counts, Thresholds
+from edge_all.reports.cautions import limit_cautions
 from edge_all.session.progress import CameraAccount, Summary
 
 
 def count_lines(counts: Counts) -> Iterator[str]:
-    """Yield the lines with the counts and the blast percentage."""
+    """Yield the lines with the counts and the blast percentage. A caution against all of them comes first."""
+    for caution in limit_cautions(counts.outside_limits):
+        yield f"Caution       {caution}"
     skipped = sum(counts.skipped.values())
     reasons = _by_reason(counts.skipped)
     yield f"Fields        {counts.fields} analyzed of {counted(counts.frames, 'frame')}; {skipped} skipped{reasons}"
@@ -26,7 +29,9 @@ def count_lines(counts: Counts) -> Iterator[str]:
     for row in LABELS.not_counted:
         if row.by_model and counts.of(row.key):
             yield f"{row.count_key.capitalize():<14}{counts.of(row.key)}, not counted"
-    if counts.leukocytes:
+    if counts.leukocytes and counts.leukocytes == counts.not_labeled:
+        yield "Blasts        not determined, because no cell is labeled"
+    elif counts.leukocytes:
         share, low, high = blast_percent(counts)
         yield (
             f"Blasts        {share:.1f} % "

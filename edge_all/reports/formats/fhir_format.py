@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_all.domain.labels import LABELS, FhirCode
 from edge_all.i18n.catalog import text
-from edge_all.reports.cautions import cautions
+from edge_all.reports.cautions import count_cautions, limit_cautions
 from edge_all.reports.contents import ReportContents
 from edge_all.reports.formats.json_format import iso_time
 from edge_all.review.differential import Differential, Share
@@ -173,10 +173,12 @@ def _device(c: ReportContents) -> Resource:
 def _conclusion(c: ReportContents) -> str:
     after = c.differential.after
     s = after.blasts
+    outside = c.session.counts.outside_limits
     parts = [
+        *limit_cautions(outside),
         f"{s.count} of {after.leukocytes} leukocytes are counted as blasts: {s.percent:.1f} % "
         f"(95 % interval {s.low:.1f} to {s.high:.1f} %).",
-        *cautions(after),
+        *count_cautions(after, outside),
         text("page.research"),
     ]
     return " ".join(parts)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from edge_all.domain.labels import KINDS, LABELS
+from edge_all.domain.picture_limits import OutsideLimits
 from edge_all.domain.types import Counts
 from edge_all.i18n.catalog import text
 from edge_all.reports.cautions import cautions
@@ -50,7 +52,7 @@ def report_values(c: ReportContents) -> dict[str, Any]:
             "result": c.result,
             "counts": _counts(s.counts),
         },
-        "differential": _reviewed(c.differential),
+        "differential": _reviewed(c.differential, s.counts.outside_limits),
         "blasts_by_measurement": asdict(c.description),
         "quality": asdict(c.quality),
         "models": [asdict(m) for m in c.models],
@@ -69,14 +71,15 @@ def _counts(c: Counts) -> dict[str, Any]:
         "frames": c.frames,
         "skipped": dict(c.skipped),
         "warned": dict(c.warned),
+        "outside_limits": [one.to_values() for one in c.outside_limits],
         **c.named(),
     }
 
 
-def _reviewed(d: ReviewedDifferential) -> dict[str, Any]:
+def _reviewed(d: ReviewedDifferential, outside: Sequence[OutsideLimits]) -> dict[str, Any]:
     return {
-        "before": _differential(d.before),
-        "after": _differential(d.after),
+        "before": _differential(d.before, outside),
+        "after": _differential(d.after, outside),
         "reviewed": d.reviewed,
         "changed": d.changed,
         "findings_open": d.findings_open,
@@ -84,7 +87,7 @@ def _reviewed(d: ReviewedDifferential) -> dict[str, Any]:
     }
 
 
-def _differential(d: Differential) -> dict[str, Any]:
+def _differential(d: Differential, outside: Sequence[OutsideLimits]) -> dict[str, Any]:
     apart: dict[str, float | None] = {}
     for row in LABELS.counted_apart:
         apart[row.count_key] = d.count(row.key)
@@ -95,7 +98,7 @@ def _differential(d: Differential) -> dict[str, Any]:
         "kinds": [_share(kind.key, d.kind(kind.key)) for kind in KINDS if d.kinds.get(kind.key)],
         **apart,
         **{row.count_key: d.count(row.key) for row in LABELS.not_counted},
-        "cautions": cautions(d),
+        "cautions": cautions(d, outside),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_all.calibration.model import Calibration
@@ -12,6 +12,7 @@ from edge_all.cells.classifier import CellClassifier
 from edge_all.cells.crops import Cropper
 from edge_all.cells.tracking.tracker import TrackedDetection, Tracker
 from edge_all.cells.tracking.view_fusion import SharpViews
+from edge_all.domain.picture_limits import NOT_LABELED, PictureLimits
 from edge_all.domain.types import (
     Cell,
     Classification,
@@ -48,6 +49,12 @@ class Models:
     def thresholds(self) -> Thresholds:
         """Thresholds of the classifier."""
         return self.classifier.thresholds
+
+    @property
+    def limits(self) -> PictureLimits:
+        """Limits of the pictures in which the networks work."""
+        detector, classifier = (one.engine.contract for one in self.loaded)
+        return PictureLimits(classifier.coarsest_um_per_px, classifier.least_sharpness, detector.coarsest_um_per_px)
 
     @property
     def identities(self) -> tuple[ModelIdentity, ...]:
@@ -170,6 +177,7 @@ class Analysis:
             smear: Tracker state of a resumed session; its cells count as known.
         """
         self._models = models
+        self._limits = models.limits
         self._times = times
         self._keep_all_crops = keep_all_crops
         self._independent = independent_fields
@@ -208,7 +216,11 @@ class Analysis:
             tracked_detections = self._tracker.track(checked, detections)
             left = () if self._independent else tuple(self._tracker.left(checked))
         stage_field = None if self._independent else self._gate.newest
-        return Located(checked, tuple(tracked_detections), left, stage_field)
+        outside = tuple(self._limits.outside(checked.um_per_px, checked.quality.sharpness))
+        if outside:
+            reasons = (*checked.quality.reasons, *(one.reason for one in outside))
+            checked = replace(checked, quality=replace(checked.quality, reasons=reasons))
+        return Located(checked, tuple(tracked_detections), left, stage_field, outside)
 
     def classify(self, located: Located) -> FieldResult:
         """Run the second half: crops, classification and counting.
@@ -226,8 +238,9 @@ class Analysis:
         to_classify = [s for s in tracked_detections if s.classified and (also_smudges or not s.detection.smudge)]
         with step("crop"):
             crops = [models.cropper.crop(field, s.detection) for s in to_classify]
+        reason = next((one.reason for one in located.outside_limits if one.reason in NOT_LABELED), "")
         with step("classify"):
-            classified = models.classifier.classify(crops)
+            classified = models.classifier.classify(crops, reason)
         with step("count"):
             cells, reclassified = self._combined(
                 field, tracked_detections, dict(zip((s.number for s in to_classify), classified, strict=True))
@@ -244,6 +257,7 @@ class Analysis:
                 left=located.left,
                 tracked_detections=tracked_detections,
                 stage_field=located.stage_field,
+                outside_limits=located.outside_limits,
             )
 
     def _placed(self, field: Field, detections: Sequence[Detection]) -> Field:
@@ -281,7 +295,7 @@ class Analysis:
             before = self._views.newest(s.number)
             now = self._views.add(s.number, field.quality.sharpness, s.whole, one)
             # A finding needs a crop. Use this view's crop if the cell was not a finding before.
-            if s.sharper or before is None or (now.label.info.is_finding and not before.label.info.is_finding):
+            if s.sharper or before is None or (_is_finding(now) and not _is_finding(before)):
                 cells.append(self._cell(field, s, now))
             else:
                 reclassified.append(Reclassified(s.number, now, s.views))
@@ -303,3 +317,7 @@ class Analysis:
             place_um=(x + d.x_px * field.um_per_px, y + d.y_px * field.um_per_px),
             region=field.region,
         )
+
+
+def _is_finding(classification: Classification) -> bool:
+    return classification.label.info.is_finding and not classification.reason

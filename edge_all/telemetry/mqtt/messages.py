@@ -84,6 +84,7 @@ def summary_message(
             "kinds": counts.named_kinds(),
             "skipped": dict(counts.skipped),
             "warned": dict(counts.warned),
+            "outside_limits": [one.to_values() for one in counts.outside_limits],
         },
         "blast_percent": round(percent, 3),
         "blast_percent_interval": [round(low, 3), round(high, 3)],

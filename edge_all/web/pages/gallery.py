@@ -98,7 +98,7 @@ def session_values(
     counted = differential(labels_of(cells), verdicts)
     return {
         "differential": counted,
-        "cautions": cautions(counted),
+        "cautions": cautions(counted, row.counts.outside_limits),
         "cells_total": len(cells),
         "reviewed_total": sum(c.number in verdicts for c in cells),
         "approval": approval,

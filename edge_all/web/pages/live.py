@@ -11,6 +11,7 @@ from edge_all.domain.labels import LABELS
 from edge_all.domain.statistics import ENOUGH_CELLS
 from edge_all.errors import UsageError
 from edge_all.i18n.catalog import load_texts, text
+from edge_all.reports.cautions import limit_cautions
 from edge_all.review.differential import Differential
 from edge_all.session.commands import Command, Pause, Resume, Start, Stop
 from edge_all.session.operator import Operator
@@ -128,6 +129,7 @@ def _state(request: Request) -> dict[str, Any]:
         "phase_text": text(f"phase.{station.phase}"),
         "session": station.session_id or "",
         "sample": shown(station.sample),
+        "caution": " ".join(limit_cautions(live.counts.outside_limits)) if live is not None else "",
         "error": " · ".join(shown(problem, 300) for problem in _troubles(context.station)),
         "picture": works or (context.live is not None and context.live.shows_idle),
         "gate": _gate_text("camera lost" if lost else live.gate) if live is not None and works else "",

@@ -29,6 +29,7 @@ function show(state) {
   if (gate.textContent !== state.gate) gate.textContent = state.gate;
   document.getElementById("dot").dataset.phase = state.phase;
   document.getElementById("error").hidden = !state.error;
+  document.getElementById("caution").hidden = !state.caution;
   document.getElementById("no-picture").hidden = state.picture || state.phase !== "idle";
   const link = document.getElementById("to-gallery");
   link.hidden = !state.session;

@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_all.domain.picture_limits import TOO_COARSE, OutsideLimits
 from edge_all.domain.statistics import blast_percent, result_words, wilson_interval
 from edge_all.domain.types import Counts
 from tests.helpers.cells import make_counts
+
+TOO_COARSE_40 = OutsideLimits(TOO_COARSE, 0.45, 0.3, 40)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,19 @@ def test_smudges_stay_out_of_the_percentage():
             "review suggested: 1 finding in 1 cell (1 blast, 0 unidentified); too few cells",
         ),
         (make_counts(normals=300, unidentified=1), "review suggested: 1 finding in 301 cells"),
+        (
+            make_counts(unidentified=40, outside_limits=(TOO_COARSE_40,)),
+            "40 of 40 cells not labeled: picture too coarse",
+        ),
+        (
+            make_counts(normals=150, unidentified=41, outside_limits=(TOO_COARSE_40,)),
+            "40 of 191 cells not labeled: picture too coarse; "
+            "review suggested: 1 finding in 151 cells (0 blasts, 1 unidentified)",
+        ),
+        (
+            make_counts(normals=150, unidentified=40, outside_limits=(TOO_COARSE_40,)),
+            "40 of 190 cells not labeled: picture too coarse; no blast seen in 150 cells; up to 2.5 %",
+        ),
     ],
 )
 def test_result_in_words(counts, words):

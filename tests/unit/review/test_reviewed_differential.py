@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_all.domain.picture_limits import TOO_COARSE, TOO_COARSE_TO_FIND, OutsideLimits
 from edge_all.domain.types import Counts
 from edge_all.i18n.catalog import text
 from edge_all.record.events.verdicts import Verdict, standing
@@ -45,6 +46,16 @@ def test_few_cells_are_warned_of(labels, says):
     assert len(told) == len(says)
     for caution, said in zip(told, says, strict=True):
         assert said in caution
+
+
+def test_pictures_outside_the_limits_are_warned_of_first():
+    outside = (OutsideLimits(TOO_COARSE, 0.453, 0.3, 40), OutsideLimits(TOO_COARSE_TO_FIND, 0.453, 0.4))
+    told = cautions(differential(cells(unidentified=40)), outside)
+    assert told[0].startswith("The picture is too coarse to label cells: 0.45 um per px, and the classifier is proven")
+    assert "Cells not labeled for this reason: 40." in told[0]
+    assert "the detector is proven up to 0.40" in told[1]
+    assert told[2].startswith("Only 40 leukocytes")
+    assert len(told) == 3  # cells without a label do not show that there are no blasts
 
 
 def test_a_verdict_counts_and_the_models_label_stays():
