@@ -29,6 +29,15 @@ _NORMAL = tuple(i for i, k in enumerate(MODEL_KINDS) if k in KINDS)
 _OTHERS = tuple(i for i in _NUCLEATED if i != _BLAST)
 """The nucleated cells other than blasts."""
 _MOST_ENTROPY = log(len(MODEL_KINDS))
+MONOCYTE_WEIGHT = 0.3
+"""Weight of the monocyte against the blast. Myeloid blasts that a network has not seen look like monocytes to it, and a
+monocyte to review costs less than a missed blast (docs/decisions/0008-kinds-tried.md)."""
+_REST_FROM = 0.6
+"""A smudge or an artifact is at least this much as likely as all nucleated cells together."""
+_AGAINST_BLAST = np.array(
+    [0.0 if i not in _OTHERS else MONOCYTE_WEIGHT if k == "monocyte" else 1.0 for i, k in enumerate(MODEL_KINDS)]
+)
+_WEIGHTS = tuple(_AGAINST_BLAST.tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +49,7 @@ class KindDecisions:
     kind: npt.NDArray[np.object_]
     """Kind of a normal cell, "" in doubt; "" for an unidentified cell; otherwise the label's key."""
     blast_probability: FloatArray
-    """Probability of a blast among the nucleated kinds."""
+    """Probability of a blast among the nucleated kinds, where the monocyte has MONOCYTE_WEIGHT."""
     unfamiliarity: FloatArray
     """Entropy of the probabilities divided by its largest value, 0 to 1. The label does not depend on it."""
 
@@ -48,9 +57,11 @@ class KindDecisions:
 def decide_kind(probabilities: Sequence[float], thresholds: Thresholds) -> tuple[Label, str, float, float]:
     """Return label, kind, blast probability and unfamiliarity of one cell.
 
-    The likeliest of three groups decides first: nucleated cells, smudge, artifact. A nucleated cell is a blast or
-    unidentified by its blast probability, which is that among the nucleated kinds. Otherwise it has its likeliest other
-    kind, which is not named if its share among the kinds of normal cells is below the threshold.
+    The likeliest of three groups decides first: nucleated cells, smudge, artifact. The last two need less where a blast
+    is ruled out, because the probability of nucleated cells is that of eight kinds. A nucleated cell is a blast or
+    unidentified by its blast probability, which is that among the nucleated kinds, where the monocyte has
+    MONOCYTE_WEIGHT. Otherwise it has its likeliest other kind, which is not named if its share among the kinds of
+    normal cells is below the threshold.
 
     Args:
         probabilities: In the order of MODEL_KINDS, with sum 1.
@@ -59,14 +70,16 @@ def decide_kind(probabilities: Sequence[float], thresholds: Thresholds) -> tuple
     # Plain numbers, because NumPy takes many times longer for the few values of one cell.
     p = probabilities.tolist() if isinstance(probabilities, np.ndarray) else probabilities
     nucleated = sum([p[i] for i in _NUCLEATED])
-    blast = p[_BLAST] / nucleated if nucleated > 0 else 0.0
+    against = sum([weight * x for weight, x in zip(_WEIGHTS, p, strict=True)])
+    blast = p[_BLAST] / (p[_BLAST] + against) if p[_BLAST] > 0 else 0.0
     entropy = -sum([x * log(x) for x in p if x > 0])
     label, kind = _named(p, nucleated, blast, thresholds)
     return label, kind, blast, min(1.0, max(0.0, entropy / _MOST_ENTROPY))
 
 
 def _named(p: Sequence[float], nucleated: float, blast: float, thresholds: Thresholds) -> tuple[Label, str]:
-    if nucleated < max(p[_SMUDGE], p[_ARTIFACT]):
+    rest = max(p[_SMUDGE], p[_ARTIFACT])
+    if rest > nucleated or (rest > _REST_FROM * nucleated and blast < thresholds.normal):
         chosen = _SMUDGE if p[_SMUDGE] >= p[_ARTIFACT] else _ARTIFACT
     elif blast >= thresholds.blast:
         chosen = _BLAST
@@ -95,10 +108,10 @@ def decide_kinds(probabilities: npt.ArrayLike, thresholds: Thresholds) -> KindDe
 
 
 def blast_probabilities(probabilities: npt.ArrayLike) -> FloatArray:
-    """Return the probability of a blast among the nucleated kinds for N x 10 probabilities."""
+    """Return the blast probability, as decide_kind does, for N x 10 probabilities."""
     p = np.asarray(probabilities, np.float64).reshape(-1, len(MODEL_KINDS))
-    nucleated = p[:, _NUCLEATED].sum(1)
-    return np.asarray(np.divide(p[:, _BLAST], nucleated, out=np.zeros(len(p)), where=nucleated > 0))
+    total = p[:, _BLAST] + p @ _AGAINST_BLAST
+    return np.asarray(np.divide(p[:, _BLAST], total, out=np.zeros(len(p)), where=total > 0))
 
 
 def classifications(

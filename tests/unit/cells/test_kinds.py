@@ -54,8 +54,14 @@ def test_the_classes_are_the_kinds_and_the_labels_without_kinds():
         ({"artifact": 0.55, "blast": 0.45}, "artifact", "artifact"),
         # Neither group alone outweighs the nucleated cells, so a possible blast is not thrown out.
         ({"artifact": 0.32, "smudge": 0.32, "blast": 0.36}, "blast", "blast"),
-        # The likeliest class is smudge, but the nucleated kinds together are likelier.
-        ({"smudge": 0.4, "neutrophil": 0.35, "eosinophil": 0.25}, "normal", "neutrophil"),
+        # The likeliest class is smudge, but the nucleated kinds together are likelier by far.
+        ({"smudge": 0.34, "neutrophil": 0.35, "eosinophil": 0.31}, "normal", "neutrophil"),
+        # The nucleated kinds together are somewhat likelier: enough for a blast, too little for another cell.
+        ({"smudge": 0.4, "neutrophil": 0.35, "eosinophil": 0.25}, "smudge", "smudge"),
+        ({"smudge": 0.4, "blast": 0.25, "neutrophil": 0.35}, "unidentified", ""),
+        # A monocyte counts less against a blast than other cells do.
+        ({"blast": 0.32, "monocyte": 0.68}, "blast", "blast"),
+        ({"blast": 0.32, "lymphocyte": 0.68}, "unidentified", ""),
     ],
 )
 def test_the_group_decides_first_then_the_blast_then_the_kind(given, label, kind):

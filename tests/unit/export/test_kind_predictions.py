@@ -109,3 +109,38 @@ def test_a_written_file_reads_back_and_makes_a_table(tmp_path: Path) -> None:
     table = list(lines(read))
     assert any(line.startswith("| lisc, whole source | 180 | ") for line in table)
     assert any(line.startswith("| deepapl | 0.") for line in table)
+
+
+def test_the_offset_of_the_eosinophil_is_what_names_most_cells_right() -> None:
+    rng = np.random.default_rng(3)
+    kinds = np.array(["blast", "neutrophil", "neutrophil", "eosinophil", "lymphocyte", "monocyte"] * 40)
+    logits = rng.normal(0, 0.1, (len(kinds), 10))
+    logits[np.arange(len(kinds)), [KINDS.index(k) for k in kinds]] += 4
+    # On both benches every second neutrophil has the color of an eosinophil.
+    orange = np.flatnonzero(kinds == "neutrophil")[::2]
+    logits[orange, KINDS.index("eosinophil")] += 4.5
+    source = np.repeat(["lisc", "pbc"], len(kinds) // 2)
+    made = KindPredictions(source, source, source, kinds, kinds, logits)
+    decision = decide(made)
+    assert decision.eosinophil < 0
+    assert kinds_right(made, decision=decision) > kinds_right(made) + 0.1
+
+
+def test_every_bench_has_the_same_say_in_the_threshold_of_normal_cells() -> None:
+    """A bench with few blasts of a low score lowers the threshold as much as one with many would."""
+    made = _made()
+    low = KindPredictions(
+        made.fold,
+        np.full(len(made), "pbc"),
+        made.group,
+        made.kind,
+        made.kind,
+        made.logits - 3.0 * _one_hot("blast") / 9,
+    ).where(np.arange(len(made)) < 60)
+    both = KindPredictions(
+        *(np.concatenate([getattr(made, n), getattr(low, n)]) for n in ("fold", "source", "group", "kind", "detail")),
+        np.concatenate([made.logits, low.logits]),
+    )
+    assert decide(both).normal < decide(made).normal
+    shares = labels_of(low, decide(both))
+    assert shares["blasts flagged"] > 0.85

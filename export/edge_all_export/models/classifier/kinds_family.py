@@ -14,26 +14,31 @@ from edge_all_export.data.kinds import KINDS
 from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.classifier.kinds_network import ARCHITECTURE, SIDE, UM_PER_PX, KindsNet, partial_label_loss
 from edge_all_export.models.contracts import kind_decision_of, provenance, sources_of
+from edge_all_export.models.kind_thresholds import KindDecision, kind_offsets
 
 
 class DeployedKinds(nn.Module):
     """Classifier of kinds as deployed: uint8 N x S x S x 3 in; probabilities N x 10 and features N x F out.
 
-    The probabilities are the softmax of the logits divided by the temperature, which makes their level right on benches
-    that the network has not seen. The features are the input of the last layer, for the calibration of a bench.
+    The probabilities are the softmax of the logits with the decision's temperature and offset, which make their level
+    right on benches that the network has not seen. The features are the input of the last layer, for the calibration of
+    a bench.
     """
 
-    def __init__(self, network: KindsNet, temperature: float) -> None:
+    offset: Tensor
+
+    def __init__(self, network: KindsNet, decision: KindDecision) -> None:
         super().__init__()
         self.network = network
-        self.temperature = temperature
+        self.temperature = decision.temperature
+        self.register_buffer("offset", torch.from_numpy(kind_offsets(decision.eosinophil)).float())
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities in the order of KINDS, and standardized features."""
         network = self.network
         pixels = image.to(torch.float32).permute(0, 3, 1, 2)
         features = network.standardized(network.features(*network.frozen(pixels)))
-        return torch.softmax(network.head(features) / self.temperature, 1), features
+        return torch.softmax(network.head(features) / self.temperature + self.offset, 1), features
 
 
 def _first_blocks_in_float() -> dict[str, int]:
@@ -71,7 +76,7 @@ class KindsFamily:
 
     def deployed(self, network: nn.Module, checkpoint: Checkpoint) -> nn.Module:
         """Wrap the network for deployment, with its temperature."""
-        return DeployedKinds(cast("KindsNet", network), kind_decision_of(checkpoint).temperature)
+        return DeployedKinds(cast("KindsNet", network), kind_decision_of(checkpoint))
 
     def contract(self, checkpoint: Checkpoint) -> Contract:
         """Build the contract of a checkpoint."""
@@ -80,6 +85,7 @@ class KindsFamily:
             **provenance(checkpoint),
             "kinds": list(KINDS),
             "temperature": decision.temperature,
+            "eosinophil_offset": decision.eosinophil,
             "threshold_sources": list(decision.sources),
         }
         if decision.coarsest_um_per_px is not None:
