@@ -5,46 +5,18 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from edge_all.domain.labels import KINDS, LABELS
 from edge_all.i18n.catalog import text
 from edge_all.qc.control_runs import ControlRun
 from edge_all.reports.cautions import count_cautions, limit_cautions
 from edge_all.reports.contents import ReportContents
+from edge_all.reports.differential_rows import agreement_rows, differential_rows, model_agreement_rows, share_row
 from edge_all.reports.fab_features import BlastDescription
-from edge_all.review.agreement import Agreement
-from edge_all.review.differential import Differential, Share
+from edge_all.reports.rows import ReportRow, ReportSection
 from edge_all.session.operator import recorded_operator
 from edge_all.text.display_text import shown
 
 _SHORT_PRECISION = {"float": "float32"}
-
-
-@dataclass(frozen=True)
-class ReportRow:
-    """One line. low, high: 95 % interval in the unit of the value. All text is safe to display and not markup."""
-
-    item: str
-    value: str
-    unit: str = ""
-    low: str = ""
-    high: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class ReportSection:
-    """Heading with its rows. name: key of the title in the catalog's group report_section."""
-
-    name: str
-    rows: tuple[ReportRow, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """Heading in the language of the catalog."""
-        return text(f"report_section.{self.name}")
 
 
 def report_sections(c: ReportContents) -> list[ReportSection]:
@@ -60,15 +32,18 @@ def report_sections(c: ReportContents) -> list[ReportSection]:
             (
                 *(ReportRow(text("report_row.caution"), sentence) for sentence in limit_cautions(outside)),
                 ReportRow(text("report_row.model"), shown(c.result, 500)),
-                _share(d.after.blasts, blasts),
+                share_row(d.after.blasts, blasts),
             ),
             (*count_cautions(d.after, outside), *_open_findings(d.findings_open)),
         ),
-        ReportSection("before", tuple(_counts(d.before)), (text("report_note.interval"),)),
-        ReportSection("after", (*_counts(d.after), *_review(c)), as_before),
+        ReportSection("before", tuple(differential_rows(d.before)), (text("report_note.interval"),)),
+        ReportSection("after", (*differential_rows(d.after), *_review(c)), as_before),
     ]
+    if d.model_agreement is not None:
+        rows = tuple(model_agreement_rows(d.model_agreement))
+        sections.append(ReportSection("model_agreement", rows, (text("report_note.model_agreement"),)))
     if d.agreements:
-        sections.append(ReportSection("agreement", tuple(map(_agreement, d.agreements))))
+        sections.append(ReportSection("agreement", tuple(row for a in d.agreements for row in agreement_rows(a))))
     sections += [
         ReportSection("description", tuple(description_rows(c.description)), (c.description.note,)),
         ReportSection("quality", tuple(_quality(c))),
@@ -108,40 +83,6 @@ def _sample(c: ReportContents) -> Iterable[ReportRow]:
     yield ReportRow(text("report_row.made"), local_time(c.made))
 
 
-def _share(s: Share, item: str) -> ReportRow:
-    note = text("report_note.cells", count=s.count)
-    return ReportRow(item, f"{s.percent:.1f}", "%", f"{s.low:.1f}", f"{s.high:.1f}", note)
-
-
-def _counts(d: Differential) -> Iterable[ReportRow]:
-    cells = text("report_unit.cells")
-    yield ReportRow(text("report_row.leukocytes"), str(d.leukocytes), cells)
-    for row in LABELS.leukocytes:
-        yield _share(d.share(row.key), text(f"label.{row.key}"))
-    for label in KINDS.labels if d.kinds else ():
-        yield from _kinds(d, label)
-    for row in LABELS.counted_apart:
-        per_100 = d.per_100(row.key)
-        note = "" if per_100 is None else text("report_note.per_100", count=f"{per_100:.1f}")
-        item = text("report_row.counted_apart", labels=text(f"labels.{row.key}"))
-        yield ReportRow(item, str(d.count(row.key)), cells, note=note)
-    for row in LABELS.not_counted:
-        if count := d.count(row.key):
-            note = text("report_note.not_counted") if row.by_model else text("report_note.taken_out")
-            yield ReportRow(text(f"labels.{row.key}"), str(count), text("report_unit.objects"), note=note)
-
-
-def _kinds(d: Differential, label: str) -> Iterable[ReportRow]:
-    """Yield the share of each kind of a label, and of its cells without one."""
-    name = text(f"label.{label}")
-    for kind in KINDS.of(label):
-        if d.kinds.get(kind.key):
-            yield _share(d.kind(kind.key), text("report_row.kind", label=name, kind=text(f"kind.{kind.key}")))
-    if without := d.kind_not_named(label):
-        item = text("report_row.kind", label=name, kind=text("report_value.kind_not_named"))
-        yield _share(Share(without, d.leukocytes), item)
-
-
 def _review(c: ReportContents) -> Iterable[ReportRow]:
     d = c.differential
     note = text("report_note.changed", count=d.changed)
@@ -153,13 +94,6 @@ def _review(c: ReportContents) -> Iterable[ReportRow]:
 
 def _proof(proven: bool) -> str:
     return text("report_note.proven") if proven else text("report_note.unproven")
-
-
-def _agreement(a: Agreement) -> ReportRow:
-    kappa = text("report_value.no_kappa") if a.kappa is None else f"{a.kappa:.2f}"
-    names = text("report_row.reviewers", first=shown(a.first.name, 80), second=shown(a.second.name, 80))
-    note = text("report_note.same", same=a.same, cells=a.cells)
-    return ReportRow(names, kappa, text("report_unit.kappa"), note=note)
 
 
 def description_rows(d: BlastDescription) -> Iterable[ReportRow]:

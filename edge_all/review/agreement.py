@@ -11,6 +11,17 @@ from edge_all.record.events.verdicts import Reviewer, Verdict, by_reviewer
 
 
 @dataclass(frozen=True)
+class KindsAgreement:
+    """Agreement of two reviewers on the kinds of the cells with a label that has kinds, if both named one."""
+
+    cells: int
+    same: int
+    """Number of these cells with the same kind."""
+    kappa: float | None
+    """Result of cohens_kappa."""
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Agreement of two reviewers on the cells that both labeled, by the last verdict of each."""
 
@@ -21,6 +32,8 @@ class Agreement:
     """Number of these cells with the same label."""
     kappa: float | None
     """Result of cohens_kappa."""
+    kinds: KindsAgreement | None = None
+    """Agreement on the kinds; None if there is no cell of which both named the kind."""
 
 
 def agreements(verdicts: Sequence[Verdict]) -> tuple[Agreement, ...]:
@@ -32,8 +45,14 @@ def agreements(verdicts: Sequence[Verdict]) -> tuple[Agreement, ...]:
     for (first, a), (second, b) in combinations(by_reviewer(verdicts).items(), 2):
         pairs = [(str(a[n].label), str(b[n].label)) for n in sorted(a.keys() & b.keys())]
         if pairs:
-            found.append(Agreement(first, second, len(pairs), sum(x == y for x, y in pairs), cohens_kappa(pairs)))
+            kinds = [(x, y) for n in sorted(a.keys() & b.keys()) if (x := a[n].kind) and (y := b[n].kind)]
+            on_kinds = KindsAgreement(*_agreed(kinds)) if kinds else None
+            found.append(Agreement(first, second, *_agreed(pairs), on_kinds))
     return tuple(found)
+
+
+def _agreed(pairs: Sequence[tuple[str, str]]) -> tuple[int, int, float | None]:
+    return len(pairs), sum(x == y for x, y in pairs), cohens_kappa(pairs)
 
 
 def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from edge_all.domain.labels import KINDS, LABELS, Label
+from edge_all.domain.labels import KINDS, LABELS, Label, LabelInfo
 from edge_all.domain.statistics import ENOUGH_CELLS, wilson_interval
 from edge_all.domain.types import Counts
 from edge_all.record.events.verdicts import Verdict
@@ -138,6 +138,16 @@ class Differential:
             if row.key not in KINDS.labels
         ]
         return (*kinds, *in_doubt, *labels)
+
+    @property
+    def counted_apart(self) -> tuple[LabelInfo, ...]:
+        """The labels counted apart that are reported.
+
+        A label that older models do not give has no line in their differentials, unless a reviewer gave it.
+        """
+        return tuple(
+            row for row in LABELS.counted_apart if self.by_kind or row.always_counted or self.by_label.get(row.key)
+        )
 
     def _lines_by_label(self) -> Iterator[Line]:
         for row in LABELS.leukocytes:

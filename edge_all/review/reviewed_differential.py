@@ -9,6 +9,7 @@ from edge_all.domain.labels import LABELS
 from edge_all.record.events.verdicts import Verdict, standing
 from edge_all.review.agreement import Agreement, agreements
 from edge_all.review.differential import Differential, differential
+from edge_all.review.model_agreement import ModelAgreement, model_agreement
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,27 @@ class ReviewedDifferential:
     findings_open: int
     """Number of the model's findings without a verdict."""
     agreements: tuple[Agreement, ...]
+    model_agreement: ModelAgreement | None = None
+    """Agreement of the model with the reviewers on each kind; None without kinds of the model or without verdicts."""
 
 
-def reviewed_differential(labels: Mapping[int, str], verdicts: Sequence[Verdict]) -> ReviewedDifferential:
+def reviewed_differential(
+    labels: Mapping[int, str], verdicts: Sequence[Verdict], kinds: Mapping[int, str] | None = None
+) -> ReviewedDifferential:
     """Return the differential of a session before and after review.
 
-    labels: The model's label by cell number. verdicts: All verdicts of the session, including undone ones.
+    Args:
+        labels: The model's label by cell number.
+        verdicts: All verdicts of the session, including undone ones.
+        kinds: The model's kind by cell number, as in Classification.kind; None for a model that gives none.
     """
     latest = {v.cell: v for v in standing(verdicts) if v.cell in labels}
     return ReviewedDifferential(
-        before=differential(labels),
-        after=differential(labels, latest),
+        before=differential(labels, kinds=kinds),
+        after=differential(labels, latest, kinds),
         reviewed=len(latest),
         changed=sum(v.label != labels[n] for n, v in latest.items()),
         findings_open=sum(LABELS.is_finding(label) and n not in latest for n, label in labels.items()),
         agreements=agreements(verdicts),
+        model_agreement=model_agreement(labels, kinds or {}, latest),
     )

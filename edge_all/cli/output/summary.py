@@ -9,7 +9,9 @@ from edge_all.domain.labels import LABELS
 from edge_all.domain.plural import counted
 from edge_all.domain.statistics import blast_percent
 from edge_all.domain.types import Counts, Thresholds
+from edge_all.i18n.catalog import text
 from edge_all.reports.cautions import limit_cautions
+from edge_all.review.differential import Differential
 from edge_all.session.progress import CameraAccount, Summary
 
 
@@ -24,8 +26,15 @@ def count_lines(counts: Counts) -> Iterator[str]:
         yield f"Warnings      {', '.join(f'{r} {n}' for r, n in counts.warned.items())}"
     labels = ", ".join(f"{counts.of(row.key)} {row.key}" for row in LABELS.leukocytes)
     yield f"Leukocytes    {counts.leukocytes}: {labels}"
-    for row in LABELS.counted_apart:
-        yield f"{row.count_key.capitalize():<14}{counts.of(row.key)}, counted apart"
+    counted_cells = Differential.of_counts(counts)
+    if counted_cells.by_kind:
+        yield from _differential_lines(counted_cells)
+    for row in counted_cells.counted_apart:
+        per_100 = counted_cells.per_100(row.key)
+        apart = (
+            f"{per_100:.1f} per 100 leukocytes" if counted_cells.by_kind and per_100 is not None else "counted apart"
+        )
+        yield f"{row.count_key.capitalize():<14}{counts.of(row.key)}, {apart}"
     for row in LABELS.not_counted:
         if row.by_model and counts.of(row.key):
             yield f"{row.count_key.capitalize():<14}{counts.of(row.key)}, not counted"
@@ -37,6 +46,19 @@ def count_lines(counts: Counts) -> Iterator[str]:
             f"Blasts        {share:.1f} % "
             f"(95 % interval {low:.1f} to {high:.1f} %; covers sampling, not the model's error)"
         )
+
+
+def _differential_lines(counted_cells: Differential) -> Iterator[str]:
+    """Yield one line for each kind and label among the leukocytes, with its percentage and interval."""
+    head = "Differential"
+    width = max(len(text(line.words)) for line in counted_cells.lines)
+    for line in counted_cells.lines:
+        s = line.share
+        yield (
+            f"{head:<14}{text(line.words):<{width}} {s.count:>6}  {s.percent:5.1f} %  "
+            f"(95 % interval {s.low:.1f} to {s.high:.1f} %)"
+        )
+        head = ""
 
 
 def threshold_line(t: Thresholds) -> str:

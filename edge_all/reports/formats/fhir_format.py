@@ -10,12 +10,12 @@ import json
 import uuid
 from typing import Any
 
-from edge_all.domain.labels import LABELS, FhirCode
+from edge_all.domain.labels import KINDS, LABELS, FhirCode
 from edge_all.i18n.catalog import text
 from edge_all.reports.cautions import count_cautions, limit_cautions
 from edge_all.reports.contents import ReportContents
 from edge_all.reports.formats.json_format import iso_time
-from edge_all.review.differential import Differential, Share
+from edge_all.review.differential import Differential, Line, Share
 from edge_all.session.operator import recorded_operator
 from edge_all.text.display_text import shown
 
@@ -86,6 +86,13 @@ def _coded(code: FhirCode) -> Resource:
     return {"text": code.text} if code.loinc is None else _code(LOINC, code.loinc, code.text)
 
 
+def _code_of_kind(line: Line) -> Resource:
+    code = KINDS[line.key].fhir if line.key in KINDS else None
+    if code is not None:
+        return _coded(code)
+    return {"text": f"{text(line.words)}, per 100 leukocytes"}
+
+
 def _period(c: ReportContents) -> Resource:
     period = {"start": iso_time(c.session.begun)}
     if c.session.ended is not None:
@@ -101,6 +108,12 @@ def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[
         for row in LABELS.leukocytes
         if row.fhir is not None
     ]
+    if after.by_kind:
+        made += [
+            _percentage(line.share, after, _code_of_kind(line), reviewed)
+            for line in after.lines
+            if line.key not in LABELS
+        ]
     if c.differential.reviewed:
         words = "Blasts per 100 leukocytes, before review (model only)"
         made.append(_percentage(before.blasts, before, {"text": words}, "before review"))
@@ -110,7 +123,7 @@ def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[
             "valueQuantity": {"value": after.leukocytes, "unit": "cells", "system": UCUM, "code": "{cells}"},
         }
     )
-    for row in LABELS.counted_apart:
+    for row in after.counted_apart:
         per_100 = after.per_100(row.key)
         if row.fhir is not None and per_100 is not None:
             quantity = _quantity(per_100, "/100 leukocytes", "/100{WBCs}")

@@ -7,7 +7,8 @@ from html import escape
 
 from edge_all.i18n.catalog import text
 from edge_all.reports.contents import GalleryCell, ReportContents
-from edge_all.reports.sections import ReportRow, ReportSection, report_sections
+from edge_all.reports.rows import ReportRow, ReportSection
+from edge_all.reports.sections import report_sections
 from edge_all.text.display_text import shown
 
 _STYLE = """

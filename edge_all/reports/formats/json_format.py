@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edge_all.domain.labels import KINDS, LABELS
+from edge_all.domain.labels import LABELS
 from edge_all.domain.picture_limits import OutsideLimits
 from edge_all.domain.types import Counts
 from edge_all.i18n.catalog import text
 from edge_all.reports.cautions import cautions
 from edge_all.reports.contents import GalleryCell, ReportContents
 from edge_all.review.differential import Differential, Share
+from edge_all.review.model_agreement import ModelAgreement
 from edge_all.review.reviewed_differential import ReviewedDifferential
 from edge_all.session.operator import recorded_operator
 
@@ -73,6 +74,7 @@ def _counts(c: Counts) -> dict[str, Any]:
         "warned": dict(c.warned),
         "outside_limits": [one.to_values() for one in c.outside_limits],
         **c.named(),
+        "kinds": dict(c.by_kind) if any(c.by_kind.values()) else {},
     }
 
 
@@ -84,7 +86,21 @@ def _reviewed(d: ReviewedDifferential, outside: Sequence[OutsideLimits]) -> dict
         "changed": d.changed,
         "findings_open": d.findings_open,
         "agreements": [asdict(a) for a in d.agreements],
+        "model_agreement": None if d.model_agreement is None else _model_agreement(d.model_agreement),
     }
+
+
+def _model_agreement(a: ModelAgreement) -> dict[str, Any]:
+    return {
+        "agreed": _agreed("all", a.agreed),
+        "kappa": a.kappa,
+        "kinds": [{**_agreed(k.key, k.agreed), "reviewed_as": dict(k.reviewed)} for k in a.kinds],
+    }
+
+
+def _agreed(name: str, s: Share) -> dict[str, Any]:
+    """Return a share with the number of cells that it is of, unlike the shares of a differential."""
+    return {**_share(name, s), "of": s.total}
 
 
 def _differential(d: Differential, outside: Sequence[OutsideLimits]) -> dict[str, Any]:
@@ -95,7 +111,8 @@ def _differential(d: Differential, outside: Sequence[OutsideLimits]) -> dict[str
     return {
         "leukocytes": d.leukocytes,
         "shares": [_share(row.key, d.share(row.key)) for row in LABELS.leukocytes],
-        "kinds": [_share(kind.key, d.kind(kind.key)) for kind in KINDS if d.kinds.get(kind.key)],
+        "by_kind": d.by_kind,
+        "kinds": [_share(line.key, line.share) for line in d.lines if line.key not in LABELS],
         **apart,
         **{row.count_key: d.count(row.key) for row in LABELS.not_counted},
         "cautions": cautions(d, outside),

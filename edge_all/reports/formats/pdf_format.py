@@ -12,7 +12,8 @@ from edge_all.reports.contents import GalleryCell, ReportContents
 from edge_all.reports.formats.html_format import caption_lines, value_in_words
 from edge_all.reports.formats.pdf_fonts import characters_of, fallback_fonts, text_font
 from edge_all.reports.morphology import read_crop
-from edge_all.reports.sections import ReportRow, ReportSection, report_sections
+from edge_all.reports.rows import ReportRow, ReportSection
+from edge_all.reports.sections import report_sections
 from edge_all.text.display_text import shown
 
 if TYPE_CHECKING:

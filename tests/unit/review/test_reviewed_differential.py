@@ -11,6 +11,7 @@ from edge_all.record.events.verdicts import Verdict, standing
 from edge_all.reports.cautions import cautions
 from edge_all.review.agreement import agreements, cohens_kappa
 from edge_all.review.differential import Differential, differential
+from edge_all.review.model_agreement import model_agreement
 from edge_all.review.reviewed_differential import reviewed_differential
 
 
@@ -185,6 +186,66 @@ def test_a_reviewer_who_changed_their_mind_has_one_verdict_for_each_cell():
     (found,) = agreements(rows)
     assert (found.cells, found.same) == (1, 1)
     assert found.kappa is None, "one label only: chance explains all"
+
+
+def test_two_reviewers_agree_on_kinds_where_both_named_one():
+    rows = [
+        verdict(1, 1, "normal", "Ada", "monocyte"),
+        verdict(2, 1, "normal", "Ben", "monocyte"),
+        verdict(3, 2, "normal", "Ada", "lymphocyte"),
+        verdict(4, 2, "normal", "Ben", "monocyte"),
+        verdict(5, 3, "normal", "Ada", "lymphocyte"),
+        verdict(6, 3, "normal", "Ben"),
+        verdict(7, 4, "blast", "Ada"),
+        verdict(8, 4, "normal", "Ben", "monocyte"),
+    ]
+    (found,) = agreements(rows)
+    assert (found.cells, found.same) == (4, 3)
+    assert (found.kinds.cells, found.kinds.same, found.kinds.kappa) == (2, 1, 0.0)
+    (labels_only,) = agreements(rows[4:6])
+    assert labels_only.kinds is None
+
+
+def test_the_models_kinds_are_compared_with_those_of_the_verdicts():
+    kinds = {1: "neutrophil", 2: "neutrophil", 3: "lymphocyte", 4: "", 5: "blast", 6: "", 7: "neutrophil", 10: ""}
+    labels = {**LABELS_OF_A_SMEAR, 7: "normal", 10: "normal"}
+    verdicts = {
+        1: verdict(1, 1, "normal", kind="neutrophil"),
+        2: verdict(2, 2, "normal", kind="monocyte"),
+        3: verdict(3, 3, "blast"),
+        4: verdict(4, 4, "normal", kind="basophil"),
+        5: verdict(5, 5, "blast"),
+        6: verdict(6, 6, "normal"),
+        7: verdict(7, 7, "normal"),
+        9: verdict(8, 9, "artifact"),
+        10: verdict(9, 10, "artifact"),
+    }
+    found = model_agreement(labels, kinds, verdicts)
+    rows = {row.key: row for row in found.kinds}
+    assert list(rows) == ["neutrophil", "lymphocyte", "kind_in_doubt", "blast", "unidentified", "artifact"]
+    assert rows["neutrophil"].reviewed == {"neutrophil": 1, "monocyte": 1, "kind_in_doubt": 1}
+    assert {key: (row.agreed.count, row.agreed.total) for key, row in rows.items()} == {
+        "neutrophil": (1, 2),  # the verdict without a kind does not decide
+        "lymphocyte": (0, 1),
+        "kind_in_doubt": (1, 2),  # of the labels
+        "blast": (1, 1),
+        "unidentified": (0, 1),
+        "artifact": (1, 1),
+    }
+    # Decided: neutrophil twice, lymphocyte, blast, unidentified, artifact and the cell in doubt that is an artifact.
+    assert (found.agreed.count, found.agreed.total) == (3, 7)
+    pairs = [("n", "n"), ("n", "m"), ("l", "b"), ("b", "b"), ("u", "d"), ("a", "a"), ("d", "a")]
+    assert found.kappa == pytest.approx(cohens_kappa(pairs))
+    assert (found.agreed.low, found.agreed.high) == pytest.approx((15.8, 75.0), abs=0.1)
+    assert [text(row.words) for row in found.kinds][:3] == ["Neutrophils", "Lymphocytes", "Normal, kind in doubt"]
+
+
+def test_without_kinds_of_the_model_or_verdicts_there_is_no_agreement_by_kind():
+    verdicts = {1: verdict(1, 1, "normal", kind="neutrophil")}
+    assert model_agreement(LABELS_OF_A_SMEAR, {}, verdicts) is None
+    assert model_agreement(LABELS_OF_A_SMEAR, KINDS_OF_A_SMEAR, {}) is None
+    d = reviewed_differential(LABELS_OF_A_SMEAR, list(verdicts.values()), KINDS_OF_A_SMEAR)
+    assert (d.model_agreement.agreed.count, d.before.kinds["neutrophil"], d.after.by_kind) == (1, 2, True)
 
 
 @settings(deadline=None)
