@@ -119,7 +119,7 @@ def _run(
     for measure, value in run.values.items():
         limit = run.limits.get(measure)
         against = "no limits yet" if limit is None else f"target {limit.target:.4g}, {limit.z(value):+.1f} SD"
-        click.echo(f"  {measure:<22}{value:<10.4g}{MEASURES[measure]:<14} {against}")
+        click.echo(f"  {measure:<30}{value:<10.4g}{MEASURES[measure]:<14} {against}")
     for reason in run.reasons:
         click.echo(f"  {reason}")
     click.echo(RESEARCH_USE)

@@ -9,10 +9,12 @@ from statistics import median
 from edge_all.cameras.base import Camera
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
 from edge_all.domain.labels import Label
+from edge_all.domain.types import Counts
 from edge_all.errors import EdgeAllError
 from edge_all.profile import Profile
-from edge_all.qc.control_runs import ControlRun, classified, control_runs, keep
+from edge_all.qc.control_runs import KIND_MEASURES, ControlRun, classified, control_runs, keep
 from edge_all.record.store import Record
+from edge_all.review.differential import Differential
 from edge_all.session.options import SessionOptions
 from edge_all.session.progress import Progress
 from edge_all.session.session import Session
@@ -38,6 +40,12 @@ def simulated_expectation(camera: SimulatedMicroscope) -> dict[str, float]:
         "leukocytes_per_field": len(seen) / max(len(stops), 1),
         "um_per_px": camera.um_per_px,
     }
+
+
+def kind_percentages(counts: Counts) -> dict[str, float]:
+    """Return the share of each kind, by its measure; empty if the model gave no kinds."""
+    found = Differential.of_counts(counts)
+    return {name: found.kind(kind).percent for name, kind in KIND_MEASURES.items()} if found.by_kind else {}
 
 
 def run_control(
@@ -81,6 +89,7 @@ def run_control(
         "blast_percent": 100 * counts.blasts / counts.leukocytes,
         "decided_blast_percent": 100 * counts.blasts / max(counts.leukocytes - undecided, 1),
         "unidentified_percent": 100 * undecided / counts.leukocytes,
+        **kind_percentages(counts),
         "leukocytes_per_field": counts.leukocytes / counts.fields,
         "um_per_px": median(f.um_per_px for f in frames if f.um_per_px is not None),
         "sharpness": median(f.sharpness for f in frames if f.sharpness is not None),

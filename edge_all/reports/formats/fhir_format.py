@@ -15,7 +15,7 @@ from edge_all.i18n.catalog import text
 from edge_all.reports.cautions import count_cautions, limit_cautions
 from edge_all.reports.contents import ReportContents
 from edge_all.reports.formats.json_format import iso_time
-from edge_all.review.differential import Differential, Line, Share
+from edge_all.review.differential import IN_DOUBT, Differential, Line, Share
 from edge_all.session.operator import recorded_operator
 from edge_all.text.display_text import shown
 
@@ -87,10 +87,9 @@ def _coded(code: FhirCode) -> Resource:
 
 
 def _code_of_kind(line: Line) -> Resource:
-    code = KINDS[line.key].fhir if line.key in KINDS else None
-    if code is not None:
-        return _coded(code)
-    return {"text": f"{text(line.words)}, per 100 leukocytes"}
+    if line.key == IN_DOUBT:
+        return {"text": f"{line.label} leukocytes whose kind is in doubt per 100 leukocytes"}
+    return _coded(KINDS[line.key].fhir or FhirCode(f"{line.label} leukocytes of kind {line.key} per 100 leukocytes"))
 
 
 def _period(c: ReportContents) -> Resource:
