@@ -133,7 +133,9 @@ def read_report(
         made=time.time() if now is None else now,
         result=row.result or result_words(row.counts),
         differential=reviewed_differential(
-            {int(c["cell"]): str(c["label"]) for c in cells}, given, {int(c["cell"]): str(c["kind"]) for c in cells}
+            {int(c["cell"]): str(c["label"]) for c in cells},
+            given,
+            {int(c["cell"]): str(c.get("kind", "")) for c in cells},
         ),
         description=_description(blasts, described, measured),
         gallery=tuple(_gallery(record.folder, shown_blasts, latest, measured)),

@@ -157,7 +157,7 @@ class Differential:
                 yield Line(kind.key, row.key, self.kind(kind.key), words=f"kind.{kind.key}", is_part=True)
             if given and (count := self.kind_not_named(row.key)):
                 share = Share(count, self.leukocytes)
-                yield Line(IN_DOUBT, row.key, share, words="report_value.kind_not_named", is_part=True)
+                yield Line(IN_DOUBT, row.key, share, words=f"kind.{IN_DOUBT}", is_part=True)
 
 
 def differential(

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edge_all.domain.labels import LABELS
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.domain.picture_limits import OutsideLimits
 from edge_all.domain.types import Counts
 from edge_all.i18n.catalog import text
 from edge_all.reports.cautions import cautions
 from edge_all.reports.contents import GalleryCell, ReportContents
-from edge_all.review.differential import Differential, Share
+from edge_all.review.differential import IN_DOUBT, Differential, Share
 from edge_all.review.model_agreement import ModelAgreement
 from edge_all.review.reviewed_differential import ReviewedDifferential
 from edge_all.session.operator import recorded_operator
@@ -112,7 +112,11 @@ def _differential(d: Differential, outside: Sequence[OutsideLimits]) -> dict[str
         "leukocytes": d.leukocytes,
         "shares": [_share(row.key, d.share(row.key)) for row in LABELS.leukocytes],
         "by_kind": d.by_kind,
-        "kinds": [_share(line.key, line.share) for line in d.lines if line.key not in LABELS],
+        "kinds": [
+            _share(line.key, line.share)
+            for line in d.lines
+            if line.key in KINDS or (line.key == IN_DOUBT and d.by_kind)
+        ],
         **apart,
         **{row.count_key: d.count(row.key) for row in LABELS.not_counted},
         "cautions": cautions(d, outside),
