@@ -25,6 +25,7 @@ _TABLE_COLUMNS = (
     "height_px",
     "size_um",
     "label",
+    "kind",
     "blast_probability",
     "unfamiliarity",
     "views",
@@ -45,8 +46,9 @@ _TABLE_COLUMNS = (
 def command(session_id: str, form: str, record: str | None) -> int:
     """Print one row for each counted cell, located in its sharpest view.
 
-    x_px and y_px are the center of the cell, in pixels of the frame as stored. Smudges have the label smudge and no
-    probability.
+    x_px and y_px are the center of the cell, in pixels of the frame as stored. kind is the kind of a normal cell, empty
+    if in doubt, and otherwise the label; it is empty for each cell of a model that gives no kinds. Artifacts are
+    listed, but not counted.
 
     \b
     Example:
@@ -76,7 +78,7 @@ def _print_table(rows: Sequence[CellRow]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in _TABLE_COLUMNS:
-        is_text = name in ("frame", "label")
+        is_text = name in ("frame", "label", "kind")
         table.add_column(name, overflow="fold", justify="left" if is_text else "right")
     for row in rows:
         shown = []

@@ -182,18 +182,25 @@ class Cell:
     detection: Detection
     um_per_px: float
     classification: Classification | None
-    """Classification; None only for a smudge."""
+    """Classification; None only for a smudge that the detector recognized, if the classifier gives no kinds."""
     views: int = 1
     sharpness: float = 0.0
     final: bool = True
     """False while the cell is still in view and may get a sharper view."""
     place_um: tuple[float, float] = (0.0, 0.0)
     region: int = 0
+    features: bytes | None = None
+    """Features of the view as CellClassifier.classify_with_features gives them; None if they are not known."""
 
     @property
     def label(self) -> Label:
         """Label of the classification; smudge if there is none."""
         return Label.SMUDGE if self.classification is None else self.classification.label
+
+    @property
+    def kind(self) -> str:
+        """Kind of the classification; see Classification.kind."""
+        return "" if self.classification is None else self.classification.kind
 
     @property
     def reason(self) -> str:

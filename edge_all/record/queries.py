@@ -6,9 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from edge_all.errors import NotRecordedError
 from edge_all.record.rows import CellRow, SessionRow
 from edge_all.record.store import Record
+from edge_all.record.write.blobs import unpack_features, unpack_probabilities
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,23 @@ class CellLabel:
     label: str
     """Label given by the model."""
     blast_probability: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class CellEvidence:
+    """Values of a cell from which its label and kind follow."""
+
+    number: int
+    label: str
+    """Label given by the model."""
+    kind: str
+    probabilities: tuple[float, ...]
+    """In the order of MODEL_KINDS; the median if several views count."""
+    features: npt.NDArray[np.float16] | None
+    """Features of the sharpest view, then the log probabilities of its kinds before any adaptation."""
+    model_sha256: str
+    calibration: str
+    """Id of the calibration that adapted the probabilities; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,27 @@ def cell_labels(record: Record, session: str) -> list[CellLabel]:
         "SELECT number, label, blast_probability FROM cell WHERE session = ? ORDER BY number", (session,)
     )
     return [CellLabel(*row) for row in rows]
+
+
+def cell_evidence(record: Record, session: str) -> list[CellEvidence]:
+    """Return what the classifier found in each cell that a model of kinds classified, sorted by number."""
+    rows = record.rows(
+        "SELECT number, label, kind, probabilities, features, model_sha256, calibration FROM cell "
+        "WHERE session = ? AND probabilities IS NOT NULL ORDER BY number",
+        (session,),
+    )
+    return [
+        CellEvidence(
+            number,
+            label,
+            kind,
+            unpack_probabilities(probabilities),
+            None if features is None else unpack_features(features),
+            sha256,
+            calibration,
+        )
+        for number, label, kind, probabilities, features, sha256, calibration in rows
+    ]
 
 
 def labels_of(cells: Iterable[CellLabel]) -> dict[int, str]:

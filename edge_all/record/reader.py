@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edge_all.domain.labels import LABELS
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.domain.types import Counts, ModelIdentity, Thresholds
 from edge_all.errors import NotRecordedError, RecordError
 from edge_all.record.db.errors import translate_errors
 from edge_all.record.location import record_folder
 from edge_all.record.rows import CELL_COLUMNS, CellRow, FrameEntry, SessionRow
-from edge_all.record.write.cell_row import SELECT_CELL
+from edge_all.record.write.cell_row import select_cell
 
 
 class RecordReader:
@@ -115,8 +117,12 @@ class RecordReader:
     def cell_rows(self, where: str, values: tuple[Any, ...]) -> list[CellRow]:
         """Return the cells selected by the end of a query; for the modules of this package."""
         with translate_errors(self.folder):
-            rows = self._database.execute(f"{SELECT_CELL} {where}", values).fetchall()
+            rows = self._database.execute(f"{select_cell(self._cell_columns)} {where}", values).fetchall()
         return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
+
+    @cached_property
+    def _cell_columns(self) -> frozenset[str]:
+        return frozenset(row[1] for row in self._database.execute("PRAGMA table_info(cell)"))
 
     def _command(self, name: str) -> str:
         """Return a command on this record as a person would type it, with --record if it is not the default one."""
@@ -138,7 +144,10 @@ class RecordReader:
             version=values["program_version"],
             models=tuple(ModelIdentity(**m) for m in json.loads(values["models"])),
             thresholds=Thresholds(
-                values["threshold_blast"], values["threshold_normal"], values["threshold_unfamiliar"]
+                values["threshold_blast"],
+                values["threshold_normal"],
+                values["threshold_unfamiliar"],
+                values.get("threshold_kind") or 0.0,
             ),
             interrupted=bool(values["interrupted"]) or values["ended"] is None,
             result=values["result"],
@@ -147,9 +156,15 @@ class RecordReader:
         )
 
     def _counted(self, session: str) -> Counts:
-        labels = dict(
-            self._database.execute("SELECT label, COUNT(*) FROM cell WHERE session = ? GROUP BY label", (session,))
-        )
+        kind = "kind" if "kind" in self._cell_columns else "''"
+        labels: Counter[str] = Counter()
+        kinds: Counter[str] = Counter()
+        for label, name, count in self._database.execute(
+            f"SELECT label, {kind}, COUNT(*) FROM cell WHERE session = ? GROUP BY 1, 2", (session,)
+        ):
+            labels[label] += count
+            if name in KINDS and KINDS[name].label == label:
+                kinds[name] += count
         frames = self._database.execute(
             "SELECT status, reason, COUNT(*) FROM frame WHERE session = ? GROUP BY status, reason", (session,)
         ).fetchall()
@@ -163,6 +178,7 @@ class RecordReader:
             frames=sum(c for _, _, c in frames),
             skipped=skipped,
             by_label={label: count for label, count in labels.items() if label in LABELS},
+            by_kind=kinds,
         )
 
 

@@ -8,31 +8,25 @@ from collections.abc import Sequence
 from edge_all.domain.types import Reclassified
 from edge_all.record.db.checksums import COLUMN
 from edge_all.record.store import Record
-from edge_all.record.write.cell_row import classification_values
+from edge_all.record.write.cell_row import CLASSIFICATION_FIELDS, classification_values
 from edge_all.record.write.crop_file import with_row
 from edge_all.record.write.files import write_files
+
+_ASSIGNED = ", ".join(f"{name} = ?" for name in CLASSIFICATION_FIELDS.split(", "))
 
 
 def reclassify(record: Record, session: str, cells: Sequence[Reclassified]) -> None:
     """Write new classifications of cells that are in the record; on disk when this returns.
 
-    The crops are rewritten too because each contains its row.
+    The features of a cell stay those of its sharpest view. The crops are rewritten too because each contains its row.
     """
     if not cells:
         return
     for cell in cells:
         j = cell.classification
         record.queue(
-            "UPDATE cell SET label = ?, blast_probability = ?, unfamiliarity = ?, threshold_blast = ?, "
-            "threshold_normal = ?, threshold_unfamiliar = ?, model_name = ?, model_version = ?, model_sha256 = ?, "
-            "engine = ?, views = ? WHERE session = ? AND number = ?",
-            (
-                str(j.label),
-                *classification_values(j),
-                cell.views,
-                session,
-                cell.number,
-            ),
+            f"UPDATE cell SET {_ASSIGNED}, views = ? WHERE session = ? AND number = ?",
+            (*classification_values(j), cell.views, session, cell.number),
         )
     record.flush()
     for cell in cells:

@@ -138,13 +138,14 @@ class Record(RecordReader):
             t.blast,
             t.normal,
             t.unfamiliar,
+            t.kind,
             json.dumps(dict(info.settings)),
         )
         columns = (
             "id, begun, sample, camera, profile, engine, um_per_px, program_version, models, "
-            "threshold_blast, threshold_normal, threshold_unfamiliar, settings"
+            "threshold_blast, threshold_normal, threshold_unfamiliar, threshold_kind, settings"
         )
-        self._waiting.add(f"INSERT INTO session ({columns}) VALUES ({', '.join('?' * 13)})", values)
+        self._waiting.add(f"INSERT INTO session ({columns}) VALUES ({', '.join('?' * 14)})", values)
         self._flush_now()
         note_rows(self, identifier, "session")
         return identifier
@@ -412,6 +413,7 @@ def _counts_json(counts: Counts) -> dict[str, Any]:
         "fields": counts.fields,
         "frames": counts.frames,
         **counts.named(),
+        "kinds": dict(counts.by_kind),
         "skipped": dict(counts.skipped),
         "warned": dict(counts.warned),
         "outside_limits": [one.to_values() for one in counts.outside_limits],

@@ -46,6 +46,8 @@ class GalleryCell:
     number: int
     label: str
     """The model's."""
+    kind: str
+    """The model's; see Classification.kind."""
     verdict: str | None
     reviewer: str | None
     blast_probability: float
@@ -195,6 +197,7 @@ def _gallery(
             GalleryCell(
                 number=number,
                 label=str(c["label"]),
+                kind=str(c["kind"]),
                 verdict=None if verdict is None else verdict.label,
                 reviewer=None if verdict is None else verdict.reviewer,
                 blast_probability=float(c["blast_probability"] or 0.0),

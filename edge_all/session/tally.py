@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from edge_all.domain.labels import LABELS, Label
+from edge_all.domain.labels import KINDS, LABELS, Label
 from edge_all.domain.picture_limits import NOT_LABELED, OutsideLimits
 from edge_all.domain.types import Cell, Counts, Unreadable
 from edge_all.session.field_result import FieldResult
@@ -25,11 +25,15 @@ class Tally:
         self._fields = 0
         self._skipped: Counter[str] = Counter()
         self._warned: Counter[str] = Counter()
-        self._coded = tuple(row.label for row in LABELS.by_model)
-        self._codes = {label: code for code, label in enumerate(self._coded, 1)}
+        self._coded = tuple(
+            (row.label, kind) for row in LABELS.by_model for kind in ("", *(k.key for k in KINDS.of(row.key)))
+        )
+        self._codes = {labeled: code for code, labeled in enumerate(self._coded, 1)}
         self._labels = bytearray(1)
-        """Code of each cell's latest label, indexed by cell number; one byte per cell, for sessions of a whole day."""
+        """Code of each cell's latest label and kind, indexed by cell number; one byte per cell, for sessions of a whole
+        day."""
         self._by_label: Counter[str] = Counter()
+        self._by_kind: Counter[str] = Counter()
         self._outside: dict[str, OutsideLimits] = {}
         """Entry for each limit that was exceeded, by reason; its cells are counted separately."""
         self._reasons = bytearray(1)
@@ -43,6 +47,7 @@ class Tally:
         counts: Counts,
         labels: Mapping[int, Label],
         findings: Iterable[Cell],
+        kinds: Mapping[int, str],
         reasons: Mapping[int, str] | None = None,
     ) -> Tally:
         """Restore the tally of a resumed session.
@@ -51,6 +56,7 @@ class Tally:
             counts: The session's counts so far.
             labels: Each cell's latest label by cell number.
             findings: The session's findings so far.
+            kinds: Latest kind of each cell that has one by cell number.
             reasons: Reason of each cell without a label, by cell number.
         """
         tally = cls()
@@ -59,8 +65,9 @@ class Tally:
         tally._warned.update(counts.warned)
         tally._labels = bytearray(max(labels, default=0) + 1)
         for number, label in labels.items():
-            tally._labels[number] = tally._codes[label]
+            tally._labels[number] = tally._codes[label, kinds.get(number, "")]
         tally._by_label.update(labels.values())
+        tally._by_kind.update(kinds.values())
         tally._outside = {one.reason: one for one in counts.outside_limits}
         for number, reason in (reasons or {}).items():
             tally._give_reason(number, reason)
@@ -83,26 +90,30 @@ class Tally:
             before = self._outside.get(outside.reason, outside)
             self._outside[outside.reason] = before.joined(outside)
         for cell in result.cells:
-            self._relabel(cell.number, cell.label, cell.reason)
+            self._relabel(cell.number, cell.label, cell.kind, cell.reason)
             self._findings.pop(cell.number, None)
             if cell.is_finding:
                 self._findings[cell.number] = cell
         for one in result.reclassified:
-            self._relabel(one.number, one.classification.label, one.classification.reason)
+            self._relabel(one.number, one.classification.label, one.classification.kind, one.classification.reason)
             known = self._findings.pop(one.number, None)
             if known is not None and replace(known, classification=one.classification).is_finding:
                 self._findings[one.number] = replace(known, classification=one.classification, views=one.views)
         if len(self._findings) > 2 * _MAX_FINDINGS:
             self._findings = {c.number: c for c in self.most_suspicious(_MAX_FINDINGS)}
 
-    def _relabel(self, number: int, label: Label, reason: str) -> None:
+    def _relabel(self, number: int, label: Label, kind: str, reason: str) -> None:
         self._give_reason(number, reason)
         if number >= len(self._labels):
             self._labels.extend(bytes(number + 1 - len(self._labels)))
         if before := self._labels[number]:
-            self._by_label[self._coded[before - 1]] -= 1
-        self._labels[number] = self._codes[label]
+            was, was_kind = self._coded[before - 1]
+            self._by_label[was] -= 1
+            self._by_kind[was_kind] -= 1
+        code = self._codes.get((label, kind)) or self._codes[label, ""]
+        self._labels[number] = code
         self._by_label[label] += 1
+        self._by_kind[self._coded[code - 1][1]] += 1
 
     def _give_reason(self, number: int, reason: str) -> None:
         if number >= len(self._reasons):
@@ -129,6 +140,7 @@ class Tally:
             skipped=dict(sorted(self._skipped.items())),
             warned=dict(sorted(self._warned.items())),
             by_label=self._by_label,
+            by_kind={kind: count for kind, count in self._by_kind.items() if kind},
             outside_limits=self._outside_limits(),
         )
 

@@ -40,6 +40,13 @@ def some_weights(seed: int = 0) -> npt.NDArray[np.float32]:
     return np.random.default_rng(seed).normal(0, 1.5, (FEATURES, len(MODEL_KINDS))).astype(np.float32)
 
 
+def varied_weights(seed: int = 11) -> dict[str, npt.NDArray[np.float32]]:
+    """weights and bias that give the simulator's cells most labels and kinds (not the right ones)."""
+    weights = 5 * some_weights(seed)
+    typical = np.array((-2.5, -3.5, -1.4, -1, -1.3, -0.6), np.float32)
+    return {"weights": weights, "bias": -typical @ weights}
+
+
 def write_kinds_classifier(
     path: Path,
     weights: npt.NDArray[np.float32] | None = None,
@@ -110,7 +117,12 @@ def write_kinds_classifier(
 
 
 def models_with_kinds(folder: Path, **how: Any) -> Path:
-    """Write a folder for --models: the shipped detector, and this classifier (see write_kinds_classifier)."""
+    """Write a folder for --models: the shipped detector, and this classifier (see write_kinds_classifier).
+
+    Without weights, the simulator's cells get most labels and kinds.
+    """
+    if not how.keys() & {"weights", "always"}:
+        how |= varied_weights()
     shutil.copytree(models_folder() / "detector", folder / "detector")
     write_kinds_classifier(folder / "classifier" / "float.onnx", **how)
     return folder

@@ -113,6 +113,7 @@ def finding_json(session_id: str, cell: Cell, update: bool) -> dict[str, object]
         "height_px": round(height, 2),
         "size_um": round(cell.diameter_um, 2),
         "label": str(cell.label),
+        "kind": cell.kind,
         "blast_probability": None if j is None else j.blast_probability,
         "unfamiliarity": None if j is None else j.unfamiliarity,
         "model": None if j is None else j.model.name,

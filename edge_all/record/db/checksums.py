@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from collections.abc import Sequence
 
 COLUMN = "checksum"
 _FUNCTION = "row_checksum"
@@ -54,6 +55,24 @@ def seal_new_table(database: sqlite3.Connection, table: str) -> None:
     Rows that it contains keep their checksums, so that a row that is damaged stays recognizable.
     """
     _add_triggers(database, table, _add_column(database, table))
+
+
+def add_columns(database: sqlite3.Connection, table: str, columns: Sequence[str]) -> None:
+    """Add columns to a sealed table, within the caller's transaction.
+
+    A row whose checksum does not match keeps it, so that a row that is damaged stays recognizable.
+
+    Args:
+        database: The connection.
+        table: Name of the table.
+        columns: Definition of each column.
+    """
+    before = _add_column(database, table)
+    for definition in columns:
+        database.execute(f"ALTER TABLE {table} ADD COLUMN {definition}")
+    names = _add_column(database, table)
+    _add_triggers(database, table, names)
+    database.execute(f"{_seal(table, names)} WHERE {COLUMN} IS {_FUNCTION}({before})")
 
 
 def _add_column(database: sqlite3.Connection, table: str) -> str:

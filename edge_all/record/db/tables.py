@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from edge_all.record.db.checksums import seal_new_table, seal_tables
+from edge_all.record.db.checksums import add_columns, seal_new_table, seal_tables
 
 _CELL_WITH_ANY_LABEL = """
     CREATE TABLE cell (
@@ -63,6 +63,21 @@ def _rename_not_a_cell(database: sqlite3.Connection) -> None:
     database.execute("UPDATE verdict SET label = 'artifact' WHERE label = 'not_a_cell'")
     database.execute(trigger)
     database.execute("UPDATE OR REPLACE label SET key = 'artifact' WHERE key = 'not_a_cell'")
+
+
+_KIND_COLUMNS = (
+    "kind TEXT NOT NULL DEFAULT ''",
+    "reason TEXT NOT NULL DEFAULT ''",
+    "calibration TEXT NOT NULL DEFAULT ''",
+    "threshold_kind REAL",
+    "probabilities BLOB",
+    "features BLOB",
+)
+
+
+def _add_kinds(database: sqlite3.Connection) -> None:
+    add_columns(database, "cell", _KIND_COLUMNS)
+    add_columns(database, "session", ("threshold_kind REAL",))
 
 
 _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
@@ -202,6 +217,8 @@ _STEPS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     _free_labels,
     # The label "not_a_cell" of reviewers became "artifact", which models give too.
     _rename_not_a_cell,
+    # The kind of each cell, with the probabilities and the features that it follows from (record/write/blobs.py).
+    _add_kinds,
 )
 
 VERSION = len(_STEPS)

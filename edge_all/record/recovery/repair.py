@@ -159,6 +159,7 @@ def session_of_crops(folder: Path, session: str) -> dict[str, Any] | None:
                 "threshold_blast": row["threshold_blast"],
                 "threshold_normal": row["threshold_normal"],
                 "threshold_unfamiliar": row["threshold_unfamiliar"],
+                "threshold_kind": row.get("threshold_kind"),
             }
         except (RecordError, OSError, KeyError):
             continue

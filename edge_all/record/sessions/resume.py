@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from edge_all.domain.labels import KINDS
 from edge_all.domain.types import Cell, Counts, Label
 from edge_all.record.events.incidents import CUT_OFF, RESUMED, note_incident
 from edge_all.record.rows import SessionInfo, SessionRow
@@ -26,6 +27,10 @@ class OpenSession:
     counts: Counts
     labels: Mapping[int, Label]
     """Latest label of each cell, by number."""
+    kinds: Mapping[int, str]
+    """Latest kind of each cell whose kind is counted, by number."""
+    reasons: Mapping[int, str]
+    """Reason of each cell that has no label because of its picture, by number."""
     findings: tuple[Cell, ...]
     """The most suspicious findings."""
     next_frame: int
@@ -69,10 +74,10 @@ def why_not_resumable(row: SessionRow, info: SessionInfo) -> str | None:
 
 def read_open_session(record: Record, row: SessionRow) -> OpenSession:
     """Read the state of a session from its rows."""
-    labels = {
-        int(number): Label(label)
-        for number, label in record.rows("SELECT number, label FROM cell WHERE session = ?", (row.id,))
-    }
+    cells = record.rows("SELECT number, label, kind, reason FROM cell WHERE session = ?", (row.id,))
+    labels = {int(number): Label(label) for number, label, _, _ in cells}
+    kinds = {int(number): kind for number, label, kind, _ in cells if kind in KINDS and KINDS[kind].label == label}
+    reasons = {int(number): reason for number, _, _, reason in cells if reason}
     frames, last_frame, last_region = record.rows(
         "SELECT COUNT(*), COALESCE(MAX(frame_index), -1), COALESCE(MAX(region), -1) FROM frame WHERE session = ?",
         (row.id,),
@@ -89,7 +94,8 @@ def read_open_session(record: Record, row: SessionRow) -> OpenSession:
         skipped[NOT_RECORDED] = skipped.get(NOT_RECORDED, 0) + missing
     counts = replace(row.counts, frames=last_frame + 1, skipped=skipped, warned=warned)
     smear = read_tracker_state(record, row.id, last_region + 1)
-    return OpenSession(row, counts, labels, findings(record, row.id, _MOST_FINDINGS), last_frame + 1, smear)
+    most_suspicious = findings(record, row.id, _MOST_FINDINGS)
+    return OpenSession(row, counts, labels, kinds, reasons, most_suspicious, last_frame + 1, smear)
 
 
 def resume_session(record: Record, opened: OpenSession, info: SessionInfo) -> None:

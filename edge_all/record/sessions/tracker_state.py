@@ -11,13 +11,14 @@ from edge_all.field.stage import StageField
 from edge_all.record.db.label_sql import findings_list, suspicion
 from edge_all.record.sessions.stage_state import read_stage_state
 from edge_all.record.store import Record
+from edge_all.record.write.blobs import unpack_probabilities
 
 _MOST_CELLS = 20_000
 _COLUMNS = (
     "c.number, c.frame_index, c.frame, c.x_px, c.y_px, c.width_px, c.detector_score, c.um_per_px, c.views, "
     "c.sharpness, c.place_x_um, c.place_y_um, c.region, c.label, c.blast_probability, c.unfamiliarity, "
     "c.threshold_blast, c.threshold_normal, c.threshold_unfamiliar, c.model_name, c.model_version, "
-    "c.model_sha256, c.engine"
+    "c.model_sha256, c.engine, c.threshold_kind, c.kind, c.probabilities, c.reason, c.calibration"
 )
 
 
@@ -61,7 +62,7 @@ def read_tracker_state(record: Record, session: str, regions: int) -> TrackerSta
 def findings(record: Record, session: str, most: int) -> tuple[Cell, ...]:
     """Return at most ``most`` findings, the most suspicious first."""
     rows = record.rows(
-        f"SELECT {_COLUMNS} FROM cell c WHERE session = ? AND label IN {findings_list()} "
+        f"SELECT {_COLUMNS} FROM cell c WHERE session = ? AND label IN {findings_list()} AND reason = '' "
         f"ORDER BY {suspicion()}, blast_probability DESC, number LIMIT ?",
         (session, most),
     )
@@ -87,10 +88,19 @@ def cell_of(row: tuple[Any, ...]) -> Cell:
 
 
 def _classification(values: list[Any]) -> Classification | None:
-    label, probability, unfamiliarity, blast, normal, unfamiliar, name, version, sha256, engine = values
+    label, probability, unfamiliarity, blast, normal, unfamiliar, name, version, sha256, engine, *of_kinds = values
     if probability is None:
         return None
-    thresholds = Thresholds(blast, normal, unfamiliar)
+    threshold_kind, kind, probabilities, reason, calibration = of_kinds
     return Classification(
-        probability, unfamiliarity, Label(label), thresholds, ModelIdentity(name, version, sha256), engine
+        probability,
+        unfamiliarity,
+        Label(label),
+        Thresholds(blast, normal, unfamiliar, threshold_kind or 0.0),
+        ModelIdentity(name, version, sha256),
+        engine,
+        kind,
+        unpack_probabilities(probabilities),
+        reason,
+        calibration,
     )

@@ -11,7 +11,7 @@ from typing import Any
 Row = tuple[str, tuple[Any, ...]]
 
 _ROW_BYTES = 600
-"""Approximate size of a row in memory."""
+"""Approximate size of a row in memory, without its blobs."""
 _AT_ONCE_BYTES = 8 << 20
 """Bytes written together. After a full disk, much data is waiting, and space may become available gradually."""
 
@@ -24,11 +24,13 @@ class Group:
     pictures: dict[Path, bytes] = field(default_factory=dict)
     unsynced: set[Path] = field(default_factory=set)
     """Pictures of normal cells, which need not be synced."""
+    blob_bytes: int = 0
+    """Bytes of the rows' values that are not numbers or text."""
 
     @property
     def size(self) -> int:
         """Approximate size in memory, bytes."""
-        return len(self.rows) * _ROW_BYTES + sum(map(len, self.pictures.values()))
+        return len(self.rows) * _ROW_BYTES + self.blob_bytes + sum(map(len, self.pictures.values()))
 
     def leave_out(self, paths: Iterable[Path], folder: Path) -> None:
         """Discard these pictures; their cells are kept without one."""
@@ -70,6 +72,7 @@ class WriteBuffer:
     def add(self, statement: str, values: tuple[Any, ...]) -> None:
         """Append a row."""
         self._last.rows.append((statement, values))
+        self._last.blob_bytes += sum(len(value) for value in values if isinstance(value, bytes))
 
     def add_picture(self, path: Path, data: bytes, *, synced: bool = True) -> None:
         """Add a picture that must be on disk before the rows added since the last close_group."""
@@ -98,6 +101,7 @@ class WriteBuffer:
             taken += 1
             size += group.size
             merged.rows += group.rows
+            merged.blob_bytes += group.blob_bytes
             # A later picture of the same name replaces the earlier one and its synced state.
             merged.unsynced -= group.pictures.keys()
             merged.pictures |= group.pictures

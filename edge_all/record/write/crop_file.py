@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 import zlib
@@ -14,6 +15,7 @@ from edge_all.errors import RecordError
 from edge_all.record.write.png import SIGNATURE, PackedPixels, chunk, encode_png
 
 KEYWORD = b"edge-all"
+_BLOB = "base64"
 
 
 def encode_crop(crop: Image | PackedPixels, row: dict[str, Any]) -> bytes:
@@ -37,7 +39,7 @@ def read_crop_row(path: Path) -> dict[str, Any]:
     """Return the row in a crop, with all columns of its table. Raises RecordError if it contains none."""
     for kind, body in _chunks(path.read_bytes()):
         if kind == b"iTXt" and body.startswith(KEYWORD + b"\0"):
-            row: dict[str, Any] = json.loads(body[len(KEYWORD) + 5 :])
+            row: dict[str, Any] = json.loads(body[len(KEYWORD) + 5 :], object_hook=_blob)
             return row
     raise RecordError(f"{path} contains no row of an edge-all record", "it was created or saved by another program")
 
@@ -48,9 +50,20 @@ def is_whole_png(path: Path) -> bool:
 
 
 def _row_chunk(row: dict[str, Any]) -> bytes:
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=_encoded).encode()
     # keyword, terminator, not compressed, method 0, no language, no translated keyword, text
     return chunk(b"iTXt", KEYWORD + b"\0\0\0\0\0" + text)
+
+
+def _encoded(blob: object) -> dict[str, str]:
+    if not isinstance(blob, bytes):
+        raise TypeError(f"{type(blob).__name__} is not a value of a row")
+    return {_BLOB: base64.b64encode(blob).decode()}
+
+
+def _blob(value: dict[str, Any]) -> Any:
+    """Decode the value of a column that JSON has no type for; the row itself is unchanged."""
+    return base64.b64decode(value[_BLOB]) if value.keys() == {_BLOB} else value
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -131,6 +131,7 @@ def _cell(g: GalleryCell) -> dict[str, Any]:
     return {
         "cell": g.number,
         "label": g.label,
+        "kind": g.kind,
         "verdict": g.verdict,
         "reviewer": g.reviewer,
         "blast_probability": g.blast_probability,

@@ -240,10 +240,14 @@ class Analysis:
             crops = [models.cropper.crop(field, s.detection) for s in to_classify]
         reason = next((one.reason for one in located.outside_limits if one.reason in NOT_LABELED), "")
         with step("classify"):
-            classified = models.classifier.classify(crops, reason)
+            classified, features = models.classifier.classify_with_features(crops, reason)
         with step("count"):
+            numbers = [s.number for s in to_classify]
             cells, reclassified = self._combined(
-                field, tracked_detections, dict(zip((s.number for s in to_classify), classified, strict=True))
+                field,
+                tracked_detections,
+                dict(zip(numbers, classified, strict=True)),
+                dict(zip(numbers, features, strict=True)),
             )
             pictured = frozenset(c.number for c in cells if self._keep_all_crops or c.is_finding)
             updated = {c.number for c in cells} | {r.number for r in reclassified}
@@ -279,6 +283,7 @@ class Analysis:
         field: Field,
         tracked_detections: Sequence[TrackedDetection],
         classifications: Mapping[int, Classification],
+        features: Mapping[int, bytes | None],
     ) -> tuple[list[Cell], list[Reclassified]]:
         """Return updated cells: full rows where this view is their best, and only the classification otherwise."""
         cells, reclassified = [], []
@@ -287,21 +292,27 @@ class Analysis:
             if one is None:
                 # A classified cell stays a cell, even if one view looks like a smudge, so that none is missed.
                 if s.sharper and s.number not in self._views:
-                    cells.append(self._cell(field, s, None))
+                    cells.append(self._cell(field, s, None, None))
                 continue
             if self._independent:
-                cells.append(self._cell(field, s, one))
+                cells.append(self._cell(field, s, one, features[s.number]))
                 continue
             before = self._views.newest(s.number)
             now = self._views.add(s.number, field.quality.sharpness, s.whole, one)
             # A finding needs a crop. Use this view's crop if the cell was not a finding before.
             if s.sharper or before is None or (_is_finding(now) and not _is_finding(before)):
-                cells.append(self._cell(field, s, now))
+                cells.append(self._cell(field, s, now, features[s.number]))
             else:
                 reclassified.append(Reclassified(s.number, now, s.views))
         return cells, reclassified
 
-    def _cell(self, field: Field, tracked: TrackedDetection, classification: Classification | None) -> Cell:
+    def _cell(
+        self,
+        field: Field,
+        tracked: TrackedDetection,
+        classification: Classification | None,
+        features: bytes | None,
+    ) -> Cell:
         d = tracked.detection
         x, y = field.place_um
         return Cell(
@@ -316,6 +327,7 @@ class Analysis:
             final=self._independent,
             place_um=(x + d.x_px * field.um_per_px, y + d.y_px * field.um_per_px),
             region=field.region,
+            features=features,
         )
 
 

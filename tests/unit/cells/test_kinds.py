@@ -237,7 +237,7 @@ def test_views_are_fused_by_kind_and_kept():
 
 
 def test_classes_of_colors_differ():
-    """The other tests rely on this: the helper's random model does not give the same class for every color."""
+    """The helper's random model does not give the same class for every color, which the other tests rely on."""
     p = np.exp(features_of(crops(200)) @ some_weights())
     found = decide_kinds(p / p.sum(1, keepdims=True), T)
     assert len(Counter(found.label)) >= 4

@@ -78,7 +78,7 @@ def test_a_restored_tally_counts_cells_without_a_label():
     counts = Counts(
         frames=1, by_label={Label.UNIDENTIFIED: 3}, outside_limits=(OutsideLimits(TOO_COARSE, 0.45, 0.3, 2),)
     )
-    tally = Tally.restored(counts, dict.fromkeys((1, 2, 3), Label.UNIDENTIFIED), (), {1: TOO_COARSE, 3: TOO_COARSE})
+    tally = Tally.restored(counts, dict.fromkeys((1, 2, 3), Label.UNIDENTIFIED), (), {}, {1: TOO_COARSE, 3: TOO_COARSE})
     assert tally.counts().outside_limits == counts.outside_limits
     assert tally.counts().findings == 1
 
