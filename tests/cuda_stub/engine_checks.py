@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).with_name("runtime")))
 import tensorrt  # type: ignore[import-not-found]
 
 FILES = {
-    "classifier": models_folder() / "classifier" / "fp16.onnx",
+    "classifier": models_folder() / "classifier-segmented" / "fp16.onnx",  # each output is a number per image
     "detector": models_folder() / "detector" / "fp16.onnx",
 }
 CACHE = EngineCache(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
@@ -48,7 +48,7 @@ def make(task="classifier", max_batch=4, built=None):
     )
 
 
-def crops(n, side=80, seed=0):
+def crops(n, side=160, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
 
 

@@ -62,7 +62,7 @@ class Engine:
         return TensorIOMode.INPUT if name == "image" else TensorIOMode.OUTPUT
 
     def get_tensor_shape(self, _name):
-        return (self.batch, 80, 80, 3)
+        return (self.batch, 160, 160, 3)
 
     def get_tensor_dtype(self, _name):
         return types.SimpleNamespace(name="FLOAT")

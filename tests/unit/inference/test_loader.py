@@ -146,7 +146,8 @@ def test_the_file_of_each_precision(tmp_path):
     assert file_for("tensorrt", "int8", tmp_path) == f"{tmp_path.name} has no int8-trt.onnx"
 
 
-def crops(count, side=80):
+def crops(count):
+    side = read_model_file(CLASSIFIER / "float.onnx", "classifier").contract.input_px
     return np.random.default_rng(1).integers(0, 255, (count, side, side, 3), np.uint8)
 
 

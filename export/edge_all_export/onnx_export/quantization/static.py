@@ -121,8 +121,8 @@ def quantized(
     chosen = [n.name for n in model.graph.node if n.name not in float_layers and _may_be_int8(n, model, float_layers)]
     if not chosen:  # ONNX Runtime reads an empty list as all nodes
         raise UsageError("all layers are to stay in float", "leave at least one layer to quantize")
-    # On x86 without VNNI, ONNX Runtime adds two products of bytes in 16 bits, where eight-bit weights overflow. Seven
-    # bits halved the error of the classifier's features there.
+    # Weights have seven bits: on x86 without VNNI, ONNX Runtime adds two products of bytes in 16 bits, which eight bits
+    # overflow, and the gate would measure other errors than a device has.
     options: dict[str, Any] = {"ForceQuantizeNoInputCheck": False}
     if not for_cpu:
         options |= {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
