@@ -141,7 +141,7 @@ class Calibration:
     def warnings(self, now: float) -> list[str]:
         """Return the warnings that a session should report, one line each. now: seconds since the epoch.
 
-        The adaptation to the cells has no age limit: it stays valid until the stain or the model changes.
+        The adaptation to the cells has no age limit, because it stays valid until the stain or the model changes.
         """
         warnings = []
         for name, part in self.parts.items():

@@ -1,4 +1,4 @@
-"""Command 'edge-all calibrate': light, scale, focus, show, remove."""
+"""Command 'edge-all calibrate': light, scale, focus, cells, show, remove."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edge_all.cli.calibrate_cells import cells
+from edge_all.cli.options.calibrated_camera import identity_by_uri
 from edge_all.cli.options.common import plain
 from edge_all.cli.options.finite_range import FiniteRange
 from edge_all.domain.plural import counted
@@ -44,14 +46,18 @@ def _camera_options(function: _F) -> _F:
 
 @click.group("calibrate", no_args_is_help=True)
 def command() -> None:
-    """Calibrate a microscope: light, scale and focus. 'edge-all run' then uses the calibration.
+    """Calibrate a microscope: light, scale, focus and cells. 'edge-all run' then uses the calibration.
 
     \b
     Example:
       edge-all calibrate light --camera v4l2:/dev/video0
       edge-all calibrate scale --camera v4l2:/dev/video0 --micrometer-um 10
+      edge-all calibrate cells 20260131-093000-ab12 20260131-101500-cd34 20260131-114200-ef56
       edge-all calibrate show
     """
+
+
+command.add_command(cells)
 
 
 @command.command("light")
@@ -224,7 +230,7 @@ def show(camera_uri: str | None, as_json: bool) -> int:
     from edge_all.calibration.serialization import part_to_json
 
     store = _store()
-    kept = store.all() if camera_uri is None else [store.load(_identity_by_uri(camera_uri))]
+    kept = store.all() if camera_uri is None else [store.load(identity_by_uri(store, camera_uri))]
     kept = [c for c in kept if c.parts]
     if as_json:
         content = [{"camera": c.camera, **{n: part_to_json(p) for n, p in c.parts.items()}} for c in kept]
@@ -242,7 +248,7 @@ def show(camera_uri: str | None, as_json: bool) -> int:
 
 
 @command.command("remove")
-@click.argument("part", type=click.Choice(["light", "scale", "focus", "all"]))
+@click.argument("part", type=click.Choice(["light", "scale", "focus", "cells", "all"]))
 @click.option("--camera", "camera_uri", metavar="URI", help="The camera's URI, or its name as printed by 'show'.")
 @click.option("--profile", "profile_name", metavar="NAME|FILE", help="Profile whose camera to use without --camera.")
 def remove(part: str, camera_uri: str | None, profile_name: str | None) -> int:
@@ -256,7 +262,7 @@ def remove(part: str, camera_uri: str | None, profile_name: str | None) -> int:
     from edge_all.profile import load_profile
 
     store = _store()
-    camera = _identity_by_uri(camera_uri or load_profile(profile_name).camera)
+    camera = identity_by_uri(store, camera_uri or load_profile(profile_name).camera)
     kept = store.load(camera)
     names = list(kept.parts) if part == "all" else [part]
     if not names or any(name not in kept.parts for name in names):
@@ -297,29 +303,7 @@ def _bench(
 def _identity(camera: Camera, kept_for: str | None) -> str:
     from edge_all.cameras.identity import identity_of
 
-    return identity_of(camera) if kept_for is None else _identity_by_uri(kept_for)
-
-
-def _identity_by_uri(uri: str) -> str:
-    """Return the camera's identity for a stored name or a URI.
-
-    The camera need not be attached. It is started only if its URI alone does not identify a stored calibration.
-    """
-    from edge_all.cameras.identity import identity_of, identity_of_uri
-    from edge_all.cameras.opening import open_camera
-    from edge_all.errors import EdgeAllError
-
-    known = {c.camera for c in _store().all()}
-    if uri in known:
-        return uri
-    try:
-        camera = open_camera(uri)
-        if identity_of(camera) not in known and camera.live:
-            with camera:
-                return identity_of(camera)
-        return identity_of(camera)
-    except EdgeAllError:
-        return identity_of_uri(uri)
+    return identity_of(camera) if kept_for is None else identity_by_uri(_store(), kept_for)
 
 
 def _enough(got: int, needed: int, camera: Camera) -> None:
@@ -343,9 +327,13 @@ def _keep(store: CalibrationStore, camera: str, part: Part, as_json: bool) -> in
 
 
 def _in_words(part: Part) -> str:
+    from edge_all.calibration.cells import CellAdaptation
     from edge_all.calibration.model import LightCalibration, ScaleCalibration
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(part.measured))
+    if isinstance(part, CellAdaptation):
+        of = f"{counted(part.cells, 'reviewed cell')} of {counted(part.smears, 'smear')}"
+        return f"Cells         adaptation {part.id} of {part.model}, from {of}, {when}: {part.effect}"
     size = f"{part.width_px}x{part.height_px} px, {when}"
     if isinstance(part, LightCalibration):
         red, green, blue = part.level

@@ -41,6 +41,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     from edge_all.record.location import record_folder
     from edge_all.record.sessions.lock import unended_in_words
     from edge_all.record.store import Record
+    from edge_all.session.calibration import recorded_adaptation
     from edge_all.session.operator import recorded_operator
 
     if frame_index is not None and png is None:
@@ -74,6 +75,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
         if calibrated is not None:
             scale = f"calibrated, {calibrated:.4g} um per px"
         click.echo(f"Scale         {scale}")
+        if adaptation := recorded_adaptation(session.settings):
+            click.echo(f"Calibration   cells {plain(adaptation.id)}: {plain(adaptation.effect)}")
         for line in count_lines(session.counts):
             click.echo(line)
         click.echo(f"Result        {session.result or result_words(session.counts)}")

@@ -13,6 +13,7 @@ from edge_all.reports.contents import ReportContents
 from edge_all.reports.differential_rows import agreement_rows, differential_rows, model_agreement_rows, share_row
 from edge_all.reports.fab_features import BlastDescription
 from edge_all.reports.rows import ReportRow, ReportSection
+from edge_all.session.calibration import recorded_adaptation
 from edge_all.session.operator import recorded_operator
 from edge_all.text.display_text import shown
 
@@ -156,6 +157,11 @@ def _device(c: ReportContents) -> Iterable[ReportRow]:
     yield ReportRow(text("report_row.program"), f"edge-all {shown(s.version, 40)}")
     sources = ", ".join(text("report_value.fields_by", source=name, fields=n) for name, n in q.scale_sources)
     yield ReportRow(text("report_row.calibration"), sources or text("report_value.no_field"))
+    adaptation = recorded_adaptation(s.settings)
+    if adaptation is not None:
+        note = text("report_note.adapted", cells=adaptation.cells, smears=adaptation.smears)
+        effect = shown(adaptation.effect, 300)
+        yield ReportRow(text("report_row.cells_calibration"), shown(adaptation.id, 16), note=f"{note}; {effect}")
     if q.scale_um_per_px is not None:
         low, middle, high = (f"{v:.4f}" for v in q.scale_um_per_px)
         note = text("report_note.range", low=low, high=high)

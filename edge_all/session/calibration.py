@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from edge_all.calibration.cells import CellAdaptation
@@ -89,6 +90,30 @@ def for_record(calibration: Calibration) -> Mapping[str, Any]:
             values["id"] = part.id
         settings[name] = values
     return settings | {"warnings": calibration.warnings(time.time())}
+
+
+@dataclass(frozen=True)
+class RecordedAdaptation:
+    """The adaptation to the cells of the bench, as recorded with a session that used it."""
+
+    id: str
+    cells: int
+    """Number of reviewed cells that it was fitted to."""
+    smears: int
+    effect: str
+    """Change in the errors on smears held out."""
+
+
+def recorded_adaptation(settings: Mapping[str, Any]) -> RecordedAdaptation | None:
+    """Return the adaptation from a session's settings, or None if it used none."""
+    calibration = settings.get("calibration")
+    stored = calibration.get("cells") if isinstance(calibration, dict) else None
+    if not isinstance(stored, dict) or not {"id", "cells", "smears", "effect"} <= set(stored):
+        return None
+    try:
+        return RecordedAdaptation(str(stored["id"]), int(stored["cells"]), int(stored["smears"]), str(stored["effect"]))
+    except (TypeError, ValueError):
+        return None
 
 
 class CalibrationWatch:

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_all.calibration.model import NONE
 from edge_all.cameras.base import Camera
 from edge_all.cameras.events import CameraState
+from edge_all.cameras.identity import identity_of, identity_of_uri
 from edge_all.cameras.supervised import SupervisedCamera
 from edge_all.domain.statistics import result_words
 from edge_all.errors import EdgeAllError, RecordError
@@ -188,7 +189,10 @@ class Session:
     def _start(self) -> ActiveSession:
         """Load the calibration of the started camera, and start or resume the session in the record."""
         store = self._options.calibrations
-        if store is not None:  # some cameras know their serial number only once started
+        own = identity_of(self._camera)  # some cameras know their serial number only once started
+        if own != identity_of_uri(self._camera.uri):
+            self._info = replace(self._info, settings={**self._info.settings, "camera_identity": own})
+        if store is not None:
             scale_is_given = self._options.um_per_px is not None
             self._calibration = load_for(self._camera, store, scale_is_given, self._models.classifier)
         stored = for_record(self._calibration) if self._calibration.parts else None

@@ -14,6 +14,7 @@ from edge_all.reports.contents import describe_session, read_report
 from edge_all.reports.sections import description_rows
 from edge_all.review.agreement import agreements
 from edge_all.review.differential import differential
+from edge_all.session.calibration import recorded_adaptation
 from edge_all.session.operator import recorded_operator
 from edge_all.web.context import browser_session_of, context_of, form_text
 from edge_all.web.pages.gallery import session_values
@@ -44,6 +45,7 @@ def summary_page(request: Request) -> Response:
         trail_total=len(given),
         formats=registry.FORMATS,
         operator=recorded_operator(session.settings),
+        adaptation=recorded_adaptation(session.settings),
         control=last_control(before=session.begun),
         skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
         **session_values(record, session, cells, verdicts),
