@@ -27,7 +27,7 @@ _DRAWS = 40
 
 
 def chosen_cells(groups: npt.NDArray[np.str_], most: int) -> npt.NDArray[np.intp]:
-    """Return at most so many cells: whole patients in a random order, at most 40 random cells of each."""
+    """Return at most ``most`` cells: whole patients in a random order, at most 40 random cells of each."""
     rng = np.random.default_rng(_SEED)
     indices: list[int] = []
     for group in rng.permutation(np.unique(groups)):
