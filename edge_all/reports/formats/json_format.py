@@ -17,6 +17,7 @@ from edge_all.reports.contents import GalleryCell, ReportContents
 from edge_all.review.differential import IN_DOUBT, Differential, Share
 from edge_all.review.model_agreement import ModelAgreement
 from edge_all.review.reviewed_differential import ReviewedDifferential
+from edge_all.session.calibration import recorded_adaptation
 from edge_all.session.operator import recorded_operator
 
 FORMAT = "edge-all report 1"
@@ -31,7 +32,7 @@ def report_json(c: ReportContents) -> str:
 def report_values(c: ReportContents) -> dict[str, Any]:
     """Return the report as plain values."""
     s = c.session
-    operator = recorded_operator(s.settings)
+    operator, adaptation = recorded_operator(s.settings), recorded_adaptation(s.settings)
     return {
         "format": FORMAT,
         "research_use_only": True,
@@ -50,6 +51,7 @@ def report_values(c: ReportContents) -> dict[str, Any]:
             "engine": s.engine,
             "program_version": s.version,
             "thresholds": asdict(s.thresholds),
+            **({} if adaptation is None else {"cells_calibration": asdict(adaptation)}),
             "result": c.result,
             "counts": _counts(s.counts),
         },
