@@ -15,7 +15,6 @@ from edge_all.calibration.cells import CellAdaptation, ReviewedCell, log_probabi
 from edge_all.cells.kinds import decide_kind
 from edge_all.domain.labels import KINDS as NORMAL_KINDS
 from edge_all.domain.labels import Label
-from edge_all.domain.types import Thresholds
 from edge_all.errors import CalibrationError
 from edge_all_export.data.kinds import KINDS, possible_kinds
 from edge_all_export.evaluate.kind_predictions import KindPredictions, auroc, kinds_right
@@ -24,7 +23,6 @@ from edge_all_export.models.kind_thresholds import KindDecision
 FloatArray = npt.NDArray[np.float64]
 
 SMEARS, CELLS = 3, 100
-_NAMED_FROM = 0.5
 _LEAST_OF_EACH = 4
 """Blasts, and lymphocytes, that a smear must have to be drawn for review."""
 
@@ -82,7 +80,7 @@ def drawn(data: KindFeatures, decision: KindDecision, draws: int, seed: int = 0)
     p = data.predictions
     verdicts = [_verdict(*label) for label in zip(p.source, p.kind, p.detail, strict=True)]
     shipped = log_probabilities(softmax(p.logits / decision.temperature))
-    thresholds = Thresholds(decision.blast, decision.normal, 1.0, _NAMED_FROM)
+    thresholds = decision.thresholds
     network = Network(KINDS, ("",), "", lambda row: decide_kind(row.tolist(), thresholds)[:2])
     smears = [g for g in np.unique(p.group) if _has_both(p, p.group == g)]
     rng = np.random.default_rng(seed)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edge_all_export.evaluate.bench_calibration import CELLS, SMEARS, drawn, read_features
 from edge_all_export.evaluate.kind_predictions import auroc, decide, kinds_right, read_predictions
-from edge_all_export.release.kinds import PREDICTIONS
+from edge_all_export.release.kind_folds import PREDICTIONS
 
 FEATURES = PREDICTIONS.with_name("kinds-features.npz")
 FOLD, SOURCE = "out-deepapl", "deepapl"
