@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from edge_all_export.data.kinds import KINDS
 from edge_all_export.evaluate.bench_calibration import KindFeatures, drawn, read_features
 from edge_all_export.evaluate.kind_predictions import KindPredictions
