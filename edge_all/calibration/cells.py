@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.domain.labels import MODEL_KINDS
 from edge_all.domain.types import ModelIdentity
 
 FloatArray = npt.NDArray[np.float64]
@@ -66,8 +67,8 @@ class CellAdaptation:
         return hashlib.sha256(b"".join(numbers) + text.encode()).hexdigest()[:_ID_LENGTH]
 
     def fits(self, model: ModelIdentity) -> bool:
-        """Return True if it was fitted for this model file."""
-        return model.sha256 in self.models
+        """Return True if it was fitted for this model file, and for the kinds that this program knows."""
+        return model.sha256 in self.models and self.kinds == MODEL_KINDS
 
     def apply(self, probabilities: npt.ArrayLike, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return the adapted probabilities, float32 N x K.
