@@ -62,20 +62,23 @@ def _of_session(record: Record, row: SessionRow, models: Collection[str]) -> lis
         raise CalibrationError(
             f"session {row.id} has no verdicts", "review its cells first, with 'edge-all review' or on its page"
         )
-    reviewed = [cell for cell in cell_evidence(record, row.id) if cell.number in verdicts]
-    found = [cell for cell in reviewed if cell.features is not None and len(cell.features) > len(MODEL_KINDS)]
+    found = [
+        (cell, cell.features)
+        for cell in cell_evidence(record, row.id)
+        if cell.number in verdicts and cell.features is not None and len(cell.features) > len(MODEL_KINDS)
+    ]
     if not found:
         raise CalibrationError(
             f"session {row.id} was recorded without the features that a calibration learns from",
             "its model gives no kinds, or an older edge-all recorded it; " + _NEW_SESSION,
         )
-    of_model = [cell for cell in found if cell.model_sha256 in models]
-    if not of_model:
+    if all(cell.model_sha256 not in models for cell, _ in found):
         raise CalibrationError(f"another model classified the cells of session {row.id}", _NEW_SESSION)
     cells = []
-    for cell in of_model:
-        verdict = verdicts[cell.number]
-        features, log_probabilities = unpack_evidence(cell.features, len(MODEL_KINDS))
-        label = LABELS.current(str(verdict.label))
-        cells.append(ReviewedCell(row.sample or row.id, label, verdict.kind or "", log_probabilities, features))
+    for cell, stored in found:
+        if cell.model_sha256 in models:
+            verdict = verdicts[cell.number]
+            features, log_probabilities = unpack_evidence(stored, len(MODEL_KINDS))
+            label = LABELS.current(str(verdict.label))
+            cells.append(ReviewedCell(row.sample or row.id, label, verdict.kind or "", log_probabilities, features))
     return cells
