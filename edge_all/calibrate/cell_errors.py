@@ -61,13 +61,15 @@ def _is_wrong(verdict: Named, given: Named) -> bool:
 def reason_to_refuse(cells: Sequence[Compared]) -> str | None:
     """Return why an adaptation is refused by its results on smears held out; None if it is accepted.
 
-    It is accepted if it misses no more blasts and lowers the cost of all errors by at least a tenth.
+    It is accepted if it misses no more blasts, gives no more cells a wrong label or kind, and lowers the cost of all
+    errors by at least a tenth.
     """
     before, after = _before_and_after(cells)
     if after.missed > before.missed:
         blasts = sum(c.verdict[0] == Label.BLAST for c in cells)
         return f"it would miss {after.missed} of {blasts} blasts, not {before.missed}"
-    if after.cost > (1 - _LEAST_LOWER) * before.cost or after.cost == before.cost:
+    enough = after.cost < before.cost and after.cost <= (1 - _LEAST_LOWER) * before.cost
+    if after.wrong > before.wrong or not enough:
         return (
             f"it would not help enough: {after.wrong} of {len(cells)} cells with a wrong label or kind, "
             f"{before.wrong} before; {after.false} others called blast, {before.false} before"

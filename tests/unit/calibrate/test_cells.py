@@ -179,6 +179,11 @@ def test_a_missed_blast_costs_more_than_another_cell_called_blast():
     assert "2 others called blast" in str(reason_to_refuse(missed + compared(LYMPHOCYTE, LYMPHOCYTE, BLAST, 2)))
 
 
+def test_an_adaptation_that_calls_everything_unidentified_is_refused():
+    cells = compared(BLAST, LYMPHOCYTE, UNIDENTIFIED, 10) + compared(LYMPHOCYTE, LYMPHOCYTE, UNIDENTIFIED, 10)
+    assert "20 of 20 cells with a wrong label or kind, 10 before" in str(reason_to_refuse(cells))
+
+
 def test_fewer_errors_by_less_than_a_tenth_are_not_enough():
     errors = compared(LYMPHOCYTE, UNIDENTIFIED, UNIDENTIFIED, 19)
     assert "20 before" in str(reason_to_refuse(errors + compared(LYMPHOCYTE, UNIDENTIFIED, LYMPHOCYTE)))
