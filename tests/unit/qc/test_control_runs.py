@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 import pytest
 
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.domain.types import Counts
 from edge_all.errors import EdgeAllError
-from edge_all.qc.control_runs import ControlRun, classified, control_runs, keep, last_control
-from edge_all.qc.control_slide import simulated_expectation
+from edge_all.qc.control_runs import KIND_MEASURES, MEASURES, ControlRun, classified, control_runs, keep, last_control
+from edge_all.qc.control_slide import kind_percentages, simulated_expectation
 from edge_all.qc.levey_jennings import levey_jennings
 
 
@@ -106,6 +107,36 @@ def test_the_expectation_of_a_drawn_smear_is_its_ground_truth():
     assert 5 < expected["leukocytes_per_field"] < 14
     none = simulated_expectation(SimulatedMicroscope("sim:?seed=3&fields=6&blast_fraction=0"))
     assert none["decided_blast_percent"] == 0
+
+
+def test_the_shares_of_kinds_are_measures_of_a_model_that_gives_kinds():
+    counts = Counts(1, 1, by_label={"normal": 190, "blast": 10}, by_kind={"neutrophil": 120, "monocyte": 20})
+    found = kind_percentages(counts)
+    assert found.keys() == KIND_MEASURES.keys() <= MEASURES.keys()
+    assert {name: value for name, value in found.items() if value} == {
+        "neutrophil_percent": 60.0,
+        "monocyte_percent": 10.0,
+    }
+    assert kind_percentages(Counts(1, 1, by_label={"normal": 190})) == {}
+
+
+@pytest.mark.parametrize(
+    ("monocytes", "verdict"), [(10.0, "in control"), (15.0, "in control"), (17.0, "out of control")]
+)
+def test_a_kind_is_out_of_control_beyond_3_sd_but_no_warning_before(monocytes, verdict):
+    one = run()
+    shifted = replace(one, values={**one.values, "monocyte_percent": monocytes})
+    found = classified(shifted, [], {"blast_percent": 20.0, "monocyte_percent": 10.0})
+    assert found.limits["monocyte_percent"].sd == pytest.approx(2.12, abs=0.01)
+    assert found.verdict == verdict
+    assert len(found.reasons) == (verdict == "out of control")
+
+
+def test_a_run_with_kinds_is_kept_and_read_back(tmp_path):
+    one = run()
+    with_kinds = replace(one, values={**one.values, "neutrophil_percent": 60.0})
+    keep(with_kinds, tmp_path)
+    assert control_runs(state=tmp_path) == [with_kinds]
 
 
 def test_the_chart_shows_every_run_with_a_shape_for_its_result():
