@@ -27,8 +27,12 @@ BLAST = KINDS.index("blast")
 NORMAL = slice(1, 8)
 """All kinds of nucleated cells but blasts."""
 _LOG_WEIGHTS = np.array([np.log(MONOCYTE_WEIGHT) if kind == "monocyte" else 0.0 for kind in KINDS[NORMAL]])
-COARSEST_UM_PER_PX: float | None = None
-"""Scale of a picture above which the classifier was not proved; None until it is measured."""
+COARSEST_UM_PER_PX: float | None = 0.3
+"""Scale of a picture above which the classifier is not proven, as measured by
+python -m edge_all_export.evaluate.coarse --steps scale."""
+LEAST_SHARPNESS = 0.55
+"""Sharpness below which the classifier is not proven, as measured by
+python -m edge_all_export.evaluate.coarse --steps blur."""
 NAMED_FROM = 0.4
 """A kind with less than this share of the probability of all kinds of normal cells is in doubt."""
 _EOSINOPHIL = KINDS.index("eosinophil")

@@ -19,7 +19,7 @@ from edge_all_export.data.kinds import KINDS
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_all_export.models.classifier.kinds_network import SIDE, KindsNet
 from edge_all_export.models.contracts import with_decision
-from edge_all_export.models.kind_thresholds import KindDecision
+from edge_all_export.models.kind_thresholds import LEAST_SHARPNESS, KindDecision
 from edge_all_export.models.onnx_session import run_model
 from edge_all_export.models.registry import family_of
 from edge_all_export.onnx_export import kind_inputs
@@ -89,6 +89,7 @@ def test_the_contract_names_kinds_thresholds_and_the_sources_that_gave_them(
     assert contract.extra["temperature"] == 1.5
     assert contract.extra["threshold_sources"] == ["deepapl", "lisc"]
     assert contract.extra["coarsest_um_per_px"] == 0.3
+    assert contract.least_sharpness == LEAST_SHARPNESS
     assert (contract.window, contract.input_px, contract.um_per_px) == ("none", SIDE, 0.14)
 
 

@@ -14,7 +14,7 @@ from edge_all_export.data.kinds import KINDS
 from edge_all_export.models.checkpoint import Checkpoint
 from edge_all_export.models.classifier.kinds_network import ARCHITECTURE, SIDE, UM_PER_PX, KindsNet, partial_label_loss
 from edge_all_export.models.contracts import kind_decision_of, provenance, sources_of
-from edge_all_export.models.kind_thresholds import KindDecision, kind_offsets
+from edge_all_export.models.kind_thresholds import LEAST_SHARPNESS, KindDecision, kind_offsets
 
 
 class DeployedKinds(nn.Module):
@@ -90,6 +90,7 @@ class KindsFamily:
         }
         if decision.coarsest_um_per_px is not None:
             extra["coarsest_um_per_px"] = decision.coarsest_um_per_px
+            extra["least_sharpness"] = LEAST_SHARPNESS
         if not checkpoint.decision:
             extra["thresholds_not_chosen"] = True
         return Contract(
