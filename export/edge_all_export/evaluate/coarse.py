@@ -86,11 +86,20 @@ class Measured:
 
 
 class Classifiers:
-    """Logits of a cell by the network that has not seen its source, or by one classifier's model file."""
+    """Logits of a cell by the network that has not seen its source, or by one classifier's model file.
+
+    Those of a model file include its temperature and offsets.
+    """
 
     def __init__(self, models: Path | None) -> None:
         self._networks: dict[str, KindsNet] = {}
         self._engine = None if models is None else load_file(models / "classifier" / "float.onnx", "classifier")
+
+    def decision(self, source: str, predictions: KindPredictions) -> KindDecision:
+        """Return the model file's thresholds, or the temperature and thresholds chosen on the other sources."""
+        if self._engine is None:
+            return decide(predictions.where(predictions.source != source))
+        return KindDecision(1.0, **self._engine.contract.thresholds)
 
     def logits(self, source: str, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float64]:
         """Return N x 10; NaN if every network has seen the source."""
@@ -161,11 +170,6 @@ def measure(
         yield Measured(source, step, cells, logits, sum(f.extra for f in found))
 
 
-def decision_without(source: str, predictions: KindPredictions) -> KindDecision:
-    """Return the temperature and thresholds chosen on the other sources."""
-    return decide(predictions.where(predictions.source != source))
-
-
 def figures(m: Measured, decision: KindDecision) -> dict[str, float]:
     """Return the figures of a step; NaN where the source cannot give them."""
     p = m.predictions
@@ -191,7 +195,7 @@ def last_within(table: dict[str, list[dict[str, float]]], most_worse: dict[str, 
     """Return the last step before one at which a figure of any source changed by more than its limit.
 
     Args:
-        table: The figures of each step by source; the first is as taken. NaN is no figure.
+        table: The figures of each step by source; the first is as taken. NaN marks a missing figure.
         most_worse: Largest change of each figure; negative if a loss makes it worse.
     """
 
@@ -248,8 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UsageError("no images to measure on", "set EDGE_ALL_DATA to the folder of the sources")
     torch.set_num_threads(1)
     predictions = read_predictions(PREDICTIONS)
-    decisions = {s: decision_without(s, predictions) for s in options.sources}
     classifiers, finders = Classifiers(options.models), Finders()
+    decisions = {s: classifiers.decision(s, predictions) for s in options.sources}
     scales = [Degrading(u, 0.0) for u in SCALES_UM] if options.steps != "blur" else []
     blurs = [Degrading(0.0, b) for b in BLURS_UM] if options.steps != "scale" else []
     table: dict[str, dict[str, list[dict[str, float]]]] = {"scale": {}, "blur": {}}
