@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_all.domain.labels import KINDS, LABELS, Label, LabelInfo
 from edge_all.domain.statistics import ENOUGH_CELLS, wilson_interval
@@ -179,17 +179,39 @@ def differential(
     by_kind: Counter[str] = Counter()
     model_gave = False
     for number, label in labels.items():
-        kind = kind_of(label, (kinds or {}).get(number, ""))
-        model_gave = model_gave or kind is not None
-        verdict = (verdicts or {}).get(number)
-        if verdict is not None:
-            reviewed = verdict.label or label
-            kind = verdict.kind or (kind if reviewed == label else None)
-            label = reviewed
+        model_kind = (kinds or {}).get(number, "")
+        model_gave = model_gave or kind_of(label, model_kind) is not None
+        label, kind = reviewed_as(label, model_kind, (verdicts or {}).get(number))
         by_label[label] += 1
         if kind is not None:
             by_kind[kind] += 1
     return Differential(by_label, by_kind, model_gave)
+
+
+def reviewed_as(label: str, kind: str, verdict: Verdict | None) -> tuple[str, str | None]:
+    """Return label and kind of a cell, given those by the model and the verdict that counts, if there is one."""
+    model_kind = kind_of(label, kind)
+    if verdict is None:
+        return label, model_kind
+    reviewed = verdict.label or label
+    return reviewed, verdict.kind or (model_kind if reviewed == label else None)
+
+
+def side_by_side(first: Differential, second: Differential) -> tuple[tuple[Line, Line], ...]:
+    """Return the lines of two differentials of one smear, with a line of 0 cells where only one of them has it."""
+    rows = {(line.label, line.key): line for line in first.lines}
+    others = {(line.label, line.key): line for line in second.lines}
+    order = list(others)
+    for before, key in zip((None, *rows), rows, strict=False):
+        if key not in others:  # after the line that precedes it in the first one
+            order.insert(0 if before is None else order.index(before) + 1, key)
+    return tuple(
+        (
+            rows[key] if key in rows else replace(others[key], share=Share(0, first.leukocytes)),
+            others[key] if key in others else replace(rows[key], share=Share(0, second.leukocytes)),
+        )
+        for key in order
+    )
 
 
 def kind_of(label: str, kind: str) -> str | None:

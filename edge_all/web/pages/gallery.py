@@ -21,13 +21,13 @@ from edge_all.record.events.verdicts import (
 )
 from edge_all.record.maintenance.deletion import deletions
 from edge_all.record.maintenance.retention import deletions_for_room
-from edge_all.record.queries import CellLabel, cell_labels, cells_by_number, find_session, kept_frames, labels_of
+from edge_all.record.queries import CellLabel, cell_labels, cells_by_number, find_session, kept_frames, kinds_of, labels_of
 from edge_all.record.rows import SessionRow
 from edge_all.record.sessions.lock import unended
 from edge_all.record.store import Record
 from edge_all.reports.cautions import cautions
 from edge_all.review.cell_filter import Choice, chosen
-from edge_all.review.differential import differential
+from edge_all.review.differential import IN_DOUBT, differential, kind_of
 from edge_all.web.context import browser_session_of, context_of, form_of
 from edge_all.web.security.permissions import needs
 from edge_all.web.templating import render
@@ -42,10 +42,20 @@ class Card:
     number: int
     label: str
     """Label given by the model."""
+    kind: str | None
+    """Kind given by the model, for a label that has kinds; None in doubt."""
     probability: float | None
     verdict: Verdict | None
     size_um: float
     has_picture: bool
+
+    @property
+    def differs(self) -> bool:
+        """True if the verdict is another label or kind than the model's. A verdict without a kind leaves it open."""
+        verdict = self.verdict
+        if verdict is None:
+            return False
+        return verdict.label != self.label or (None not in (verdict.kind, self.kind) and verdict.kind != self.kind)
 
 
 def cards_of(record: Record, session: str, numbers: list[int], verdicts: dict[int, Verdict]) -> list[Card]:
@@ -55,6 +65,7 @@ def cards_of(record: Record, session: str, numbers: list[int], verdicts: dict[in
         Card(
             int(row["cell"]),
             str(row["label"]),
+            kind_of(str(row["label"]), row["kind"]),
             row["blast_probability"],
             verdicts.get(row["cell"]),
             float(row["size_um"]),
@@ -86,6 +97,7 @@ def gallery_page(request: Request) -> Response:
         **session_values(record, session, cells, verdicts),
         found=len(numbers),
         start=start,
+        in_doubt=IN_DOUBT,
     )
 
 
@@ -95,7 +107,7 @@ def session_values(
     """Return the values shown at the top of each page of a session."""
     session = row.id
     approval = standing_approval(record, session)
-    counted = differential(labels_of(cells), verdicts)
+    counted = differential(labels_of(cells), verdicts, kinds_of(cells))
     return {
         "differential": counted,
         "cautions": cautions(counted, row.counts.outside_limits),
@@ -145,7 +157,9 @@ def post_undo(request: Request) -> Response:
 
 def _cell_values(cells: Iterable[int], standing: Mapping[int, Verdict]) -> dict[str, object]:
     return {
-        str(cell): {"label": verdict.label, "text": verdict_text(verdict)} if (verdict := standing.get(cell)) else None
+        str(cell): {"label": verdict.label, "kind": verdict.kind, "text": verdict_text(verdict)}
+        if (verdict := standing.get(cell))
+        else None
         for cell in cells
     }
 

@@ -12,7 +12,7 @@ from edge_all.domain.statistics import ENOUGH_CELLS
 from edge_all.errors import UsageError
 from edge_all.i18n.catalog import load_texts, text
 from edge_all.reports.cautions import limit_cautions
-from edge_all.review.differential import Differential
+from edge_all.review.differential import Differential, Line
 from edge_all.session.commands import Command, Pause, Resume, Start, Stop
 from edge_all.session.operator import Operator
 from edge_all.session.station import Station
@@ -113,7 +113,7 @@ def _state(request: Request) -> dict[str, Any]:
     live = context.live.counts() if context.live is not None else None
     if live is not None and station.session_id != live.session_id:
         live = None
-    counted = Differential({} if live is None else live.counts.by_label, {})
+    counted = Differential({}, {}) if live is None else Differential.of_counts(live.counts)
     blasts = counted.blasts
     works = station.phase in ("running", "paused")
     silent = works and live is not None and live.age_s > _SILENT_S
@@ -144,15 +144,9 @@ def _state(request: Request) -> dict[str, Any]:
         "rate": text("live.rate", rate=f"{live.fields_per_s:.1f}") if live is not None and works else "",
         "fields": live.counts.fields if live is not None else 0,
         "leukocytes": counted.leukocytes,
-        "labels": {
-            row.key: {
-                "count": counted.count(row.key),
-                "percent": f"{counted.share(row.key).percent:.1f} %" if counted.leukocytes else "",
-            }
-            for row in LABELS.by_rank
-            if row.is_leukocyte
-        },
-        **{row.count_key: counted.count(row.key) for row in LABELS.counted_apart},
+        "lines": [_line(line, counted) for line in counted.lines],
+        **{row.count_key: counted.count(row.key) for row in (*LABELS.counted_apart, *LABELS.not_counted)},
+        **{f"{row.count_key}_per_100": _per_100(row.key, counted) for row in LABELS.counted_apart},
         "blast_percent": f"{blasts.percent:.1f} %" if counted.leukocytes else text("live.nothing_yet"),
         "interval": text("live.interval", low=f"{blasts.low:.1f}", high=f"{blasts.high:.1f}"),
         "low": round(blasts.low, 2),
@@ -163,6 +157,24 @@ def _state(request: Request) -> dict[str, Any]:
             for goal in _GOALS
         ],
     }
+
+
+def _line(line: Line, counted: Differential) -> dict[str, Any]:
+    share = line.share
+    known = bool(counted.leukocytes)
+    return {
+        "key": line.key,
+        "label": line.label,
+        "text": text(line.words),
+        "count": share.count,
+        "percent": f"{share.percent:.1f} %" if known else "",
+        "interval": text("live.interval_of_line", low=f"{share.low:.1f}", high=f"{share.high:.1f}") if known else "",
+    }
+
+
+def _per_100(label: str, counted: Differential) -> str:
+    number = counted.per_100(label)
+    return "" if number is None else text("summary.per_100", count=f"{number:.1f}")
 
 
 def _troubles(station: Station) -> list[str]:

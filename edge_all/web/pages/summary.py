@@ -8,12 +8,12 @@ from starlette.responses import RedirectResponse, Response
 from edge_all.errors import NotRecordedError, UsageError
 from edge_all.qc.control_runs import last_control
 from edge_all.record.events.verdicts import all_verdicts, approvals, approve, by_reviewer, reopen, standing
-from edge_all.record.queries import cell_labels, find_session, labels_of
+from edge_all.record.queries import cell_labels, find_session, kinds_of, labels_of
 from edge_all.reports import registry
 from edge_all.reports.contents import describe_session, read_report
 from edge_all.reports.sections import description_rows
 from edge_all.review.agreement import agreements
-from edge_all.review.differential import differential
+from edge_all.review.differential import differential, side_by_side
 from edge_all.session.calibration import recorded_adaptation
 from edge_all.session.operator import recorded_operator
 from edge_all.web.context import browser_session_of, context_of, form_text
@@ -33,11 +33,14 @@ def summary_page(request: Request) -> Response:
     cells = cell_labels(record, session.id)
     given = all_verdicts(record, session.id)
     verdicts = {v.cell: v for v in standing(given)}
+    before = differential(labels_of(cells), kinds=kinds_of(cells))
+    values = session_values(record, session, cells, verdicts)
     return render(
         request,
         "summary.html",
         session=session,
-        before=differential(labels_of(cells)),
+        before=before,
+        lines=side_by_side(before, values["differential"]),
         reviewers=[(r, len(v)) for r, v in by_reviewer(given).items()],
         agreements=agreements(given),
         approvals=approvals(record, session.id)[::-1],
@@ -48,7 +51,7 @@ def summary_page(request: Request) -> Response:
         adaptation=recorded_adaptation(session.settings),
         control=last_control(before=session.begun),
         skipped=sorted(session.counts.skipped.items(), key=lambda item: -item[1]),
-        **session_values(record, session, cells, verdicts),
+        **values,
     )
 
 

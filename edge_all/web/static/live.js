@@ -5,17 +5,38 @@ const picture = document.getElementById("picture");
 const gate = document.getElementById("gate");
 const sample = document.getElementById("sample");
 const next = document.getElementById("next");
+const pattern = document.querySelector("#lines tr").cloneNode(true);
 let phase = document.getElementById("dot").dataset.phase;
+
+// The rows change when the first kinds are counted.
+function showLines(counted) {
+  const body = document.getElementById("lines");
+  const shown = [...body.rows].map((row) => row.dataset.line);
+  if (shown.join() !== counted.map((line) => line.key).join()) {
+    const rows = counted.map((line) => {
+      const row = pattern.cloneNode(true);
+      row.dataset.line = line.key;
+      row.querySelector("use").setAttribute("href", `#mark-${line.label}`);
+      row.querySelector("svg").setAttribute("class", `mark ${line.label}`);
+      row.querySelector("th span").textContent = line.text;
+      return row;
+    });
+    body.replaceChildren(...rows);
+  }
+  for (const [i, line] of counted.entries()) {
+    const [count, percent, interval] = body.rows[i].querySelectorAll("td");
+    count.textContent = line.count;
+    percent.textContent = line.percent;
+    interval.textContent = line.interval;
+  }
+}
 
 function show(state) {
   for (const place of document.querySelectorAll("[data-show]")) {
     const text = String(state[place.dataset.show]);
     if (place.textContent !== text) place.textContent = text;
   }
-  for (const [label, counted] of Object.entries(state.labels)) {
-    document.querySelector(`[data-count="${label}"]`).textContent = counted.count;
-    document.querySelector(`[data-percent="${label}"]`).textContent = counted.percent;
-  }
+  showLines(state.lines);
   for (const [i, goal] of state.goals.entries()) {
     document.querySelector(`[data-goal="${i}"]`).value = goal.share;
     document.querySelector(`[data-goal-text="${i}"]`).textContent = goal.text;

@@ -21,6 +21,11 @@ async function post(path, content) {
   return null;
 }
 
+// A verdict without a kind leaves the model's kind open.
+function differs(said, given) {
+  return said.label !== given.model || Boolean(said.kind && given.kind && said.kind !== given.kind);
+}
+
 function show(cells) {
   for (const [number, said] of Object.entries(cells)) {
     const card = cards.querySelector(`.card[data-cell="${CSS.escape(number)}"]`);
@@ -30,7 +35,7 @@ function show(cells) {
     card.dataset.said = said ? said.label : "";
     const place = card.querySelector(".verdict");
     place.replaceChildren();
-    place.classList.toggle("differs", Boolean(said) && said.label !== card.dataset.model);
+    place.classList.toggle("differs", Boolean(said) && differs(said, card.dataset));
     if (said) {
       const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
       svg.setAttribute("class", `mark ${said.label}`);
