@@ -86,10 +86,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             click.echo(f"Model         {model.name} {model.version} sha256 {model.sha256}")
         click.echo(f"Engine        {session.engine}, edge-all {session.version}")
         click.echo(threshold_line(session.thresholds))
-        listed = worth_a_look(
-            cells, lambda c: position(c["label"], c.get("kind", ""), c["blast_probability"], c["cell"])
-        )
-        names = [f"{c['label']} {kind}" if (kind := c.get("kind", "")) in KINDS else str(c["label"]) for c in listed]
+        listed = worth_a_look(cells, lambda c: position(c["label"], c["kind"], c["blast_probability"], c["cell"]))
+        names = [f"{c['label']} {kind}" if (kind := c["kind"]) in KINDS else str(c["label"]) for c in listed]
         width = max(12, *map(len, names), 0) + 1
         for name, c in zip(names, listed, strict=True):
             click.echo(

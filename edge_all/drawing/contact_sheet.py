@@ -61,7 +61,7 @@ def _content(cells: Sequence[CellRow]) -> str:
 
 def _caption(cell: CellRow) -> str:
     """Return the kind of a cell if it has one, otherwise its label, with the blast probability."""
-    name = str(cell.get("kind") or cell["label"]).replace("_", " ")
+    name = str(cell["kind"] or cell["label"]).replace("_", " ")
     return name if cell["blast_probability"] is None else f"{name} {cell['blast_probability']:.2f}"
 
 

@@ -23,6 +23,8 @@ class CellLabel:
     label: str
     """Label given by the model."""
     blast_probability: float | None
+    kind: str = ""
+    """Kind given by the model, as in Classification.kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,9 @@ def _holding(words: str) -> tuple[str, list[str]]:
 
 def cell_labels(record: Record, session: str) -> list[CellLabel]:
     """Return the labels of all cells of a session, sorted by number."""
+    kind = "kind" if "kind" in record.cell_columns else "''"
     rows = record.rows(
-        "SELECT number, label, blast_probability FROM cell WHERE session = ? ORDER BY number", (session,)
+        f"SELECT number, label, blast_probability, {kind} FROM cell WHERE session = ? ORDER BY number", (session,)
     )
     return [CellLabel(*row) for row in rows]
 
@@ -136,6 +139,11 @@ def cell_evidence(record: Record, session: str) -> list[CellEvidence]:
 def labels_of(cells: Iterable[CellLabel]) -> dict[int, str]:
     """Return the model's labels by cell number."""
     return {c.number: c.label for c in cells}
+
+
+def kinds_of(cells: Iterable[CellLabel]) -> dict[int, str]:
+    """Return the model's kinds by cell number."""
+    return {c.number: c.kind for c in cells}
 
 
 def cells_by_number(record: Record, session: str, numbers: Sequence[int]) -> list[CellRow]:

@@ -117,11 +117,12 @@ class RecordReader:
     def cell_rows(self, where: str, values: tuple[Any, ...]) -> list[CellRow]:
         """Return the cells selected by the end of a query; for the modules of this package."""
         with translate_errors(self.folder):
-            rows = self._database.execute(f"{select_cell(self._cell_columns)} {where}", values).fetchall()
+            rows = self._database.execute(f"{select_cell(self.cell_columns)} {where}", values).fetchall()
         return [dict(zip(CELL_COLUMNS, row, strict=True)) for row in rows]
 
     @cached_property
-    def _cell_columns(self) -> frozenset[str]:
+    def cell_columns(self) -> frozenset[str]:
+        """Columns of the table of cells, of which a read-only record of an older version lacks some."""
         return frozenset(row[1] for row in self._database.execute("PRAGMA table_info(cell)"))
 
     def _command(self, name: str) -> str:
@@ -156,7 +157,7 @@ class RecordReader:
         )
 
     def _counted(self, session: str) -> Counts:
-        kind = "kind" if "kind" in self._cell_columns else "''"
+        kind = "kind" if "kind" in self.cell_columns else "''"
         labels: Counter[str] = Counter()
         kinds: Counter[str] = Counter()
         for label, name, count in self._database.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from edge_all.domain.labels import MODEL_KINDS
 from edge_all.domain.types import Cell, Frame, Label, ModelIdentity, Thresholds
 from edge_all.record.rows import FrameEntry, SessionInfo
 from edge_all.record.store import Record
@@ -52,6 +54,30 @@ def fill(folder: Path, cells: int = 12, sample: str | None = "S1", ended: bool =
         if ended:
             record.end_session(session, counts, "words", False)
     return session
+
+
+def fill_with_kinds(folder: Path, cells: Sequence[tuple[str, str, float]], sample: str | None = "S1") -> str:
+    """Write a session of a model of kinds: label, kind and blast probability of each cell. Return its id."""
+    with Record.open(folder) as record:
+        session = record.begin_session(info(sample))
+        record.write_frame(
+            session, FrameEntry(0, "f.png", 1.0, 640, 480, "analysed", "", 0.1, "profile", 1.1, 0, (0, 0))
+        )
+        made = [
+            _with_kind(make_cell(number, Label(label), probability, "f.png"), Label(label), kind, probability)
+            for number, (label, kind, probability) in enumerate(cells, 1)
+        ]
+        record.write_cells(session, [(cell, _crop(cell.number)) for cell in made])
+        record.end_session(session, record.counted(session), "words", False)
+    return session
+
+
+def _with_kind(cell: Cell, label: Label, kind: str, probability: float) -> Cell:
+    given = cell.classification or make_cell(1, Label.NORMAL).classification
+    assert given is not None
+    shares = tuple(1 / len(MODEL_KINDS) for _ in MODEL_KINDS)
+    classification = replace(given, label=label, kind=kind, kinds=shares, blast_probability=probability)
+    return replace(cell, classification=classification)
 
 
 def _cell(number: int, frame_index: int, frame: str) -> Cell:

@@ -215,7 +215,7 @@ def test_a_reviewer_gives_it(record):
     browser = Browser(context(opened.folder)).named()
     browser.get(f"/sessions/{session}")
     answer = browser.post(f"/sessions/{session}/verdicts", json={"cells": [1], "label": "martian", "kind": TALL.key})
-    assert answer.json() == {"cells": {"1": {"label": "martian", "text": "Tall martian"}}}
+    assert answer.json() == {"cells": {"1": {"label": "martian", "kind": TALL.key, "text": "Tall martian"}}}
     assert latest_verdicts(opened, session)[1].label == "martian"
     wrong = browser.post(f"/sessions/{session}/verdicts", json={"cells": [1], "label": "normal", "kind": TALL.key})
     assert wrong.status_code == 409
@@ -234,10 +234,11 @@ def test_it_is_on_the_live_page(record):
     site = context(opened.folder)
     site.microscope = SimpleNamespace(station=station, live=live, device=None)  # type: ignore[assignment]
     shown = _state(SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(context=site))))  # type: ignore[arg-type]
-    assert shown["labels"]["martian"] == {"count": 3, "percent": "60.0 %"}
+    (line,) = [line for line in shown["lines"] if line["key"] == "martian"]
+    assert (line["count"], line["percent"]) == (3, "60.0 %")
     assert shown["venusians"] == 2
     page = Browser(site).get("/live").text
-    assert re.search(r'data-count="martian">3<', page)
+    assert re.search(r'<tr data-line="martian">.*<td>3</td>', page)
     assert re.search(r'data-show="venusians">2<', page)
     assert all(f"#mark-{key}" in page for key in KEYS)
 

@@ -21,7 +21,15 @@ from edge_all.record.events.verdicts import (
 )
 from edge_all.record.maintenance.deletion import deletions
 from edge_all.record.maintenance.retention import deletions_for_room
-from edge_all.record.queries import CellLabel, cell_labels, cells_by_number, find_session, kept_frames, kinds_of, labels_of
+from edge_all.record.queries import (
+    CellLabel,
+    cell_labels,
+    cells_by_number,
+    find_session,
+    kept_frames,
+    kinds_of,
+    labels_of,
+)
 from edge_all.record.rows import SessionRow
 from edge_all.record.sessions.lock import unended
 from edge_all.record.store import Record
