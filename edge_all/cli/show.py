@@ -31,8 +31,7 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
     """
     from edge_all.cli.output.camera_events import camera_line
     from edge_all.cli.output.files import file_to_write, require_png, write_asked
-    from edge_all.cli.output.summary import count_lines, threshold_line
-    from edge_all.domain.labels import KINDS
+    from edge_all.cli.output.summary import count_lines, label_and_kind, threshold_line
     from edge_all.domain.reading_order import position, worth_a_look
     from edge_all.domain.statistics import result_words
     from edge_all.errors import UsageError
@@ -86,8 +85,9 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
             click.echo(f"Model         {model.name} {model.version} sha256 {model.sha256}")
         click.echo(f"Engine        {session.engine}, edge-all {session.version}")
         click.echo(threshold_line(session.thresholds))
-        listed = worth_a_look(cells, lambda c: position(c["label"], c["kind"], c["blast_probability"], c["cell"]))
-        names = [f"{c['label']} {kind}" if (kind := c["kind"]) in KINDS else str(c["label"]) for c in listed]
+        labeled = (c for c in cells if not c["reason"])
+        listed = worth_a_look(labeled, lambda c: position(c["label"], c["kind"], c["blast_probability"], c["cell"]))
+        names = [label_and_kind(c["label"], c["kind"]) for c in listed]
         width = max(12, *map(len, names), 0) + 1
         for name, c in zip(names, listed, strict=True):
             click.echo(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from edge_all.domain.labels import KINDS, LABELS
+from edge_all.domain.types import Cell
 
 MOST_SUSPICIOUS = 5
 """Number of cells that are shown of every smear, with or without findings."""
@@ -35,11 +36,19 @@ def position(label: str, kind: str, blast_probability: float | None, number: int
     return LABELS[label].rank, -round(probability, 2), later, -probability, number
 
 
-def worth_a_look(cells: Iterable[_Cell], position_of: Callable[[_Cell], Position]) -> list[_Cell]:
-    """Return the findings in reading order, filled up with the most suspicious other leukocytes to MOST_SUSPICIOUS."""
+def position_of_cell(cell: Cell) -> Position:
+    """Return the sort key of a cell with the label and kind that the model gave."""
+    probability = None if cell.classification is None else cell.classification.blast_probability
+    return position(cell.label, cell.kind, probability, cell.number)
+
+
+def worth_a_look(
+    cells: Iterable[_Cell], position_of: Callable[[_Cell], Position], least: int = MOST_SUSPICIOUS
+) -> list[_Cell]:
+    """Return the findings in reading order, filled up to ``least`` cells with the most suspicious other leukocytes."""
     findings = {row.rank for row in LABELS.findings}
     leukocytes = {row.rank for row in LABELS.leukocytes}
     ordered = sorted(((position_of(cell), cell) for cell in cells), key=lambda one: one[0])
     found = [cell for p, cell in ordered if p[0] in findings]
     others = [cell for p, cell in ordered if p[0] in leukocytes - findings]
-    return found + others[: max(0, MOST_SUSPICIOUS - len(found))]
+    return found + others[: max(0, least - len(found))]

@@ -84,7 +84,7 @@ class ActiveSession:
             self.id = opened.row.id
             self._lock = SessionLock(record.folder, self.id)
             resume_session(record, opened, info)
-            self.tally = Tally.restored(opened.counts, opened.labels, opened.findings, opened.kinds, opened.reasons)
+            self.tally = Tally.restored(opened.counts, opened.labels, opened.suspicious, opened.kinds, opened.reasons)
             self.first_frame = opened.next_frame
 
     def announce(self, info: SessionInfo, opened: OpenSession | None) -> None:

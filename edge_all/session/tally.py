@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from edge_all.domain.labels import KINDS, LABELS, Label
 from edge_all.domain.picture_limits import NOT_LABELED, OutsideLimits
+from edge_all.domain.reading_order import MOST_SUSPICIOUS, position_of_cell, worth_a_look
 from edge_all.domain.types import Cell, Counts, Unreadable
 from edge_all.session.field_result import FieldResult
 
 DROPPED, PAUSED = "dropped", "paused"
 """Skip reasons of frames that are only counted and have no rows."""
-_MAX_FINDINGS = 100
-"""Findings held in memory; the record has all of them. A sharper view may turn some into normal cells, hardly all."""
+_MAX_SUSPICIOUS = 100
+"""Cells held in memory; the record has all of them. A sharper view may make some less suspicious, hardly all."""
 
 
 class Tally:
@@ -39,14 +40,14 @@ class Tally:
         self._reasons = bytearray(1)
         """Code of the reason of each cell without a label, indexed by cell number; shorter while there is none."""
         self._by_reason: Counter[str] = Counter()
-        self._findings: dict[int, Cell] = {}
+        self._suspicious: dict[int, Cell] = {}
 
     @classmethod
     def restored(
         cls,
         counts: Counts,
         labels: Mapping[int, Label],
-        findings: Iterable[Cell],
+        suspicious: Iterable[Cell],
         kinds: Mapping[int, str],
         reasons: Mapping[int, str] | None = None,
     ) -> Tally:
@@ -55,7 +56,7 @@ class Tally:
         Args:
             counts: The session's counts so far.
             labels: Each cell's latest label by cell number.
-            findings: The session's findings so far.
+            suspicious: The session's most suspicious cells so far.
             kinds: Latest kind of each cell that has one by cell number.
             reasons: Reason of each cell without a label, by cell number.
         """
@@ -71,7 +72,7 @@ class Tally:
         tally._outside = {one.reason: one for one in counts.outside_limits}
         for number, reason in (reasons or {}).items():
             tally._give_reason(number, reason)
-        tally._findings = {cell.number: cell for cell in findings}
+        tally._suspicious = {cell.number: cell for cell in suspicious}
         return tally
 
     def add(self, result: FieldResult | Unreadable) -> None:
@@ -91,16 +92,13 @@ class Tally:
             self._outside[outside.reason] = before.joined(outside)
         for cell in result.cells:
             self._relabel(cell.number, cell.label, cell.kind, cell.reason)
-            self._findings.pop(cell.number, None)
-            if cell.is_finding:
-                self._findings[cell.number] = cell
+            self._suspicious[cell.number] = cell
         for one in result.reclassified:
             self._relabel(one.number, one.classification.label, one.classification.kind, one.classification.reason)
-            known = self._findings.pop(one.number, None)
-            if known is not None and replace(known, classification=one.classification).is_finding:
-                self._findings[one.number] = replace(known, classification=one.classification, views=one.views)
-        if len(self._findings) > 2 * _MAX_FINDINGS:
-            self._findings = {c.number: c for c in self.most_suspicious(_MAX_FINDINGS)}
+            if (known := self._suspicious.get(one.number)) is not None:
+                self._suspicious[one.number] = replace(known, classification=one.classification, views=one.views)
+        if len(self._suspicious) > 2 * _MAX_SUSPICIOUS:
+            self._suspicious = {c.number: c for c in self.most_suspicious(_MAX_SUSPICIOUS)}
 
     def _relabel(self, number: int, label: Label, kind: str, reason: str) -> None:
         self._give_reason(number, reason)
@@ -149,11 +147,7 @@ class Tally:
             return ()
         return tuple(replace(one, cells=self._by_reason[one.reason]) for _, one in sorted(self._outside.items()))
 
-    def most_suspicious(self, count: int = 5) -> tuple[Cell, ...]:
-        """Return up to `count` findings, by rank of the label, then by falling blast probability, then by number."""
-
-        def key(cell: Cell) -> tuple[int, float, int]:
-            probability = cell.classification.blast_probability if cell.classification else 0.0
-            return (cell.label.info.rank, -probability, cell.number)
-
-        return tuple(sorted(self._findings.values(), key=key)[:count])
+    def most_suspicious(self, count: int = MOST_SUSPICIOUS) -> tuple[Cell, ...]:
+        """Return up to `count` cells in reading order: the findings first, then other leukocytes."""
+        labeled = (cell for cell in self._suspicious.values() if not cell.reason)
+        return tuple(worth_a_look(labeled, position_of_cell, count)[:count])

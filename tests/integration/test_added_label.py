@@ -119,7 +119,7 @@ def test_a_session_with_it_is_resumed(tmp_path):
         opened.write_cells(session, [(cell, None) for cell in cells()])
         state = read_open_session(opened, opened.session(session))
         assert [c.label for c in state.findings] == ["blast", "martian", "martian", "martian"]
-        tally = Tally.restored(state.counts, state.labels, state.findings, state.kinds)
+        tally = Tally.restored(state.counts, state.labels, state.suspicious, state.kinds, state.reasons)
         assert tally.counts().named() == counts().named()
 
 

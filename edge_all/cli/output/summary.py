@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edge_all.cli.options.common import RESEARCH_USE, plain
-from edge_all.domain.labels import LABELS
+from edge_all.domain.labels import KINDS, LABELS
 from edge_all.domain.plural import counted
 from edge_all.domain.statistics import blast_percent
 from edge_all.domain.types import Counts, Thresholds
@@ -79,11 +79,13 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Result        {summary.result}"
     if summary.most_suspicious:
         yield "Most suspicious:"
-        for cell in summary.most_suspicious:
+        names = [label_and_kind(cell.label, cell.kind) for cell in summary.most_suspicious]
+        width = max(12, *map(len, names)) + 1
+        for name, cell in zip(names, summary.most_suspicious, strict=True):
             classification = cell.classification
             probability = classification.blast_probability if classification else 0.0
             yield (
-                f"  {cell.label!s:<13}{probability:.2f}  {plain(cell.frame_source)}  "
+                f"  {name:<{width}}{probability:.2f}  {plain(cell.frame_source)}  "
                 f"x {cell.detection.x_px:.0f} y {cell.detection.y_px:.0f} px  cell {cell.number}"
             )
     names = ", ".join(f"{m.name} {m.version} ({m.sha256[:12]})" for m in summary.models)
@@ -97,6 +99,11 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"Record        {summary.record_folder}"
     yield f"              edge-all show {summary.session_id} --record '{summary.record_folder}' --png findings.png"
     yield RESEARCH_USE
+
+
+def label_and_kind(label: str, kind: str) -> str:
+    """Return the label of a cell, followed by its kind if it has one."""
+    return f"{label} {kind}" if kind in KINDS and KINDS[kind].label == label else str(label)
 
 
 def camera_words(camera: CameraAccount) -> str:

@@ -10,6 +10,11 @@ def findings_list() -> str:
     return f"({', '.join(repr(row.key) for row in LABELS.findings)})"
 
 
+def suspicious_list() -> str:
+    """Return the labels of leukocytes and findings as a list in parentheses, for IN."""
+    return f"({', '.join(repr(row.key) for row in LABELS if row.is_leukocyte or row.is_finding)})"
+
+
 def suspicion() -> str:
     """Return an expression over the column label that is smallest for the most suspicious label."""
     cases = " ".join(f"WHEN {row.key!r} THEN {row.rank}" for row in LABELS.by_rank)

@@ -11,12 +11,12 @@ from edge_all.record.events.incidents import CUT_OFF, RESUMED, note_incident
 from edge_all.record.rows import SessionInfo, SessionRow
 from edge_all.record.sessions.lock import is_written
 from edge_all.record.sessions.stage_state import forget_stage_state
-from edge_all.record.sessions.tracker_state import TrackerState, findings, read_tracker_state
+from edge_all.record.sessions.tracker_state import TrackerState, most_suspicious, read_tracker_state
 from edge_all.record.store import Record
 
 NOT_RECORDED = "not recorded"
 """Reason for a frame without a row, which was dropped, or lost in the interruption."""
-_MOST_FINDINGS = 500
+_MOST_SUSPICIOUS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +31,15 @@ class OpenSession:
     """Latest kind of each cell whose kind is counted, by number."""
     reasons: Mapping[int, str]
     """Reason of each cell that has no label because of its picture, by number."""
-    findings: tuple[Cell, ...]
-    """The most suspicious findings."""
+    suspicious: tuple[Cell, ...]
+    """The most suspicious leukocytes, the findings first."""
     next_frame: int
     smear: TrackerState
+
+    @property
+    def findings(self) -> tuple[Cell, ...]:
+        """The findings among the most suspicious leukocytes."""
+        return tuple(cell for cell in self.suspicious if cell.is_finding)
 
     @property
     def last_number(self) -> int:
@@ -94,8 +99,8 @@ def read_open_session(record: Record, row: SessionRow) -> OpenSession:
         skipped[NOT_RECORDED] = skipped.get(NOT_RECORDED, 0) + missing
     counts = replace(row.counts, frames=last_frame + 1, skipped=skipped, warned=warned)
     smear = read_tracker_state(record, row.id, last_region + 1)
-    most_suspicious = findings(record, row.id, _MOST_FINDINGS)
-    return OpenSession(row, counts, labels, kinds, reasons, most_suspicious, last_frame + 1, smear)
+    suspicious = most_suspicious(record, row.id, _MOST_SUSPICIOUS)
+    return OpenSession(row, counts, labels, kinds, reasons, suspicious, last_frame + 1, smear)
 
 
 def resume_session(record: Record, opened: OpenSession, info: SessionInfo) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from edge_all.cells.tracking.restored_cell import RestoredCell
 from edge_all.domain.types import Cell, Classification, Detection, Label, ModelIdentity, Thresholds
 from edge_all.field.stage import StageField
-from edge_all.record.db.label_sql import findings_list, suspicion
+from edge_all.record.db.label_sql import findings_list, suspicion, suspicious_list
 from edge_all.record.sessions.stage_state import read_stage_state
 from edge_all.record.store import Record
 from edge_all.record.write.blobs import unpack_probabilities
@@ -59,11 +59,11 @@ def read_tracker_state(record: Record, session: str, regions: int) -> TrackerSta
     return TrackerState(tuple(cells), fields, regions, latest[0][0] if latest else None)
 
 
-def findings(record: Record, session: str, most: int) -> tuple[Cell, ...]:
-    """Return at most ``most`` findings, the most suspicious first."""
+def most_suspicious(record: Record, session: str, most: int) -> tuple[Cell, ...]:
+    """Return at most ``most`` findings and other leukocytes, the findings and the most suspicious first."""
     rows = record.rows(
-        f"SELECT {_COLUMNS} FROM cell c WHERE session = ? AND label IN {findings_list()} AND reason = '' "
-        f"ORDER BY {suspicion()}, blast_probability DESC, number LIMIT ?",
+        f"SELECT {_COLUMNS} FROM cell c WHERE session = ? AND label IN {suspicious_list()} AND reason = '' "
+        f"ORDER BY label IN {findings_list()} DESC, {suspicion()}, blast_probability DESC, number LIMIT ?",
         (session, most),
     )
     return tuple(map(cell_of, rows))

@@ -27,7 +27,7 @@ def test_a_cell_counts_once_by_its_latest_label():
     counts = tally.counts()
     assert (counts.blasts, counts.of("normal"), counts.of("unidentified"), counts.of("smudge")) == (0, 2, 0, 1)
     assert counts.leukocytes == 2
-    assert tally.most_suspicious() == ()
+    assert [c.number for c in tally.most_suspicious()] == [7, 1], "without findings, the other leukocytes"
 
 
 def unlabeled(number, reason):
@@ -84,7 +84,7 @@ def test_a_restored_tally_counts_cells_without_a_label():
 
 
 def test_the_most_suspicious_stay_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(module, "_MAX_FINDINGS", 10)
+    monkeypatch.setattr(module, "_MAX_SUSPICIOUS", 10)
     tally = Tally()
     rng = np.random.default_rng(0)
     probabilities = rng.permutation(1000) / 1000
@@ -92,7 +92,19 @@ def test_the_most_suspicious_stay_however_many_there_are(monkeypatch):
         seen(tally, make_cell(number, Label.BLAST if p > 0.7 else Label.UNIDENTIFIED, float(p)))
     assert [c.classification.blast_probability for c in tally.most_suspicious(5)] == [0.999, 0.998, 0.997, 0.996, 0.995]
     assert tally.counts().blasts == int((probabilities > 0.7).sum())
-    assert len(tally._findings) <= 20
+    assert len(tally._suspicious) <= 20
+
+
+def test_a_healthy_smear_has_its_most_suspicious_cells_too(monkeypatch):
+    monkeypatch.setattr(module, "_MAX_SUSPICIOUS", 10)
+    tally = Tally()
+    for number, p in enumerate(np.random.default_rng(0).permutation(1000) / 10_000, 1):
+        seen(tally, make_cell(number, Label.NORMAL, float(p), kind="lymphocyte"))
+    seen(tally, make_cell(1001, Label.SMUDGE), make_cell(1002, Label.ARTIFACT, 0.99, kind="artifact"))
+    probabilities = [c.classification.blast_probability for c in tally.most_suspicious()]
+    assert probabilities == [0.0999, 0.0998, 0.0997, 0.0996, 0.0995]
+    seen(tally, make_cell(1003, Label.UNIDENTIFIED, 0.3))
+    assert next(c.number for c in tally.most_suspicious()) == 1003
 
 
 def test_a_hundred_thousand_cells_take_a_byte_each():
