@@ -17,11 +17,10 @@ def test_verdicts_by_the_route_of_the_pages(browser, session, tmp_path):
     answer = browser.post(
         f"/sessions/{session}/verdicts", json={"cells": [1, 2], "label": "normal", "kind": "basophil"}
     )
-    assert answer.json() == {
-        "cells": {"1": {"label": "normal", "text": "Basophil"}, "2": {"label": "normal", "text": "Basophil"}}
-    }
+    basophil = {"label": "normal", "kind": "basophil", "text": "Basophil"}
+    assert answer.json() == {"cells": {"1": basophil, "2": basophil}}
     browser.post(f"/sessions/{session}/verdicts", json={"cells": [2], "label": "blast"})
-    assert browser.post(f"/sessions/{session}/undo").json() == {"cells": {"2": {"label": "normal", "text": "Basophil"}}}
+    assert browser.post(f"/sessions/{session}/undo").json() == {"cells": {"2": basophil}}
     page = browser.get(f"/sessions/{session}").text
     assert page.count("Basophil</span>") == 2
     assert '<span id="reviewed-count">2</span>' in page
