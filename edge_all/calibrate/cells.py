@@ -59,9 +59,8 @@ def allowed_kinds(kinds: Sequence[str], label: str, kind: str) -> npt.NDArray[np
 def adapt(cells: Sequence[ReviewedCell], network: Network) -> CellAdaptation:
     """Fit an adaptation, and accept it only if it helps on smears held out.
 
-    Every smear is held out once: the ridge is chosen and the change fitted on the other smears (with more than five
-    smears, in five groups). What these fits say of the smears held out decides; the adaptation itself is then fitted to
-    all smears.
+    Every smear is held out once (of more than five, in five groups). The ridge is chosen, and the change is fitted, on
+    the other smears. The results on the smears held out decide. The adaptation itself is then fitted to all smears.
 
     Args:
         cells: Reviewed cells of one bench.

@@ -18,7 +18,7 @@ _FLOOR = 1e-6
 """Smallest probability whose logarithm is taken; a smaller one carries no more information."""
 _ID_LENGTH = 8
 _LARGEST = 65504.0
-"""Of float16."""
+"""Largest value of float16."""
 
 
 def log_probabilities(probabilities: npt.ArrayLike) -> FloatArray:
