@@ -59,9 +59,10 @@ def model_agreement_rows(a: ModelAgreement) -> Iterable[ReportRow]:
 
 
 def confusion_words(kind: KindAgreement) -> str:
-    """Return what reviewers found the cells to be that the model gave this kind or label."""
-    found = ((text(words_of(key)), count) for key, count in kind.reviewed.items())
-    return text("report_note.reviewed_as", found=", ".join(f"{words} {count}" for words, count in found))
+    """Return what else reviewers found the cells to be that the model gave this kind or label; empty if nothing."""
+    others = [(text(words_of(key)), count) for key, count in kind.reviewed.items() if key != kind.key]
+    found = ", ".join(f"{words} {count}" for words, count in others)
+    return text("report_note.reviewed_as", found=found) if others else ""
 
 
 def _agreed(item: str, s: Share, more: str = "") -> ReportRow:
