@@ -9,10 +9,10 @@ from edge_all.domain.labels import Label
 from edge_all.errors import NotRecordedError
 from edge_all.record.events.verdicts import approved_sessions, latest_verdicts
 from edge_all.record.maintenance.deletion import delete_pictures, deletions
-from edge_all.record.queries import cell_labels, count_sessions, find_session, labels_of, search_sessions
+from edge_all.record.queries import cell_labels, count_sessions, find_session, kinds_of, labels_of, search_sessions
 from edge_all.record.sessions.lock import unended
 from edge_all.review.cell_filter import Choice, chosen
-from edge_all.review.differential import Share, differential
+from edge_all.review.differential import Share, differential, side_by_side
 from edge_all.web.context import browser_session_of, context_of, form_text
 from edge_all.web.pages.gallery import cards_of
 from edge_all.web.security.permissions import needs
@@ -60,11 +60,14 @@ def compare_page(request: Request) -> Response:
         session = find_session(record, identifier)
         cells, verdicts = cell_labels(record, session.id), latest_verdicts(record, session.id)
         blasts = chosen(cells, verdicts, Choice(Label.BLAST))[:_BLASTS_COMPARED]
+        model = differential(labels_of(cells), kinds=kinds_of(cells))
+        reviewed = differential(labels_of(cells), verdicts, kinds_of(cells))
         sides.append(
             {
                 "session": session,
-                "model": differential(labels_of(cells)),
-                "reviewed": differential(labels_of(cells), verdicts),
+                "model": model,
+                "reviewed": reviewed,
+                "lines": side_by_side(model, reviewed),
                 "reviewed_total": sum(c.number in verdicts for c in cells),
                 "cards": cards_of(record, session.id, blasts, verdicts),
             }
