@@ -11,9 +11,11 @@ from edge_all.record.events.verdicts import all_verdicts, approvals, approve, by
 from edge_all.record.queries import cell_labels, find_session, kinds_of, labels_of
 from edge_all.reports import registry
 from edge_all.reports.contents import describe_session, read_report
+from edge_all.reports.differential_rows import model_agreement_rows
 from edge_all.reports.sections import description_rows
 from edge_all.review.agreement import agreements
 from edge_all.review.differential import differential, side_by_side
+from edge_all.review.model_agreement import model_agreement
 from edge_all.session.calibration import recorded_adaptation
 from edge_all.session.operator import recorded_operator
 from edge_all.web.context import browser_session_of, context_of, form_text
@@ -35,6 +37,7 @@ def summary_page(request: Request) -> Response:
     verdicts = {v.cell: v for v in standing(given)}
     before = differential(labels_of(cells), kinds=kinds_of(cells))
     values = session_values(record, session, cells, verdicts)
+    agreement = model_agreement(labels_of(cells), kinds_of(cells), verdicts)
     return render(
         request,
         "summary.html",
@@ -43,6 +46,7 @@ def summary_page(request: Request) -> Response:
         lines=side_by_side(before, values["differential"]),
         reviewers=[(r, len(v)) for r, v in by_reviewer(given).items()],
         agreements=agreements(given),
+        model_agreement=() if agreement is None else tuple(model_agreement_rows(agreement)),
         approvals=approvals(record, session.id)[::-1],
         trail=given[::-1][:_TRAIL_SHOWN],
         trail_total=len(given),

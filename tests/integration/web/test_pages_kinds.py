@@ -71,6 +71,16 @@ def test_the_summary_shows_a_differential_by_kind(tmp_path, kinds):
     ]
 
 
+def test_the_summary_shows_the_agreement_of_the_model_by_kind(tmp_path, kinds):
+    browser = Browser(context(tmp_path)).named()
+    assert "Agreement of the model" not in browser.get(f"/sessions/{kinds}/summary").text
+    browser.post(f"/sessions/{kinds}/verdicts", json={"cells": [1, 2], "label": "normal", "kind": "neutrophil"})
+    browser.post(f"/sessions/{kinds}/verdicts", json={"cells": [10], "label": "normal", "kind": "monocyte"})
+    page = words(browser.get(f"/sessions/{kinds}/summary").text).partition("Agreement of the model")[2]
+    assert "All kinds and labels 2 of 3 cells 66.7 % 20.8 – 93.9 %" in page
+    assert "Neutrophils 2 of 3 cells; others reviewed as Monocytes 1 66.7 % 20.8 – 93.9 %" in page
+
+
 def test_the_gallery_is_filtered_by_kind(tmp_path, kinds):
     browser = Browser(context(tmp_path)).named()
     assert cards(browser, kinds, "label=normal&kind=neutrophil") == [2, 1, 10]
