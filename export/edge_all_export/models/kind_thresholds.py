@@ -18,8 +18,8 @@ from edge_all_export.data.kinds import KINDS, MATURE
 
 FloatArray = npt.NDArray[np.float64]
 
-BLASTS_FLAGGED = 0.96
-"""Share of a source's blasts that must be called blast or unidentified: 0.95 and a margin for the next bench."""
+BLASTS_FLAGGED = 0.97
+"""Share of the blasts that must be called blast or unidentified: 0.95 and a margin for the next bench."""
 NORMALS_CALLED_BLAST = 0.03
 """Largest share of a source's normal leukocytes that may be called blast."""
 
