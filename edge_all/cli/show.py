@@ -101,6 +101,8 @@ def command(session_id: str, png: str | None, frame_index: int | None, record: s
 
             if frame_index is None or field_picture is None:
                 picture = contact_sheet(opened.folder, listed)
+                if missing := sum(not c["crop"] for c in listed):
+                    click.echo(f"No picture of {counted(missing, 'cell')}; to keep all, use 'edge-all run --crops all'")
             else:
                 in_frame = [c for c in cells if c["frame_index"] == frame_index]
                 elsewhere = cells_elsewhere(opened, session.id, frame_index)

@@ -12,6 +12,7 @@ from statistics import median
 
 from edge_all.cells.morphology.measurements import Morphology
 from edge_all.domain.labels import Label
+from edge_all.domain.reading_order import position
 from edge_all.domain.statistics import result_words
 from edge_all.modelstore.cards import ModelFacts, model_facts
 from edge_all.modelstore.installed import model_sets
@@ -176,7 +177,7 @@ def _blasts(cells: Sequence[CellRow], latest: dict[int, Verdict]) -> list[CellRo
         return str(cell["label"]) if verdict is None else str(verdict.label)
 
     found = [c for c in cells if label(c) == Label.BLAST]
-    return sorted(found, key=lambda c: (-(c["blast_probability"] or 0.0), c["cell"]))
+    return sorted(found, key=lambda c: position(Label.BLAST, "", c["blast_probability"], c["cell"]))
 
 
 def evenly_chosen(cells: Sequence[CellRow], most: int) -> list[CellRow]:

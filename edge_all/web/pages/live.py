@@ -174,7 +174,7 @@ def _line(line: Line, counted: Differential) -> dict[str, Any]:
 
 def _per_100(label: str, counted: Differential) -> str:
     number = counted.per_100(label)
-    return "" if number is None else text("live.per_100", count=f"{number:.1f}")
+    return "" if number is None else text("summary.per_100", count=f"{number:.1f}")
 
 
 def _troubles(station: Station) -> list[str]:

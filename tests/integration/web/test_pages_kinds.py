@@ -146,8 +146,8 @@ def test_the_live_page_shows_the_kinds_as_soon_as_they_are_counted(tmp_path):
         ("Neutrophils", 6, "60.0 %"), ("Lymphocytes", 0, "0.0 %"), ("Monocytes", 2, "20.0 %"),
     ]  # fmt: skip
     assert told["lines"][0]["interval"] == "31.3 – 83.2 %"
-    assert (told["leukocytes"], told["artifacts"], told["smudges_per_100"]) == (10, 3, "20.0 per 100")
+    assert (told["leukocytes"], told["artifacts"], told["smudges_per_100"]) == (10, 3, "20.0 per 100 leukocytes")
     rows = rows_of(browser.get("/live").text)
     assert rows[0] == "Neutrophils 6 60.0 % 31.3 – 83.2 %"
     assert "Normal, kind in doubt 1 10.0 % 1.8 – 40.4 %" in rows
-    assert "Artifacts, not counted 3" in rows
+    assert "Artifacts 3 not counted" in rows
