@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_all.cells.kinds import KindDecisions
 from edge_all.domain.labels import LABELS, Label
 from edge_all_export.data.kinds import KINDS, MATURE, kind_mask, possible_kinds
-from edge_all_export.models.kind_thresholds import KindDecision, blast_score, choose_kind_decision
+from edge_all_export.models.kind_thresholds import FloatArray, KindDecision, blast_score, choose_kind_decision
 
 NAMED = (*MATURE, "immature_granulocyte", "blast")
 """Kinds that the share of kinds right is taken over."""
+BoolArray = npt.NDArray[np.bool_]
 HEALTHY_SERIES = ("C", "E", "G")
+_SAME_BENCH = (("pbc", "pbc_kinds"),)
+"""Sources whose pictures are from one bench."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +37,8 @@ class KindPredictions:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> KindPredictions:
-        """Return some of the cells."""
+    def where(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> KindPredictions:
+        """Return some of the cells, by mask or indices."""
         return KindPredictions(
             self.fold[chosen],
             self.source[chosen],
@@ -84,19 +89,41 @@ def decide(predictions: KindPredictions) -> KindDecision:
     )
 
 
-def auroc(p: KindPredictions, against: npt.NDArray[np.bool_]) -> float:
+def decide_without(predictions: KindPredictions, sources: Sequence[str]) -> KindDecision:
+    """Choose temperature and thresholds on the cells of other benches than those of the sources."""
+    benches = [bench for bench in _SAME_BENCH if set(bench) & set(sources)]
+    left_out = {*sources, *(s for bench in benches for s in bench)}
+    return decide(predictions.where(~np.isin(predictions.source, sorted(left_out))))
+
+
+def auroc(p: KindPredictions, against: BoolArray) -> float:
     """Return the AUROC of blasts against some cells."""
+    return auroc_of(blast_score(p.logits), p.is_blast, against)
+
+
+def auroc_of(score: FloatArray, is_blast: BoolArray, against: BoolArray) -> float:
+    """Return the AUROC of blasts against some cells by a score of each."""
     from sklearn.metrics import roc_auc_score
 
-    chosen = p.is_blast | against
-    return float(roc_auc_score(p.is_blast[chosen], blast_score(p.logits[chosen])))
+    chosen = is_blast | against
+    return float(roc_auc_score(is_blast[chosen], score[chosen]))
 
 
-def specificity(p: KindPredictions, against: npt.NDArray[np.bool_], sensitivity: float = 0.95) -> float:
+def specificity(p: KindPredictions, against: BoolArray, sensitivity: float = 0.95) -> float:
     """Return the share of some cells below the score that this share of the blasts reaches."""
-    score = blast_score(p.logits)
-    threshold = np.quantile(score[p.is_blast], 1 - sensitivity, method="lower")
+    return specificity_of(blast_score(p.logits), p.is_blast, against, sensitivity)
+
+
+def specificity_of(score: FloatArray, is_blast: BoolArray, against: BoolArray, sensitivity: float = 0.95) -> float:
+    """Return the share of some cells below the score that this share of the blasts reaches."""
+    threshold = np.quantile(score[is_blast], 1 - sensitivity, method="lower")
     return float((score[against] < threshold).mean())
+
+
+def sensitivity_of(score: FloatArray, is_blast: BoolArray, against: BoolArray, specificity: float = 0.90) -> float:
+    """Return the share of the blasts above a score that at least this share of some cells does not exceed."""
+    ordered = np.sort(score[against])
+    return float((score[is_blast] > ordered[int(np.ceil(specificity * len(ordered))) - 1]).mean())
 
 
 def kinds_right(p: KindPredictions, kinds: tuple[str, ...] = NAMED, decision: KindDecision | None = None) -> float:
@@ -110,21 +137,47 @@ def kinds_right(p: KindPredictions, kinds: tuple[str, ...] = NAMED, decision: Ki
     return float((top[chosen] == p.kind[chosen]).mean()) if chosen.any() else float("nan")
 
 
+@dataclass(frozen=True, eq=False)
+class Share:
+    """A share of some cells. Both have one entry per cell."""
+
+    of: BoolArray
+    hit: BoolArray
+
+    @property
+    def value(self) -> float:
+        """The share; NaN if there are no such cells."""
+        return self.among(slice(None))
+
+    def among(self, chosen: npt.NDArray[np.intp] | slice) -> float:
+        """Return the share among chosen cells, by index; NaN if there are none."""
+        of = self.of[chosen]
+        return float(self.hit[chosen][of].mean()) if of.any() else float("nan")
+
+
 def labels_of(p: KindPredictions, decision: KindDecision) -> dict[str, float]:
     """Return the shares of labels that the table asks for; NaN where the source has no such cells."""
-    label = decision.decided(p.logits).label.astype(np.str_)
-    leukocyte = p.is_blast | p.is_normal
+    return {name: share.value for name, share in label_shares(p, decision.decided(p.logits)).items()}
 
-    def share(of: npt.NDArray[np.bool_], hit: npt.NDArray[np.bool_]) -> float:
-        return float(hit[of].mean()) if of.any() else float("nan")
 
+def kind_share(p: KindPredictions, decided: KindDecisions, kinds: tuple[str, ...] = NAMED) -> Share:
+    """Return the share of cells of these kinds whose kind on the device is right.
+
+    A cell without a kind, because it is unidentified or its kind in doubt, counts as wrong.
+    """
+    return Share(np.isin(p.kind, kinds), np.asarray(decided.kind == p.kind))
+
+
+def label_shares(p: KindPredictions, decided: KindDecisions) -> dict[str, Share]:
+    """Return the shares of labels that the table asks for, of cells with these decisions."""
+    label = decided.label.astype(np.str_)
     return {
-        str(Label.UNIDENTIFIED): share(leukocyte, label == Label.UNIDENTIFIED),
-        "blasts flagged": share(p.is_blast, np.isin(label, [row.key for row in LABELS.findings])),
-        "normal called blast": share(p.is_normal, label == Label.BLAST),
-        "smudges right": share(p.kind == "smudge", label == Label.SMUDGE),
-        "artifacts right": share(p.kind == "artifact", label == Label.ARTIFACT),
-        "erythroblasts not leukocyte": share(
-            p.kind == "erythroblast", ~np.isin(label, [r.key for r in LABELS.leukocytes])
+        str(Label.UNIDENTIFIED): Share(p.is_blast | p.is_normal, label == Label.UNIDENTIFIED),
+        "blasts flagged": Share(p.is_blast, np.isin(label, [row.key for row in LABELS.findings])),
+        "normal called blast": Share(p.is_normal, label == Label.BLAST),
+        "smudges right": Share(p.kind == "smudge", label == Label.SMUDGE),
+        "artifacts right": Share(p.kind == "artifact", label == Label.ARTIFACT),
+        "erythroblasts not leukocyte": Share(
+            p.kind == "erythroblast", ~np.isin(label, [row.key for row in LABELS.leukocytes])
         ),
     }

@@ -18,6 +18,7 @@ from edge_all_export.evaluate.kind_predictions import (
     KindPredictions,
     auroc,
     decide,
+    decide_without,
     kinds_right,
     labels_of,
     read_predictions,
@@ -47,9 +48,8 @@ def tables(predictions: KindPredictions) -> Iterator[str]:
     yield "| whole source left out | " + " | ".join(labels_of(by_source, decide(by_source))) + " |"
     yield "|---|" + "---|" * len(labels_of(by_source, decide(by_source)))
     for source in sorted(set(by_source.source.tolist())):
-        others = predictions.where(predictions.source != source)
         own = by_source.where(by_source.source == source)
-        shares = labels_of(own, decide(others))
+        shares = labels_of(own, decide_without(predictions, (source,)))
         yield f"| {source} | " + " | ".join(_number(v) for v in shares.values()) + " |"
 
 

@@ -1,0 +1,1 @@
+"""Rows about the classifier of kinds."""
