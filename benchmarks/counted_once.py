@@ -199,7 +199,8 @@ def count_pan(camera: HandMovedField, models: Models, blasts: list[tuple[float, 
     while (frame := camera.read()) is not None:
         result = analysis.analyze(frame)
         for cell in result.cells:
-            at[cell.number] = (cell.frame_index, cell.detection.x_px, cell.detection.y_px, cell.classification is None)
+            apart = not cell.label.info.is_leukocyte
+            at[cell.number] = (cell.frame_index, cell.detection.x_px, cell.detection.y_px, apart)
     shown = []
     for x, y, radius in blasts:
         for index, pose in enumerate(camera.poses):
@@ -209,9 +210,9 @@ def count_pan(camera: HandMovedField, models: Models, blasts: list[tuple[float, 
                     shown.append((x, y, radius))
                     break
     times: Counter[int] = Counter()
-    result_ = SmearCounts(wanted=len(shown), counted=sum(not smudge for *_, smudge in at.values()))
-    for number, (index, x, y, smudge) in at.items():
-        if smudge:
+    result_ = SmearCounts(wanted=len(shown), counted=sum(not apart for *_, apart in at.values()))
+    for number, (index, x, y, apart) in at.items():
+        if apart:
             continue
         px, py = camera.on_field(index, x, y)
         distances = [(float(np.hypot(px - a, py - b)), i) for i, (a, b, _) in enumerate(shown)]

@@ -1,4 +1,4 @@
-"""make scores PART=models: classifying blasts on unseen subjects and series, and the gain and cost of INT8."""
+"""make scores PART=models: blasts and kinds on unseen sources and patients, and the cost of the models."""
 
 from __future__ import annotations
 
@@ -8,44 +8,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from edge_all_export.evaluate.kind_predictions import auroc_of, read_predictions
 from edge_all_export.models.contracts import SEGMENTED
 from edge_all_export.models.thresholds import choose_two_way
+from edge_all_export.recipes.recipe import load_recipe
 from sklearn.metrics import f1_score
 
 from benchmarks.board import Row, publish
-from benchmarks.classified import FOLDS, Cells, arrays, auroc
 from benchmarks.committed import OUT_OF_FOLD, ready
 from benchmarks.int8_speed import speed_rows
+from benchmarks.kinds.costs import baseline_row, size_row
+from benchmarks.kinds.labels import kind_rows, label_rows
+from benchmarks.kinds.ranking import cnmc_rows, ranking_rows
+from benchmarks.kinds.simulator import simulator_rows
 from edge_all.modelstore.shipped import models_folder
 
 COMPARISON = Path(__file__).parent / "comparison" / "comparison.csv"
-
-
-def series_rows() -> list[Row]:
-    """ALL-IDB1, one series with blasts and one healthy series left out at a time, pooled."""
-    cells = Cells(OUT_OF_FOLD / "cells.csv")
-    parts = [arrays(cells.of(f)) for f in FOLDS]
-    each = ", ".join(f"{f[4:]} {auroc(z[y], z[~y]):.3f}" for f, (z, _, y) in zip(FOLDS, parts, strict=True))
-    logit, _, blast = (np.concatenate(a) for a in zip(*parts, strict=True))
-    area = auroc(logit[blast], logit[~blast])
-    # The lowest threshold with at least 90 % of the normal cells below it.
-    cut = np.sort(logit[~blast])[int(np.ceil(0.9 * (~blast).sum())) - 1]
-    sensitivity = float((logit[blast] > cut).mean())
-    own = []
-    for z, _, y in parts:
-        limit = np.sort(z[~y])[int(np.ceil(0.9 * (~y).sum())) - 1]
-        own.append(float((z[y] > limit).mean()))
-    where = f"`allidb1`, series left out, pooled ({blast.sum()} blasts, {(~blast).sum()} normal)"
-    return [
-        Row(f"blast or normal, {where}", "AUROC >= 0.97", f"{area:.4f}", each, area >= 0.97),
-        Row(
-            f"sensitivity at specificity >= 0.90, {where}",
-            ">= 0.97",
-            f"{sensitivity:.3f}",
-            "within each fold " + ", ".join(f"{f[4:]} {v:.3f}" for f, v in zip(FOLDS, own, strict=True)),
-            sensitivity >= 0.97,
-        ),
-    ]
 
 
 def subject_rows() -> list[Row]:
@@ -62,15 +40,16 @@ def subject_rows() -> list[Row]:
         own = fold == name
         decision = choose_two_way(logit[~own], unfamiliar[~own], blast[~own])
         called[own] = decision.probability(logit[own]) >= decision.suspect
-        each.append((auroc(logit[own & blast], logit[own & ~blast]),
+        each.append((auroc_of(logit[own], blast[own], ~blast[own]),
                      f1_score(blast[own], called[own], average="weighted")))  # fmt: skip
-    area, weighted = auroc(logit[blast], logit[~blast]), f1_score(blast, called, average="weighted")
+    area, weighted = auroc_of(logit, blast, ~blast), f1_score(blast, called, average="weighted")
     groups = len({r["group"] for r in rows})
-    where = f"`cnmc`, subjects left out, pooled ({blast.sum()} blasts, {(~blast).sum()} normal, {groups} groups)"
+    counts = f"{blast.sum()} blasts, {(~blast).sum()} normal, {groups} groups"
+    where = f"`cnmc`, subjects left out, pooled, by the pair ({counts})"
     spread = [", ".join(f"{e[i]:.3f}" for e in each) for i in (0, 1)]
     return [
-        Row(f"blast or normal, {where}", "AUROC >= 0.90", f"{area:.4f}", f"folds {spread[0]}", area >= 0.90),
-        Row(f"weighted F1, {where}", ">= 0.85", f"{weighted:.4f}", f"folds {spread[1]}", weighted >= 0.85),
+        Row(f"blast or normal, {where}", "AUROC >= 0.93", f"{area:.4f}", f"folds {spread[0]}", area >= 0.93),
+        Row(f"weighted F1, {where}", ">= 0.87", f"{weighted:.4f}", f"folds {spread[1]}", weighted >= 0.87),
     ]
 
 
@@ -124,12 +103,35 @@ def comparison_rows() -> list[Row]:
 
 def main() -> int:
     """Measure, print and publish."""
-    if not ready(("cells", "segmented_cells"), "models"):
+    if not ready(("kinds", "segmented_cells"), "models"):
         return 1
-    rows = [*series_rows(), *subject_rows(), *speed_rows(), *gate_rows(), *comparison_rows()]
+    predictions = read_predictions(OUT_OF_FOLD / "kinds.csv")
+    rows = [
+        *ranking_rows(predictions),
+        *subject_rows(),
+        *cnmc_rows(predictions),
+        *kind_rows(predictions),
+        *label_rows(predictions),
+        *simulator_rows(),
+        *speed_rows(),
+        baseline_row(),
+        size_row(),
+        *gate_rows(),
+        *comparison_rows(),
+    ]
     notes = [
-        "The networks of the folds are trained with the recipes in `export/recipes`; their logits are in "
-        "`export/release_data/out_of_fold`; `RETRAIN=1` regenerates them.",
+        "Left out as a whole: no cell of the source in training; temperature and thresholds come from the other "
+        "benches only. The networks of the folds are trained with the recipes in `export/recipes`, one seed each "
+        f"({load_recipe('kinds')['seed']}); their logits are in `export/release_data/out_of_fold`; `RETRAIN=1` "
+        "regenerates them.",
+        "95 %: bootstrap over series, patients or subjects, those with blasts and those without drawn separately; over "
+        "cells within their kind where no patients are known, which leaves out how much smears differ.",
+        "Normal cells of `allidb1` are those of healthy series. `deepapl` has none of healthy people: its normal "
+        "leukocytes are of patients with leukemia, and its labels are a laboratory's routine labels.",
+        "Kinds right: the kind that the device shows; unidentified and doubtful cells are wrong. Five kinds: "
+        "lymphocyte, monocyte, neutrophil, eosinophil, basophil.",
+        "The simulator, speed and size are measured with the shipped files. `BASELINE=yolo11n.onnx make scores "
+        "PART=models` measures the row about YOLO11n.",
         "The INT8 gate compares each fold's network with its own INT8 form on the groups that it has not seen.",
     ]
     return publish("models", rows, notes)

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.board import Row
-from benchmarks.classified import auroc
 from edge_all.cameras.drivers.simulated import SimulatedMicroscope
+from edge_all.domain.labels import LABELS
 from edge_all.profile import Profile
 from edge_all.record.store import Record
 from edge_all.session.options import SessionOptions
@@ -32,7 +33,7 @@ def simulator_rows() -> list[Row]:
                 session.run()
             with Record.open(Path(folder), create=False) as record:
                 identifier = record.session("last").id
-                cells = [c for c in record.cells(identifier) if c["label"] != "smudge"]
+                cells = [c for c in record.cells(identifier) if LABELS[c["label"]].is_leukocyte]
                 fields = [f.index for f in record.frames(identifier) if f.status == "analysed"]
         hits = wanted = 0
         truths = SimulatedMicroscope(uri)
@@ -52,7 +53,7 @@ def simulator_rows() -> list[Row]:
                     kind.append(near[0]["blast_probability"])
         found, total = found + hits, total + wanted
         seeds.append(f"{seed} {hits}/{wanted}")
-    area = auroc(np.array(blast), np.array(normal))
+    area = float(roc_auc_score([1] * len(blast) + [0] * len(normal), [*blast, *normal]))
     return [
         Row(
             "leukocytes found, simulator, unseen seeds",

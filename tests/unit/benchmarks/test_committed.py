@@ -1,5 +1,7 @@
 """The committed predictions that the scoreboard reads, where the release writes them."""
 
+import json
+
 import pytest
 
 committed = pytest.importorskip("benchmarks.committed")
@@ -9,6 +11,23 @@ def test_the_scoreboard_reads_what_the_release_writes():
     from edge_all_export.release.out_of_fold import OUT_OF_FOLD
 
     assert committed.OUT_OF_FOLD == OUT_OF_FOLD
-    for name in ("detections", "cells", "segmented_cells"):
+    for name in ("detections", "cells", "segmented_cells", "kinds"):
         assert (committed.OUT_OF_FOLD / f"{name}.json").is_file(), name
         assert (committed.OUT_OF_FOLD / f"{name}.csv").is_file(), name
+
+
+def test_predictions_of_another_recipe_or_of_other_data_are_refused(tmp_path, monkeypatch, capsys):
+    recipe = committed.load_recipe("kinds")
+    monkeypatch.setattr(committed, "OUT_OF_FOLD", tmp_path)
+    monkeypatch.setattr(committed, "data_root", lambda: tmp_path)
+    monkeypatch.setattr(committed, "sources_sha256", lambda *_: "1" * 64)
+    monkeypatch.delenv("RETRAIN", raising=False)
+    made = {"recipe": "kinds", "recipe_sha256": recipe.sha256, "data_sha256": "1" * 64}
+    for changed, reason in (
+        ({}, ""),
+        ({"recipe_sha256": "0" * 64}, "kinds.csv was made with another recipe: RETRAIN=1 make scores PART=models\n"),
+        ({"data_sha256": "0" * 64}, "kinds.csv was made from other data: RETRAIN=1 make scores PART=models\n"),
+    ):
+        (tmp_path / "kinds.json").write_text(json.dumps(made | changed))
+        assert committed.ready(("kinds",), "models") == (not reason)
+        assert capsys.readouterr().err == reason

@@ -1,18 +1,10 @@
 """The scoreboard and the thresholds are themselves right."""
 
 import numpy as np
-import pytest
 from edge_all_export.models.thresholds import FALSE_BLASTS, KEPT_BLASTS, choose_decision
 
-from benchmarks.classified import auroc
+from benchmarks.counted_once import PlacedCell, compare
 from benchmarks.found import match
-
-
-def test_area_under_the_curve_counts_pairs_in_order():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(1, 1, 60).round(1), rng.normal(0, 1, 40).round(1)
-    pairs = [(x > y) + 0.5 * (x == y) for x in a for y in b]
-    assert auroc(a, b) == pytest.approx(np.mean(pairs))
 
 
 def test_a_detection_counts_for_one_cell_only_and_a_smudge_for_none():
@@ -21,6 +13,25 @@ def test_a_detection_counts_for_one_cell_only_and_a_smudge_for_none():
     assert match([(11, 10, 0.9, True)], two_cells, []) == (0, 0)
     assert match([(11, 10, 0.9, False), (90, 90, 0.9, False)], two_cells, [(91, 91, 5)]) == (1, 0)
     assert match([(50, 50, 0.9, False)], two_cells, []) == (0, 1)
+
+
+def test_an_artifact_is_not_counted_but_a_cell_that_is_not_there_is():
+    true_cells = {1: (10.0, 10.0, 6.0), 2: (50.0, 10.0, 6.0), 3: (90.0, 10.0, 6.0)}
+    platelet = {7: ("platelet", 30.0, 30.0)}
+    found = [
+        PlacedCell(1, 0, "unidentified", 11, 10),
+        PlacedCell(2, 0, "normal", 50, 11),
+        PlacedCell(3, 4, "normal", 50, 9),
+        PlacedCell(4, 4, "artifact", 30, 31),
+        PlacedCell(5, 4, "artifact", 90, 10),
+        PlacedCell(6, 4, "smudge", 30, 30),
+    ]
+    counts = compare(found, true_cells, platelet)
+    assert (counts.once, counts.twice, counts.missed) == (1, 1, 1)
+    assert (counts.counted, counts.nothing) == (4, 1)
+    assert (counts.unidentified, counts.leukocytes) == (1, 3)
+    assert counts.details[0] == "cell 3 again at frame 4"
+    assert counts.details[1].startswith("cell 6 at frame 4 is not a cell: platelet")
 
 
 def test_thresholds_keep_what_they_promise_on_the_cells_they_were_chosen_on():
