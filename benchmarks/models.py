@@ -126,8 +126,8 @@ def main() -> int:
         "regenerates them.",
         "95 %: bootstrap over series, patients or subjects, those with blasts and those without drawn separately; over "
         "cells within their kind where no patients are known, which leaves out how much smears differ.",
-        "Normal cells of `allidb1` are those of healthy series. `deepapl` has none of healthy people: its normal "
-        "leukocytes are of patients with leukemia, and its labels are a laboratory's routine labels.",
+        "Normal cells of `allidb1` are those of healthy series. All patients of `deepapl` have leukemia, and its "
+        "labels are a laboratory's routine labels.",
         "Kinds right: the kind that the device shows; unidentified and doubtful cells are wrong. Five kinds: "
         "lymphocyte, monocyte, neutrophil, eosinophil, basophil.",
         "The simulator, speed and size are measured with the shipped files. `BASELINE=yolo11n.onnx make scores "

@@ -1,4 +1,4 @@
-"""Cells that the networks had never seen, with what the device would say of them."""
+"""Cells that the networks had never seen, with the decisions that the device would make."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from edge_all_export.evaluate.kind_predictions import KindPredictions, decide_without
-from edge_all_export.models.kind_thresholds import blast_score
 from edge_all_export.release.kind_folds import GROUP_FOLDS, SOURCES_OUT
 
 from edge_all.cells.kinds import KindDecisions
 
 _GROUPS = {"allidb1": "series", "deepapl": "patients", "cnmc": "subjects"}
-"""What the groups of a source are. Of the other sources, only single cells are known."""
+"""Meaning of the groups of a source. Of the other sources, only single cells are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +25,12 @@ class LeftOut:
 
     @property
     def score(self) -> npt.NDArray[np.float64]:
-        """Log odds of a blast."""
-        return blast_score(self.cells.logits)
+        """Blast probability on the device."""
+        return self.decided.blast_probability
 
     @property
     def unit(self) -> str:
-        """What is drawn anew for an interval: series, patients, subjects or cells."""
+        """The unit that is resampled for an interval, which is series, patients, subjects or cells."""
         known = {_GROUPS.get(s, "cells") for s in self.cells.source.tolist()}
         return known.pop() if len(known) == 1 else "cells"
 

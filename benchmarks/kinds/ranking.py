@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from edge_all_export.evaluate.kind_predictions import (
     KindPredictions,
-    auroc,
     auroc_of,
     sensitivity_of,
     specificity_of,
@@ -80,7 +79,7 @@ def cnmc_rows(predictions: KindPredictions) -> list[Row]:
             "blast or normal, `cnmc`, subjects left out, pooled, by the classifier of kinds "
             f"({is_blast.sum()} blasts, {others.sum()} normal)",
             "-",
-            f"AUROC {auroc(part.cells, others):.4f}, weighted F1 {weighted:.4f}",
+            f"AUROC {auroc_of(score, is_blast, others):.4f}, weighted F1 {weighted:.4f}",
             f"AUROC {interval}",
             None,
         )

@@ -1,4 +1,4 @@
-"""Intervals of figures, from series, patients, subjects or cells drawn anew."""
+"""Intervals of figures, by resampling series, patients, subjects or cells."""
 
 from __future__ import annotations
 

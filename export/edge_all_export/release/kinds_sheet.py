@@ -103,7 +103,7 @@ def sheet_cells(source: str, cache: CropCache, seed: int = 0) -> list[SheetCell]
     if not all((source, names[row], str(predictions.kind[row])) in index for row in drawn):
         raise UsageError(
             f"{PREDICTIONS} is about cells that were cut in another way",
-            "write the predictions anew: python -m edge_all_export.release.kinds predictions",
+            "write new predictions: python -m edge_all_export.release.kinds predictions",
         )
     decided = decide_without(predictions, (source,)).decided(own.logits)
     return [
