@@ -10,9 +10,9 @@ from edge_all.i18n.catalog import text
 from edge_all.review.differential import Differential
 
 _TEXTS = {
-    TOO_COARSE: "caution.too_coarse",
-    TOO_BLURRED: "caution.too_blurred",
-    TOO_COARSE_TO_FIND: "caution.too_coarse_to_find",
+    TOO_COARSE: "too_coarse",
+    TOO_BLURRED: "too_blurred",
+    TOO_COARSE_TO_FIND: "too_coarse_to_find",
 }
 
 
@@ -40,8 +40,9 @@ def count_cautions(counted: Differential, outside: Sequence[OutsideLimits] = ())
 
 def limit_cautions(outside: Sequence[OutsideLimits]) -> tuple[str, ...]:
     """Return one sentence for each limit of the models that the pictures were outside of."""
-    return tuple(
-        text(_TEXTS[one.reason], measured=f"{one.measured:.2f}", limit=f"{one.limit:.2f}", cells=one.cells)
-        for one in outside
-        if one.reason in _TEXTS
-    )
+    return tuple(_limit_caution(one) for one in outside if one.reason in _TEXTS)
+
+
+def _limit_caution(one: OutsideLimits) -> str:
+    name = f"caution.{_TEXTS[one.reason]}"
+    return text(name, measured=f"{one.measured:.2f}", limit=f"{one.limit:.2f}", cells=one.cells)

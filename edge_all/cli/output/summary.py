@@ -88,8 +88,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
                 f"  {name:<{width}}{probability:.2f}  {plain(cell.frame_source)}  "
                 f"x {cell.detection.x_px:.0f} y {cell.detection.y_px:.0f} px  cell {cell.number}"
             )
-    names = ", ".join(f"{m.name} {m.version} ({m.sha256[:12]})" for m in summary.models)
-    yield f"Models        {names}; {summary.engine}"
+    models = ", ".join(f"{m.name} {m.version} ({m.sha256[:12]})" for m in summary.models)
+    yield f"Models        {models}; {summary.engine}"
     yield threshold_line(summary.thresholds)
     if summary.pictures_left_out:
         pictures = counted(summary.pictures_left_out, "picture")
