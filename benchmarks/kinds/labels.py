@@ -34,7 +34,8 @@ def kind_rows(predictions: KindPredictions) -> list[Row]:
         by_kind = {k: kind_share(part.cells, part.decided, (k,)) for k in NAMED}
         spread = [
             in_words(part, share.among),
-            f"likeliest kind right {kinds_right(part.cells):.3f}, of five kinds {kinds_right(part.cells, MATURE):.3f}",
+            f"likeliest kind right {kinds_right(part.cells, NAMED, part.decision):.3f}, of five kinds "
+            f"{kinds_right(part.cells, MATURE, part.decision):.3f}",
             ", ".join(f"{k} {s.value:.2f}" for k, s in by_kind.items() if s.of.any()),
         ]
         what = f"kinds right, {where} ({share.of.sum()} cells)"

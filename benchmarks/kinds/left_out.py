@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from edge_all_export.evaluate.kind_predictions import KindPredictions, decide_without
+from edge_all_export.models.kind_thresholds import KindDecision
 from edge_all_export.release.kind_folds import GROUP_FOLDS, SOURCES_OUT
 
 from edge_all.cells.kinds import KindDecisions
@@ -21,6 +22,7 @@ class LeftOut:
     """Cells that were left out, and the decisions on them by temperature and thresholds from other benches."""
 
     cells: KindPredictions
+    decision: KindDecision
     decided: KindDecisions
 
     @property
@@ -60,4 +62,5 @@ def in_groups(predictions: KindPredictions, source: str) -> LeftOut:
 
 def _decided(predictions: KindPredictions, folds: Sequence[str], sources: Sequence[str]) -> LeftOut:
     own = predictions.where(np.isin(predictions.fold, folds) & np.isin(predictions.source, sources))
-    return LeftOut(own, decide_without(predictions, sources).decided(own.logits))
+    decision = decide_without(predictions, sources)
+    return LeftOut(own, decision, decision.decided(own.logits))

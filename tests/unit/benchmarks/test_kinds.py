@@ -1,5 +1,7 @@
 """Rows about the classifier of kinds, on predictions made up for them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -50,8 +52,8 @@ def _made(clarity: float = 8.0, seed: int = 0, wrong: tuple[str, ...] = ()) -> K
                 logits = rng.normal(0, 1, 10)
                 logits[KINDS.index("lymphocyte" if source in wrong else kind)] += clarity
                 rows.append((fold, source, group, kind, logits))
-    fold, source, group, kind, logits = zip(*rows, strict=True)
-    return KindPredictions(*(np.array(column) for column in (fold, source, group, kind, kind)), np.array(logits))
+    folds, benches, groups, kinds = (np.array([row[i] for row in rows]) for i in range(4))
+    return KindPredictions(folds, benches, groups, kinds, kinds, np.array([row[4] for row in rows]))
 
 
 def test_clear_predictions_reach_every_target() -> None:
@@ -136,7 +138,7 @@ def test_each_resample_has_blasts_and_normal_cells() -> None:
 
 
 def test_the_rate_of_the_other_network_alone_is_compared() -> None:
-    bench = {
+    bench: dict[str, Any] = {
         "end_to_end": {"fields_per_s": 60.0, "lowest": 58.0, "highest": 61.0},
         "ways": [{"engine": "engine onnxruntime-cpu int8"}],
         "baseline": {"file": "yolo11n.onnx", "shape": [1, 3, 640, 640], "threads": 2, "times": {"p50_ms": 50.0}},
