@@ -21,6 +21,7 @@ from benchmarks.kinds.costs import baseline_row, size_row
 from benchmarks.kinds.labels import kind_rows, label_rows
 from benchmarks.kinds.ranking import cnmc_rows, ranking_rows
 from benchmarks.kinds.simulator import simulator_rows
+from benchmarks.kinds.taught import taught_rows
 from edge_all.modelstore.shipped import models_folder
 
 COMPARISON = Path(__file__).parent / "comparison" / "comparison.csv"
@@ -112,6 +113,7 @@ def main() -> int:
         *cnmc_rows(predictions),
         *kind_rows(predictions),
         *label_rows(predictions),
+        *taught_rows(predictions, OUT_OF_FOLD / "kinds-features.npz"),
         *simulator_rows(),
         *speed_rows(),
         baseline_row(),

@@ -79,7 +79,7 @@ def drawn(data: KindFeatures, decision: KindDecision, draws: int, seed: int = 0)
     """
     p = data.predictions
     verdicts = [_verdict(*label) for label in zip(p.source, p.kind, p.detail, strict=True)]
-    shipped = log_probabilities(softmax(p.logits / decision.temperature))
+    shipped = log_probabilities(softmax(decision.scaled(p.logits)))
     thresholds = decision.thresholds
     network = Network(KINDS, ("",), "", lambda row: decide_kind(row.tolist(), thresholds)[:2])
     smears = [g for g in np.unique(p.group) if _has_both(p, p.group == g)]
