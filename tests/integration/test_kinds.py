@@ -1,4 +1,4 @@
-"""A folder of models with a classifier of kinds: every detection is classified, and the kind is wherever a cell is."""
+"""With a classifier of kinds, every detection is classified, and the kind is shown wherever a cell is."""
 
 import csv
 import io

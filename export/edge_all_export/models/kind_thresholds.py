@@ -64,7 +64,7 @@ class KindDecision:
         return Thresholds(self.blast, self.normal, 1.0, self.kind)
 
     def decided(self, logits: FloatArray) -> KindDecisions:
-        """Return what the device says of cells with these logits, N x 10."""
+        """Return the device's decisions on cells with these logits, N x 10."""
         scaled = self.scaled(logits)
         probabilities = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))
         return decide_kinds(probabilities, self.thresholds)
@@ -134,7 +134,7 @@ def _choose_offset(scaled: FloatArray, possible: FloatArray, source: npt.NDArray
     """Return the offset of the eosinophil that names most mature cells right, each source with the same weight."""
     known = (possible.sum(1) == 1) & np.isin(possible.argmax(1), [KINDS.index(k) for k in MATURE])
     kind, source = possible[known].argmax(1), source[known]
-    # A source of one kind alone says nothing about what it is mistaken for.
+    # A source of one kind alone gives no information about what it is mistaken for.
     telling = [s for s in sorted(set(source.tolist())) if (kind[source == s] == _EOSINOPHIL).any()]
 
     def right(offset: float) -> float:

@@ -66,7 +66,7 @@ def classifier_checks(
 
 @dataclass(frozen=True, eq=False)
 class KindOutcomes:
-    """What a classifier of kinds says of some cells; each array has one entry per cell.
+    """Results of a classifier of kinds for some cells; each array has one entry per cell.
 
     top: the likeliest kind. label: with the kind, where one is named.
     """

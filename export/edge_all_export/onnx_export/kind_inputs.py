@@ -93,7 +93,7 @@ def _selected(own: Sequence[int], crops: CropCache) -> list[int]:
 
 
 def _outcomes(probabilities: npt.NDArray[np.floating], fold: Checkpoint) -> KindOutcomes:
-    """Return what a device would say with the fold's thresholds. probabilities: N x 10."""
+    """Return the results of a device with the fold's thresholds. probabilities: N x 10."""
     decided = decide_kinds(probabilities, kind_decision_of(fold).thresholds)
     return KindOutcomes(
         decided.blast_probability,

@@ -135,9 +135,9 @@ def real_cells(
 ) -> list[TrainingCell]:
     """Return all labeled cells of some datasets.
 
-    Cells are in the form of the network that classifies them: those cut out of their surroundings in
-    ``segmented_form``, the others in ``form``. Damaged images are reported and skipped. Raises UsageError when a scale
-    is neither known nor measurable.
+    Cells are in the form of the network that classifies them. Those cut out of their surroundings are in
+    ``segmented_form``, and the others in ``form``. Damaged images are reported and skipped. Raises UsageError when a
+    scale is neither known nor measurable.
     """
     cells: list[TrainingCell] = []
     for part in data:

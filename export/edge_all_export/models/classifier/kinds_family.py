@@ -51,7 +51,7 @@ class KindsFamily:
 
     name: str = ARCHITECTURE
     float_beginning: Mapping[str, int] = field(default_factory=_first_blocks_in_float)
-    """As in ClassifierFamily: the finest steps of color are in the stem and the first block."""
+    """The same as in ClassifierFamily, because the finest steps of color are in the stem and the first block."""
     task: str = field(default="classifier", init=False)
     free_axes: Sequence[int] = field(default=(0,), init=False)
 
