@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 SHIPPED_FOLDS = {
     "detector": tuple(f"out-{s}" for s in (*"ABCDEG", "bccd")),
-    "classifier": ("out-AC", "out-DG", "out-BE", "out-pbc"),
+    "kinds": ("out-allidb1", "out-deepapl", "out-pbc"),
     "classifier-segmented": tuple(f"fold-{n}" for n in range(1, 6)),
 }
 """Folds of the shipped models, by the name of the checkpoint.

@@ -1,4 +1,6 @@
-"""Training of all folds of the shipped recipes, and their predictions on groups they have never seen.
+"""Training of all folds of the detector and of classifier-segmented, and their predictions on groups never seen.
+
+The classifier of kinds has its own program: release/kinds.py.
 
 python -m edge_all_export.release.out_of_fold [FOLD ...] trains the named folds; without names, it trains all of them
 and writes the predictions.
@@ -55,14 +57,10 @@ DETECTOR_FOLDS: dict[str, IsOut] = {
 SERIES_PAIRS = ("AC", "DG", "BE")
 """Pairs of series left out together: one with blasts and one healthy."""
 CLASSIFIER_FOLDS: dict[str, IsOut] = {
-    **{
-        f"out-{pair}": (lambda source, group, pair=pair: source == "allidb1" and group in pair)  # type: ignore[misc]
-        for pair in SERIES_PAIRS
-    },
-    "out-pbc": lambda source, _: source == "pbc",
-    "real-only": lambda source, _: source == "simulator",
-    "simulator-only": lambda source, _: source != "simulator",
+    f"out-{pair}": (lambda source, group, pair=pair: source == "allidb1" and group in pair)  # type: ignore[misc]
+    for pair in SERIES_PAIRS
 }
+"""Folds of a comparison of classifiers of blasts."""
 SERIES_FOLDS = tuple(f"out-{pair}" for pair in SERIES_PAIRS)
 SEGMENTED_FOLDS = tuple(f"fold-{n}" for n in range(1, 6))
 """Folds of classifier-segmented: each leaves out a fifth of C-NMC's subjects, linked subjects together."""
@@ -88,24 +86,14 @@ def segmented_fold(fold: str, cells: Sequence[TrainingCell]) -> IsOut:
     return lambda source, group: f"{source}/{group}" in subjects
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=2)
 def _sets(name: str) -> list[DataSet]:
     return data_of(load_recipe(name))
 
 
-@lru_cache(maxsize=2)
-def _cells(name: str) -> tuple[TrainingCell, ...]:
-    return tuple(classifier_cells(_sets(name), load_recipe(name)))
-
-
-def classifier_is_out(name: str, fold: str) -> IsOut:
-    """Return a predicate for the groups that a fold of "classifier" or "classifier-segmented" never sees.
-
-    The fold "all" has seen everything.
-    """
-    if fold == "all":
-        return lambda _source, _group: False
-    return segmented_fold(fold, _cells(name)) if name == SEGMENTED else CLASSIFIER_FOLDS[fold]
+@lru_cache(maxsize=1)
+def _cells() -> tuple[TrainingCell, ...]:
+    return tuple(classifier_cells(_sets(SEGMENTED), load_recipe(SEGMENTED)))
 
 
 def checkpoint_path(name: str, fold: str) -> Path:
@@ -121,18 +109,18 @@ def _kept(path: Path, recipe: Recipe) -> Checkpoint | None:
     return None
 
 
-def classifier_fold(name: str, fold: str) -> Checkpoint:
-    """Return a fold's checkpoint of "classifier" or "classifier-segmented".
+def classifier_fold(fold: str) -> Checkpoint:
+    """Return a fold's checkpoint of classifier-segmented; "all" leaves nothing out.
 
     An existing checkpoint is used if it belongs to this recipe and data; otherwise the fold is trained.
     """
-    recipe, path = load_recipe(name), checkpoint_path(name, fold)
+    recipe, path = load_recipe(SEGMENTED), checkpoint_path(SEGMENTED, fold)
     if (there := _kept(path, recipe)) is not None:
         return there
-    out = classifier_is_out(name, fold)
-    job = classifier_job(_cells(name), recipe, _sha256(recipe), leave_out=lambda c: out(c.source, c.group))
-    with lines_on_stdout(f"{name} {fold} "):
-        made = fit(job, RUNS / f"{name}-{fold}", recipe["network"])
+    out: IsOut = (lambda _source, _group: False) if fold == "all" else segmented_fold(fold, _cells())
+    job = classifier_job(_cells(), recipe, _sha256(recipe), leave_out=lambda c: out(c.source, c.group))
+    with lines_on_stdout(f"{SEGMENTED} {fold} "):
+        made = fit(job, RUNS / f"{SEGMENTED}-{fold}", recipe["network"])
     if fold != "all":
         made.weights = family_of(made).stored_weights(made.weights)
     save_checkpoint(made, path)
@@ -198,22 +186,17 @@ def detections(detector: nn.Module, field: LabeledField) -> Iterable[tuple[objec
         )
 
 
-def write_cells(output: Path, names: Sequence[str] = ("classifier", SEGMENTED)) -> None:
-    """Write cells.csv and segmented_cells.csv: the logits of cells of groups never seen."""
-    for name in names:
-        folds = SEGMENTED_FOLDS if name == SEGMENTED else tuple(CLASSIFIER_FOLDS)
-        rows: list[tuple[object, ...]] = []
-        for fold in folds:
-            network = network_of(classifier_fold(name, fold))
-            is_out = classifier_is_out(name, fold)
-            own = [c for c in _cells(name) if is_out(c.source, c.group)]
-            if fold == "simulator-only":
-                own = [c for c in own if c.source == "allidb1" and c.kind in SCORED]
-            for cell, (blast, unfamiliar) in zip(own, logits_of(network, own), strict=True):
-                logits = (round(float(blast), 4), round(float(unfamiliar), 4))
-                rows.append((fold, cell.source, cell.group, cell.name, cell.kind, cell.detail, *logits))
-        file = "cells.csv" if name == "classifier" else "segmented_cells.csv"
-        _write(output / file, CELL_COLUMNS, rows, load_recipe(name))
+def write_cells(output: Path) -> None:
+    """Write segmented_cells.csv: the logits of cells of groups never seen."""
+    rows: list[tuple[object, ...]] = []
+    for fold in SEGMENTED_FOLDS:
+        network = network_of(classifier_fold(fold))
+        is_out = segmented_fold(fold, _cells())
+        own = [c for c in _cells() if is_out(c.source, c.group)]
+        for cell, (blast, unfamiliar) in zip(own, logits_of(network, own), strict=True):
+            logits = (round(float(blast), 4), round(float(unfamiliar), 4))
+            rows.append((fold, cell.source, cell.group, cell.name, cell.kind, cell.detail, *logits))
+    _write(output / "segmented_cells.csv", CELL_COLUMNS, rows, load_recipe(SEGMENTED))
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]], recipe: Recipe) -> None:
@@ -228,8 +211,7 @@ def _write(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
 
 def train_all() -> None:
     """Train all missing folds and shipped networks, and write the predictions on unseen groups."""
-    for name in ("classifier", SEGMENTED):
-        classifier_fold(name, "all")
+    classifier_fold("all")
     write_cells(OUT_OF_FOLD)
     write_detections(OUT_OF_FOLD)
     recipe = load_recipe("detector")
@@ -239,8 +221,8 @@ def train_all() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
-    NAME:FOLD trains that fold (classifier:out-AC, classifier-segmented:fold-1, detector:all). "cells",
-    "segmented-cells" and "detections" write those predictions. Without arguments, does everything.
+    NAME:FOLD trains that fold (classifier-segmented:fold-1, detector:all). "segmented-cells" and "detections" write
+    those predictions. Without arguments, does everything.
     """
     from edge_all_export.data.root import data_root
 
@@ -264,10 +246,10 @@ def _run(named: Sequence[str]) -> None:
         name, _, fold = word.partition(":")
         if name == "detector" and fold in (*DETECTOR_FOLDS, "all"):
             detector_fold(fold, detector, prepared)
-        elif fold in {"classifier": (*CLASSIFIER_FOLDS, "all"), SEGMENTED: (*SEGMENTED_FOLDS, "all")}.get(name, ()):
-            classifier_fold(name, fold)
-        elif word in ("cells", "segmented-cells"):
-            write_cells(OUT_OF_FOLD, ("classifier",) if word == "cells" else (SEGMENTED,))
+        elif name == SEGMENTED and fold in (*SEGMENTED_FOLDS, "all"):
+            classifier_fold(fold)
+        elif word == "segmented-cells":
+            write_cells(OUT_OF_FOLD)
         elif word == "detections":
             write_detections(OUT_OF_FOLD)
         else:

@@ -89,7 +89,7 @@ def test_one_class_alone_gives_what_it_can():
 def test_any_form_of_a_model_is_evaluated_by_the_same_code(edge_all, own_cells, tmp_path, model):
     from edge_all_export.models.contracts import CHECKPOINTS
 
-    path = {None: (), "checkpoint": (CHECKPOINTS / "classifier.pt",)}.get(
+    path = {None: (), "checkpoint": (CHECKPOINTS / "kinds.pt",)}.get(
         model, (models_folder() / "classifier" / str(model),)
     )
     done = edge_all("evaluate", *path, "--data", own_cells, "--out", tmp_path / "e")
@@ -174,6 +174,6 @@ def test_smears_are_analyzed_with_models_that_name_both_of_their_files(monkeypat
     field = LabeledField("bccd", "bccd", Path("one.png"), 0.1, ())
     smears.smear_results(classifier, [field])
     (models,) = given
-    assert [identity.name for identity in models.identities] == ["leukocyte-net", "blast-net"]
+    assert [identity.name for identity in models.identities] == ["leukocyte-net", "kinds-net"]
     assert models.engines_in_words
     models.close()

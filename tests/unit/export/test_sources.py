@@ -122,7 +122,6 @@ def test_a_recipe_trains_on_its_sources(edge_all, data, tmp_path, recipe_with):
 @pytest.mark.parametrize(
     ("name", "sources"),
     [
-        ("classifier", ["allidb1", "bccd", "cnmc", "draaslan", "pbc"]),
         ("classifier-segmented", ["cnmc"]),
         ("detector", ["allidb1", "bccd", "draaslan", "pbc"]),
     ],
