@@ -11,7 +11,7 @@ def test_the_scoreboard_reads_what_the_release_writes():
     from edge_all_export.release.out_of_fold import OUT_OF_FOLD
 
     assert committed.OUT_OF_FOLD == OUT_OF_FOLD
-    for name in ("detections", "cells", "segmented_cells", "kinds"):
+    for name in ("detections", "segmented_cells", "kinds"):
         assert (committed.OUT_OF_FOLD / f"{name}.json").is_file(), name
         assert (committed.OUT_OF_FOLD / f"{name}.csv").is_file(), name
 
