@@ -210,7 +210,7 @@ def test_the_live_page_by_its_routes(tmp_path):
         assert command(command="start", sample="S1") == 409, "a barcode that was read twice"
         said = state(port)
         assert (said["phase"], said["sample"]) == ("running", "S1")
-        assert sum(label["count"] for label in said["labels"].values()) == said["leukocytes"]
+        assert sum(line["count"] for line in said["lines"]) == said["leukocytes"]
         assert said["low"] <= said["percent"] <= said["high"]
         assert get(port, "/live/picture.jpg").startswith(b"\xff\xd8")
         assert command(command="pause") == 200
