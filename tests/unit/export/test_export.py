@@ -144,7 +144,7 @@ def test_no_int8_file_is_shipped_that_did_not_pass_the_gate(name):
 
 @pytest.fixture
 def checkpoint():
-    """A classifier of blasts that nobody trained."""
+    """An untrained classifier of blasts."""
     recipe = load_recipe("classifier")
     torch.manual_seed(0)
     weights = find_classifier("blast-net").build(pretrained=False).state_dict()
