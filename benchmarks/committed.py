@@ -20,7 +20,7 @@ OUT_OF_FOLD = Path(__file__).resolve().parents[1] / "export" / "release_data" / 
 
 
 def ready(names: Sequence[str], part: str) -> bool:
-    """Return whether each NAME.csv belongs to the current recipe and data, and print the reason if it does not.
+    """Return whether the predictions of each name belong to the current recipe and data, and print the reason if it does not.
 
     With RETRAIN=1, retrain first.
     """
@@ -54,9 +54,9 @@ def _stale(name: str) -> str | None:
     made = json.loads((OUT_OF_FOLD / f"{name}.json").read_text())
     recipe = load_recipe(made["recipe"])
     if made["recipe_sha256"] != recipe.sha256:
-        return f"{name}.csv was made with another recipe"
+        return f"{name} was made with another recipe"
     root = data_root()
     data_of = sources_sha256 if name == KINDS else data_sha256
     if root is not None and made["data_sha256"] != data_of(root, tuple(recipe["data.sources"])):
-        return f"{name}.csv was made from other data"
+        return f"{name} was made from other data"
     return None

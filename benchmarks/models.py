@@ -106,7 +106,7 @@ def main() -> int:
     """Measure, print and publish."""
     if not ready(("kinds", "segmented_cells"), "models"):
         return 1
-    predictions = read_predictions(OUT_OF_FOLD / "kinds.csv")
+    predictions = read_predictions(OUT_OF_FOLD / "kinds.csv.xz")
     rows = [
         *ranking_rows(predictions),
         *subject_rows(),

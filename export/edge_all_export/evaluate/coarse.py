@@ -47,7 +47,7 @@ from edge_all_export.models.kind_thresholds import KindDecision
 from edge_all_export.models.torch_engine import TorchEngine, deployed_network
 
 _UNSURE = str(Label.UNIDENTIFIED)
-PREDICTIONS = CHECKPOINTS.parent / "release_data" / "out_of_fold" / "kinds.csv"
+PREDICTIONS = CHECKPOINTS.parent / "release_data" / "out_of_fold" / "kinds.csv.xz"
 
 MOST_WORSE = {"AUROC": -0.02, "kinds": -0.05, _UNSURE: 0.1, "called blast": 0.02}
 """Largest changes against the pictures as taken, for the classifier: losses are negative."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -65,9 +67,21 @@ class KindPredictions:
         return np.asarray(np.array(KINDS)[self.logits.argmax(1)])
 
 
+def open_predictions(path: Path, mode: Literal["rt", "wt"] = "rt") -> TextIO:
+    """Open a file of predictions, which is compressed if its name ends in .xz."""
+    if path.suffix == ".xz":
+        return lzma.open(path, mode, newline="", encoding="utf-8")
+    return path.open(mode, newline="", encoding="utf-8")
+
+
+def provenance_path(predictions: Path) -> Path:
+    """Return the path of the file that names the recipe and data of some predictions."""
+    return predictions.with_name(predictions.name.partition(".")[0] + ".json")
+
+
 def read_predictions(path: Path) -> KindPredictions:
     """Read a file that release/kinds.py wrote."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with open_predictions(path) as file:
         rows = list(csv.DictReader(file))
     fold, source, group, kind, detail = (
         np.array([r[name] for r in rows]) for name in ("fold", "source", "group", "kind", "detail")

@@ -13,7 +13,7 @@ IsOut = Callable[[KindCell], bool]
 
 HOME = Path(__file__).resolve().parents[3]
 RUNS = HOME / "runs" / "kinds"
-PREDICTIONS = HOME / "export" / "release_data" / "out_of_fold" / "kinds.csv"
+PREDICTIONS = HOME / "export" / "release_data" / "out_of_fold" / "kinds.csv.xz"
 
 SOURCES_OUT = {
     "out-allidb1": ("allidb1", "lisc", "jtsc_tecom"),

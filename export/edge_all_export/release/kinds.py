@@ -1,8 +1,8 @@
 """Train the folds of the classifier of kinds, write what each predicts for cells it has never seen, and export.
 
 python -m edge_all_export.release.kinds [FOLD ...] [predictions] [export] does what is named; without names, everything.
-"predictions" writes export/release_data/out_of_fold/kinds.csv. "export" chooses temperature and thresholds from it and
-writes edge_all/models/classifier. Interrupted trainings resume after their last epoch.
+"predictions" writes export/release_data/out_of_fold/kinds.csv.xz. "export" chooses temperature and thresholds from it
+and writes edge_all/models/classifier. Interrupted trainings resume after their last epoch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from edge_all_export.data.kinds import KINDS
+from edge_all_export.evaluate.kind_predictions import open_predictions, provenance_path
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_all_export.models.classifier.kinds_network import ARCHITECTURE, KindsNet
 from edge_all_export.recipes.recipe import load_recipe
@@ -74,7 +75,7 @@ def write_predictions(path: Path = PREDICTIONS) -> None:
     recipe, cells, maps = load_recipe("kinds"), data().cells, data().maps
     made = {fold: checkpoint for fold in FOLDS if (checkpoint := trained(fold)) is not None}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with open_predictions(path, "wt") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for fold, checkpoint in made.items():
@@ -93,7 +94,7 @@ def write_predictions(path: Path = PREDICTIONS) -> None:
         "data_sha256": data().sha256,
         "folds": list(made),
     }
-    path.with_suffix(".json").write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
+    provenance_path(path).write_text(json.dumps(made_from, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

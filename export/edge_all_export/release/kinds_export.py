@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_all.errors import UsageError
 from edge_all.modelstore.shipped import models_folder
-from edge_all_export.evaluate.kind_predictions import decide, read_predictions
+from edge_all_export.evaluate.kind_predictions import decide, provenance_path, read_predictions
 from edge_all_export.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edge_all_export.models.contracts import with_decision
 from edge_all_export.models.kind_thresholds import COARSEST_UM_PER_PX
@@ -26,7 +26,7 @@ def decided(predictions: Path = PREDICTIONS) -> Checkpoint:
     """
     path = checkpoint_path("all")
     checkpoint = load_checkpoint(path)
-    made = json.loads(predictions.with_suffix(".json").read_text(encoding="utf-8"))
+    made = json.loads(provenance_path(predictions).read_text(encoding="utf-8"))
     missing = set(FOLDS) - set(made["folds"])
     same = (made["recipe_sha256"], made["data_sha256"]) == (checkpoint.recipe_sha256, checkpoint.data_sha256)
     if missing or not same:

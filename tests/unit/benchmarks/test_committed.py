@@ -11,9 +11,10 @@ def test_the_scoreboard_reads_what_the_release_writes():
     from edge_all_export.release.out_of_fold import OUT_OF_FOLD
 
     assert committed.OUT_OF_FOLD == OUT_OF_FOLD
-    for name in ("detections", "segmented_cells", "kinds"):
-        assert (committed.OUT_OF_FOLD / f"{name}.json").is_file(), name
-        assert (committed.OUT_OF_FOLD / f"{name}.csv").is_file(), name
+    for name in ("detections.csv", "segmented_cells.csv", "kinds.csv.xz"):
+        made = name.partition(".")[0]
+        assert (committed.OUT_OF_FOLD / f"{made}.json").is_file(), name
+        assert (committed.OUT_OF_FOLD / name).is_file(), name
 
 
 def test_predictions_of_another_recipe_or_of_other_data_are_refused(tmp_path, monkeypatch, capsys):
@@ -25,8 +26,8 @@ def test_predictions_of_another_recipe_or_of_other_data_are_refused(tmp_path, mo
     made = {"recipe": "kinds", "recipe_sha256": recipe.sha256, "data_sha256": "1" * 64}
     for changed, reason in (
         ({}, ""),
-        ({"recipe_sha256": "0" * 64}, "kinds.csv was made with another recipe: RETRAIN=1 make scores PART=models\n"),
-        ({"data_sha256": "0" * 64}, "kinds.csv was made from other data: RETRAIN=1 make scores PART=models\n"),
+        ({"recipe_sha256": "0" * 64}, "kinds was made with another recipe: RETRAIN=1 make scores PART=models\n"),
+        ({"data_sha256": "0" * 64}, "kinds was made from other data: RETRAIN=1 make scores PART=models\n"),
     ):
         (tmp_path / "kinds.json").write_text(json.dumps(made | changed))
         assert committed.ready(("kinds",), "models") == (not reason)

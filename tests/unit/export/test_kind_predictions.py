@@ -15,6 +15,7 @@ from edge_all_export.evaluate.kind_predictions import (
     decide,
     kinds_right,
     labels_of,
+    open_predictions,
     read_predictions,
     specificity,
 )
@@ -97,8 +98,8 @@ def test_only_healthy_series_of_allidb1_count_as_normal() -> None:
 
 def test_a_written_file_reads_back_and_makes_a_table(tmp_path: Path) -> None:
     made = _made()
-    path = tmp_path / "kinds.csv"
-    with path.open("w", newline="") as file:
+    path = tmp_path / "kinds.csv.xz"
+    with open_predictions(path, "wt") as file:
         writer = csv.writer(file)
         writer.writerow(("fold", "source", "group", "name", "kind", "detail", *KINDS))
         for i in range(len(made)):
