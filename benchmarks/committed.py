@@ -54,9 +54,9 @@ def _stale(name: str) -> str | None:
     made = json.loads((OUT_OF_FOLD / f"{name}.json").read_text())
     recipe = load_recipe(made["recipe"])
     if made["recipe_sha256"] != recipe.sha256:
-        return f"{name} was made with another recipe"
+        return f"the predictions {name} were made with another recipe"
     root = data_root()
     data_of = sources_sha256 if name == KINDS else data_sha256
     if root is not None and made["data_sha256"] != data_of(root, tuple(recipe["data.sources"])):
-        return f"{name} was made from other data"
+        return f"the predictions {name} were made from other data"
     return None
