@@ -20,7 +20,7 @@ OUT_OF_FOLD = Path(__file__).resolve().parents[1] / "export" / "release_data" / 
 
 
 def ready(names: Sequence[str], part: str) -> bool:
-    """Return whether the predictions of each name belong to the current recipe and data, and print the reason if it does not.
+    """Return whether all named predictions belong to the current recipe and data, and print the reasons if not.
 
     With RETRAIN=1, retrain first.
     """

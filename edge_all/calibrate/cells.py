@@ -152,7 +152,7 @@ class _Trial:
             weights = self._cells.where(among).weights
             costs = [
                 count_errors([(self._verdicts[i], self._decide(p))]).cost
-                for i, p in zip(np.flatnonzero(among), probabilities, strict=True)
+                for i, p in zip(np.flatnonzero(among).tolist(), probabilities, strict=True)
             ]
             return round(float(weights @ costs), 9)
 

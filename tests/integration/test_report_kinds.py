@@ -102,7 +102,8 @@ def csv_rows(record):
 
 def review(record, label, kind, *, was, cells=1, start=0, name="Ada"):
     first = first_of(*was) + start
-    give_verdicts(*record, list(range(first, first + cells)), label, kind, Reviewer(name, True))
+    opened, session = record
+    give_verdicts(opened, session, list(range(first, first + cells)), label, kind, Reviewer(name, True))
 
 
 def test_the_terminal_prints_a_line_for_each_kind():

@@ -87,7 +87,10 @@ def drawn(data: KindFeatures, decision: KindDecision, draws: int, seed: int = 0)
     for _ in range(draws):
         chosen = rng.choice(smears, SMEARS, replace=False)
         indices = np.concatenate([_reviewed(p.group == smear, verdicts, rng) for smear in chosen])
-        cells = [ReviewedCell(p.group[i], *verdicts[i], shipped[i], data.features[i]) for i in indices]
+        cells = []
+        for i in indices:
+            label, kind = verdicts[i]
+            cells.append(ReviewedCell(p.group[i], label, kind, shipped[i], data.features[i]))
         refused, adaptation = "", None
         try:
             adaptation = adapt(cells, network)

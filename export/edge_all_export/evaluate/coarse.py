@@ -99,7 +99,8 @@ class Classifiers:
         """Return the model file's thresholds, or the temperature and thresholds chosen on the other sources."""
         if self._engine is None:
             return decide(predictions.where(predictions.source != source))
-        return KindDecision(1.0, **self._engine.contract.thresholds)
+        own = self._engine.contract.thresholds
+        return KindDecision(1.0, own["blast"], own["normal"], own["kind"])
 
     def logits(self, source: str, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float64]:
         """Return N x 10; NaN if every network has seen the source."""

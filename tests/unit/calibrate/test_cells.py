@@ -13,7 +13,7 @@ from edge_all.domain.types import ModelIdentity, Thresholds
 from edge_all.errors import CalibrationError
 
 THRESHOLDS = Thresholds(0.5, 0.2, 1.0, 0.5)
-NETWORK = Network(MODEL_KINDS, ("aa", "bb"), "kinds 1", lambda p: decide_kind(p, THRESHOLDS)[:2])
+NETWORK = Network(MODEL_KINDS, ("aa", "bb"), "kinds 1", lambda p: decide_kind(p.tolist(), THRESHOLDS)[:2])
 SEEN = ("blast", "lymphocyte", "monocyte", "neutrophil", "smudge")
 FEATURES = 40
 _HEAD = np.random.default_rng(7).normal(0, 1, (FEATURES, len(MODEL_KINDS)))

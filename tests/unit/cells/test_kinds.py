@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -286,7 +287,7 @@ def test_an_engine_with_other_outputs_does_not_take_over(file, tmp_path, caplog)
     write_kinds_classifier(turned, columns=MODEL_KINDS[::-1])
     for path, better in ((file, True), (turned, False)):
         with caplog.at_level("INFO"):
-            engine = HotSwapEngine(load_file(file, "classifier"), lambda path=path: load_file(path, "classifier"), {})
+            engine = HotSwapEngine(load_file(file, "classifier"), partial(load_file, path, "classifier"), {})
             engine.wait()
             CellClassifier(engine).classify(list(crops(2)))
             engine.close()
