@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_all.bench.percentiles import LEAST_RUNS
-from edge_all.cells.classifier import label_for
+from edge_all.cells.classifier import label_for, thresholds_of
 from edge_all.cells.kinds import decide_kinds, to_model_kinds
 from edge_all.domain.image import Image
-from edge_all.domain.types import Thresholds
 from edge_all.errors import UsageError
 from edge_all.field.detector import decode_peaks
 from edge_all.inference.base import Engine
@@ -143,11 +142,10 @@ def _same_labels(outputs: Sequence[Sequence[FloatArray]], contracts: Sequence[Co
 
 
 def _named(first: FloatArray, second: FloatArray, contract: Contract) -> list[tuple[str, str]]:
-    t = contract.thresholds
+    thresholds = thresholds_of(contract)
     if contract.gives_kinds:
-        found = decide_kinds(to_model_kinds(first, contract.kinds), Thresholds(t["blast"], t["normal"], 1.0, t["kind"]))
+        found = decide_kinds(to_model_kinds(first, contract.kinds), thresholds)
         return list(zip(found.label, found.kind, strict=True))
-    thresholds = Thresholds(t["blast"], t["normal"], t["unfamiliar"])
     pairs = zip(first.reshape(-1), second.reshape(-1), strict=True)
     return [(label_for(float(p), float(u), thresholds), "") for p, u in pairs]
 

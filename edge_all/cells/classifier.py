@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from edge_all.domain.image import Image
 from edge_all.domain.types import Classification, Label, ModelIdentity, Thresholds
 from edge_all.errors import ModelError, UsageError
 from edge_all.inference.base import Engine
+from edge_all.inference.contract import Contract
 
 
 def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresholds) -> Label:
@@ -22,6 +24,14 @@ def label_for(blast_probability: float, unfamiliarity: float, thresholds: Thresh
     if blast_probability >= thresholds.blast:
         return Label.BLAST
     return Label.NORMAL if blast_probability < thresholds.normal else Label.UNIDENTIFIED
+
+
+def thresholds_of(contract: Contract) -> Thresholds:
+    """Return the thresholds in a classifier's contract."""
+    own = contract.thresholds
+    if contract.gives_kinds:
+        return Thresholds(own["blast"], own["normal"], 1.0, own["kind"])
+    return Thresholds(own["blast"], own["normal"], own["unfamiliar"])
 
 
 class CellClassifier:
@@ -49,10 +59,7 @@ class CellClassifier:
                 f"the blast threshold {blast:g} is outside {own['normal']:g} to 1",
                 f"the lower threshold of {engine.contract.name} is {own['normal']:g}; use a value above it",
             )
-        if self.gives_kinds:
-            self.thresholds = Thresholds(blast, own["normal"], 1.0, own["kind"])
-        else:
-            self.thresholds = Thresholds(blast, own["normal"], own["unfamiliar"])
+        self.thresholds = replace(thresholds_of(engine.contract), blast=blast)
 
     @property
     def gives_kinds(self) -> bool:

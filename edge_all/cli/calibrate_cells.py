@@ -105,9 +105,9 @@ def _remove(store: CalibrationStore, camera_uri: str | None, profile_name: str |
 def _network(folder: Path | None) -> Network:
     """Return the network to adapt, with the identities of all of its files."""
     from edge_all.calibrate.cells import Network
+    from edge_all.cells.classifier import thresholds_of
     from edge_all.cells.kinds import decide_kind
     from edge_all.domain.labels import MODEL_KINDS
-    from edge_all.domain.types import Thresholds
     from edge_all.errors import CalibrationError
     from edge_all.inference.onnx_file import read_model_file
     from edge_all.modelstore.installed import models_in_use
@@ -120,8 +120,7 @@ def _network(folder: Path | None) -> Network:
             "use a model that gives the kind of each cell",
         )
     files = [read_model_file(path, "classifier") for path in sorted(classifier.glob("*.onnx"))]
-    chosen = main.contract.thresholds
-    thresholds = Thresholds(chosen["blast"], chosen["normal"], 1.0, chosen["kind"])
+    thresholds = thresholds_of(main.contract)
     return Network(
         MODEL_KINDS,
         tuple(file.identity.sha256 for file in files),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edge_all.cameras.opening import open_camera
+from edge_all.domain.labels import LABELS
 from edge_all.field.stage import Place, StageField
 from edge_all.record.sessions.stage_state import StageState, read_stage_state
 from edge_all.record.store import Record
@@ -78,8 +79,8 @@ def test_known_cells_are_recognized(tmp_path, uri, fields):
     summary = go_on(tmp_path, uri, fields)
     after = cells(tmp_path)
     assert [number for number, _ in after] == [number for number, _ in before]
-    leukocytes = sum(label != "smudge" for _, label in after)
-    assert summary.counts.leukocytes == leukocytes == sum(label != "smudge" for _, label in before)
+    leukocytes = sum(LABELS[label].is_leukocyte for _, label in after)
+    assert summary.counts.leukocytes == leukocytes == sum(LABELS[label].is_leukocyte for _, label in before)
     assert summary.counts.fields > fields, "the same fields were analyzed again"
     assert not (tmp_path / "places").exists(), "gone with the session's end"
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -87,8 +88,11 @@ def test_artifacts_are_recorded_and_not_counted(edge_all, tmp_path):
 def test_the_classifier_decides_on_a_smudge_and_not_the_detector(edge_all, tmp_path, monkeypatch):
     find = LeukocyteDetector.find
     monkeypatch.setattr(LeukocyteDetector, "find", lambda *given: [replace(d, smudge=True) for d in find(*given)])
-    for pair in (models_folder(), models_with_kinds(tmp_path / "models", always="monocyte")):
+    without_kinds = tmp_path / "without kinds"
+    shutil.copytree(models_folder() / "detector", without_kinds / "detector")
+    shutil.copytree(models_folder() / "classifier-segmented", without_kinds / "classifier")
+    for pair in (without_kinds, models_with_kinds(tmp_path / "models", always="monocyte")):
         assert edge_all("run", "--camera", SMEAR, "--models", pair).exit_code == 0
-        wanted = ("smudge", "", "") if pair == models_folder() else ("normal", "monocyte", "classified")
+        wanted = ("smudge", "", "") if pair == without_kinds else ("normal", "monocyte", "classified")
         named = {(r["label"], r["kind"], r["blast_probability"] and "classified") for r in rows(edge_all)}
         assert named == {wanted}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_all.cameras.opening import open_camera
+from edge_all.domain.labels import LABELS
 from edge_all.record.events.incidents import incidents
 from edge_all.record.events.outbox import SUMMARY, oldest
 from edge_all.record.sessions.lock import SessionLock, is_written
@@ -71,7 +72,7 @@ def test_it_resumes_with_its_id_its_counts_and_its_frames(tmp_path):
     assert [f.index for f in seen] == list(range(summary.counts.frames))
     assert summary.counts.frames > frames
     assert summary.counts.findings >= findings > 0
-    assert summary.counts.leukocytes == sum(c["label"] != "smudge" for c in cells)
+    assert summary.counts.leukocytes == sum(LABELS[c["label"]].is_leukocyte for c in cells)
     assert summary.counts.blasts == sum(c["label"] == "blast" for c in cells)
     assert [c["cell"] for c in cells] == list(range(1, len(cells) + 1))
     assert [n.kind for n in noted] == ["resumed"]

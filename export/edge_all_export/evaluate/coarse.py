@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edge_all.cells.classifier import thresholds_of
 from edge_all.domain.labels import Label
 from edge_all.errors import UsageError
 from edge_all.field.detector import LeukocyteDetector
@@ -99,8 +100,8 @@ class Classifiers:
         """Return the model file's thresholds, or the temperature and thresholds chosen on the other sources."""
         if self._engine is None:
             return decide(predictions.where(predictions.source != source))
-        own = self._engine.contract.thresholds
-        return KindDecision(1.0, own["blast"], own["normal"], own["kind"])
+        own = thresholds_of(self._engine.contract)
+        return KindDecision(1.0, own.blast, own.normal, own.kind)
 
     def logits(self, source: str, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float64]:
         """Return N x 10; NaN if every network has seen the source."""

@@ -33,7 +33,7 @@ def test_an_adaptation_changes_the_label_and_names_itself(classifier):
     before = classifier.classify(crops())
     assert {c.calibration for c in before} == {""}
     toward_monocytes = adaptation(
-        classifier.identity.sha256, bias=np.where(np.array(MODEL_KINDS) == "monocyte", 12.0, 0.0)
+        classifier.identity.sha256, bias=np.where(np.array(MODEL_KINDS) == "monocyte", 20.0, 0.0)
     )
     classifier.use(toward_monocytes)
     after = classifier.classify(crops())

@@ -155,7 +155,6 @@ _ALLOWED = {
     # names of thresholds in a model file, which are about blasts
     "edge_all/cells/classifier.py": "thresholds",
     "edge_all/inference/contract.py": "thresholds",
-    "edge_all/bench/compare.py": "thresholds",
     "export/edge_all_export/models/classifier/family.py": "thresholds",
     "export/edge_all_export/models/classifier/kinds_family.py": "thresholds",
     "export/edge_all_export/onnx_export/inspect.py": "thresholds",
@@ -178,6 +177,7 @@ _ALLOWED = {
     "export/edge_all_export/release/out_of_fold.py": "column",
     # the outputs of the network of kinds, by name
     "export/edge_all_export/models/kind_thresholds.py": "outputs of a network",
+    "export/edge_all_export/evaluate/bench_calibration.py": "outputs of a network",
     "export/edge_all_export/evaluate/kind_predictions.py": "outputs of a network",
     "export/edge_all_export/training/kinds.py": "outputs of a network",
 }

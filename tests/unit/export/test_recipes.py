@@ -50,7 +50,7 @@ def test_a_recipe_that_ends_inside_a_value(tiny_recipe):
         ("classifier", "531202078950cdb5fa5eec0c009390cac409d4fd28c16ca2cbd7e4a00bf1e828"),
         ("classifier-segmented", "1eaeeb557e79462182d3d11440cd10a03834ec1b881bc53049f01039b6168aa7"),
         ("detector", "11b56c37e2a030e86e062051eda1a489b232b4b045fd6e76ea182faec3edf861"),
-        ("kinds", "5729dabf546476350a7bd377d1eeb9fd6d705bad88227a55c59c5946743def1b"),
+        ("kinds", "9bdf876e32b90079d4aa9b6031f6fa7b5f269576652f4edada455f773cfa0636"),
     ],
 )
 def test_the_hashes_that_checkpoints_carry_stay_valid(name, sha256):
