@@ -95,7 +95,8 @@ def _remove(store: CalibrationStore, camera_uri: str | None, profile_name: str |
     stored = store.load(camera)
     if stored.cells is None:
         raise CalibrationError(
-            f"{plain(camera)} has no cells calibration", "list the calibrations with 'edge-all calibrate show'"
+            f"{plain(camera)} has no calibration of cells",
+            "name its camera with --camera; 'edge-all calibrate show' lists the calibrations",
         )
     store.save(stored.without("cells"))
     click.echo(f"Removed for {plain(camera)}: cells {stored.cells.id}")

@@ -35,9 +35,14 @@ class OutsideLimits:
     cells: int = 0
 
     def joined(self, other: OutsideLimits) -> OutsideLimits:
-        """Return both together. The number of cells is this one's."""
-        worst = min if self.reason == TOO_BLURRED else max
-        return replace(self, measured=worst(self.measured, other.measured), limit=other.limit)
+        """Return the value and limit of the field that is farthest outside. The number of cells is this one's."""
+        worst = max(self, other, key=OutsideLimits._excess)
+        return replace(self, measured=worst.measured, limit=worst.limit)
+
+    def _excess(self) -> float:
+        """Return how far outside the limit it is, as a ratio; sharpness is outside below its limit."""
+        ratio = self.measured / self.limit
+        return -ratio if self.reason == TOO_BLURRED else ratio
 
     def to_values(self) -> dict[str, Any]:
         """Return the values as stored in records and messages."""

@@ -79,7 +79,9 @@ def find_session(record: Record, identifier: str) -> SessionRow:
     else:
         found = record.session_rows("WHERE id = ?", (identifier,))
     if not found:
-        raise NotRecordedError("there is no such session in this record", "see the list on the sessions page")
+        raise NotRecordedError(
+            f"there is no session {identifier!r} in this record", "see 'edge-all sessions' or the sessions page"
+        )
     return found[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_all.domain.picture_limits import TOO_BLURRED, TOO_COARSE, TOO_COARSE_TO_FIND, OutsideLimits
+from edge_all.domain.picture_limits import NOT_LABELED, TOO_BLURRED, TOO_COARSE, TOO_COARSE_TO_FIND, OutsideLimits
 from edge_all.domain.statistics import ENOUGH_CELLS
 from edge_all.i18n.catalog import text
 from edge_all.review.differential import Differential
@@ -40,7 +40,10 @@ def count_cautions(counted: Differential, outside: Sequence[OutsideLimits] = ())
 
 def limit_cautions(outside: Sequence[OutsideLimits]) -> tuple[str, ...]:
     """Return one sentence for each limit of the models that the pictures were outside of."""
-    return tuple(_limit_caution(one) for one in outside if one.reason in _TEXTS)
+    # A field without cells concerns only the detector, whose limit may be why none was found.
+    return tuple(
+        _limit_caution(one) for one in outside if one.reason in _TEXTS and (one.cells or one.reason not in NOT_LABELED)
+    )
 
 
 def _limit_caution(one: OutsideLimits) -> str:

@@ -173,7 +173,7 @@ def test_it_is_removed_and_the_other_parts_stay(bench, store):
     assert store.load(IDENTITY).cells is None
     code, printed = program("calibrate", "cells", "--remove", "--camera", IDENTITY)
     assert code == 1
-    assert "has no cells calibration" in printed
+    assert "has no calibration of cells" in printed
 
 
 def test_the_adaptation_is_printed_as_json(bench, store):
@@ -198,7 +198,7 @@ def test_what_cannot_teach_is_refused_in_one_line_and_changes_nothing(bench, sto
     assert "too few verdicts to learn from" in refused(first, first, first)
     assert f"but session {bench.other} is of camera" in refused(first, second, third, bench.other)
     assert "not of sim:?seed=9" in refused(*bench.sessions, "--camera", "sim:?seed=9")
-    assert "no such session" in refused("20200101-000000-0000")
+    assert "there is no session '20200101-000000-0000'" in refused("20200101-000000-0000")
     assert "no sessions are named" in refused()
     assert "--remove takes no sessions" in refused(first, "--remove")
     other = lymphocytes_everywhere(tmp_path / "other", certainty=4.0)

@@ -103,7 +103,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 
 def label_and_kind(label: str, kind: str) -> str:
     """Return the label of a cell, followed by its kind if it has one."""
-    return f"{label} {kind}" if kind in KINDS and KINDS[kind].label == label else str(label)
+    return f"{label} {kind.replace('_', ' ')}" if kind in KINDS and KINDS[kind].label == label else str(label)
 
 
 def camera_words(camera: CameraAccount) -> str:
