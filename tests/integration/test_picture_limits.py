@@ -1,6 +1,7 @@
 """Pictures outside the limits of the models: cells are not labeled, and that is stated before every count."""
 
 import json
+import re
 
 import pytest
 
@@ -45,6 +46,8 @@ def test_cells_in_coarse_pixels_are_not_labeled_and_it_says_so_first(edge_all, t
         assert caution < finder < words.index("Fields   ") < words.index("Leukocytes   ")
         assert "review suggested" not in words
         assert "cells not labeled: picture too coarse" in words
+    listed = edge_all("sessions").stdout.splitlines()[1]
+    assert re.search(r" 0  +-  ", listed), "no blast percentage without a labeled cell"
     counts = report["session"]["counts"]
     assert counts["blasts"] == counts["normals"] == 0
     assert counts["unidentified"] > 3
