@@ -40,7 +40,7 @@ def command(record: str | None) -> int:
     for row in rows:
         c = row.counts
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.begun))
-        percent = f"{blast_percent(c)[0]:.1f}" if c.leukocytes > c.not_labeled else "-"
+        percent = f"{blast_percent(c)[0]:.1f}" if not c.none_labeled else "-"
         result = row.result or ("" if row.ended else unended_in_words(folder, row.id))
         values = [
             row.id,

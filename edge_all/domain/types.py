@@ -301,6 +301,11 @@ class Counts:
         return sum(one.cells for one in self.outside_limits)
 
     @property
+    def none_labeled(self) -> bool:
+        """True if no leukocyte has a label, so that there is no blast percentage."""
+        return self.leukocytes <= self.not_labeled
+
+    @property
     def findings(self) -> int:
         """Number of cells that need attention, without those that have no label because of their picture."""
         return sum(self.by_label[row.key] for row in LABELS.findings) - self.not_labeled

@@ -46,6 +46,13 @@ def test_cells_in_coarse_pixels_are_not_labeled_and_it_says_so_first(edge_all, t
         assert caution < finder < words.index("Fields   ") < words.index("Leukocytes   ")
         assert "review suggested" not in words
         assert "cells not labeled: picture too coarse" in words
+    bundle = edge_all("report", "last", "--format", "fhir", "--out", tmp_path / "bundle.json")
+    assert bundle.exit_code == 0, bundle.stderr
+    resources = [e["resource"] for e in json.loads((tmp_path / "bundle.json").read_text())["entry"]]
+    blasts = next(r for r in resources if "26446-5" in json.dumps(r.get("code", {})))
+    assert "dataAbsentReason" in blasts
+    assert "valueQuantity" not in blasts
+    assert any("not determined" in r.get("conclusion", "") for r in resources)
     listed = edge_all("sessions").stdout.splitlines()[1]
     assert re.search(r" 0  +-  ", listed), "no blast percentage without a labeled cell"
     counts = report["session"]["counts"]

@@ -38,7 +38,7 @@ def count_lines(counts: Counts) -> Iterator[str]:
     for row in LABELS.not_counted:
         if row.by_model and counts.of(row.key):
             yield f"{row.count_key.capitalize():<14}{counts.of(row.key)}, not counted"
-    if counts.leukocytes and counts.leukocytes == counts.not_labeled:
+    if counts.leukocytes and counts.none_labeled:
         yield "Blasts        not determined, because no cell is labeled"
     elif counts.leukocytes:
         share, low, high = blast_percent(counts)

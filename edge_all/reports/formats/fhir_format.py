@@ -101,15 +101,16 @@ def _period(c: ReportContents) -> Resource:
 
 def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[tuple[str, Resource]]:
     after, before = c.differential.after, c.differential.before
+    absent = _is_undetermined(c)
     reviewed = "after review" if c.differential.reviewed else "model only, not reviewed"
     made = [
-        _percentage(after.share(row.key), after, _coded(row.fhir), reviewed)
+        _percentage(after.share(row.key), after, _coded(row.fhir), reviewed, absent)
         for row in LABELS.leukocytes
         if row.fhir is not None
     ]
     if after.by_kind:
         made += [
-            _percentage(line.share, after, _code_of_kind(line), reviewed)
+            _percentage(line.share, after, _code_of_kind(line), reviewed, absent)
             for line in after.lines
             if line.key not in LABELS
         ]
@@ -143,12 +144,17 @@ def _quantity(value: float, unit: str = "%", code: str = "%") -> Resource:
     return {"value": round(value, 2), "unit": unit, "system": UCUM, "code": code}
 
 
-def _percentage(share: Share, of: Differential, code: Resource, how: str) -> Resource:
+def _is_undetermined(c: ReportContents) -> bool:
+    """Return True if neither the model nor a reviewer labeled a leukocyte."""
+    return c.session.counts.none_labeled and not c.differential.reviewed
+
+
+def _percentage(share: Share, of: Differential, code: Resource, how: str, absent: bool = False) -> Resource:
     values: Resource = {
         "code": code,
         "note": [{"text": f"{share.count} of {of.leukocytes} leukocytes, {how}. {text('report_note.interval')}"}],
     }
-    if of.leukocytes == 0:
+    if absent or of.leukocytes == 0:
         values["dataAbsentReason"] = _code(
             "http://terminology.hl7.org/CodeSystem/data-absent-reason", "not-performed", "Not Performed"
         )
@@ -186,10 +192,13 @@ def _conclusion(c: ReportContents) -> str:
     after = c.differential.after
     s = after.blasts
     outside = c.session.counts.outside_limits
+    percentage = (
+        f"{s.count} of {after.leukocytes} leukocytes are counted as blasts: {s.percent:.1f} % "
+        f"(95 % interval {s.low:.1f} to {s.high:.1f} %)."
+    )
     parts = [
         *limit_cautions(outside),
-        f"{s.count} of {after.leukocytes} leukocytes are counted as blasts: {s.percent:.1f} % "
-        f"(95 % interval {s.low:.1f} to {s.high:.1f} %).",
+        "The blast percentage is not determined, because no cell is labeled." if _is_undetermined(c) else percentage,
         *count_cautions(after, outside),
         text("page.research"),
     ]
