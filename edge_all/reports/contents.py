@@ -107,6 +107,11 @@ class ReportContents:
     control: ControlRun | None
 
     @property
+    def is_undetermined(self) -> bool:
+        """True if neither the model nor a reviewer labeled a leukocyte."""
+        return self.session.counts.none_labeled and not self.differential.reviewed
+
+    @property
     def signed(self) -> bool:
         """True if the session is approved and was not reopened since."""
         return self.approval is not None

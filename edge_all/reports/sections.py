@@ -33,7 +33,9 @@ def report_sections(c: ReportContents) -> list[ReportSection]:
             (
                 *(ReportRow(text("report_row.caution"), sentence) for sentence in limit_cautions(outside)),
                 ReportRow(text("report_row.model"), shown(c.result, 500)),
-                share_row(d.after.blasts, blasts),
+                ReportRow(blasts, text("report_value.not_determined"))
+                if c.is_undetermined
+                else share_row(d.after.blasts, blasts),
             ),
             (*count_cautions(d.after, outside), *_open_findings(d.findings_open)),
         ),

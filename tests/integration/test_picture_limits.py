@@ -53,6 +53,11 @@ def test_cells_in_coarse_pixels_are_not_labeled_and_it_says_so_first(edge_all, t
     assert "dataAbsentReason" in blasts
     assert "valueQuantity" not in blasts
     assert any("not determined" in r.get("conclusion", "") for r in resources)
+    table = edge_all("report", "last", "--format", "csv", "--out", tmp_path / "report.csv")
+    assert table.exit_code == 0, table.stderr
+    assert '"Blasts, not reviewed","not determined, because no cell is labeled"' in (tmp_path / "report.csv").read_text(
+        encoding="utf-8-sig"
+    )
     listed = edge_all("sessions").stdout.splitlines()[1]
     assert re.search(r" 0  +-  ", listed), "no blast percentage without a labeled cell"
     counts = report["session"]["counts"]

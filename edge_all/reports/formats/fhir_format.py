@@ -101,7 +101,7 @@ def _period(c: ReportContents) -> Resource:
 
 def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[tuple[str, Resource]]:
     after, before = c.differential.after, c.differential.before
-    absent = _is_undetermined(c)
+    absent = c.is_undetermined
     reviewed = "after review" if c.differential.reviewed else "model only, not reviewed"
     made = [
         _percentage(after.share(row.key), after, _coded(row.fhir), reviewed, absent)
@@ -142,11 +142,6 @@ def _observations(c: ReportContents, status: str, urls: dict[str, str]) -> list[
 
 def _quantity(value: float, unit: str = "%", code: str = "%") -> Resource:
     return {"value": round(value, 2), "unit": unit, "system": UCUM, "code": code}
-
-
-def _is_undetermined(c: ReportContents) -> bool:
-    """Return True if neither the model nor a reviewer labeled a leukocyte."""
-    return c.session.counts.none_labeled and not c.differential.reviewed
 
 
 def _percentage(share: Share, of: Differential, code: Resource, how: str, absent: bool = False) -> Resource:
@@ -198,7 +193,7 @@ def _conclusion(c: ReportContents) -> str:
     )
     parts = [
         *limit_cautions(outside),
-        "The blast percentage is not determined, because no cell is labeled." if _is_undetermined(c) else percentage,
+        "The blast percentage is not determined, because no cell is labeled." if c.is_undetermined else percentage,
         *count_cautions(after, outside),
         text("page.research"),
     ]
